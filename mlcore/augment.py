@@ -1,0 +1,232 @@
+"""Variety for training: digits as other hands would have drawn them, and non-digits.
+
+Everything is label-preserving by measure, not by hope: the ranges below are those of
+`Variety`, and each image is warped once, so that it is blurred once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.ink import Bitmap, Points, rasterise
+from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How far an augmented digit may stray from the original."""
+
+    rotation_deg: float = 14.0
+    shear: float = 0.22  # horizontal slant, as a tangent
+    scale: float = 0.14  # of each axis by itself, and of both together
+    shift_px: float = 1.6
+    elastic_px: float = 0.9  # standard deviation of the smooth displacement
+    pen_share: float = 0.35  # of digits drawn with a thicker or thinner pen
+    dirt_share: float = 0.15  # of digits with noise, blur, fog or a cut-out
+
+
+def vary(
+    images: NDArray[np.uint8], variety: Variety, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Draw digits anew: each with another slant, size, place, wobble and pen.
+
+    Args:
+        images: (N, 28, 28) uint8, framed as `normalize` frames.
+
+    Returns:
+        (N, 28, 28) float32 in [0, 1].
+    """
+    places = _source_places(len(images), variety, rng)
+    varied = np.empty(images.shape, np.float32)
+    other_pen = rng.random(len(images)) < variety.pen_share
+    dirty = rng.random(len(images)) < variety.dirt_share
+    for i, image in enumerate(images):
+        ink = _other_pen(image, rng) if other_pen[i] else image
+        warped = cv2.remap(ink, places[i], None, cv2.INTER_LINEAR)
+        varied[i] = warped
+    varied *= np.float32(1 / 255)
+    for i in np.flatnonzero(dirty):
+        varied[i] = _dirty(varied[i], rng)
+    return varied
+
+
+def _source_places(
+    count: int, variety: Variety, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Say for each output pixel where in the original it comes from.
+
+    Returns:
+        (N, 28, 28, 2) float32, x before y, in pixels.
+    """
+    angle = np.deg2rad(
+        rng.uniform(-variety.rotation_deg, variety.rotation_deg, size=count)
+    )
+    both = rng.uniform(1 - variety.scale, 1 + variety.scale, size=(count, 1))
+    one = rng.uniform(1 - variety.scale / 2, 1 + variety.scale / 2, size=(count, 2))
+    shear = rng.uniform(-variety.shear, variety.shear, size=count)
+    shift = rng.uniform(-variety.shift_px, variety.shift_px, size=(count, 1, 1, 2))
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.stack([cos, sin, -sin, cos], axis=-1).reshape(-1, 2, 2)
+    slant = np.tile(np.eye(2), (count, 1, 1))
+    slant[:, 0, 1] = shear
+    # The inverse of the change that is seen: unscale, turn back, straighten.
+    source = slant @ turn * (1 / (both * one))[:, None, :]
+    middle = (SIDE_PX - 1) / 2
+    straight = np.einsum("nij,yxj->nyxi", source, _GRID - middle, optimize=True)
+    # Smooth displacement as in Simard et al. 2003, from a coarse grid of normal
+    # deviates instead of a widely blurred fine one.
+    coarse = rng.normal(0.0, variety.elastic_px, size=(count, 5, 5, 2))
+    wobble = np.einsum("ya,xb,nabi->nyxi", _SMOOTH, _SMOOTH, coarse, optimize=True)
+    return (straight + shift + middle + wobble).astype(np.float32)
+
+
+_GRID = np.stack(np.meshgrid(np.arange(SIDE_PX), np.arange(SIDE_PX)), axis=-1)
+# (28, 5): cubic interpolation from five knots to 28 pixels.
+_SMOOTH = cv2.resize(np.eye(5), (5, SIDE_PX), interpolation=cv2.INTER_CUBIC)
+
+
+def _other_pen(image: NDArray[np.uint8], rng: np.random.Generator) -> Bitmap:
+    """Thicken or thin the lines by up to half a pixel on each side."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    morph = cv2.dilate if rng.random() < 0.6 else cv2.erode
+    share = rng.uniform(0.2, 0.8 if morph is cv2.dilate else 0.5)
+    other = morph(image, cross)
+    return np.asarray(cv2.addWeighted(other, share, image, 1 - share, 0), np.uint8)
+
+
+def _dirty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    kind = rng.integers(5)
+    if kind == 0:
+        image = image + rng.normal(0, rng.uniform(0.02, 0.15), image.shape)
+    elif kind == 1:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
+    elif kind == 2:
+        image = image * rng.uniform(0.5, 1.0)
+    elif kind == 3:
+        top, left = rng.integers(2, SIDE_PX - 6, size=2)
+        height, width = rng.integers(2, 6, size=2)
+        image = image.copy()
+        image[top : top + height, left : left + width] = rng.choice([0.0, 0.0, 1.0])
+    else:
+        image = image.copy()
+        (ax, ay), (bx, by) = rng.integers(0, SIDE_PX, size=(2, 2)).tolist()
+        cv2.line(image, (ax, ay), (bx, by), float(rng.uniform(0.3, 1.0)), 1)
+    return np.clip(image, 0, 1).astype(np.float32)
+
+
+# --- what is not one digit -----------------------------------------------------
+
+
+def side_by_side(
+    digits: Sequence[NDArray[np.uint8]], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Put two or more digits next to each other as one drawing.
+
+    Args:
+        digits: each (28, 28) uint8.
+
+    Returns:
+        (28, 28) uint8, framed by `normalize`.
+    """
+    cut = []
+    for digit in digits:
+        left, top, width, height = cv2.boundingRect(digit)
+        ink = digit[top : top + height, left : left + width]
+        size = max(8, round(20 * rng.uniform(0.75, 1.1)))
+        scale = size / max(width, height)
+        cut.append(
+            cv2.resize(
+                ink, (max(2, round(width * scale)), max(2, round(height * scale)))
+            )
+        )
+    gaps = rng.integers(-1, 9, size=len(cut))
+    row = np.zeros((40, sum(ink.shape[1] for ink in cut) + 10 * len(cut)), np.uint8)
+    x = 0
+    for ink, gap in zip(cut, gaps, strict=True):
+        x = max(0, x + int(gap))
+        y = int(rng.integers(3, 40 - ink.shape[0] - 2))
+        y = int(np.clip(y, 20 - ink.shape[0] // 2 - 5, 20 - ink.shape[0] // 2 + 5))
+        part = row[y : y + ink.shape[0], x : x + ink.shape[1]]
+        np.maximum(part, ink[: part.shape[0], : part.shape[1]], out=part)
+        x += ink.shape[1]
+    return _framed(row)
+
+
+def scribble(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw what no digit looks like: tangles, hatching, scattered strokes.
+
+    Deliberately crowded. Sparse random curves come out as ones, sevens and noughts,
+    and training on those as non-digits costs accuracy on digits.
+
+    Returns:
+        (28, 28) uint8, framed by `normalize`.
+    """
+    kind = rng.integers(3)
+    strokes: list[Points] = []
+    if kind == 0:  # a tangle: one long wandering line
+        knots = rng.uniform(0, 100, size=(int(rng.integers(12, 30)), 2))
+        strokes = [_smooth_line(knots)]
+    elif kind == 1:  # hatching
+        angle = rng.uniform(0, np.pi)
+        along = np.array([np.cos(angle), np.sin(angle)])
+        across = np.array([-along[1], along[0]])
+        for offset in np.linspace(-50, 50, int(rng.integers(4, 9))):
+            middle = 50 + across * offset + rng.normal(0, 4, 2)
+            strokes.append(
+                np.stack([middle - along * 50, middle + along * 50]).astype(np.float32)
+            )
+    else:  # scattered strokes
+        for _ in range(int(rng.integers(5, 12))):
+            start = rng.uniform(0, 100, 2)
+            knots = start + np.cumsum(rng.normal(0, 18, size=(4, 2)), axis=0)
+            strokes.append(_smooth_line(knots))
+    return _framed(rasterise(strokes, pen_width=4.0))
+
+
+def shuffled_quarters(
+    digit: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Swap a digit's quarters: its ink and texture without its shape.
+
+    Returns:
+        (28, 28) uint8, framed by `normalize`.
+    """
+    half = SIDE_PX // 2
+    quarters = [
+        digit[:half, :half],
+        digit[:half, half:],
+        digit[half:, :half],
+        digit[half:, half:],
+    ]
+    # Each turned or moved to its opposite corner: no digit keeps its shape.
+    moved = [np.rot90(quarter, int(rng.integers(1, 4))) for quarter in quarters[::-1]]
+    return _framed(np.block([[moved[0], moved[1]], [moved[2], moved[3]]]))
+
+
+def _smooth_line(knots: NDArray[np.float64]) -> Points:
+    """Run a Catmull-Rom spline through (N, 2) knots, ten points a stretch."""
+    padded = np.concatenate([knots[:1], knots, knots[-1:]])
+    t = np.linspace(0, 1, 10, endpoint=False)[:, None]
+    stretches = []
+    for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
+        stretches.append(
+            0.5
+            * (
+                2 * b
+                + (c - a) * t
+                + (2 * a - 5 * b + 4 * c - d) * t**2
+                + (3 * b - a - 3 * c + d) * t**3
+            )
+        )
+    return np.concatenate(stretches).astype(np.float32)
+
+
+def _framed(bitmap: Bitmap) -> NDArray[np.uint8]:
+    try:
+        framed = normalize(np.ascontiguousarray(bitmap))[..., 0]
+    except BlankDrawingError:
+        return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    return np.rint(framed * 255).astype(np.uint8)

@@ -1,0 +1,201 @@
+"""A bundle: one trained model as an immutable folder named by its digest.
+
+    manifest.json     what it is: calibration, preprocessing version, metrics, provenance,
+                      the sha256 of each other file, and the digest over all of this
+    model.tflite      the served weights
+    model.keras       the same network for further training
+
+Model files are data: they are verified by digest before they are loaded, and nothing
+in a bundle is ever unpickled.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlcore.calibrate import Calibration
+from mlcore.preprocess import PREPROCESSING_VERSION
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SERVED_WEIGHTS = "model.tflite"
+KERAS_WEIGHTS = "model.keras"
+_FILES = frozenset({SERVED_WEIGHTS, KERAS_WEIGHTS})
+
+
+class BundleError(ValueError):
+    """A folder that is not a bundle this code can use."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened and verified bundle."""
+
+    folder: Path
+    digest: str
+    manifest: Mapping[str, Any]
+
+    @property
+    def short_digest(self) -> str:
+        """The first twelve characters: enough to tell bundles apart in print."""
+        return self.digest[:12]
+
+    @property
+    def calibration(self) -> Calibration:
+        """What turns this model's logits into readings."""
+        return Calibration(**self.manifest["calibration"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Figures measured when the model was finished."""
+        return dict(self.manifest["metrics"])
+
+    def served_weights(self) -> bytes:
+        """Return the LiteRT model."""
+        return (self.folder / SERVED_WEIGHTS).read_bytes()
+
+    def packed(self) -> bytes:
+        """Return the whole bundle as one ZIP archive, as the database keeps it."""
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name in sorted(_FILES | {MANIFEST}):
+                packed.write(self.folder / name, name)
+        return archive.getvalue()
+
+
+def write_bundle(
+    parent: Path,
+    *,
+    files: Mapping[str, bytes],
+    calibration: Calibration,
+    metrics: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> Bundle:
+    """Write a bundle into the folder `parent`/<digest>, whole or not at all.
+
+    Args:
+        files: SERVED_WEIGHTS and KERAS_WEIGHTS with their content.
+        provenance: seed, config, versions, data digests, commit.
+    """
+    if set(files) != _FILES:
+        raise BundleError(f"A bundle holds {sorted(_FILES)}, not {sorted(files)}.")
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "preprocessing": PREPROCESSING_VERSION,
+        "files": {name: _sha256(files[name]) for name in sorted(files)},
+        "calibration": calibration.as_dict(),
+        "metrics": dict(metrics),
+        "provenance": dict(provenance),
+    }
+    manifest["digest"] = _manifest_digest(manifest)
+    content = {**files, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
+    return _place(parent / manifest["digest"], content)
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Open a bundle after checking that it is whole and meant for this code.
+
+    Raises:
+        BundleError: names the file or field that differs, and the way out.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except FileNotFoundError as error:
+        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}.") from error
+    except ValueError as error:
+        raise BundleError(
+            f"{folder}: {MANIFEST} is damaged ({error}): copy the bundle again."
+        ) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else manifest
+        raise BundleError(
+            f"{folder} is a bundle of format {found!r}, this code reads {FORMAT}: "
+            "retrain it, or run the release that made it."
+        )
+    digest = manifest.get("digest")
+    computed = _manifest_digest(manifest)
+    if digest != computed:
+        raise BundleError(
+            f"{folder}: {MANIFEST} was changed after the bundle was made (digest "
+            f"{computed[:12]}, written {str(digest)[:12]}): copy the bundle again."
+        )
+    name = str(digest)[:12]
+    if manifest["preprocessing"] != PREPROCESSING_VERSION:
+        raise BundleError(
+            f"Bundle {name} was made for preprocessing v{manifest['preprocessing']}, "
+            f"this code has v{PREPROCESSING_VERSION}: retrain it, or run the release "
+            "that made it."
+        )
+    if set(manifest["files"]) != _FILES:
+        raise BundleError(
+            f"Bundle {name} holds {sorted(manifest['files'])}, this code expects "
+            f"{sorted(_FILES)}."
+        )
+    for file, expected in manifest["files"].items():
+        path = folder / file
+        if not path.is_file():
+            raise BundleError(f"Bundle {name} lacks {file}: copy the bundle again.")
+        found = _sha256(path.read_bytes())
+        if found != expected:
+            raise BundleError(
+                f"Bundle {name}: {file} is damaged (sha256 {found[:12]}, expected "
+                f"{expected[:12]}): copy the bundle again."
+            )
+    return Bundle(folder=folder, digest=str(digest), manifest=manifest)
+
+
+def unpack_bundle(packed: bytes, *, parent: Path) -> Bundle:
+    """Unpack what `Bundle.packed` made into `parent`/<digest> and open it.
+
+    Raises:
+        BundleError: the archive is damaged or holds something else.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            # Only the names a bundle has: an archive cannot write anywhere else.
+            content = {name: archive.read(name) for name in (*_FILES, MANIFEST)}
+        digest = str(json.loads(content[MANIFEST])["digest"])
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise BundleError(f"The packed bundle is damaged: {error}.") from error
+    if not (len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
+        raise BundleError(f"The packed bundle names the digest {digest[:80]!r}.")
+    return _place(parent / digest, content)
+
+
+def _place(folder: Path, content: Mapping[str, bytes]) -> Bundle:
+    """Write files next to their place, check them, then move them in at once."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder.parent))
+    try:
+        for name, data in content.items():
+            (scratch / name).write_bytes(data)
+        open_bundle(scratch)
+        scratch.chmod(0o755)
+        try:
+            os.replace(scratch, folder)
+        except OSError:  # the folder is there: another process was quicker, or damage
+            try:
+                return open_bundle(folder)
+            except BundleError:
+                shutil.rmtree(folder)
+                os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return open_bundle(folder)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+    rest = {key: value for key, value in manifest.items() if key != "digest"}
+    return _sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode())

@@ -1,0 +1,139 @@
+"""From logits to probabilities that mean what they say, and to honest refusals.
+
+The one place of softmax and temperature. A network gives thirteen logits: ten for the
+digit, three for the kind of drawing. What is fitted here (temperature, thresholds) is
+fitted on held-out data and travels in the bundle.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIGITS = 10
+KINDS = 3
+ONE_DIGIT, SEVERAL, SOMETHING_ELSE = range(KINDS)
+
+Logits = NDArray[np.float32]
+"""(N, 13) float32: ten of the digit, then three of the kind."""
+Probabilities = NDArray[np.float64]
+
+RefusalCode = Literal["blank", "several", "not_a_digit", "unsure"]
+
+
+def softmax(logits: NDArray[Any]) -> Probabilities:
+    """Turn (..., C) logits into probabilities that sum to 1 along the last axis."""
+    wide = logits.astype(np.float64)
+    exponentials = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    total = exponentials.sum(axis=-1, keepdims=True)
+    return np.asarray(exponentials / total, np.float64)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns one network's logits into a reading.
+
+    temperature: divides the digit logits; above 1 it makes surer networks humbler.
+    several_above: refuse as several shapes when that kind's probability is higher.
+    digitness_below: refuse as not a digit when the digit kind's is lower.
+    confidence_below: refuse as unsure when the largest digit probability is lower.
+    """
+
+    temperature: float
+    several_above: float
+    digitness_below: float
+    confidence_below: float
+
+    def digit_probabilities(self, logits: Logits) -> Probabilities:
+        """Return (N, 10) probabilities of the digits, given that it is one."""
+        return softmax(logits[..., :DIGITS] / self.temperature)
+
+    def refusal(
+        self, probabilities: Probabilities, kinds: Probabilities
+    ) -> RefusalCode | None:
+        """Decide one drawing: (10,) digit and (3,) kind probabilities to a refusal."""
+        if kinds[SEVERAL] > self.several_above:
+            return "several"
+        if kinds[ONE_DIGIT] < self.digitness_below:
+            return "not_a_digit"
+        if probabilities.max() < self.confidence_below:
+            return "unsure"
+        return None
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the numbers as the bundle's manifest keeps them."""
+        return asdict(self)
+
+
+def kind_probabilities(logits: Logits) -> Probabilities:
+    """Return (N, 3): one digit, several, something else."""
+    return softmax(logits[..., DIGITS:])
+
+
+def fit_temperature(logits: Logits, labels: NDArray[np.uint8]) -> float:
+    """Find the temperature with the least negative log-likelihood on held-out digits.
+
+    Args:
+        logits: (N, 13). labels: (N,) the true digits.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    """
+    # One smooth valley in one dimension: a fine logarithmic grid finds its bottom.
+    candidates = np.geomspace(0.2, 5.0, 400)
+    rows = np.arange(len(labels))
+    losses = [
+        -np.log(softmax(logits[:, :DIGITS] / temperature)[rows, labels] + 1e-300).mean()
+        for temperature in candidates
+    ]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def fit_calibration(
+    logits: Logits, labels: NDArray[np.uint8], *, refused_share: float
+) -> Calibration:
+    """Fit temperature and thresholds on held-out digits.
+
+    Each of the three refusals may take `refused_share` of real digits, so that all
+    together refuse at most three times that.
+
+    Args:
+        logits: (N, 13) of digits only. labels: (N,) the true digits.
+        refused_share: such as 0.002.
+    """
+    temperature = fit_temperature(logits, labels)
+    kinds = kind_probabilities(logits)
+    confidence = softmax(logits[:, :DIGITS] / temperature).max(axis=1)
+    # Never stricter than one half: a kind must be the likelier one to be refused for.
+    return Calibration(
+        temperature=temperature,
+        several_above=max(
+            0.5, float(np.quantile(kinds[:, SEVERAL], 1 - refused_share))
+        ),
+        digitness_below=min(
+            0.5, float(np.quantile(kinds[:, ONE_DIGIT], refused_share))
+        ),
+        confidence_below=float(np.quantile(confidence, refused_share)),
+    )
+
+
+def expected_calibration_error(
+    probabilities: Probabilities, labels: NDArray[np.uint8], *, bins: int = 15
+) -> float:
+    """Return the mean gap between confidence and accuracy over equal-width bins.
+
+    Args:
+        probabilities: (N, 10). labels: (N,).
+
+    Returns:
+        In [0, 1], weighted by how many fall into each bin.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidence[place == b].mean() - right[place == b].mean())
+        * (place == b).sum()
+        for b in np.unique(place)
+    ]
+    return float(sum(gaps) / len(labels))

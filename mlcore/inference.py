@@ -1,0 +1,117 @@
+"""Reading with a bundle's served weights, by LiteRT. TensorFlow is never imported.
+
+One interpreter per thread, made at the thread's first reading and so after a server
+has forked; each uses one thread of its own.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from mlcore.bundle import Bundle
+from mlcore.calibrate import (
+    DIGITS,
+    KINDS,
+    ONE_DIGIT,
+    Logits,
+    RefusalCode,
+    kind_probabilities,
+)
+from mlcore.ink import Bitmap
+from mlcore.preprocess import BlankDrawingError, DigitImage, normalize
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one model says of one drawing.
+
+    digit: 0 to 9, None exactly when there is a refusal.
+    probabilities: ten that sum to 1; all 0.1 where there is no ink.
+    second: the runner-up; None where there is no ink.
+    digitness: in [0, 1], how much the ink is like one digit.
+    image: what the model saw; None where there is no ink.
+    """
+
+    digit: int | None
+    probabilities: tuple[float, ...]
+    second: int | None
+    digitness: float
+    refusal: RefusalCode | None
+    image: DigitImage | None
+
+    @property
+    def confidence(self) -> float:
+        """The largest probability."""
+        return max(self.probabilities)
+
+
+BLANK = Reading(
+    digit=None,
+    probabilities=(1 / DIGITS,) * DIGITS,
+    second=None,
+    digitness=0.0,
+    refusal="blank",
+    image=None,
+)
+
+
+class Recogniser:
+    """Reads drawings with one model; safe to share between threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self._calibration = bundle.calibration
+        self._weights = bundle.served_weights()
+        self._own = threading.local()
+
+    def read(self, bitmap: Bitmap) -> Reading:
+        """Read one drawing.
+
+        Args:
+            bitmap: (H, W) uint8, ink 255 on paper 0. One without ink is refused as
+                blank, not an error.
+        """
+        try:
+            image = normalize(bitmap)
+        except BlankDrawingError:
+            return BLANK
+        logits = self.logits(image)
+        probabilities = self._calibration.digit_probabilities(logits)
+        kinds = kind_probabilities(logits)
+        second, first = (int(digit) for digit in np.argsort(probabilities)[-2:])
+        refusal = self._calibration.refusal(probabilities, kinds)
+        return Reading(
+            digit=first if refusal is None else None,
+            probabilities=tuple(probabilities.tolist()),
+            second=second,
+            digitness=float(kinds[ONE_DIGIT]),
+            refusal=refusal,
+            image=image,
+        )
+
+    def logits(self, image: DigitImage) -> Logits:
+        """Run the network on one (28, 28, 1) digit image: (13,) float32."""
+        interpreter = self._interpreter()
+        interpreter.set_tensor(self._own.input, image[np.newaxis])
+        interpreter.invoke()
+        logits: Logits = interpreter.get_tensor(self._own.output)[0]
+        return logits
+
+    def _interpreter(self) -> Interpreter:
+        if not hasattr(self._own, "interpreter"):
+            interpreter = Interpreter(model_content=self._weights, num_threads=1)
+            interpreter.allocate_tensors()
+            (given,) = interpreter.get_input_details()
+            (answer,) = interpreter.get_output_details()
+            if answer["shape"].tolist() != [1, DIGITS + KINDS]:
+                raise ValueError(
+                    f"Bundle {self.bundle.short_digest} answers with "
+                    f"{answer['shape'].tolist()} numbers, this code expects "
+                    f"{[1, DIGITS + KINDS]}: retrain it."
+                )
+            self._own.input, self._own.output = given["index"], answer["index"]
+            self._own.interpreter = interpreter
+        own: Interpreter = self._own.interpreter
+        return own

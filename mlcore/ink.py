@@ -1,0 +1,276 @@
+"""From what people send to a bitmap: strokes are rasterised, pictures decoded.
+
+A bitmap is (H, W) uint8, ink 255 on paper 0, whatever it came from. All functions
+are pure; the ones that read foreign bytes raise `PictureError` and nothing else.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+Bitmap = NDArray[np.uint8]
+"""(H, W) uint8, ink 255 on paper 0."""
+Points = NDArray[np.float32]
+"""One stroke: (N, 2) float32, x to the right and y down, in CSS pixels."""
+
+DEFAULT_PEN_WIDTH_PX = 18.0
+"""The page's one pen width, on its 280 px canvas."""
+
+PEN_SHARE = 0.11
+"""Width of the reading pen as a share of the drawing's longest side.
+
+Chosen so that drawn digits carry as much ink in 28x28 as MNIST's do (mean pixel
+value 0.13); reading changes by under a point between 0.07 and 0.16.
+"""
+RASTER_PX = 160
+"""Longest side of a rasterised drawing: eight pixels for each of the 20 it fits into."""
+
+MAX_PIXELS = 50_000_000
+"""Pictures with more pixels are refused before they are decoded."""
+MAX_DECODED_SIDE_PX = 2_048
+MAX_STORED_SIDE_PX = 1_024
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP")
+
+FAINTEST_CONTRAST = 24
+"""Grey levels between paper and ink under which a picture counts as blank."""
+THINNEST_LINE_SHARE = 0.06
+"""Lines thinner than this share of the longest side vanish at 20 px: thicken them."""
+
+
+class PictureError(ValueError):
+    """The bytes are not a picture that can be read; `code` names why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+# --- strokes ---------------------------------------------------------------
+
+
+def rasterise(
+    strokes: Sequence[Points], *, pen_width: float = DEFAULT_PEN_WIDTH_PX
+) -> Bitmap:
+    """Draw strokes with a round, anti-aliased pen, cut out at the ink's own frame.
+
+    Where on the canvas and how large somebody drew says nothing about the digit,
+    so the drawing is scaled to RASTER_PX first and the pen follows the drawing's
+    size, not the canvas: a tiny seven gets lines as thick as a large one. Only a
+    drawing smaller than the pen itself keeps its real pen, because to its author
+    it is a dot.
+
+    Args:
+        strokes: at least one, each (N, 2) with N >= 1; a single point is a dot. Ink
+            outside the canvas counts like any other.
+        pen_width: of the pen that drew, in the units of the strokes.
+
+    Returns:
+        Bitmap whose longest side is RASTER_PX plus a margin of one pixel.
+    """
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = float((high - low).max())
+    reading_pen = extent * PEN_SHARE if extent > pen_width else pen_width
+    scale = RASTER_PX / (extent + reading_pen)
+    pen_px = reading_pen * scale
+    margin = pen_px / 2 + 1
+    shape = np.ceil((high - low) * scale + 2 * margin).astype(int)
+    bitmap: Bitmap = np.zeros((shape[1], shape[0]), np.uint8)
+    _trace(bitmap, [(stroke - low) * scale + margin for stroke in strokes], pen_px)
+    return bitmap
+
+
+def draw_on_canvas(
+    strokes: Sequence[Points], *, width: int, height: int, pen_width: float
+) -> Bitmap:
+    """Draw strokes as their author saw them: on their canvas, with their pen.
+
+    For pictures of a drawing that people look at. Reading uses `rasterise`.
+    """
+    bitmap: Bitmap = np.zeros((height, width), np.uint8)
+    _trace(bitmap, strokes, pen_width)
+    return bitmap
+
+
+def _trace(bitmap: Bitmap, strokes: Sequence[Points], pen_px: float) -> None:
+    # OpenCV's thick lines have round ends. Points may lie between pixels (16ths),
+    # the width is whole pixels: of the 16 in a rasterised drawing, an error of 3 %.
+    fraction_bits = 4
+    thickness = max(1, round(pen_px))
+    fixed = [np.rint(line * (1 << fraction_bits)).astype(np.int32) for line in strokes]
+    # A lone point gets a second one: a line of no length is drawn as a round dot.
+    lines = [np.repeat(line, 2, axis=0) if len(line) == 1 else line for line in fixed]
+    cv2.polylines(
+        bitmap, lines, False, 255, thickness, cv2.LINE_AA, shift=fraction_bits
+    )
+
+
+# --- pictures --------------------------------------------------------------
+
+_DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+;base64,", re.IGNORECASE)
+
+
+def decode_data_url(url: str) -> NDArray[np.uint8]:
+    """Decode `data:image/...;base64,...`; see `decode_picture`."""
+    head = _DATA_URL.match(url)
+    if head is None:
+        raise PictureError(
+            "not_a_data_url",
+            "The image must be a data URL such as data:image/png;base64,iVBORw0...",
+        )
+    try:
+        content = base64.b64decode(url[head.end() :], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise PictureError(
+            "not_a_data_url", f"The image's base64 text is damaged: {error}."
+        ) from error
+    return decode_picture(content)
+
+
+def decode_picture(content: bytes) -> NDArray[np.uint8]:
+    """Decode PNG, JPEG or WebP to grey levels as a person would see them.
+
+    Nothing is decoded before its kind and size are known. Transparency lies on
+    white, or on black where the opaque part is light. EXIF orientation is applied,
+    of an animation the first frame counts.
+
+    Returns:
+        (H, W) uint8, dark on light or light on dark as sent; longest side at most
+        MAX_STORED_SIDE_PX: this is what is kept of a picture.
+
+    Raises:
+        PictureError: not a picture of these kinds, damaged, or too many pixels.
+    """
+    try:
+        picture = Image.open(BytesIO(content), formats=PICTURE_FORMATS)
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels("far more") from error
+    except Exception as error:  # Pillow's openers raise nearly anything on bad bytes
+        raise PictureError(
+            "not_an_image",
+            "These bytes are not a PNG, JPEG or WebP picture: send one of these.",
+        ) from error
+    if picture.width * picture.height > MAX_PIXELS:
+        raise _too_many_pixels(f"{picture.width * picture.height:,}")
+    try:
+        picture.draft("RGB", (MAX_DECODED_SIDE_PX, MAX_DECODED_SIDE_PX))
+        picture.load()
+        picture = ImageOps.exif_transpose(picture)
+        grey = _grey_levels(picture)
+    except Exception as error:  # the decoders, like the openers
+        raise PictureError(
+            "damaged_image",
+            "The picture is damaged or cut off: save it again and send the new file.",
+        ) from error
+    return _shrink(grey, MAX_STORED_SIDE_PX)
+
+
+def _too_many_pixels(count: str) -> PictureError:
+    return PictureError(
+        "too_many_pixels",
+        f"The picture has {count} pixels and at most {MAX_PIXELS:,} are read: "
+        "make it smaller.",
+    )
+
+
+def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        # 16 and 32 bits: Pillow would clip these to 255 instead of scaling them.
+        deep = np.asarray(picture, np.float64)
+        top = 65535.0 if deep.max(initial=0) > 255 else 255.0
+        return np.clip(np.rint(deep * (255.0 / top)), 0, 255).astype(np.uint8)
+    if not picture.has_transparency_data:
+        return np.asarray(picture.convert("L"), np.uint8)
+    grey, alpha = (
+        np.asarray(band, np.float32) for band in picture.convert("LA").split()
+    )
+    opacity = alpha / 255.0
+    ink_is_light = float((grey * opacity).sum()) > 127.0 * float(opacity.sum())
+    is_drawn_on_nothing = float(opacity.mean()) < 0.5
+    backdrop = 0.0 if ink_is_light and is_drawn_on_nothing else 255.0
+    return np.rint(grey * opacity + backdrop * (1 - opacity)).astype(np.uint8)
+
+
+def _shrink(grey: NDArray[np.uint8], longest_side: int) -> NDArray[np.uint8]:
+    height, width = grey.shape
+    scale = longest_side / max(height, width)
+    if scale >= 1:
+        return grey
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
+    """Tell ink from paper in a picture of either polarity.
+
+    The paper is what the picture's edge shows; ink is what differs from it most, dark
+    or light. Contrast is stretched until the darkest ink is 255, what is fainter than
+    the paper's own noise is paper, and lines that would vanish at 20 px are thickened.
+
+    Args:
+        grey: (H, W) uint8, from `decode_picture`.
+
+    Returns:
+        Bitmap of the same size; all zero where the picture shows nothing.
+    """
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).astype(np.int16)
+    paper = float(np.median(edge))
+    noise = float(np.median(np.abs(edge - paper)))
+    difference = grey.astype(np.float32) - paper
+    darkest, lightest = -float(difference.min()), float(difference.max())
+    ink = -difference if darkest >= lightest else difference
+    contrast = max(darkest, lightest)
+    if contrast < FAINTEST_CONTRAST:
+        return np.zeros_like(grey)
+    ink *= 255.0 / contrast
+    # 6 % of the contrast: the ringing of JPEG and of smooth enlargement.
+    ink[ink < max(0.06 * 255.0, 6 * noise * 255.0 / contrast)] = 0
+    return _thicken_thin_lines(np.rint(np.clip(ink, 0, 255)).astype(np.uint8))
+
+
+def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
+    mask = (bitmap > 127).astype(np.uint8)
+    if not mask.any():
+        return bitmap
+    _, _, width, height = cv2.boundingRect(mask)
+    # The mean distance to paper inside a line of width w is about w / 4.
+    to_paper = cv2.distanceTransform(
+        cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),
+        cv2.DIST_L2,
+        3,
+    )
+    line_px = 4.0 * float(to_paper.sum()) / float(mask.sum()) - 1.0
+    wanted_px = THINNEST_LINE_SHARE * max(width, height)
+    if line_px >= wanted_px:
+        return bitmap
+    side = 2 * round((PEN_SHARE * max(width, height) - line_px) / 2) + 1
+    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    pad = side // 2
+    padded = cv2.copyMakeBorder(
+        bitmap, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0
+    )
+    return np.asarray(cv2.dilate(padded, pen), np.uint8)
+
+
+def encode_png(grey: NDArray[np.uint8]) -> bytes:
+    """Encode (H, W) uint8 as a greyscale PNG."""
+    done, png = cv2.imencode(".png", grey)
+    if not done:
+        raise PictureError("not_encodable", f"No PNG can be made of {grey.shape}.")
+    return png.tobytes()
+
+
+def decode_stored_png(png: bytes) -> NDArray[np.uint8]:
+    """Decode a PNG that `encode_png` made: (H, W) uint8."""
+    grey: Any = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise PictureError("damaged_image", "The stored picture is damaged.")
+    return np.asarray(grey, np.uint8)

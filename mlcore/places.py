@@ -1,0 +1,32 @@
+"""Where data lies, as the environment says: mlcore's only reader of `os.environ`."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+STARTER_BUNDLE = Path(__file__).resolve().parent / "starter"
+
+
+def data_folder() -> Path:
+    """Return the folder for all that is made or fetched: DIGITSITE_VAR, else var/."""
+    return _named("DIGITSITE_VAR") or REPOSITORY / "var"
+
+
+def named_mnist_folder() -> Path | None:
+    """Return the folder that MNIST_DIR names."""
+    return _named("MNIST_DIR")
+
+
+def pen_folder() -> Path | None:
+    """Return the folder of pen drawings that PEN_DIR names."""
+    return _named("PEN_DIR")
+
+
+def bundle_folder() -> Path:
+    """Return the bundle to read with: BUNDLE, else the starter that ships."""
+    return _named("BUNDLE") or STARTER_BUNDLE
+
+
+def _named(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None
