@@ -74,6 +74,7 @@ class TrainConfig:
 def train(config: TrainConfig) -> Bundle:
     """Train, calibrate, evaluate and save one model."""
     started = time.monotonic()
+    commit = source_commit()  # now: files may change while it trains
     cv2.setNumThreads(1)  # its threads cost more than they save at 28 px
     keras.utils.set_random_seed(config.seed)
     rng = np.random.default_rng(config.seed)
@@ -90,7 +91,8 @@ def train(config: TrainConfig) -> Bundle:
         SERVED_WEIGHTS: served_weights(network),
         KERAS_WEIGHTS: keras_weights(network),
     }
-    provenance = run_provenance(config, minutes=(time.monotonic() - started) / 60)
+    minutes = (time.monotonic() - started) / 60
+    provenance = run_provenance(config, commit=commit, minutes=minutes)
     with tempfile.TemporaryDirectory() as scratch:
         # Measured through the serving path, so on a bundle; the one that is kept
         # carries the figures.
@@ -243,14 +245,16 @@ def keras_weights(network: keras.Model) -> bytes:
         return path.read_bytes()
 
 
-def run_provenance(config: TrainConfig, *, minutes: float) -> dict[str, Any]:
+def run_provenance(
+    config: TrainConfig, *, commit: str, minutes: float
+) -> dict[str, Any]:
     """Say what made this model: config, data, code, versions, machine."""
     told = {key: value for key, value in asdict(config).items() if key != "out"}
     return {
         "trained_on": "MNIST, 55,000 train images; validation chose, test judged once",
         "config": told,
         "data_sha256": dict(MNIST_SHA256),
-        "commit": source_commit(),
+        "commit": commit,
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("tensorflow", "keras", "numpy")},
