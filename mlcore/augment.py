@@ -4,7 +4,6 @@ Everything is label-preserving by measure, not by hope: the ranges below are tho
 `Variety`, and each image is warped once, so that it is blurred once.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -45,10 +44,9 @@ def vary(
     dirty = rng.random(len(images)) < variety.dirt_share
     for i, image in enumerate(images):
         ink = _other_pen(image, rng) if other_pen[i] else image
-        warped = cv2.remap(ink, places[i], None, cv2.INTER_LINEAR)
-        varied[i] = warped
+        varied[i] = cv2.remap(ink, places[i], _NO_SECOND_MAP, cv2.INTER_LINEAR)
     varied *= np.float32(1 / 255)
-    for i in np.flatnonzero(dirty):
+    for i in np.flatnonzero(dirty).tolist():
         varied[i] = _dirty(varied[i], rng)
     return varied
 
@@ -80,9 +78,10 @@ def _source_places(
     # deviates instead of a widely blurred fine one.
     coarse = rng.normal(0.0, variety.elastic_px, size=(count, 5, 5, 2))
     wobble = np.einsum("ya,xb,nabi->nyxi", _SMOOTH, _SMOOTH, coarse, optimize=True)
-    return (straight + shift + middle + wobble).astype(np.float32)
+    return np.asarray(straight + shift + middle + wobble, np.float32)
 
 
+_NO_SECOND_MAP = np.empty(0)  # places hold x and y together
 _GRID = np.stack(np.meshgrid(np.arange(SIDE_PX), np.arange(SIDE_PX)), axis=-1)
 # (28, 5): cubic interpolation from five knots to 28 pixels.
 _SMOOTH = cv2.resize(np.eye(5), (5, SIDE_PX), interpolation=cv2.INTER_CUBIC)
@@ -100,9 +99,11 @@ def _other_pen(image: NDArray[np.uint8], rng: np.random.Generator) -> Bitmap:
 def _dirty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     kind = rng.integers(5)
     if kind == 0:
-        image = image + rng.normal(0, rng.uniform(0.02, 0.15), image.shape)
+        noise = rng.normal(0, rng.uniform(0.02, 0.15), image.shape)
+        image = image + noise.astype(np.float32)
     elif kind == 1:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
+        blurred = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
+        image = np.asarray(blurred, np.float32)
     elif kind == 2:
         image = image * rng.uniform(0.5, 1.0)
     elif kind == 3:
@@ -121,12 +122,12 @@ def _dirty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
 
 
 def side_by_side(
-    digits: Sequence[NDArray[np.uint8]], rng: np.random.Generator
+    digits: NDArray[np.uint8], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Put two or more digits next to each other as one drawing.
 
     Args:
-        digits: each (28, 28) uint8.
+        digits: (N, 28, 28) uint8.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
@@ -137,11 +138,8 @@ def side_by_side(
         ink = digit[top : top + height, left : left + width]
         size = max(8, round(20 * rng.uniform(0.75, 1.1)))
         scale = size / max(width, height)
-        cut.append(
-            cv2.resize(
-                ink, (max(2, round(width * scale)), max(2, round(height * scale)))
-            )
-        )
+        shape = (max(2, round(width * scale)), max(2, round(height * scale)))
+        cut.append(np.asarray(cv2.resize(ink, shape), np.uint8))
     gaps = rng.integers(-1, 9, size=len(cut))
     row = np.zeros((40, sum(ink.shape[1] for ink in cut) + 10 * len(cut)), np.uint8)
     x = 0

@@ -1,7 +1,7 @@
 """A bundle: one trained model as an immutable folder named by its digest.
 
-    manifest.json     what it is: calibration, preprocessing version, metrics, provenance,
-                      the sha256 of each other file, and the digest over all of this
+    manifest.json     what it is: calibration, preprocessing version, metrics,
+                      provenance, each other file's sha256, the digest over it all
     model.tflite      the served weights
     model.keras       the same network for further training
 
@@ -12,7 +12,6 @@ in a bundle is ever unpickled.
 import hashlib
 import io
 import json
-import os
 import shutil
 import tempfile
 import zipfile
@@ -180,13 +179,13 @@ def _place(folder: Path, content: Mapping[str, bytes]) -> Bundle:
         open_bundle(scratch)
         scratch.chmod(0o755)
         try:
-            os.replace(scratch, folder)
+            scratch.replace(folder)
         except OSError:  # the folder is there: another process was quicker, or damage
             try:
                 return open_bundle(folder)
             except BundleError:
                 shutil.rmtree(folder)
-                os.replace(scratch, folder)
+                scratch.replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return open_bundle(folder)

@@ -1,0 +1,60 @@
+# `make` lists what there is. Needs Python 3.11 to 3.13 and make, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check train evaluate admin screenshots lock
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/serve.stamp ## serve the site on http://127.0.0.1:8000 (HOST, PORT)
+	@exec $(PY) manage.py serve
+
+test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
+	@$(PY) -m recognizer.tests.browser.chromium
+	@$(PY) -m mlcore.data
+	@$(PY) -m pytest $(ARGS)
+
+check: $(VENV)/all.stamp ## lint, types, migrations
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m mypy
+	@$(PY) manage.py makemigrations --check --dry-run
+	@$(PY) manage.py check
+
+train: $(VENV)/all.stamp ## train a bundle on MNIST into var/bundles (ARGS="--seed 2")
+	@$(PY) -m mlcore.train $(ARGS)
+
+evaluate: $(VENV)/all.stamp ## judge the shipped bundle, or the one BUNDLE names
+	@$(PY) -m mlcore.evaluate $(ARGS)
+
+admin: $(VENV)/serve.stamp ## make a superuser for /admin/
+	@$(PY) manage.py prepare
+	@$(PY) manage.py createsuperuser
+
+screenshots: $(VENV)/all.stamp ## take the pictures in docs/images anew
+	@$(PY) -m recognizer.tests.browser.chromium
+	@$(PY) -m recognizer.tests.browser.screenshots
+
+lock: $(VENV)/all.stamp ## pin requirements/*.in anew into requirements/*.txt
+	@for layer in serve train dev; do \
+	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	    --upgrade requirements/$$layer.in -o requirements/$$layer.txt || exit 1; done
+
+$(PY):
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Digitsite needs Python 3.11, 3.12 or 3.13, and %s is %d.%d: name another one, such as make run PYTHON=python3.12" % (sys.executable, *v))'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/serve.stamp: requirements/serve.txt | $(PY)
+	@echo "Installing what serving needs (about 300 MB, once) ..."
+	@$(PIP) -r requirements/serve.txt
+	@touch $@
+
+$(VENV)/all.stamp: requirements.txt requirements/serve.txt requirements/train.txt requirements/dev.txt | $(PY)
+	@echo "Installing what training and tests need (about 2 GB, once) ..."
+	@$(PIP) -r requirements.txt
+	@touch $@ $(VENV)/serve.stamp

@@ -1,0 +1,54 @@
+"""The only reader of the environment for the site; called from `settings` only.
+
+Each helper refuses a bad value by the variable's name, so that a typing error stops
+the start with one clear sentence instead of surfacing as odd behaviour later.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+
+
+def text(name: str, default: str = "", *, env: Mapping[str, str] = os.environ) -> str:
+    """Return the variable, stripped; the default where it is unset or empty."""
+    return env.get(name, "").strip() or default
+
+
+def flag(name: str, *, env: Mapping[str, str] = os.environ) -> bool:
+    """Return a yes or no; unset means no."""
+    value = text(name, env=env).lower()
+    if value not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name}={value!r}: say 1 or 0.")
+    return value in _TRUE
+
+
+def integer(
+    name: str,
+    default: int,
+    *,
+    low: int,
+    high: int,
+    env: Mapping[str, str] = os.environ,
+) -> int:
+    """Return a whole number within bounds."""
+    value = text(name, str(default), env=env)
+    if not value.isdecimal() or not low <= int(value) <= high:
+        raise ImproperlyConfigured(
+            f"{name}={value!r}: say a whole number from {low} to {high}."
+        )
+    return int(value)
+
+
+def words(name: str, *, env: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a comma-separated list without blanks."""
+    return [word.strip() for word in text(name, env=env).split(",") if word.strip()]
+
+
+def folder(name: str, default: Path, *, env: Mapping[str, str] = os.environ) -> Path:
+    """Return a folder as an absolute path."""
+    value = text(name, env=env)
+    return Path(value).resolve() if value else default

@@ -1,0 +1,191 @@
+"""Settings of the site. The environment is read through `env` and nowhere else.
+
+Trying it needs no variable at all; `.env.example` lists every one there is.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from digitsite import env
+from digitsite.secret import kept_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+PRODUCTION = env.flag("PRODUCTION")
+DEBUG = env.flag("DEBUG")
+DIGITSITE_VAR = env.folder("DIGITSITE_VAR", BASE_DIR / "var")
+DIGITSITE_VAR.mkdir(parents=True, exist_ok=True)
+
+# --- who may talk to us --------------------------------------------------------
+
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+SECRET_KEY = env.text("SECRET_KEY")
+if PRODUCTION:
+    if DEBUG:
+        raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other.")
+    if not SECRET_KEY:
+        raise ImproperlyConfigured("PRODUCTION=1 needs a SECRET_KEY of your own.")
+    if not ALLOWED_HOSTS:
+        raise ImproperlyConfigured(
+            "PRODUCTION=1 needs ALLOWED_HOSTS, such as digits.example.org."
+        )
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT: list[str] = []
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+else:
+    ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]
+    SECRET_KEY = SECRET_KEY or kept_secret_key(DIGITSITE_VAR / "secret_key")
+SESSION_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- the server that `manage.py serve` starts ----------------------------------
+
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, low=0, high=65535)
+WORKERS = env.integer("WORKERS", 2, low=1, high=256)
+
+# --- Django ----------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "recognizer",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "recognizer.middleware.BodyLimitMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "digitsite.urls"
+WSGI_APPLICATION = "digitsite.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Straight from the folders: nothing to collect before the first start.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 60  # seconds; file names carry no hash
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- the database ----------------------------------------------------------------
+
+_SQLITE = {
+    # Writers queue up instead of failing, and readers never wait for them.
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,  # seconds
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+}
+
+
+def _database() -> dict[str, Any]:
+    url = env.text("DATABASE_URL", f"sqlite:///{DIGITSITE_VAR / 'digitsite.sqlite3'}")
+    try:
+        database = dict(
+            dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(f"DATABASE_URL={url!r}: {error}") from error
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        database["OPTIONS"] = _SQLITE
+    return database
+
+
+DATABASES = {"default": _database()}
+
+# --- the REST API ------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["recognizer.api.json.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["recognizer.api.json.JSONParser"],
+    "EXCEPTION_HANDLER": "recognizer.api.errors.exception_handler",
+}
+
+# --- what we take in -----------------------------------------------------------------
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+FILE_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES  # nothing is spilled to disk
+MAX_STROKES = 200
+MAX_POINTS = 10_000
+MAX_COORDINATE = 100_000
+MAX_CANVAS_SIDE = 10_000
+MAX_DRAWINGS_PER_CALL = 256
+
+VISITOR_COOKIE = "visitor"
+VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
+
+# --- the model that reads before any was trained here -----------------------------
+
+STARTER_BUNDLE = env.folder("BUNDLE", BASE_DIR / "mlcore" / "starter")
+BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}

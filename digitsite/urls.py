@@ -1,0 +1,20 @@
+"""All addresses of the site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from recognizer import views
+
+urlpatterns = [
+    path("", views.draw, name="draw"),
+    path("history/", views.history, name="history"),
+    path("api/v1/", include("recognizer.api.urls")),
+    path("api/", views.unknown_api_address),
+    path("api/<path:rest>", views.unknown_api_address),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "recognizer.views.bad_request"
+handler403 = "recognizer.views.permission_denied"
+handler404 = "recognizer.views.page_not_found"
+handler500 = "recognizer.views.server_error"

@@ -1,0 +1,159 @@
+"""The admin: staff look at drawings and models; facts are shown, never edited."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from recognizer.api.serializers import svg_of
+from recognizer.api.views import picture_response
+from recognizer.ml import engine
+from recognizer.models import ModelVersion, Submission, Visitor
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Facts are added by the site and edited by nobody."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody adds by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody edits."""
+        return False
+
+
+@admin.register(Submission)
+class SubmissionAdmin(ReadOnlyAdmin):
+    """The drawings with what was read in them."""
+
+    list_display = ("thumbnail", "reading", "source", "form", "pointer", "created_at")
+    list_display_links = ("thumbnail", "reading")
+    list_filter = ("shown_digit", "refusal", "source", "pointer")
+    ordering = ("-id",)
+    list_per_page = 50
+    show_full_result_count = False
+    readonly_fields = (
+        "drawing",
+        "seen",
+        "reading",
+        "probabilities",
+        "read_by",
+        "source",
+        "pointer",
+        "visitor",
+        "created_at",
+        "id",
+    )
+    fields = readonly_fields
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Load predictions along."""
+        return Submission.objects.with_shown_prediction()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pictures' addresses."""
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/drawing.svg", view(self.drawing_svg), name="drawing-svg"),
+            path("<uuid:pk>/seen.png", view(self.seen_png), name="drawing-seen"),
+            *super().get_urls(),
+        ]
+
+    def drawing_svg(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Answer a drawing's picture to staff."""
+        drawing = engine.drawing_of(Submission.objects.get(pk=pk))
+        return picture_response(svg_of(drawing).encode(), "image/svg+xml")
+
+    def seen_png(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Answer the 28x28 picture the model saw."""
+        drawing = engine.drawing_of(Submission.objects.get(pk=pk))
+        return picture_response(engine.seen_png(engine.seen_in(drawing)), "image/png")
+
+    @admin.display(description=_("drawing"))
+    def thumbnail(self, submission: Submission) -> SafeString:
+        """The drawing, small."""
+        return _picture("drawing-svg", submission, side=64)
+
+    @admin.display(description=_("drawing"))
+    def drawing(self, submission: Submission) -> SafeString:
+        """The drawing, large."""
+        return _picture("drawing-svg", submission, side=280)
+
+    @admin.display(description=_("what the model saw"))
+    def seen(self, submission: Submission) -> SafeString:
+        """The digit image, enlarged."""
+        return _picture("drawing-seen", submission, side=140)
+
+    @admin.display(description=_("read as"), ordering="shown_digit")
+    def reading(self, submission: Submission) -> str:
+        """The digit with its probability, or why there is none."""
+        shown = submission.shown_prediction
+        read_as = shown.get_refusal_display() if shown.refusal else str(shown.digit)
+        return f"{read_as} ({shown.confidence:.1%})"
+
+    @admin.display(description=_("probabilities"))
+    def probabilities(self, submission: Submission) -> SafeString:
+        """All ten, one a line."""
+        return format_html_join(
+            "",
+            '{}: <progress max="1" value="{}"></progress> {}<br>',
+            (
+                (digit, f"{probability:.4f}", f"{probability:.2%}")
+                for digit, probability in enumerate(
+                    submission.shown_prediction.probabilities
+                )
+            ),
+        )
+
+    @admin.display(description=_("model"))
+    def read_by(self, submission: Submission) -> str:
+        """Which version read it."""
+        return submission.shown_prediction.model_version.short_digest
+
+
+def _picture(view: str, submission: Submission, *, side: int) -> SafeString:
+    return format_html(
+        '<img src="{}" width="{}" height="{}" alt="" loading="lazy">',
+        reverse(f"admin:{view}", args=[submission.pk]),
+        side,
+        side,
+    )
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    """The models the site knows."""
+
+    list_display = ("short_digest", "stage", "origin", "created_at")
+    ordering = ("-id",)
+    exclude = ("manifest",)
+    readonly_fields = ("metrics",)
+
+    @admin.display(description=_("metrics"))
+    def metrics(self, version: ModelVersion) -> SafeString:
+        """What was measured when the model was finished."""
+        return format_html_join(
+            "",
+            "{}: {}<br>",
+            (
+                (name, ", ".join(f"{key} {value:.4g}" for key, value in row.items()))
+                for name, row in version.manifest["metrics"].items()
+            ),
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A model stays known as long as predictions name it."""
+        return False
+
+
+@admin.register(Visitor)
+class VisitorAdmin(ReadOnlyAdmin):
+    """Who draws."""
+
+    list_display = ("id", "created_at")
+    ordering = ("-id",)

@@ -1,0 +1,101 @@
+"""The one error form, and the only place that makes HTTP of exceptions.
+
+{"error": {"code": "...", "message": "what was wrong and the way out", "fields": {}}}
+"""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
+from django.http import Http404, HttpResponse, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from recognizer.drawing import DrawingError
+from recognizer.ml.engine import ReaderUnavailableError
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_SECONDS = 5
+_TOO_LARGE = {"too_many_pixels"}
+
+
+def error_body(
+    code: str, message: str, fields: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the error form."""
+    return {"error": {"code": code, "message": message, "fields": fields or {}}}
+
+
+def error_response(
+    status: int, code: str, message: str, fields: dict[str, Any] | None = None
+) -> HttpResponse:
+    """Return the error form as an answer, for places outside of API views."""
+    return JsonResponse(error_body(code, message, fields), status=status)
+
+
+def drawing_error_body(error: DrawingError) -> dict[str, Any]:
+    """Return what a drawing that cannot be taken gets."""
+    return error_body(error.code, error.message, error.fields)
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer an exception of an API view; None leaves it to Django, as a 500."""
+    headers: dict[str, str] = {}
+    match exc:
+        case DrawingError():
+            status = 413 if exc.code in _TOO_LARGE else 400
+            body = drawing_error_body(exc)
+        case Http404() | exceptions.NotFound():
+            status = 404
+            body = error_body("not_found", "There is nothing of yours at this address.")
+        case PermissionDenied() | exceptions.PermissionDenied():
+            status = 403
+            body = error_body("permission_denied", str(exc) or "You may not do this.")
+        case exceptions.APIException():
+            status = exc.status_code
+            body = error_body(_code(exc), _message(exc))
+            headers = _headers(exc, context)
+        case SuspiciousOperation():
+            status = 400
+            body = error_body("bad_request", str(exc) or "The request is malformed.")
+        case ReaderUnavailableError() | OperationalError():
+            logger.error("The service cannot answer now: %s", exc)
+            status = 503
+            body = error_body(
+                "unavailable",
+                "The reader cannot answer now. Keep the drawing and send it again in "
+                "a few seconds.",
+            )
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        case _:
+            return None
+    return Response(body, status=status, headers=headers)
+
+
+def _code(exc: exceptions.APIException) -> str:
+    codes = {
+        exceptions.ParseError: "malformed_body",
+        exceptions.MethodNotAllowed: "method_not_allowed",
+        exceptions.UnsupportedMediaType: "unsupported_media_type",
+        exceptions.NotAcceptable: "not_acceptable",
+    }
+    return codes.get(type(exc), exc.default_code)
+
+
+def _message(exc: exceptions.APIException) -> str:
+    if isinstance(exc, exceptions.UnsupportedMediaType):
+        return (
+            f"{exc.detail} Send application/json, or for one picture its own type "
+            "(image/png, image/jpeg, image/webp) or multipart/form-data."
+        )
+    if isinstance(exc, exceptions.NotAcceptable):
+        return "Answers are application/json: accept that."
+    return str(exc.detail)
+
+
+def _headers(exc: exceptions.APIException, context: dict[str, Any]) -> dict[str, str]:
+    if isinstance(exc, exceptions.MethodNotAllowed):
+        return {"Allow": ", ".join(context["view"].allowed_methods)}
+    return {}

@@ -1,0 +1,330 @@
+"""The form of what comes in and goes out; nothing is saved here.
+
+Drawings are judged by hand: a serializer field for each of 784 pixels or 10,000 points
+costs a hundred times more than reading the drawing.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.conf import settings
+from django.urls import reverse
+
+from mlcore.inference import Reading
+from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
+from recognizer.ml import engine
+from recognizer.models import Prediction, Submission
+from recognizer.refusals import refusal_message
+
+# --- in ------------------------------------------------------------------------------
+
+_WAYS = ("strokes", "image", "pixels")
+_POINTERS = tuple(pointer for pointer in Submission.Pointer.values if pointer)
+
+
+def drawing_in(data: Any) -> Drawing:
+    """Judge one Drawing of a JSON body.
+
+    Raises:
+        DrawingError: names the field, what it got, and what belongs there.
+    """
+    if not isinstance(data, Mapping):
+        raise _bad("A drawing is a JSON object.", "drawing", data)
+    given = [way for way in _WAYS if way in data]
+    if len(given) != 1:
+        found = " and ".join(given) or "none of them"
+        raise DrawingError(
+            "invalid",
+            "A drawing holds exactly one of strokes, image and pixels; this one has "
+            f"{found}.",
+        )
+    pointer = _pointer(data.get("pointer", ""))
+    if given == ["image"]:
+        if not isinstance(data["image"], str):
+            raise _bad("image is a data URL in a string.", "image", data["image"])
+        return engine.picture_from_data_url(data["image"], pointer=pointer)
+    if given == ["pixels"]:
+        return PictureDrawing(_pixels(data["pixels"]), is_ink=True, pointer=pointer)
+    return StrokeDrawing(
+        strokes=_strokes(data["strokes"]),
+        width=_side(data, "width"),
+        height=_side(data, "height"),
+        pen_width=_side(data, "pen_width", default=engine.DEFAULT_PEN_WIDTH_PX),
+        pointer=pointer,
+    )
+
+
+def drawings_in(data: Any) -> list[Any]:
+    """Judge the frame of a batch; its drawings are judged one by one."""
+    drawings = data.get("drawings") if isinstance(data, Mapping) else None
+    most = settings.MAX_DRAWINGS_PER_CALL
+    if not isinstance(drawings, list) or not 1 <= len(drawings) <= most:
+        raise DrawingError(
+            "invalid",
+            f'Send {{"drawings": [...]}} with 1 to {most} drawings.',
+            {"drawings": _short(drawings)},
+        )
+    return drawings
+
+
+def include_in(value: str) -> frozenset[str]:
+    """Judge `?include=`: a comma-separated list of extras."""
+    asked = frozenset(word.strip() for word in value.split(",") if word.strip())
+    unknown = sorted(asked - {"seen"})
+    if unknown:
+        raise DrawingError(
+            "invalid",
+            f"include knows seen, not {', '.join(unknown)[:80]}.",
+            {"include": value[:80]},
+        )
+    return asked
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """What a list of submissions was asked for."""
+
+    page_size: int = 50
+    before: UUID | None = None
+    after: UUID | None = None
+    digit: int | None = None
+    refused: bool | None = None
+
+
+def list_query_in(query: Mapping[str, str]) -> ListQuery:
+    """Judge the query of a list; an unknown filter is an error, not ignored."""
+    asked: dict[str, Any] = {}
+    for name, value in query.items():
+        if name not in _FILTERS:
+            raise _bad(f"Lists know {', '.join(_FILTERS)}.", name[:40], value)
+        try:
+            asked[name] = _FILTERS[name](value)
+        except (ValueError, KeyError) as error:
+            raise _bad(_FILTER_HELP[name], name, value) from error
+    return ListQuery(**asked)
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def judge(value: str) -> int:
+        if not value.isdecimal() or not low <= int(value) <= high:
+            raise ValueError(value)
+        return int(value)
+
+    return judge
+
+
+_FILTERS: Mapping[str, Callable[[str], Any]] = {
+    "digit": _whole(0, 9),
+    "refused": {"true": True, "false": False}.__getitem__,
+    "page_size": _whole(1, 100),
+    "before": UUID,
+    "after": UUID,
+}
+_FILTER_HELP = {
+    "digit": "digit is a whole number from 0 to 9.",
+    "refused": "refused is true or false.",
+    "page_size": "page_size is a whole number from 1 to 100.",
+    "before": "before is the id of a submission: follow next instead of making it.",
+    "after": "after is the id of a submission: follow previous instead of making it.",
+}
+
+
+def _strokes(value: Any) -> list[list[list[float]]]:
+    if not isinstance(value, list) or not value:
+        raise _bad("strokes is a list of at least one stroke.", "strokes", value)
+    if len(value) > settings.MAX_STROKES:
+        raise DrawingError(
+            "too_many_strokes",
+            f"The drawing has {len(value):,} strokes and at most "
+            f"{settings.MAX_STROKES:,} are read: send one digit.",
+        )
+    points = 0
+    for number, stroke in enumerate(value):
+        if not isinstance(stroke, list) or not stroke:
+            raise _bad(
+                "A stroke is a list of at least one point.",
+                f"strokes[{number}]",
+                stroke,
+            )
+        points += len(stroke)
+        if points > settings.MAX_POINTS:
+            raise DrawingError(
+                "too_many_points",
+                f"The drawing has more than the {settings.MAX_POINTS:,} points that "
+                "are read: thin the strokes out.",
+            )
+        for place, point in enumerate(stroke):
+            if not _is_point(point):
+                raise _bad(
+                    "A point is [x, y] or [x, y, t], finite numbers of at most "
+                    f"{settings.MAX_COORDINATE:,} in x and y.",
+                    f"strokes[{number}][{place}]",
+                    point,
+                )
+    return value
+
+
+def _is_point(point: Any) -> bool:
+    if not isinstance(point, list) or len(point) not in (2, 3):
+        return False
+    if not all(_is_number(value) for value in point):
+        return False
+    far = settings.MAX_COORDINATE
+    return bool(-far <= point[0] <= far and -far <= point[1] <= far)
+
+
+def _is_number(value: Any) -> bool:
+    # `type`, because True is an int to isinstance; no number here needs more than a
+    # float, and isfinite refuses integers too large for one.
+    if type(value) not in (int, float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _side(data: Mapping[str, Any], name: str, default: float | None = None) -> float:
+    value = data.get(name, default)
+    most = settings.MAX_CANVAS_SIDE
+    low = 1 if name != "pen_width" else 0.1
+    if not _is_number(value) or not low <= value <= most:
+        raise _bad(
+            f"{name} is a number of CSS pixels from {low} to {most:,}.", name, value
+        )
+    return float(value)
+
+
+def _pixels(value: Any) -> np.ndarray:
+    message = "pixels is 28 rows of 28 whole numbers from 0 to 255, ink high."
+    if not isinstance(value, list) or len(value) != 28:
+        raise _bad(message, "pixels", value)
+    for number, row in enumerate(value):
+        if (
+            not isinstance(row, list)
+            or len(row) != 28
+            or not all(type(pixel) is int and 0 <= pixel <= 255 for pixel in row)
+        ):
+            raise _bad(message, f"pixels[{number}]", row)
+    return np.array(value, np.uint8)
+
+
+def _pointer(value: Any) -> str:
+    if value in ("", None):
+        return ""
+    if value not in _POINTERS:
+        raise _bad(f"pointer is one of {', '.join(_POINTERS)}.", "pointer", value)
+    return str(value)
+
+
+def _bad(message: str, field: str, value: Any) -> DrawingError:
+    return DrawingError("invalid", message, {field: f"got {_short(value)}"})
+
+
+def _short(value: Any) -> str:
+    """Show a bad value in at most 60 characters, without writing out a huge one."""
+    if isinstance(value, list | dict):
+        kind = "a list" if isinstance(value, list) else "an object"
+        return f"{kind} of {len(value):,}"
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1e18:
+        return "a huge number"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+# --- out -----------------------------------------------------------------------------
+
+
+def reading_out(
+    reading: Reading | Prediction, *, seen: bytes | None = None
+) -> dict[str, Any]:
+    """Shape a Reading, fresh or stored; `seen` is the 28x28 PNG where asked for."""
+    refusal = None
+    if reading.refusal:
+        message = refusal_message(reading.refusal, reading.probabilities)
+        refusal = {"code": str(reading.refusal), "message": message}
+    shaped: dict[str, Any] = {
+        "digit": reading.digit,
+        "confidence": reading.confidence,
+        "probabilities": list(reading.probabilities),
+        "second": reading.second,
+        "digitness": reading.digitness,
+        "refusal": refusal,
+    }
+    if seen is not None:
+        shaped["seen"] = engine.as_data_url(seen)
+    return shaped
+
+
+def submission_out(
+    submission: Submission, *, seen: bytes | None = None
+) -> dict[str, Any]:
+    """Shape a Submission with its shown prediction."""
+    shown = submission.shown_prediction
+    return {
+        "id": str(submission.pk),
+        "created_at": submission.created_at.isoformat(),
+        "source": submission.source,
+        **_drawing_out(submission),
+        "prediction": {
+            **reading_out(shown, seen=seen),
+            "model": shown.model_version.digest,
+        },
+        "feedback": None,
+        "label": None,
+    }
+
+
+def _drawing_out(submission: Submission) -> dict[str, Any]:
+    if submission.form != Submission.Form.STROKES:
+        return {"drawing_url": png_url(submission.pk)}
+    drawing = {
+        "strokes": submission.strokes,
+        "width": submission.width,
+        "height": submission.height,
+        "pen_width": submission.pen_width,
+    }
+    if submission.pointer:
+        drawing["pointer"] = submission.pointer
+    return {"drawing": drawing}
+
+
+def png_url(submission_id: UUID) -> str:
+    """Return the address of a drawing's picture."""
+    return reverse("api:submission-png", args=[submission_id])
+
+
+def svg_url(submission_id: UUID) -> str:
+    """Return the address of a drawing's scalable picture."""
+    return reverse("api:submission-svg", args=[submission_id])
+
+
+def svg_of(drawing: Drawing) -> str:
+    """Draw strokes as paths, dark on white; a picture is laid in as it is."""
+    if isinstance(drawing, PictureDrawing):
+        height, width = drawing.grey.shape
+        url = engine.as_data_url(engine.drawing_png(drawing))
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
+            f'<image href="{url}" width="{width}" height="{height}"/></svg>'
+        )
+    x, y, width, height = drawing.frame()
+    paths = "".join(f'<path d="{_path(stroke)}"/>' for stroke in drawing.strokes)
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" '
+        f'viewBox="{x:g} {y:g} {width:g} {height:g}">'
+        f'<path fill="#fff" d="M{x:g} {y:g}h{width:g}v{height:g}h{-width:g}z"/>'
+        f'<g fill="none" stroke="#000" stroke-width="{drawing.pen_width:g}" '
+        f'stroke-linecap="round" stroke-linejoin="round">{paths}</g></svg>'
+    )
+
+
+def _path(stroke: Sequence[Sequence[float]]) -> str:
+    (x, y, *_), *rest = stroke
+    if not rest:
+        return f"M{x:g} {y:g}h0"  # a line of no length: its round cap is the dot
+    return f"M{x:g} {y:g}L" + " ".join(f"{p[0]:g} {p[1]:g}" for p in rest)

@@ -1,0 +1,27 @@
+"""Addresses of the REST API, version 1."""
+
+from django.urls import path
+
+from recognizer.api import views
+
+app_name = "api"
+
+urlpatterns = [
+    path("readings/", views.ReadingsView.as_view(), name="readings"),
+    path("submissions/", views.SubmissionsView.as_view(), name="submissions"),
+    path(
+        "submissions/<uuid:submission_id>/",
+        views.SubmissionView.as_view(),
+        name="submission",
+    ),
+    path(
+        "submissions/<uuid:submission_id>/image.svg",
+        views.SubmissionSvgView.as_view(),
+        name="submission-svg",
+    ),
+    path(
+        "submissions/<uuid:submission_id>/image.png",
+        views.SubmissionPngView.as_view(),
+        name="submission-png",
+    ),
+]

@@ -1,0 +1,204 @@
+"""The REST API: parse, one service or selector call, answer."""
+
+from uuid import UUID
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from recognizer import selectors, services
+from recognizer.api.errors import drawing_error_body
+from recognizer.api.json import JSONParser, PictureParser
+from recognizer.api.serializers import (
+    drawing_in,
+    drawings_in,
+    include_in,
+    list_query_in,
+    reading_out,
+    submission_out,
+    svg_of,
+)
+from recognizer.drawing import Drawing, DrawingError, StrokeDrawing
+from recognizer.ml import engine
+from recognizer.models import Submission
+from recognizer.visitors import remember_visitor, visitor_of
+
+_FROM_OTHER_PAGES = {"cross-site", "same-site"}
+
+
+class RecognizerView(APIView):
+    """What all calls share: pages of other sites may not call in a visitor's name."""
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Refuse what a browser sends for another site's page."""
+        super().initial(request, *args, **kwargs)
+        came_from = request.headers.get("Sec-Fetch-Site", "")
+        if request.method not in ("GET", "HEAD", "OPTIONS") and (
+            came_from in _FROM_OTHER_PAGES
+        ):
+            raise PermissionDenied(
+                "A page of another site sent this: call from this site's pages, or "
+                "from a program."
+            )
+
+
+class ReadingsView(RecognizerView):
+    """Read drawings without storing anything."""
+
+    def post(self, request: Request) -> Response:
+        """Answer one reading, or one error, for each drawing, in order."""
+        include = include_in(request.query_params.get("include", ""))
+        batch = drawings_in(request.data)
+        version = services.active_model()
+        recogniser = engine.recogniser_for(version)
+        answers = []
+        for data in batch:
+            try:
+                reading = engine.read(drawing_in(data), recogniser=recogniser)
+            except DrawingError as error:
+                answers.append(drawing_error_body(error))
+            else:
+                seen = engine.seen_png(reading.image) if "seen" in include else None
+                answers.append(reading_out(reading, seen=seen))
+        return Response({"model": version.digest, "readings": answers})
+
+
+class SubmissionsView(RecognizerView):
+    """One's own submissions: read a drawing and keep it, list what was kept."""
+
+    parser_classes = (JSONParser, MultiPartParser, PictureParser)
+
+    def get(self, request: Request) -> Response:
+        """Answer one page of one's own submissions, newest first."""
+        query = list_query_in(request.query_params.dict())
+        page = selectors.submission_page(
+            selectors.owned_submissions(
+                visitor=visitor_of(request), digit=query.digit, refused=query.refused
+            ),
+            size=query.page_size,
+            before=query.before,
+            after=query.after,
+        )
+        return Response(
+            {
+                "next": _page_url(request, "before", page.older_than),
+                "previous": _page_url(request, "after", page.newer_than),
+                "results": [submission_out(item) for item in page.submissions],
+            }
+        )
+
+    def post(self, request: Request) -> Response:
+        """Store one drawing with its prediction."""
+        include = include_in(request.query_params.get("include", ""))
+        drawing = _drawing_of(request)
+        visitor = visitor_of(request)
+        submission, reading = services.submit_drawing(
+            drawing=drawing, visitor=visitor, source=_source(request, drawing)
+        )
+        seen = engine.seen_png(reading.image) if "seen" in include else None
+        response = Response(
+            submission_out(submission, seen=seen),
+            status=201,
+            headers={"Location": f"{request.path}{submission.pk}/"},
+        )
+        if visitor is None:
+            remember_visitor(response, submission.visitor)
+        return response
+
+
+class SubmissionView(RecognizerView):
+    """One submission of one's own; another's is as if it did not exist."""
+
+    def get(self, request: Request, submission_id: UUID) -> Response:
+        """Answer the submission with its prediction."""
+        include = include_in(request.query_params.get("include", ""))
+        submission = _own_submission(request, submission_id)
+        seen = None
+        if "seen" in include:
+            seen = engine.seen_png(engine.seen_in(engine.drawing_of(submission)))
+        return Response(submission_out(submission, seen=seen))
+
+    def delete(self, request: Request, submission_id: UUID) -> Response:
+        """Delete the submission with its chain."""
+        services.delete_submission(submission=_own_submission(request, submission_id))
+        return Response(status=204)
+
+
+class SubmissionSvgView(RecognizerView):
+    """The drawing as SVG."""
+
+    def get(self, request: Request, submission_id: UUID) -> HttpResponse:
+        """Answer the picture."""
+        submission = _own_submission(request, submission_id)
+        return picture_response(
+            svg_of(engine.drawing_of(submission)).encode(), "image/svg+xml"
+        )
+
+
+class SubmissionPngView(RecognizerView):
+    """The drawing as PNG."""
+
+    def get(self, request: Request, submission_id: UUID) -> HttpResponse:
+        """Answer the picture."""
+        submission = _own_submission(request, submission_id)
+        return picture_response(
+            engine.drawing_png(engine.drawing_of(submission)), "image/png"
+        )
+
+
+def picture_response(content: bytes, media_type: str) -> HttpResponse:
+    """Answer a drawing's picture: it never changes, but only its owner may see it."""
+    response = HttpResponse(content, content_type=media_type)
+    response["Cache-Control"] = "private, max-age=3600"
+    response["Content-Security-Policy"] = "default-src 'none'; img-src data:"
+    return response
+
+
+def _page_url(request: Request, key: str, place: UUID | None) -> str | None:
+    """Return this call's address with another place in the list."""
+    if place is None:
+        return None
+    query = request.query_params.copy()
+    for former in ("before", "after"):
+        query.pop(former, None)
+    query[key] = str(place)
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
+def _own_submission(request: Request, submission_id: UUID) -> Submission:
+    visitor = visitor_of(request)
+    if visitor is None:
+        raise Http404
+    owned = Submission.objects.owned_by(visitor).with_shown_prediction()
+    return get_object_or_404(owned, pk=submission_id)
+
+
+def _drawing_of(request: Request) -> Drawing:
+    """Take the one drawing of a call in any of its three bodies."""
+    body = request.data
+    if isinstance(body, bytes):
+        return engine.picture_from_bytes(body)
+    if (request.content_type or "").startswith("multipart/"):
+        picture = request.FILES.get("image")
+        if not isinstance(picture, UploadedFile):
+            raise DrawingError(
+                "invalid",
+                "A multipart body holds the picture as a file named image.",
+                {"image": "missing"},
+            )
+        return engine.picture_from_bytes(picture.read())
+    return drawing_in(body)
+
+
+def _source(request: Request, drawing: Drawing) -> str:
+    """Tell our own page, which a browser vouches for, from programs."""
+    if request.headers.get("Sec-Fetch-Site") != "same-origin":
+        return Submission.Source.API
+    if isinstance(drawing, StrokeDrawing):
+        return Submission.Source.PAGE
+    return Submission.Source.UPLOAD

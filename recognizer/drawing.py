@@ -1,0 +1,59 @@
+"""A drawing between the API and the rows: strokes with their canvas, or a picture."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Stroke = list[list[float]]
+"""One pen-down to pen-up: points [x, y] or [x, y, t] as they were sent."""
+
+
+@dataclass(frozen=True)
+class StrokeDrawing:
+    """Strokes in CSS pixels with the canvas and the pen they were drawn with."""
+
+    strokes: list[Stroke]
+    width: float
+    height: float
+    pen_width: float
+    pointer: str = ""
+
+    def frame(self) -> tuple[float, float, float, float]:
+        """Return x, y, width, height around canvas and ink: ink outside counts."""
+        xs = [point[0] for stroke in self.strokes for point in stroke]
+        ys = [point[1] for stroke in self.strokes for point in stroke]
+        nib = self.pen_width / 2
+        left, top = min(0.0, min(xs) - nib), min(0.0, min(ys) - nib)
+        right = max(self.width, max(xs) + nib)
+        bottom = max(self.height, max(ys) + nib)
+        return left, top, right - left, bottom - top
+
+
+@dataclass(frozen=True)
+class PictureDrawing:
+    """A picture of a drawing, decoded to grey levels.
+
+    grey: (H, W) uint8. is_ink: True where the values are ink already (`pixels`), so
+    that nobody has to tell ink from paper.
+    """
+
+    grey: NDArray[np.uint8]
+    is_ink: bool = False
+    pointer: str = ""
+
+
+Drawing = StrokeDrawing | PictureDrawing
+
+
+class DrawingError(ValueError):
+    """A drawing that cannot be taken: what is wrong with it and the way out."""
+
+    def __init__(
+        self, code: str, message: str, fields: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.fields = fields or {}

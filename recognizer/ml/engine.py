@@ -1,0 +1,168 @@
+"""The crossing from drawings to readings: all that a request needs of mlcore."""
+
+import base64
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from django.conf import settings
+
+from mlcore import ink
+from mlcore.bundle import Bundle, BundleError, open_bundle, unpack_bundle
+from mlcore.inference import Reading, Recogniser
+from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
+from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
+from recognizer.models import BundleArchive, ModelVersion, Picture, Submission
+
+DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
+PNG_SIDE_PX = 560  # of pictures made for looking at: twice the page's canvas
+
+
+class ReaderUnavailableError(RuntimeError):
+    """No model can read now; the operator has to act."""
+
+
+# --- models ---------------------------------------------------------------------
+
+_KEPT_RECOGNISERS = 3  # active, former, candidate
+_recognisers: OrderedDict[str, Recogniser] = OrderedDict()
+_recognisers_lock = threading.Lock()
+
+
+def recogniser_for(version: ModelVersion) -> Recogniser:
+    """Return the reader of this version; loads it at its first use.
+
+    By digest, so promotion needs no signal between processes and no restart.
+
+    Raises:
+        ReaderUnavailableError: neither the cache folder nor the database has the
+            bundle whole, or it was made for other code.
+    """
+    with _recognisers_lock:
+        recogniser = _recognisers.get(version.digest)
+        if recogniser is None:
+            recogniser = Recogniser(_bundle_of(version))
+            _recognisers[version.digest] = recogniser
+        _recognisers.move_to_end(version.digest)
+        while len(_recognisers) > _KEPT_RECOGNISERS:
+            _recognisers.popitem(last=False)
+        return recogniser
+
+
+def _bundle_of(version: ModelVersion) -> Bundle:
+    cached = settings.BUNDLE_CACHE / version.digest
+    if cached.is_dir():
+        try:
+            return open_bundle(cached)
+        except BundleError:
+            pass  # damaged in the cache: the database has the original
+    try:
+        archive = BundleArchive.objects.get(model_version=version)
+        return unpack_bundle(bytes(archive.packed), parent=settings.BUNDLE_CACHE)
+    except (BundleArchive.DoesNotExist, BundleError, OSError) as error:
+        raise ReaderUnavailableError(
+            f"Model {version.short_digest} cannot be loaded: {error}"
+        ) from error
+
+
+# --- reading ---------------------------------------------------------------------
+
+
+def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
+    """Read one drawing."""
+    return recogniser.read(bitmap_of(drawing))
+
+
+def bitmap_of(drawing: Drawing) -> ink.Bitmap:
+    """Make the bitmap that is read, whatever the drawing came as."""
+    if isinstance(drawing, StrokeDrawing):
+        return ink.rasterise(_as_points(drawing), pen_width=drawing.pen_width)
+    return drawing.grey if drawing.is_ink else ink.find_ink(drawing.grey)
+
+
+def seen_png(image: np.ndarray | None) -> bytes:
+    """Encode the digit image a model saw; all black where there was no ink."""
+    if image is None:
+        image = np.zeros((SIDE_PX, SIDE_PX, 1), np.float32)
+    return ink.encode_png(np.rint(image[..., 0] * 255).astype(np.uint8))
+
+
+def seen_in(drawing: Drawing) -> np.ndarray | None:
+    """Return the digit image of a drawing; None where there is no ink."""
+    try:
+        return normalize(bitmap_of(drawing))
+    except BlankDrawingError:
+        return None
+
+
+def as_data_url(png: bytes) -> str:
+    """Write a PNG as a data URL."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _as_points(drawing: StrokeDrawing) -> list[ink.Points]:
+    return [
+        np.array([point[:2] for point in stroke], np.float32)
+        for stroke in drawing.strokes
+    ]
+
+
+# --- pictures ----------------------------------------------------------------------
+
+
+def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:
+    """Decode a PNG, JPEG or WebP file.
+
+    Raises:
+        DrawingError: with mlcore's code and message.
+    """
+    try:
+        return PictureDrawing(ink.decode_picture(content), pointer=pointer)
+    except ink.PictureError as error:
+        raise DrawingError(error.code, str(error)) from error
+
+
+def picture_from_data_url(url: str, *, pointer: str = "") -> PictureDrawing:
+    """Decode `data:image/...;base64,...`; raises DrawingError."""
+    try:
+        return PictureDrawing(ink.decode_data_url(url), pointer=pointer)
+    except ink.PictureError as error:
+        raise DrawingError(error.code, str(error)) from error
+
+
+def stored_png(drawing: PictureDrawing) -> bytes:
+    """Encode what is kept of a picture."""
+    return ink.encode_png(drawing.grey)
+
+
+def drawing_of(submission: Submission) -> Drawing:
+    """Rebuild the drawing from its row."""
+    if submission.form == Submission.Form.STROKES:
+        return StrokeDrawing(
+            strokes=submission.strokes or [],
+            width=submission.width or 0,
+            height=submission.height or 0,
+            pen_width=submission.pen_width or 0,
+            pointer=submission.pointer,
+        )
+    png = bytes(Picture.objects.get(submission=submission).png)
+    return PictureDrawing(
+        ink.decode_stored_png(png),
+        is_ink=submission.form == Submission.Form.PIXELS,
+        pointer=submission.pointer,
+    )
+
+
+def drawing_png(drawing: Drawing) -> bytes:
+    """Paint a drawing for looking at: dark ink on white, or the picture as kept."""
+    if isinstance(drawing, PictureDrawing):
+        return ink.encode_png(255 - drawing.grey if drawing.is_ink else drawing.grey)
+    left, top, width, height = drawing.frame()
+    scale = PNG_SIDE_PX / max(width, height)
+    bitmap = ink.draw_on_canvas(
+        [(points - (left, top)) * scale for points in _as_points(drawing)],
+        width=max(1, round(width * scale)),
+        height=max(1, round(height * scale)),
+        pen_width=drawing.pen_width * scale,
+    )
+    return ink.encode_png(255 - bitmap)

@@ -1,0 +1,265 @@
+"""The rows: visitors, what they drew, what was read in it, and by which model.
+
+Facts are added, never edited: Submission, Picture and Prediction each hold one, so a
+new model can read old drawings again and each figure can be traced to its drawing and
+its model. Beside the facts a submission carries derived columns, written in the same
+transaction; lists and queues go by them instead of joining for the latest row.
+"""
+
+import uuid
+from typing import ClassVar, Self
+
+import uuid_utils.compat
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+def new_id() -> uuid.UUID:
+    """Make a public id: UUIDv7, so ids sort by the time they were made."""
+    return uuid_utils.compat.uuid7()
+
+
+class Refusal(models.TextChoices):
+    """Why a drawing was not read as a digit; checked in this order."""
+
+    BLANK = "blank", _("blank")
+    SEVERAL = "several", _("several shapes")
+    NOT_A_DIGIT = "not_a_digit", _("not a digit")
+    UNSURE = "unsure", _("unsure")
+
+
+def digit_xor_refusal(digit: str) -> Q:
+    """State that a digit between 0 and 9 stands exactly where no refusal does."""
+    return Q(**{f"{digit}__range": (0, 9)}, refusal="") | Q(
+        **{f"{digit}__isnull": True}, refusal__in=Refusal.values
+    )
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    """Ways to pick model versions."""
+
+    def active(self) -> "ModelVersion":
+        """Return the one that reads now; raises ModelVersion.DoesNotExist."""
+        return self.get(stage=ModelVersion.Stage.ACTIVE)
+
+
+class ModelVersion(models.Model):
+    """A bundle the site knows. Promotion and rollback change one row's stage."""
+
+    class Stage(models.TextChoices):
+        CANDIDATE = "candidate", _("candidate")
+        ACTIVE = "active", _("active")
+        RETIRED = "retired", _("retired")
+
+    class Origin(models.TextChoices):
+        STARTER = "starter", _("shipped with the code")
+        TRAINED = "trained", _("trained here")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    digest = models.CharField(max_length=64, unique=True)
+    origin = models.CharField(max_length=10, choices=Origin)
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
+    manifest = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["stage"],
+                condition=Q(stage="active"),
+                name="at_most_one_active_model",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.short_digest
+
+    @property
+    def short_digest(self) -> str:
+        """Enough of the digest to tell versions apart in print."""
+        return self.digest[:12]
+
+
+class BundleArchive(models.Model):
+    """The bytes of a version's bundle, apart so that no list ever loads them."""
+
+    model_version = models.OneToOneField(
+        ModelVersion, models.CASCADE, primary_key=True, related_name="archive"
+    )
+    packed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"bundle {self.model_version_id}"
+
+
+class Visitor(models.Model):
+    """Who owns submissions: an anonymous browser, known by its signed cookie."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SubmissionQuerySet(models.QuerySet["Submission"]):
+    """Ways to pick submissions."""
+
+    def owned_by(self, visitor: Visitor) -> Self:
+        """Keep what this visitor drew."""
+        return self.filter(visitor=visitor)
+
+    def with_shown_prediction(self) -> Self:
+        """Load each one's shown prediction along, as `shown_prediction`."""
+        shown = Prediction.objects.filter(role=Prediction.Role.SHOWN).select_related(
+            "model_version"
+        )
+        return self.prefetch_related(
+            models.Prefetch("predictions", shown, to_attr="loaded_shown")
+        )
+
+
+class Submission(models.Model):
+    """A drawing someone sent, and in derived columns what they were shown."""
+
+    class Source(models.TextChoices):
+        PAGE = "page", _("drawn on the page")
+        UPLOAD = "upload", _("picture sent from the page")
+        API = "api", _("sent by a program")
+
+    class Form(models.TextChoices):
+        STROKES = "strokes", _("strokes")
+        PICTURE = "picture", _("picture")
+        PIXELS = "pixels", _("28x28 pixels")
+
+    class Pointer(models.TextChoices):
+        UNKNOWN = "", _("unknown")
+        MOUSE = "mouse", _("mouse")
+        TOUCH = "touch", _("touch")
+        PEN = "pen", _("pen")
+        KEYBOARD = "keyboard", _("keyboard")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # Indexed together with the id below, which also serves look-ups by visitor.
+    visitor = models.ForeignKey(
+        Visitor, models.CASCADE, related_name="submissions", db_index=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    source = models.CharField(max_length=6, choices=Source)
+    form = models.CharField(max_length=7, choices=Form)
+    pointer = models.CharField(max_length=8, choices=Pointer, blank=True, default="")
+    # The drawing itself where it is strokes; a picture lies in Picture.
+    strokes = models.JSONField(null=True)
+    width = models.FloatField(null=True)
+    height = models.FloatField(null=True)
+    pen_width = models.FloatField(null=True)
+    # Derived from the shown prediction, in its transaction.
+    shown_digit = models.PositiveSmallIntegerField(null=True)
+    refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
+
+    objects = SubmissionQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["visitor", "id"], name="submission_by_visitor"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(
+                    form="strokes",
+                    strokes__isnull=False,
+                    width__isnull=False,
+                    height__isnull=False,
+                    pen_width__isnull=False,
+                )
+                | Q(
+                    form__in=["picture", "pixels"],
+                    strokes__isnull=True,
+                    width__isnull=True,
+                    height__isnull=True,
+                    pen_width__isnull=True,
+                ),
+                name="submission_strokes_or_picture",
+            ),
+            models.CheckConstraint(
+                condition=digit_xor_refusal("shown_digit"),
+                name="submission_digit_xor_refusal",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def shown_prediction(self) -> "Prediction":
+        """What its visitor was shown; needs `with_shown_prediction`."""
+        loaded: list[Prediction] = self.loaded_shown  # type: ignore[attr-defined]
+        return loaded[0]
+
+
+class Picture(models.Model):
+    """The picture of a submission that is not strokes, as greyscale PNG.
+
+    In a table of its own so that lists never load it.
+    """
+
+    submission = models.OneToOneField(
+        Submission, models.CASCADE, primary_key=True, related_name="picture"
+    )
+    png = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"picture {self.submission_id}"
+
+
+class Prediction(models.Model):
+    """A stored reading of one submission by one model version."""
+
+    class Role(models.TextChoices):
+        SHOWN = "shown", _("shown to the visitor")
+        SHADOW = "shadow", _("read along by a candidate")
+        RESCORE = "rescore", _("read again later")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    submission = models.ForeignKey(
+        Submission, models.CASCADE, related_name="predictions"
+    )
+    model_version = models.ForeignKey(
+        ModelVersion, models.PROTECT, related_name="predictions"
+    )
+    role = models.CharField(max_length=7, choices=Role)
+    digit = models.PositiveSmallIntegerField(null=True)
+    refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
+    probabilities = models.JSONField()
+    confidence = models.FloatField()
+    second = models.PositiveSmallIntegerField(null=True)
+    digitness = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["submission"],
+                condition=Q(role="shown"),
+                name="one_shown_prediction",
+            ),
+            models.UniqueConstraint(
+                fields=["submission", "model_version"],
+                condition=~Q(role="shown"),
+                name="one_other_prediction_per_version",
+            ),
+            models.CheckConstraint(
+                condition=digit_xor_refusal("digit"),
+                name="prediction_digit_xor_refusal",
+            ),
+            models.CheckConstraint(
+                condition=Q(confidence__range=(0, 1), digitness__range=(0, 1)),
+                name="prediction_shares_within_0_and_1",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.refusal or self.digit}"

@@ -1,0 +1,36 @@
+"""What the tests of the site share."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+
+from mlcore.bundle import open_bundle
+from recognizer import services
+from recognizer.models import ModelVersion
+
+SEVEN: dict[str, Any] = {
+    "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
+    "width": 280,
+    "height": 280,
+}
+
+
+@pytest.fixture
+def active_model(db: None, settings: LazySettings, tmp_path: Path) -> ModelVersion:
+    """The starter, registered in the test's database."""
+    settings.BUNDLE_CACHE = tmp_path / "bundles"
+    return services.prepare_models(starter=open_bundle(settings.STARTER_BUNDLE))
+
+
+@pytest.fixture
+def program() -> Client:
+    """A program: no CSRF exemption, no headers of a browser."""
+    return Client(enforce_csrf_checks=True)
+
+
+def post_json(client: Client, path: str, body: Any, **headers: str) -> Any:
+    """Send JSON."""
+    return client.post(path, body, content_type="application/json", headers=headers)

@@ -1,0 +1,142 @@
+"""The pages, and what stands in for a page when something is wrong."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
+
+from recognizer import selectors
+from recognizer.api.errors import error_response
+from recognizer.api.serializers import svg_url
+from recognizer.models import Submission
+from recognizer.refusals import refusal_message
+from recognizer.visitors import visitor_of
+
+HISTORY_PAGE_SIZE = 24
+
+
+@require_safe
+def draw(request: HttpRequest) -> HttpResponse:
+    """Show the page to draw on."""
+    return render(request, "recognizer/draw.html")
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """What the history shows of one submission."""
+
+    id: UUID
+    created_at: datetime
+    image_url: str
+    digit: int | None
+    refusal_message: str
+    confidence: float
+    second: int | None
+
+
+@dataclass(frozen=True)
+class HistoryView:
+    """The history page's content."""
+
+    submissions: list[HistoryEntry]
+    next_url: str | None
+    previous_url: str | None
+
+
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """Show a visitor's own drawings, newest first."""
+    page = selectors.submission_page(
+        selectors.owned_submissions(visitor=visitor_of(request)),
+        size=HISTORY_PAGE_SIZE,
+        before=_uuid(request.GET.get("before")),
+        after=_uuid(request.GET.get("after")),
+    )
+    here = reverse("history")
+    shown = HistoryView(
+        submissions=list(_history_entries(page.submissions)),
+        next_url=f"{here}?before={page.older_than}" if page.older_than else None,
+        previous_url=f"{here}?after={page.newer_than}" if page.newer_than else None,
+    )
+    return render(request, "recognizer/history.html", {"page": shown})
+
+
+def _history_entries(submissions: list[Submission]) -> Iterator[HistoryEntry]:
+    for submission in submissions:
+        shown = submission.shown_prediction
+        yield HistoryEntry(
+            id=submission.pk,
+            created_at=submission.created_at,
+            image_url=svg_url(submission.pk),
+            digit=shown.digit,
+            refusal_message=refusal_message(shown.refusal, shown.probabilities)
+            if shown.refusal
+            else "",
+            confidence=shown.confidence,
+            second=shown.second,
+        )
+
+
+def _uuid(value: str | None) -> UUID | None:
+    """Take a page's key from the address; a mangled one means the first page."""
+    try:
+        return UUID(value) if value else None
+    except ValueError:
+        return None
+
+
+# --- what is wrong: the error form to programs, a page to people -------------------
+
+
+@csrf_exempt  # an answer, not an action: it shall name the mistake to everyone
+def unknown_api_address(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Answer what no address of the API matches."""
+    return error_response(
+        404,
+        "not_found",
+        f"There is no {request.path[:200]}: addresses of the API begin with /api/v1/ "
+        "and end with a slash.",
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400."""
+    if _is_api(request):
+        return error_response(400, "bad_request", "The request is malformed.")
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 403."""
+    if _is_api(request):
+        return error_response(403, "permission_denied", "You may not do this.")
+    return defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404."""
+    if _is_api(request):
+        return unknown_api_address(request)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500."""
+    if _is_api(request):
+        return error_response(
+            500,
+            "server_error",
+            "Something broke on our side and was logged: try again in a moment.",
+        )
+    return defaults.server_error(request)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")

@@ -1,0 +1,307 @@
+/**
+ * Keeps drawings: stores each one once its pen has rested, and loses none.
+ *
+ * No DOM. A *sheet* is one drawing from its first ink to "New drawing". Ink
+ * added to a kept sheet is stored as a new submission, and the former one,
+ * now superseded, is deleted after that. Whatever is not stored yet lies in the
+ * given storage too, so that a reload takes it up again.
+ *
+ * Fires "update" whenever what it can tell has changed.
+ *
+ * @typedef {import("./strokes.js").Drawing} Drawing
+ * @typedef {import("./reader.js").ApiError} ApiError
+ * @typedef {Object} Sheet
+ * @property {Drawing | null} drawing its present ink
+ * @property {boolean} isDue its pen has rested, or the visitor asked
+ * @property {string | null} keptId the submission that holds `keptStrokes`
+ * @property {string | null} keptStrokes
+ * @property {string | null} refusedStrokes what the server would not take
+ * @property {Drawing | null} attempted sent without an answer: it may be stored
+ */
+
+const REST_MS = 1200;
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 30_000;
+const STORAGE_KEY = "digitsite.unkept";
+
+export class Keeper extends EventTarget {
+  #reader;
+  #storage;
+  #clock;
+  /** @type {Sheet} */
+  #present = newSheet();
+  /** @type {Sheet[]} put away before they were stored, oldest first */
+  #putAway = [];
+  /** @type {string[]} superseded submissions still to be deleted */
+  #superseded = [];
+  /** @type {Sheet | null} */
+  #sending = null;
+  /** @type {string | null} */
+  #lastKeptId = null;
+  /** @type {ApiError | null} */
+  #problem = null;
+  #isWorking = false;
+  #hasLeft = false;
+  #failures = 0;
+  #restTimer;
+  #retryTimer;
+
+  /**
+   * @param {{reader: import("./reader.js").Reader, storage: Storage,
+   *   clock?: {setTimeout: Function, clearTimeout: Function}}} options
+   */
+  constructor({ reader, storage, clock = defaultClock }) {
+    super();
+    this.#reader = reader;
+    this.#storage = storage;
+    this.#clock = clock;
+  }
+
+  /** Whether the ink on the pad still waits to be stored. */
+  get isUnkept() {
+    return isUnkept(this.#present);
+  }
+
+  /**
+   * @returns {string | null} the submission that holds what is on the pad; on
+   *   an empty pad the last one kept
+   */
+  get keptId() {
+    if (this.#present.drawing === null) return this.#lastKeptId;
+    return isKept(this.#present) ? this.#present.keptId : null;
+  }
+
+  /** @returns {ApiError | null} why storing does not go on, if it does not */
+  get problem() {
+    return this.#problem;
+  }
+
+  /** The pen is down: the drawing is not finished. */
+  hold() {
+    this.#clock.clearTimeout(this.#restTimer);
+  }
+
+  /** @param {Drawing | null} drawing the ink after a stroke, an undo or a redo */
+  inkChanged(drawing) {
+    this.hold();
+    this.#present.drawing = drawing;
+    this.#present.isDue = false;
+    if (!this.#problem?.isTemporary) this.#problem = null;
+    if (this.isUnkept) {
+      this.#restTimer = this.#clock.setTimeout(() => this.keepNow(), REST_MS);
+    }
+    this.#tell();
+  }
+
+  /** Store the present ink without waiting. */
+  keepNow() {
+    this.hold();
+    this.#present.isDue = true;
+    this.#work();
+  }
+
+  /** Put the present sheet away, storing it if it is not yet kept. */
+  newSheet() {
+    this.hold();
+    if (this.isUnkept) this.#putAway.push(this.#present);
+    this.#present = newSheet();
+    this.#tell();
+    this.#work();
+  }
+
+  /** Go on at once after a failure. */
+  retryNow() {
+    this.#failures = 0;
+    this.#present.isDue = true;
+    this.#work();
+  }
+
+  /** The page goes away: send what is left, and do not wait for answers. */
+  leave() {
+    this.hold();
+    this.#clock.clearTimeout(this.#retryTimer);
+    this.#hasLeft = true;
+    for (const sheet of this.#unkeptSheets()) {
+      const isUnderWay = sheet === this.#sending && sheet.attempted === sheet.drawing;
+      if (isUnderWay) continue;
+      sheet.attempted = sheet.drawing;
+      // Its answer finds nobody; `attempted` has the next page look for it.
+      this.#reader.submit(sheet.drawing).catch(() => {});
+    }
+    this.#save();
+  }
+
+  /** The page came back from the browser's cache. */
+  comeBack() {
+    this.#hasLeft = false;
+    this.retryNow();
+  }
+
+  /**
+   * Take up what an earlier page of this tab could not store.
+   *
+   * @returns {Drawing | null} the ink that was on the pad
+   */
+  restore() {
+    const saved = this.#load();
+    if (saved === null) return null;
+    this.#putAway = saved.putAway;
+    this.#superseded = saved.superseded;
+    this.#present = saved.present ?? newSheet();
+    this.retryNow();
+    return this.#present.drawing;
+  }
+
+  #unkeptSheets() {
+    return [...this.#putAway, this.#present].filter(isUnkept);
+  }
+
+  #nextDue() {
+    return this.#unkeptSheets().find((s) => s !== this.#present || s.isDue);
+  }
+
+  async #work() {
+    if (this.#isWorking || this.#hasLeft) return;
+    this.#isWorking = true;
+    this.#clock.clearTimeout(this.#retryTimer);
+    try {
+      for (;;) {
+        const sheet = this.#nextDue();
+        if (sheet) await this.#store(sheet);
+        else if (this.#superseded.length > 0) await this.#discardOne();
+        else break;
+        this.#failures = 0;
+        if (this.#problem?.isTemporary) this.#problem = null;
+        this.#tell();
+      }
+    } catch (error) {
+      this.#problem = error;
+      this.#retryLater(error);
+    } finally {
+      this.#isWorking = false;
+      this.#tell();
+    }
+  }
+
+  async #store(sheet) {
+    this.#sending = sheet;
+    try {
+      if (sheet.attempted) {
+        const found = await this.#findKept(sheet.attempted);
+        if (found) this.#markKept(sheet, sheet.attempted, found.id);
+        sheet.attempted = null;
+      }
+      if (isUnkept(sheet)) await this.#submit(sheet);
+    } finally {
+      this.#sending = null;
+      this.#putAway = this.#putAway.filter(isUnkept);
+    }
+  }
+
+  async #findKept(drawing) {
+    try {
+      return await this.#reader.findKept(drawing);
+    } catch (error) {
+      if (error.isTemporary) throw error;
+      return null; // Rather a drawing kept twice than one lost.
+    }
+  }
+
+  async #submit(sheet) {
+    const { drawing } = sheet;
+    sheet.attempted = drawing;
+    this.#save();
+    try {
+      const submission = await this.#reader.submit(drawing);
+      sheet.attempted = null;
+      this.#markKept(sheet, drawing, submission.id);
+    } catch (error) {
+      // After a lost answer or a server's failure it may be stored all the same.
+      const isCertain = error.status >= 400 && error.status < 500;
+      if (isCertain) sheet.attempted = null;
+      if (error.isTemporary) throw error;
+      sheet.refusedStrokes = inkOf(drawing);
+      this.#problem = error;
+    }
+  }
+
+  #markKept(sheet, drawing, id) {
+    if (sheet.keptId !== null) this.#superseded.push(sheet.keptId);
+    sheet.keptId = id;
+    sheet.keptStrokes = inkOf(drawing);
+    this.#lastKeptId = id;
+  }
+
+  async #discardOne() {
+    try {
+      await this.#reader.discard(this.#superseded[0]);
+    } catch (error) {
+      // What the server will not delete stays as an older drawing: no harm.
+      if (error.isTemporary) throw error;
+    }
+    this.#superseded.shift();
+  }
+
+  #retryLater(error) {
+    const backoff = FIRST_RETRY_MS * 2 ** this.#failures;
+    const delay = Math.max(Math.min(backoff, LAST_RETRY_MS), error.retryAfterMs ?? 0);
+    this.#failures += 1;
+    this.#retryTimer = this.#clock.setTimeout(() => this.#work(), delay);
+  }
+
+  #tell() {
+    this.#save();
+    this.dispatchEvent(new Event("update"));
+  }
+
+  #save() {
+    const present = this.isUnkept ? this.#present : null;
+    const unsaved = { putAway: this.#putAway, superseded: this.#superseded, present };
+    const isAllDone =
+      present === null && this.#putAway.length === 0 && this.#superseded.length === 0;
+    try {
+      if (isAllDone) this.#storage.removeItem(STORAGE_KEY);
+      else this.#storage.setItem(STORAGE_KEY, JSON.stringify(unsaved));
+    } catch {
+      // Storage is off or full: the drawing still lives on this page.
+    }
+  }
+
+  #load() {
+    try {
+      return JSON.parse(this.#storage.getItem(STORAGE_KEY));
+    } catch {
+      return null;
+    }
+  }
+}
+
+const defaultClock = {
+  setTimeout: (...args) => setTimeout(...args),
+  clearTimeout: (id) => clearTimeout(id),
+};
+
+/** @returns {Sheet} */
+function newSheet() {
+  return {
+    drawing: null,
+    isDue: false,
+    keptId: null,
+    keptStrokes: null,
+    refusedStrokes: null,
+    attempted: null,
+  };
+}
+
+function inkOf(drawing) {
+  return JSON.stringify(drawing.strokes);
+}
+
+function isKept(sheet) {
+  return sheet.drawing !== null && inkOf(sheet.drawing) === sheet.keptStrokes;
+}
+
+function isUnkept(sheet) {
+  if (sheet.drawing === null) return false;
+  return !isKept(sheet) && inkOf(sheet.drawing) !== sheet.refusedStrokes;
+}

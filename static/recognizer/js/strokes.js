@@ -1,0 +1,234 @@
+/**
+ * The stroke data of one drawing. No DOM: `node --test` runs it.
+ *
+ * A drawing lives on a fixed logical canvas, whatever size the pad has on
+ * screen, so the same hand movement gives the same numbers on every device.
+ *
+ * @typedef {[number, number, number]} Point x and y in canvas pixels (y down),
+ *   t in whole ms since the drawing's first point
+ * @typedef {Object} Drawing as the API takes it
+ * @property {Point[][]} strokes
+ * @property {number} width
+ * @property {number} height
+ * @property {number} pen_width
+ * @property {string} [pointer] "mouse", "touch" or "pen"
+ */
+
+export const CANVAS_PX = 280;
+export const PEN_WIDTH_PX = 18;
+
+// The API's limits for one drawing.
+export const MAX_STROKES = 200;
+export const MAX_POINTS = 10_000;
+
+// The kinds of pointer the API knows; a browser may name others, or none.
+const POINTERS = ["mouse", "touch", "pen"];
+
+// How long a drawing restored after a reload is taken to have rested. Its
+// clock is gone; only the order of times matters to anyone.
+const REST_AFTER_RESTORE_MS = 1000;
+
+/**
+ * Map a place on screen to the logical canvas, held inside it: ink beyond the
+ * edge would be read without being seen.
+ *
+ * @param {number} clientX
+ * @param {number} clientY
+ * @param {{left: number, top: number, width: number, height: number}} rect
+ * @returns {[number, number]} to a tenth of a pixel
+ */
+export function toCanvasPoint(clientX, clientY, rect) {
+  return [
+    along(clientX - rect.left, rect.width),
+    along(clientY - rect.top, rect.height),
+  ];
+}
+
+function along(offset, length) {
+  const position = (offset / length) * CANVAS_PX;
+  return Math.round(Math.min(Math.max(position, 0), CANVAS_PX) * 10) / 10;
+}
+
+export class Strokes {
+  /** @type {Point[][]} */
+  #strokes = [];
+  /** @type {Point[][]} newest last */
+  #undone = [];
+  #isOpen = false;
+  #pointCount = 0;
+  /** @type {number | null} the clock's time at t = 0 */
+  #startedAt = null;
+  /** @type {string | undefined} */
+  #pointer;
+
+  /**
+   * Take up a drawing again, as `toDrawing` gave it.
+   *
+   * @param {Drawing} drawing
+   * @returns {Strokes}
+   */
+  static fromDrawing(drawing) {
+    const restored = new Strokes();
+    restored.#strokes = drawing.strokes.map((stroke) => stroke.map((p) => [...p]));
+    restored.#pointCount = countPoints(restored.#strokes);
+    restored.#pointer = drawing.pointer;
+    return restored;
+  }
+
+  get isBlank() {
+    return this.#strokes.length === 0;
+  }
+
+  get isOpen() {
+    return this.#isOpen;
+  }
+
+  get canUndo() {
+    return !this.isBlank;
+  }
+
+  get canRedo() {
+    return this.#undone.length > 0;
+  }
+
+  get canClear() {
+    return this.canUndo || this.canRedo;
+  }
+
+  get pointCount() {
+    return this.#pointCount;
+  }
+
+  /** @returns {readonly Point[][]} for drawing on screen; not to be changed */
+  get all() {
+    return this.#strokes;
+  }
+
+  /**
+   * Put the pen down.
+   *
+   * @param {[number, number]} place on the canvas
+   * @param {number} timeMs any steady clock
+   * @param {string} [pointer] the first pointer of a drawing names it
+   */
+  begin([x, y], timeMs, pointer) {
+    this.end();
+    if (this.isBlank) {
+      this.#startedAt = timeMs;
+      this.#pointer = pointer;
+    } else if (this.#startedAt === null) {
+      this.#startedAt = timeMs - this.#lastTime() - REST_AFTER_RESTORE_MS;
+    }
+    if (this.#strokes.length >= MAX_STROKES) this.#joinClosestStrokes();
+    this.#strokes.push([[x, y, this.#since(timeMs)]]);
+    this.#pointCount += 1;
+    this.#undone = [];
+    this.#isOpen = true;
+    this.#keepWithinBudget();
+  }
+
+  /**
+   * Move the pen. A place equal to the last one adds nothing.
+   *
+   * @param {[number, number]} place on the canvas
+   * @param {number} timeMs
+   * @returns {boolean} whether ink was added
+   */
+  extend([x, y], timeMs) {
+    if (!this.#isOpen) return false;
+    const stroke = this.#strokes.at(-1);
+    const [lastX, lastY] = stroke.at(-1);
+    if (x === lastX && y === lastY) return false;
+    stroke.push([x, y, this.#since(timeMs)]);
+    this.#pointCount += 1;
+    this.#keepWithinBudget();
+    return true;
+  }
+
+  /** Lift the pen. */
+  end() {
+    this.#isOpen = false;
+  }
+
+  /** @returns {boolean} whether anything changed */
+  undo() {
+    if (!this.canUndo) return false;
+    this.end();
+    const stroke = this.#strokes.pop();
+    this.#pointCount -= stroke.length;
+    this.#undone.push(stroke);
+    return true;
+  }
+
+  /** @returns {boolean} whether anything changed */
+  redo() {
+    if (!this.canRedo) return false;
+    const stroke = this.#undone.pop();
+    this.#strokes.push(stroke);
+    this.#pointCount += stroke.length;
+    this.#keepWithinBudget();
+    return true;
+  }
+
+  /** Begin a new drawing. What was drawn can not be undone back. */
+  clear() {
+    this.#strokes = [];
+    this.#undone = [];
+    this.#isOpen = false;
+    this.#pointCount = 0;
+    this.#startedAt = null;
+    this.#pointer = undefined;
+  }
+
+  /** @returns {Drawing | null} a copy for the API, null while there is no ink */
+  toDrawing() {
+    if (this.isBlank) return null;
+    return {
+      strokes: this.#strokes.map((stroke) => stroke.map((point) => [...point])),
+      width: CANVAS_PX,
+      height: CANVAS_PX,
+      pen_width: PEN_WIDTH_PX,
+      ...(POINTERS.includes(this.#pointer) && { pointer: this.#pointer }),
+    };
+  }
+
+  #since(timeMs) {
+    // Coalesced events may lie a moment before the event that brought them.
+    return Math.max(this.#lastTime(), Math.round(timeMs - this.#startedAt));
+  }
+
+  #lastTime() {
+    return this.#strokes.at(-1)?.at(-1)[2] ?? 0;
+  }
+
+  /** Keep every second point until the drawing fits: the shape stays. */
+  #keepWithinBudget() {
+    while (this.#pointCount > MAX_POINTS) {
+      this.#strokes = this.#strokes.map(halved);
+      this.#pointCount = countPoints(this.#strokes);
+    }
+  }
+
+  /** Make room for a stroke by joining the neighbours with the least gap. */
+  #joinClosestStrokes() {
+    let closest = 1;
+    let leastGap = Infinity;
+    for (let i = 1; i < this.#strokes.length; i += 1) {
+      const [endX, endY] = this.#strokes[i - 1].at(-1);
+      const [startX, startY] = this.#strokes[i][0];
+      const gap = Math.hypot(startX - endX, startY - endY);
+      if (gap < leastGap) [closest, leastGap] = [i, gap];
+    }
+    const joined = this.#strokes[closest - 1].concat(this.#strokes[closest]);
+    this.#strokes.splice(closest - 1, 2, joined);
+  }
+}
+
+function halved(stroke) {
+  const last = stroke.length - 1;
+  return stroke.filter((_, i) => i % 2 === 0 || i === last);
+}
+
+function countPoints(strokes) {
+  return strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+}
