@@ -31,9 +31,11 @@ class Refusal(models.TextChoices):
 
 def digit_xor_refusal(digit: str) -> Q:
     """State that a digit between 0 and 9 stands exactly where no refusal does."""
-    return Q(**{f"{digit}__range": (0, 9)}, refusal="") | Q(
-        **{f"{digit}__isnull": True}, refusal__in=Refusal.values
-    )
+    # A comparison with NULL is unknown, and a check that is unknown passes: so the
+    # digit must be said to be there.
+    is_digit = Q(**{f"{digit}__isnull": False, f"{digit}__range": (0, 9)}, refusal="")
+    is_refusal = Q(**{f"{digit}__isnull": True}, refusal__in=Refusal.values)
+    return is_digit | is_refusal
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):

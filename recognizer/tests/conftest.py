@@ -7,6 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
+from mlcore import places
 from mlcore.bundle import open_bundle
 from recognizer import services
 from recognizer.models import ModelVersion
@@ -16,6 +17,26 @@ SEVEN: dict[str, Any] = {
     "width": 280,
     "height": 280,
 }
+
+
+_figures: list[str] = []
+
+
+def record_figure(line: str) -> None:
+    """Note a measured figure for the summary at the end of the run."""
+    _figures.append(line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured, and which drawings it was measured on."""
+    if _figures:
+        terminalreporter.section("read through the REST API")
+        for line in _figures:
+            terminalreporter.write_line(line)
+        if places.pen_folder() is None:
+            terminalreporter.write_line(
+                "PEN_DIR names no folder: no real pen drawings, our templates only."
+            )
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""The environment: each bad value is refused by name, and nothing is undocumented."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from digitsite import env
+from digitsite.secret import kept_secret_key
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load_settings(
+    tmp_path: Path, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Load the settings in a process of their own."""
+    code = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": "digitsite.settings",
+            "DIGITSITE_VAR": str(tmp_path),
+            **variables,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+class TestHelpers:
+    def test_a_flag_is_yes_or_no(self) -> None:
+        assert env.flag("X", env={"X": "1"})
+        assert not env.flag("X", env={})
+        with pytest.raises(ImproperlyConfigured, match="X='maybe'"):
+            env.flag("X", env={"X": "maybe"})
+
+    @pytest.mark.parametrize("value", ["-1", "70000", "8000.5", "http"])
+    def test_an_integer_stays_in_bounds(self, value: str) -> None:
+        with pytest.raises(ImproperlyConfigured, match=f"PORT='{value}'"):
+            env.integer("PORT", 8000, low=0, high=65535, env={"PORT": value})
+
+    def test_words_are_split_at_commas(self) -> None:
+        assert env.words("X", env={"X": " a, b ,,"}) == ["a", "b"]
+
+
+class TestSecretKey:
+    def test_is_made_once_and_readable_by_its_owner_only(self, tmp_path: Path) -> None:
+        path = tmp_path / "new" / "secret_key"
+
+        key = kept_secret_key(path)
+
+        assert len(key) >= 50
+        assert kept_secret_key(path) == key
+        assert path.stat().st_mode & 0o077 == 0
+        assert list(path.parent.iterdir()) == [path]
+
+
+class TestProduction:
+    def test_without_any_variable_serves_loopback_hosts(self, tmp_path: Path) -> None:
+        done = load_settings(tmp_path)
+
+        assert done.stdout.strip() == "['127.0.0.1', 'localhost', '[::1]']"
+
+    @pytest.mark.parametrize(
+        ("variables", "missing"),
+        [
+            ({"ALLOWED_HOSTS": "a.example"}, "SECRET_KEY"),
+            ({"SECRET_KEY": "x" * 60}, "ALLOWED_HOSTS"),
+            (
+                {"SECRET_KEY": "x" * 60, "ALLOWED_HOSTS": "a.example", "DEBUG": "1"},
+                "DEBUG",
+            ),
+            (
+                {
+                    "SECRET_KEY": "x" * 60,
+                    "ALLOWED_HOSTS": "a.example",
+                    "DATABASE_URL": "nonsense://x",
+                },
+                "DATABASE_URL",
+            ),
+        ],
+    )
+    def test_refuses_to_start_half_configured(
+        self, tmp_path: Path, variables: dict[str, str], missing: str
+    ) -> None:
+        done = load_settings(tmp_path, PRODUCTION="1", **variables)
+
+        assert done.returncode != 0
+        assert missing in done.stderr.splitlines()[-1]
+
+    def test_passes_django_s_deployment_check(self, tmp_path: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "check", "--deploy", "--fail-level=WARNING"],
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "DIGITSITE_VAR": str(tmp_path),
+                "PRODUCTION": "1",
+                "SECRET_KEY": "".join(map(chr, range(48, 110))),
+                "ALLOWED_HOSTS": "digits.example.org",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr
+
+
+class TestEnvExample:
+    def test_lists_exactly_what_is_read(self) -> None:
+        listed = set(
+            re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M)
+        )
+        read = set()
+        for source in (ROOT / "digitsite/settings.py", ROOT / "mlcore/places.py"):
+            code = source.read_text()
+            read |= set(re.findall(r"(?:env\.\w+|_named)\(\s*\"([A-Z_]+)\"", code))
+
+        assert listed == read
+
+    def test_the_environment_is_read_in_two_places_only(self) -> None:
+        readers = {
+            str(path.relative_to(ROOT))
+            for package in ("digitsite", "recognizer", "mlcore")
+            for path in (ROOT / package).rglob("*.py")
+            if re.search(r"environ\b(?!\.setdefault)|getenv", path.read_text())
+            and "tests" not in path.parts
+        }
+
+        assert readers == {"digitsite/env.py", "mlcore/places.py"}

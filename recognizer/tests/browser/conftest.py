@@ -1,0 +1,106 @@
+"""The real server with the real model, and a real browser to look at it with."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from recognizer.tests.browser import chromium
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 3,
+    "is_mobile": True,
+    "has_touch": True,
+}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running site: its address and its data folder."""
+
+    url: str
+    var: Path
+
+    def open(self, context: BrowserContext, path: str = "/") -> Page:
+        """Open a page that fails its test on any complaint of the browser's."""
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on(
+            "console", lambda m: complaints.append(m.text) if m.type in _BAD else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda r: complaints.append(f"failed: {r.url}"))
+        page.on(
+            "response",
+            lambda r: (
+                complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None
+            ),
+        )
+        page.complaints = complaints  # type: ignore[attr-defined]
+        page.goto(f"{self.url}{path}")
+        return page
+
+
+_BAD = ("error", "warning")
+
+
+def start_site(var: Path) -> tuple[subprocess.Popen[str], str]:
+    """Start `manage.py serve` on a free port; return the process and its address."""
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve"],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DIGITSITE_VAR": str(var), "PORT": "0", "WORKERS": "2"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "Digitsite is at " in line:
+            return process, line.split("Digitsite is at ")[1].split("/ ")[0]
+    raise RuntimeError("The site did not start: " + "".join(said))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The site, started as `make run` starts it, with a data folder of its own."""
+    var = tmp_path_factory.mktemp("var")
+    process, url = start_site(var)
+    yield Site(url, var)
+    process.terminate()
+    assert process.wait(timeout=40) == 0
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all browser tests."""
+    with sync_playwright() as playwright:
+        browser = chromium.launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def desk(browser: Browser) -> Iterator[BrowserContext]:
+    """A new visitor with a mouse and a wide window."""
+    context = browser.new_context(**DESK)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    """A new visitor with a finger and a phone."""
+    context = browser.new_context(**PHONE)
+    yield context
+    context.close()

@@ -1,0 +1,171 @@
+"""Someone opens the page, draws a digit, and sees it read and kept."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from mlcore.ink import Points
+from mlcore.specimens import Specimen, specimens
+from recognizer.tests.browser.conftest import Site
+from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
+from recognizer.tests.drawings import real_pen_drawings
+
+Hand = Callable[[Page, Sequence[Points]], None]
+HANDS = {"desk": draw_by_mouse, "phone": draw_by_finger}
+
+
+def someone(request: pytest.FixtureRequest, device: str) -> tuple[BrowserContext, Hand]:
+    return request.getfixturevalue(device), HANDS[device]
+
+
+def read_digit(page: Page) -> str:
+    """Wait until the drawing is kept and return the digit on the screen."""
+    expect(page.locator("#kept[data-submission]")).to_be_visible(timeout=10_000)
+    return page.locator("#digit").inner_text()
+
+
+def the_seven() -> Specimen:
+    return next(s for s in specimens() if s.digit == 7)
+
+
+@pytest.mark.parametrize("device", HANDS)
+class TestDrawing:
+    def test_shows_digit_bars_and_what_the_model_saw(
+        self, site: Site, request: pytest.FixtureRequest, device: str
+    ) -> None:
+        context, draw = someone(request, device)
+        page = site.open(context)
+
+        draw(page, the_seven().strokes)
+
+        assert read_digit(page) == "7"
+        bars = page.locator("#bars [data-digit]")
+        expect(bars).to_have_count(10)
+        probabilities = [
+            float(bar.get_attribute("data-probability") or "nan") for bar in bars.all()
+        ]
+        assert sum(probabilities) == pytest.approx(1, abs=0.001)
+        assert max(probabilities) == probabilities[7]
+        seen = page.locator("#seen")
+        assert (seen.get_attribute("src") or "").startswith("data:image/png;base64,")
+        size = "image => [image.naturalWidth, image.naturalHeight]"
+        assert seen.evaluate(size) == [28, 28]
+        assert "confident" in page.locator("#confidence").inner_text()
+        assert page.complaints == []  # type: ignore[attr-defined]
+
+    def test_is_kept_in_the_database_with_its_pointer(
+        self, site: Site, request: pytest.FixtureRequest, device: str
+    ) -> None:
+        context, draw = someone(request, device)
+        page = site.open(context)
+
+        draw(page, the_seven().strokes)
+        read_digit(page)
+
+        kept = page.locator("#kept").get_attribute("data-submission") or ""
+        with sqlite3.connect(site.var / "digitsite.sqlite3") as database:
+            strokes, pointer, source, digit = database.execute(
+                "SELECT strokes, pointer, source, shown_digit "
+                "FROM recognizer_submission WHERE id = ?",
+                [kept.replace("-", "")],
+            ).fetchone()
+        assert len(json.loads(strokes)) == len(the_seven().strokes)
+        assert pointer == {"desk": "mouse", "phone": "touch"}[device]
+        assert (source, digit) == ("page", 7)
+
+    def test_of_real_or_template_digits_is_read_right(
+        self, site: Site, request: pytest.FixtureRequest, device: str
+    ) -> None:
+        context, draw = someone(request, device)
+        page = site.open(context)
+        wrong = []
+
+        drawn = real_pen_drawings(each=1) or [(s.digit, s.strokes) for s in specimens()]
+        for digit, strokes in drawn:
+            draw(page, strokes)
+            if read_digit(page) != str(digit):
+                wrong.append(digit)
+            page.locator("#clear").click()
+            expect(page.locator("#digit")).to_have_text("")
+
+        # One in ten: a single drawing of a stranger may be odd, the page may not.
+        assert len(wrong) <= len(drawn) // 10, f"{len(wrong)} of {len(drawn)}: {wrong}"
+        assert page.complaints == []  # type: ignore[attr-defined]
+
+
+class TestHistory:
+    def test_shows_what_was_drawn_to_its_visitor_only(
+        self, site: Site, desk: BrowserContext, phone: BrowserContext
+    ) -> None:
+        page = site.open(desk)
+        draw_by_mouse(page, the_seven().strokes)
+        read_digit(page)
+        mine = page.locator("#kept").get_attribute("data-submission")
+
+        page.get_by_role("link", name="History").click()
+        tile = page.locator(f"[data-submission='{mine}']")
+
+        expect(tile).to_be_visible()
+        expect(tile.locator("img")).to_have_js_property("complete", True)
+        assert tile.locator("img").evaluate("image => image.naturalWidth") > 0
+        stranger = site.open(phone, "/history/")
+        expect(stranger.locator("[data-submission]")).to_have_count(0)
+        assert page.complaints == []  # type: ignore[attr-defined]
+
+
+class TestControls:
+    def test_undo_and_redo_change_the_reading(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk)
+        flagged = next(s for s in specimens() if s.digit == 5 and len(s.strokes) == 2)
+        draw_by_mouse(page, flagged.strokes)
+        expect(page.locator("#digit")).not_to_have_text("")
+
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+z")
+        expect(page.locator("#digit")).to_have_text("")
+        page.keyboard.press("Control+y")
+        page.keyboard.press("Control+y")
+
+        expect(page.locator("#digit")).to_have_text("5")
+
+    def test_a_tap_is_a_dot_and_two_pauses_keep_one_drawing(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk)
+        page.locator("#pad").click()
+        read_digit(page)
+        first = page.locator("#kept").get_attribute("data-submission")
+
+        draw_by_mouse(page, the_seven().strokes)
+        kept = page.locator(f"#kept:not([data-submission='{first}'])[data-submission]")
+        expect(kept).to_be_visible()
+
+        expect.set_options(timeout=5_000)
+        page.goto(f"{site.url}/history/")
+        expect(page.locator("[data-submission]")).to_have_count(1)
+
+    def test_a_lost_connection_loses_no_drawing(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk)
+        desk.set_offline(True)
+
+        draw_by_mouse(page, the_seven().strokes)
+        expect(page.locator("#problem")).to_contain_text("safe")
+        desk.set_offline(False)
+
+        assert read_digit(page) == "7"
+        expect(page.locator("#problem")).to_have_text("")
+
+    def test_no_cookie_is_set_before_something_is_kept(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk)
+        page.goto(f"{site.url}/history/")
+
+        assert desk.cookies() == []

@@ -1,0 +1,27 @@
+"""Drawings for the tests: our own templates, and people's where PEN_DIR has them."""
+
+from mlcore import places
+from mlcore.data import read_pen_drawings, scale_to_canvas
+from mlcore.evaluate import PEN_DIGIT_FILES
+from mlcore.ink import Points
+
+
+def real_pen_drawings(*, each: int) -> list[tuple[int, list[Points]]]:
+    """Return real digits on the 280 px canvas: `each` of every digit, many writers.
+
+    Empty where PEN_DIR names no folder.
+    """
+    folder = places.pen_folder()
+    if folder is None:
+        return []
+    drawings = [
+        drawing
+        for drawing in read_pen_drawings(folder / PEN_DIGIT_FILES[0])
+        if drawing.split == "judged"
+    ]
+    chosen = []
+    for digit in range(10):
+        of_digit = [drawing for drawing in drawings if drawing.label == str(digit)]
+        for drawing in of_digit[:: max(1, len(of_digit) // each)][:each]:
+            chosen.append((digit, scale_to_canvas(drawing.strokes)))
+    return chosen

@@ -1,0 +1,173 @@
+"""What changes rows: drawings are stored whole or not at all, models are promoted."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.core.management import CommandError, call_command
+
+from mlcore.bundle import Bundle, open_bundle, write_bundle
+from mlcore.calibrate import Calibration
+from recognizer import services
+from recognizer.drawing import StrokeDrawing
+from recognizer.ml import engine
+from recognizer.models import ModelVersion, Prediction, Submission, Visitor
+
+SEVEN = StrokeDrawing([[[70, 70], [205, 66], [125, 225]]], 280, 280, 18)
+
+
+def other_bundle(starter: Bundle, parent: Path) -> Bundle:
+    """The same weights under another digest."""
+    return write_bundle(
+        parent,
+        files={
+            name: (starter.folder / name).read_bytes()
+            for name in starter.manifest["files"]
+        },
+        calibration=Calibration(1.5, 0.9, 0.1, 0.2),
+        metrics={},
+        provenance={},
+    )
+
+
+@pytest.fixture
+def starter(settings: LazySettings) -> Bundle:
+    return open_bundle(settings.STARTER_BUNDLE)
+
+
+class TestSubmitDrawing:
+    def test_stores_all_or_nothing(
+        self, active_model: ModelVersion, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def break_down(**_: Any) -> None:
+            raise OSError("disk full")
+
+        monkeypatch.setattr(Prediction.objects, "create", break_down)
+
+        with pytest.raises(OSError, match="disk full"):
+            services.submit_drawing(drawing=SEVEN, visitor=None, source="api")
+
+        assert not Submission.objects.exists()
+        assert not Visitor.objects.exists()
+
+
+class TestPrepareModels:
+    def test_registers_the_starter_once(
+        self, active_model: ModelVersion, starter: Bundle
+    ) -> None:
+        again = services.prepare_models(starter=starter)
+
+        assert again == active_model
+        assert ModelVersion.objects.count() == 1
+
+    def test_a_newer_starter_replaces_an_older_one(
+        self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
+    ) -> None:
+        newer = services.prepare_models(starter=other_bundle(starter, tmp_path))
+
+        active_model.refresh_from_db()
+        assert newer.stage == "active"
+        assert active_model.stage == "retired"
+
+    def test_no_starter_replaces_a_model_trained_here(
+        self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
+    ) -> None:
+        ModelVersion.objects.update(origin="trained")
+
+        active = services.prepare_models(starter=other_bundle(starter, tmp_path))
+
+        assert active == active_model
+
+    def test_an_older_starter_does_not_come_back(
+        self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
+    ) -> None:
+        newer = services.prepare_models(starter=other_bundle(starter, tmp_path))
+
+        assert services.prepare_models(starter=starter) == newer
+
+
+class TestPromoteModel:
+    def test_the_next_reading_is_the_new_model_s(
+        self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
+    ) -> None:
+        bundle = other_bundle(starter, tmp_path)
+        version = services.register_model(bundle=bundle, origin="trained")
+
+        services.promote_model(version=version)
+
+        submission, _ = services.submit_drawing(
+            drawing=SEVEN, visitor=None, source="api"
+        )
+        assert submission.shown_prediction.model_version == version
+
+    def test_rolls_back_by_promoting_the_former(
+        self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
+    ) -> None:
+        bundle = other_bundle(starter, tmp_path)
+        services.promote_model(
+            version=services.register_model(bundle=bundle, origin="trained")
+        )
+
+        services.promote_model(version=active_model)
+
+        assert services.active_model() == active_model
+
+
+class TestBundleCache:
+    @pytest.fixture(autouse=True)
+    def _forget_loaded_models(self) -> None:
+        engine._recognisers.clear()
+
+    def test_is_filled_from_the_database(
+        self, active_model: ModelVersion, settings: LazySettings
+    ) -> None:
+        engine.recogniser_for(active_model)
+
+        cached = open_bundle(settings.BUNDLE_CACHE / active_model.digest)
+        assert cached.digest == active_model.digest
+
+    def test_is_mended_where_it_is_damaged(
+        self, active_model: ModelVersion, settings: LazySettings
+    ) -> None:
+        engine.recogniser_for(active_model)
+        engine._recognisers.clear()
+        (settings.BUNDLE_CACHE / active_model.digest / "model.tflite").write_bytes(b"x")
+
+        engine.recogniser_for(active_model)
+
+        assert open_bundle(settings.BUNDLE_CACHE / active_model.digest)
+
+    def test_without_the_original_is_a_clear_failure(
+        self, active_model: ModelVersion, settings: LazySettings
+    ) -> None:
+        active_model.archive.delete()
+
+        with pytest.raises(engine.ReaderUnavailableError, match="cannot be loaded"):
+            engine.recogniser_for(active_model)
+
+
+@pytest.mark.django_db
+class TestPrepareCommand:
+    def test_names_the_model_that_reads(
+        self, settings: LazySettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings.BUNDLE_CACHE = tmp_path
+
+        call_command("prepare")
+
+        assert services.active_model().short_digest in capsys.readouterr().out
+
+    def test_refuses_a_changed_starter(
+        self, settings: LazySettings, starter: Bundle, tmp_path: Path
+    ) -> None:
+        settings.STARTER_BUNDLE = tmp_path / "changed"
+        shutil.copytree(starter.folder, settings.STARTER_BUNDLE)
+        manifest = settings.STARTER_BUNDLE / "manifest.json"
+        changed = json.loads(manifest.read_text()) | {"metrics": {"accuracy": 1}}
+        manifest.write_text(json.dumps(changed))
+
+        with pytest.raises(CommandError, match="was changed after"):
+            call_command("prepare")
