@@ -4,6 +4,7 @@ Everything is label-preserving by measure, not by hope: the ranges below are tho
 `Variety`, and each image is warped once, so that it is blurred once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -116,6 +117,69 @@ def _dirty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
         (ax, ay), (bx, by) = rng.integers(0, SIDE_PX, size=(2, 2)).tolist()
         cv2.line(image, (ax, ay), (bx, by), float(rng.uniform(0.3, 1.0)), 1)
     return np.clip(image, 0, 1).astype(np.float32)
+
+
+# --- pen drawings -------------------------------------------------------------------
+
+
+def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]:
+    """Draw strokes again by another hand: slant, turn, proportions, tremor, sampling.
+
+    Args:
+        strokes: in any unit.
+
+    Returns:
+        The strokes in a frame about 100 units wide and high.
+    """
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    unit = 100.0 / max(float((high - low).max()), 1e-6)
+    angle = np.deg2rad(rng.uniform(-12, 12))
+    cos, sin = np.cos(angle), np.sin(angle)
+    change = (
+        np.array([[cos, -sin], [sin, cos]])
+        @ np.array([[1, rng.uniform(-0.3, 0.3)], [0, 1]])
+        @ np.diag(rng.uniform(0.8, 1.2, size=2))
+    )
+    # A smooth field moves neighbouring points together, as a hand does.
+    field = rng.normal(0, rng.uniform(0, 4.0), size=(5, 5, 2)).astype(np.float32)
+    every = int(rng.choice([1, 1, 1, 2, 3]))
+    drawn = []
+    for stroke in strokes:
+        ends = np.concatenate([stroke[::every], stroke[-1:]])
+        placed = (ends - (low + high) / 2) * unit
+        knots = np.clip(placed / 25.0 + 2.0, 0, 4).astype(np.float32)
+        tremor = cv2.remap(field, knots[None], _NO_SECOND_MAP, cv2.INTER_LINEAR)
+        drawn.append((placed @ change.T + tremor.reshape(-1, 2)).astype(np.float32))
+    return drawn
+
+
+def rendered(strokes: Sequence[Points], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Rasterise strokes with a pen of about the reading pen's width.
+
+    Returns:
+        (28, 28) uint8, framed by `normalize`.
+    """
+    share = float(rng.uniform(0.08, 0.15))
+    return _framed(rasterise(strokes, pen_width=0.0, pen_share=share))
+
+
+def written_side_by_side(
+    drawings: Sequence[Sequence[Points]], rng: np.random.Generator
+) -> list[Points]:
+    """Put pen drawings next to each other as strokes of one drawing, at varied gaps."""
+    row: list[Points] = []
+    right = 0.0
+    for strokes in drawings:
+        points = np.concatenate(list(strokes))
+        low, high = points.min(axis=0), points.max(axis=0)
+        unit = rng.uniform(70, 110) / max(float((high - low).max()), 1e-6)
+        place = np.array([right, rng.uniform(-15, 15)])
+        for stroke in strokes:
+            moved = (stroke - (low[0], (low[1] + high[1]) / 2)) * unit + place
+            row.append(moved.astype(np.float32))
+        right += float(high[0] - low[0]) * unit + rng.uniform(4, 60)
+    return row
 
 
 # --- what is not one digit -----------------------------------------------------

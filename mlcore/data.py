@@ -283,7 +283,9 @@ def _keep(path: Path, content: bytes, sha256: str) -> None:
 
 # --- pen drawings --------------------------------------------------------------
 
-WRITER_SPLIT_SALT = "digitsite-writers-1"
+# Of the first sixty salts the one whose shares of drawings come nearest to 70, 15 and
+# 15 % in each public file; fixed before any model had seen a pen drawing.
+WRITER_SPLIT_SALT = "digitsite-writers-47"
 _SPLIT_SHARES = (("train", 0.70), ("calibration", 0.85), ("judged", 1.0))
 
 
@@ -346,6 +348,40 @@ def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
                     ) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read as gzipped lines: {error}.") from error
+
+
+@dataclass(frozen=True)
+class PenData:
+    """Pen drawings, those of digits apart from all others."""
+
+    digits: list[PenDrawing]
+    non_digits: list[PenDrawing]
+
+    def split(self, name: str) -> "PenData":
+        """Return the drawings of one split: train, calibration or judged."""
+        return PenData(
+            digits=[drawing for drawing in self.digits if drawing.split == name],
+            non_digits=[
+                drawing for drawing in self.non_digits if drawing.split == name
+            ],
+        )
+
+
+def load_pen(folder: Path) -> PenData:
+    """Load all pen data files of a folder; a label from "0" to "9" makes a digit.
+
+    Raises:
+        DataError: the folder holds none, or one that is damaged.
+    """
+    paths = sorted(folder.glob("*.jsonl.gz"))
+    if not paths:
+        raise DataError(f"{folder} holds no pen drawings (*.jsonl.gz).")
+    data = PenData(digits=[], non_digits=[])
+    for path in paths:
+        for drawing in read_pen_drawings(path):
+            is_digit = len(drawing.label) == 1 and drawing.label in "0123456789"
+            (data.digits if is_digit else data.non_digits).append(drawing)
+    return data
 
 
 def scale_to_canvas(

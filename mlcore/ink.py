@@ -60,7 +60,10 @@ class PictureError(ValueError):
 
 
 def rasterise(
-    strokes: Sequence[Points], *, pen_width: float = DEFAULT_PEN_WIDTH_PX
+    strokes: Sequence[Points],
+    *,
+    pen_width: float = DEFAULT_PEN_WIDTH_PX,
+    pen_share: float = PEN_SHARE,
 ) -> Bitmap:
     """Draw strokes with a round, anti-aliased pen, cut out at the ink's own frame.
 
@@ -74,6 +77,7 @@ def rasterise(
         strokes: at least one, each (N, 2) with N >= 1; a single point is a dot. Ink
             outside the canvas counts like any other.
         pen_width: of the pen that drew, in the units of the strokes.
+        pen_share: of the reading pen; only training takes another than PEN_SHARE.
 
     Returns:
         Bitmap whose longest side is RASTER_PX plus a margin of one pixel.
@@ -81,7 +85,7 @@ def rasterise(
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
-    reading_pen = extent * PEN_SHARE if extent > pen_width else pen_width
+    reading_pen = extent * pen_share if extent > pen_width else pen_width
     scale = RASTER_PX / (extent + reading_pen)
     pen_px = reading_pen * scale
     margin = pen_px / 2 + 1

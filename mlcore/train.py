@@ -1,6 +1,7 @@
 """Train a bundle: load, split, build, fit, calibrate, evaluate, save.
 
-    python -m mlcore.train                      # the starter's recipe
+    python -m mlcore.train                      # MNIST alone
+    PEN_DIR=... python -m mlcore.train --pen    # MNIST and pen drawings
     python -m mlcore.train --epochs 2 --out /tmp/try
 
 Every field of `TrainConfig` is a flag. At the end it prints the accuracy on MNIST's
@@ -17,11 +18,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import argparse
+import hashlib
 import json
 import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -32,25 +35,33 @@ import cv2
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlcore import places
-from mlcore.augment import Variety, scribble, shuffled_quarters, side_by_side, vary
+from mlcore.augment import Variety, vary
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
-from mlcore.calibrate import (
-    DIGITS,
-    KINDS,
-    ONE_DIGIT,
-    SEVERAL,
-    SOMETHING_ELSE,
-    Logits,
-    fit_calibration,
+from mlcore.calibrate import DIGITS, Logits, fit_calibration
+from mlcore.data import (
+    MNIST_SHA256,
+    DataError,
+    Digits,
+    Mnist,
+    PenData,
+    load_mnist,
+    load_pen,
 )
-from mlcore.data import MNIST_SHA256, Digits, Mnist, load_mnist
 from mlcore.evaluate import evaluate_mnist
 from mlcore.inference import Recogniser
 from mlcore.model import build_network
+from mlcore.pool import (
+    Pool,
+    as_served,
+    joined,
+    made_non_digits,
+    mnist_pool,
+    pen_digits,
+    pen_non_digits,
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,9 @@ class TrainConfig:
     non_digits: int = 9_000  # made drawings that are several digits, or none
     kind_weight: float = 0.3  # of the kind's loss beside the digit's
     refused_share: float = 0.002  # of validation digits each refusal may take
+    pen: bool = False  # learn from the pen drawings in PEN_DIR as well
+    pen_renderings: int = 3  # of each training writer's digit
+    non_digit_renderings: int = 2  # of each letter, symbol and sketch
     out: str = ""  # folder to write the bundle into; default var/bundles
 
 
@@ -79,12 +93,16 @@ def train(config: TrainConfig) -> Bundle:
     keras.utils.set_random_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     mnist = load_mnist()
-    drawings, targets = training_pool(mnist.train, config=config, rng=rng)
+    pen = pen_data() if config.pen else None
+    pool = training_pool(mnist, pen, config=config, rng=rng)
+    held_out = {"mnist": mnist.validation}
+    if pen is not None:
+        held_out["pen"] = as_served(pen.split("calibration").digits)
     network = build_network(dropout=config.dropout)
-    history = fit(network, drawings, targets, mnist=mnist, config=config, rng=rng)
+    history = fit(network, pool, held_out=held_out, config=config, rng=rng)
     calibration = fit_calibration(
-        network_logits(network, mnist.validation),
-        mnist.validation.labels,
+        np.concatenate([network_logits(network, d) for d in held_out.values()]),
+        np.concatenate([digits.labels for digits in held_out.values()]),
         refused_share=config.refused_share,
     )
     files = {
@@ -119,49 +137,43 @@ def train(config: TrainConfig) -> Bundle:
 
 
 def training_pool(
-    digits: Digits, *, config: TrainConfig, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Join the digits with made non-digits.
-
-    Returns:
-        drawings (N, 28, 28) uint8 and targets (N, 13) float32: ten of the digit (all
-        zero, so without loss, where it is none), then three of the kind.
-    """
-    several = round(config.non_digits * 0.6)
-    scribbles = round(config.non_digits * 0.2)
-    shuffled = config.non_digits - several - scribbles
-
-    def some(count: int) -> NDArray[np.uint8]:
-        return digits.images[rng.integers(len(digits), size=count)]
-
-    made = [side_by_side(some(rng.choice([2, 2, 3])), rng) for _ in range(several)]
-    made += [scribble(rng) for _ in range(scribbles)]
-    made += [shuffled_quarters(digit, rng) for digit in some(shuffled)]
-    smooth = config.label_smoothing
-    targets = np.zeros((len(digits) + len(made), DIGITS + KINDS), np.float32)
-    targets[: len(digits), :DIGITS] = smooth / DIGITS
-    targets[np.arange(len(digits)), digits.labels] += 1 - smooth
-    targets[: len(digits), DIGITS + ONE_DIGIT] = 1
-    targets[len(digits) :][:several, DIGITS + SEVERAL] = 1
-    targets[len(digits) + several :, DIGITS + SOMETHING_ELSE] = 1
-    return np.concatenate([digits.images, np.stack(made)]), targets
+    mnist: Mnist, pen: PenData | None, *, config: TrainConfig, rng: np.random.Generator
+) -> Pool:
+    """Join all that is trained on: MNIST, made non-digits, and pen drawings."""
+    pools = [
+        mnist_pool(mnist.train),
+        made_non_digits(mnist.train, config.non_digits, rng),
+    ]
+    if pen is not None:
+        ours = pen.split("train")
+        pools += [
+            pen_digits(ours.digits, renderings=config.pen_renderings, rng=rng),
+            pen_non_digits(
+                ours.non_digits,
+                ours.digits,
+                renderings=config.non_digit_renderings,
+                several=config.non_digits,
+                rng=rng,
+            ),
+        ]
+    return joined(pools)
 
 
 def fit(
     network: keras.Model,
-    drawings: NDArray[np.uint8],
-    targets: NDArray[np.float32],
+    pool: Pool,
     *,
-    mnist: Mnist,
+    held_out: Mapping[str, Digits],
     config: TrainConfig,
     rng: np.random.Generator,
 ) -> list[dict[str, float]]:
-    """Train the network in place; return loss and validation accuracy per epoch.
+    """Train the network in place; return loss and held-out accuracies per epoch.
 
     A plain loop over `train_on_batch`: with `fit` and a generator the same steps take
     1.5 times as long on two cores, because its feeding threads fight for them.
     """
-    steps = len(drawings) // config.batch_size
+    targets = pool.targets(label_smoothing=config.label_smoothing)
+    steps = len(pool) // config.batch_size
     warmup = min(2 * steps, config.epochs * steps // 3)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 50,
@@ -179,7 +191,7 @@ def fit(
     network.compile(optimizer, loss=digit_and_kind_loss(config.kind_weight))
     history = []
     for epoch in range(1, config.epochs + 1):
-        order = rng.permutation(len(drawings))
+        order = rng.permutation(len(pool))
         losses = []
         progress = tqdm(
             range(steps),
@@ -189,16 +201,18 @@ def fit(
         )
         for step in progress:
             batch = order[step * config.batch_size :][: config.batch_size]
-            images = vary(drawings[batch], Variety(), rng)[..., np.newaxis]
+            images = vary(pool.images[batch], Variety(), rng)[..., np.newaxis]
             losses.append(float(network.train_on_batch(images, targets[batch])))
         if epoch == config.epochs:
             optimizer.finalize_variable_values(network.trainable_variables)
-        predicted = network_logits(network, mnist.validation)[:, :DIGITS].argmax(axis=1)
-        accuracy = float((predicted == mnist.validation.labels).mean())
-        history.append({"loss": float(np.mean(losses)), "validation": accuracy})
+        row = {"loss": float(np.mean(losses))}
+        for name, digits in held_out.items():
+            read = network_logits(network, digits)[:, :DIGITS].argmax(axis=1)
+            row[name] = float((read == digits.labels).mean())
+        history.append(row)
+        accuracies = "  ".join(f"{name} {row[name]:.2%}" for name in held_out)
         print(
-            f"epoch {epoch:3d}/{config.epochs}  loss {history[-1]['loss']:.4f}  "
-            f"validation {accuracy:.2%}",
+            f"epoch {epoch:3d}/{config.epochs}  loss {row['loss']:.4f}  {accuracies}",
             flush=True,
         )
     return history
@@ -239,9 +253,11 @@ def served_weights(network: keras.Model) -> bytes:
 
 def keras_weights(network: keras.Model) -> bytes:
     """Return the network as a .keras file, without the optimizer's state."""
+    bare = keras.Model.from_config(network.get_config())
+    bare.set_weights(network.get_weights())
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / KERAS_WEIGHTS
-        network.save(path, include_optimizer=False)
+        bare.save(path)
         return path.read_bytes()
 
 
@@ -251,9 +267,10 @@ def run_provenance(
     """Say what made this model: config, data, code, versions, machine."""
     told = {key: value for key, value in asdict(config).items() if key != "out"}
     return {
-        "trained_on": "MNIST, 55,000 train images; validation chose, test judged once",
+        "trained_on": "MNIST, 55,000 train images; validation chose, test judged once"
+        + ("; pen drawings, 70 % of the writers" if config.pen else ""),
         "config": told,
-        "data_sha256": dict(MNIST_SHA256),
+        "data_sha256": {**MNIST_SHA256, **(pen_sha256() if config.pen else {})},
         "commit": commit,
         "versions": {
             "python": platform.python_version(),
@@ -264,6 +281,23 @@ def run_provenance(
         f"{len(tf.config.list_physical_devices('GPU'))} GPUs",
         "minutes": round(minutes, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def pen_data() -> PenData:
+    """Load the pen drawings that PEN_DIR names."""
+    folder = places.pen_folder()
+    if folder is None:
+        raise DataError("--pen needs PEN_DIR, the folder of the pen drawings.")
+    return load_pen(folder)
+
+
+def pen_sha256() -> dict[str, str]:
+    """Return each pen data file's digest."""
+    folder = places.pen_folder() or Path()
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("*.jsonl.gz"))
     }
 
 
@@ -305,12 +339,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for field in fields(TrainConfig):
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=type(field.default),
-            default=field.default,
-            help=f"default {field.default!r}",
-        )
+        flag = f"--{field.name.replace('_', '-')}"
+        if isinstance(field.default, bool):
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction)
+        else:
+            parser.add_argument(
+                flag, type=type(field.default), help=f"default {field.default!r}"
+            )
+    parser.set_defaults(**asdict(TrainConfig()))
     bundle = train(TrainConfig(**vars(parser.parse_args())))
     test = bundle.metrics["mnist_test"]
     print(f"MNIST test: {test['accuracy']:.2%} right, {test['refused']:.2%} refused.")

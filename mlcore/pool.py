@@ -1,0 +1,171 @@
+"""What a training draws its batches from: digits, and made or real non-digits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mlcore.augment import (
+    redrawn,
+    rendered,
+    scribble,
+    shuffled_quarters,
+    side_by_side,
+    written_side_by_side,
+)
+from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
+from mlcore.data import Digits, PenDrawing
+from mlcore.ink import Points, rasterise
+from mlcore.preprocess import normalize
+
+NO_DIGIT = -1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Drawings with what they are.
+
+    images: (N, 28, 28) uint8, framed by `normalize`.
+    digits: (N,) int64, 0 to 9, or NO_DIGIT. kinds: (N,) int64, as `calibrate` counts.
+    """
+
+    images: NDArray[np.uint8]
+    digits: NDArray[np.int64]
+    kinds: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.digits)
+
+    def targets(self, *, label_smoothing: float) -> NDArray[np.float32]:
+        """Return (N, 13): ten of the digit, then three of the kind.
+
+        The digit's ten are smoothed, and zero, so without loss, where it is none.
+        """
+        digit = np.full((len(self), DIGITS), label_smoothing / DIGITS, np.float32)
+        digit[np.arange(len(self)), self.digits] += 1 - label_smoothing
+        digit[self.digits == NO_DIGIT] = 0
+        kind = np.eye(KINDS, dtype=np.float32)[self.kinds]
+        return np.concatenate([digit, kind], axis=1)
+
+
+def joined(pools: Sequence[Pool]) -> Pool:
+    """Put pools together."""
+    return Pool(
+        images=np.concatenate([pool.images for pool in pools]),
+        digits=np.concatenate([pool.digits for pool in pools]),
+        kinds=np.concatenate([pool.kinds for pool in pools]),
+    )
+
+
+def mnist_pool(digits: Digits) -> Pool:
+    """Take MNIST's digits as they are."""
+    return Pool(
+        images=digits.images,
+        digits=digits.labels.astype(np.int64),
+        kinds=np.full(len(digits), ONE_DIGIT),
+    )
+
+
+def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Pool:
+    """Make non-digits of digits: six in ten several side by side, the rest nothing."""
+    several = round(count * 0.6)
+    scribbles = round(count * 0.2)
+    shuffled = count - several - scribbles
+
+    def some(number: int) -> NDArray[np.uint8]:
+        return digits.images[rng.integers(len(digits), size=number)]
+
+    return joined(
+        [
+            _non_digits(
+                (
+                    side_by_side(some(rng.choice([2, 2, 3])), rng)
+                    for _ in range(several)
+                ),
+                SEVERAL,
+            ),
+            _non_digits((scribble(rng) for _ in range(scribbles)), SOMETHING_ELSE),
+            _non_digits(
+                (shuffled_quarters(digit, rng) for digit in some(shuffled)),
+                SOMETHING_ELSE,
+            ),
+        ]
+    )
+
+
+def pen_digits(
+    drawings: Sequence[PenDrawing], *, renderings: int, rng: np.random.Generator
+) -> Pool:
+    """Redraw and rasterise each pen digit several times."""
+    again = [drawing for drawing in drawings for _ in range(renderings)]
+    images = [rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "digits")]
+    return Pool(
+        images=np.stack(images),
+        digits=np.array([int(drawing.label) for drawing in again]),
+        kinds=np.full(len(again), ONE_DIGIT),
+    )
+
+
+def pen_non_digits(
+    drawings: Sequence[PenDrawing],
+    digits: Sequence[PenDrawing],
+    *,
+    renderings: int,
+    several: int,
+    rng: np.random.Generator,
+) -> Pool:
+    """Redraw letters, symbols and sketches, and write digits side by side."""
+    again = [drawing for drawing in drawings for _ in range(renderings)]
+
+    def a_row() -> list[Points]:
+        chosen = rng.integers(len(digits), size=int(rng.choice([2, 2, 3])))
+        hands = [redrawn(digits[place].strokes, rng) for place in chosen]
+        return written_side_by_side(hands, rng)
+
+    return joined(
+        [
+            _non_digits(
+                (
+                    rendered(redrawn(d.strokes, rng), rng)
+                    for d in _shown(again, "others")
+                ),
+                SOMETHING_ELSE,
+            ),
+            _non_digits(
+                (rendered(a_row(), rng) for _ in _shown(range(several), "several")),
+                SEVERAL,
+            ),
+        ]
+    )
+
+
+def as_served(drawings: Sequence[PenDrawing]) -> Digits:
+    """Frame pen digits exactly as serving does, for choosing and calibrating."""
+    images = [
+        normalize(rasterise(drawing.strokes, pen_width=0)) for drawing in drawings
+    ]
+    return Digits(
+        images=np.rint(np.stack(images)[..., 0] * 255).astype(np.uint8),
+        labels=np.array([int(drawing.label) for drawing in drawings], np.uint8),
+    )
+
+
+def _non_digits(images: Iterable[NDArray[np.uint8]], kind: int) -> Pool:
+    made = np.stack(list(images))
+    return Pool(
+        images=made,
+        digits=np.full(len(made), NO_DIGIT),
+        kinds=np.full(len(made), kind),
+    )
+
+
+def _shown(items: Sequence[T], what: str) -> Iterable[T]:
+    progress: Iterable[T] = tqdm(
+        items, desc=f"rendering {what}", leave=False, disable=None
+    )
+    return progress
