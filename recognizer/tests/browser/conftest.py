@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 from recognizer.tests.browser import chromium
 
@@ -31,26 +39,29 @@ class Site:
     var: Path
 
     def open(self, context: BrowserContext, path: str = "/") -> Page:
-        """Open a page that fails its test on any complaint of the browser's."""
+        """Open a page that notes every complaint of the browser in `complaints`."""
         page = context.new_page()
         complaints: list[str] = []
-        page.on(
-            "console", lambda m: complaints.append(m.text) if m.type in _BAD else None
-        )
+
+        def on_console(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                complaints.append(message.text)
+
+        def on_failure(request: Request) -> None:
+            if request.failure != "net::ERR_ABORTED":  # a superseded reading is
+                complaints.append(f"{request.failure}: {request.url}")
+
+        def on_response(response: Response) -> None:
+            if response.status >= 400:
+                complaints.append(f"{response.status}: {response.url}")
+
+        page.on("console", on_console)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda r: complaints.append(f"failed: {r.url}"))
-        page.on(
-            "response",
-            lambda r: (
-                complaints.append(f"{r.status} {r.url}") if r.status >= 400 else None
-            ),
-        )
+        page.on("requestfailed", on_failure)
+        page.on("response", on_response)
         page.complaints = complaints  # type: ignore[attr-defined]
         page.goto(f"{self.url}{path}")
         return page
-
-
-_BAD = ("error", "warning")
 
 
 def start_site(var: Path) -> tuple[subprocess.Popen[str], str]:
@@ -78,7 +89,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     process, url = start_site(var)
     yield Site(url, var)
     process.terminate()
-    assert process.wait(timeout=40) == 0
+    process.communicate(timeout=40)
+    assert process.returncode == 0
 
 
 @pytest.fixture(scope="session")

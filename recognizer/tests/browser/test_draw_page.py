@@ -105,7 +105,7 @@ class TestHistory:
         read_digit(page)
         mine = page.locator("#kept").get_attribute("data-submission")
 
-        page.get_by_role("link", name="History").click()
+        page.get_by_role("link", name="History", exact=True).click()
         tile = page.locator(f"[data-submission='{mine}']")
 
         expect(tile).to_be_visible()
@@ -145,7 +145,7 @@ class TestControls:
         kept = page.locator(f"#kept:not([data-submission='{first}'])[data-submission]")
         expect(kept).to_be_visible()
 
-        expect.set_options(timeout=5_000)
+        page.wait_for_load_state("networkidle")  # the former drawing is deleted
         page.goto(f"{site.url}/history/")
         expect(page.locator("[data-submission]")).to_have_count(1)
 
