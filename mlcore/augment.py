@@ -6,6 +6,7 @@ Everything is label-preserving by measure, not by hope: the ranges below are tho
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ def vary(
     dirty = rng.random(len(images)) < variety.dirt_share
     for i, image in enumerate(images):
         ink = _other_pen(image, rng) if other_pen[i] else image
-        varied[i] = cv2.remap(ink, places[i], _NO_SECOND_MAP, cv2.INTER_LINEAR)
+        varied[i] = _sampled(ink, places[i])
     varied *= np.float32(1 / 255)
     for i in np.flatnonzero(dirty).tolist():
         varied[i] = _dirty(varied[i], rng)
@@ -82,10 +83,16 @@ def _source_places(
     return np.asarray(straight + shift + middle + wobble, np.float32)
 
 
-_NO_SECOND_MAP = np.empty(0)  # places hold x and y together
 _GRID = np.stack(np.meshgrid(np.arange(SIDE_PX), np.arange(SIDE_PX)), axis=-1)
 # (28, 5): cubic interpolation from five knots to 28 pixels.
 _SMOOTH = cv2.resize(np.eye(5), (5, SIDE_PX), interpolation=cv2.INTER_CUBIC)
+
+
+def _sampled(source: NDArray[Any], places: NDArray[np.float32]) -> NDArray[Any]:
+    """Look a picture up at (H, W, 2) places, x before y, between its pixels."""
+    # OpenCV's types forget that the second map is None where the first holds both;
+    # an empty array in its place silently gives zeros.
+    return cv2.remap(source, places, None, cv2.INTER_LINEAR)  # type: ignore[call-overload,no-any-return]
 
 
 def _other_pen(image: NDArray[np.uint8], rng: np.random.Generator) -> Bitmap:
@@ -149,7 +156,7 @@ def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]
         ends = np.concatenate([stroke[::every], stroke[-1:]])
         placed = (ends - (low + high) / 2) * unit
         knots = np.clip(placed / 25.0 + 2.0, 0, 4).astype(np.float32)
-        tremor = cv2.remap(field, knots[None], _NO_SECOND_MAP, cv2.INTER_LINEAR)
+        tremor = _sampled(field, knots[np.newaxis])
         drawn.append((placed @ change.T + tremor.reshape(-1, 2)).astype(np.float32))
     return drawn
 
