@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -20,6 +19,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from mlcore import places
 from recognizer.tests.browser import chromium
 
 PHONE: dict[str, Any] = {
@@ -68,7 +68,7 @@ def start_site(var: Path) -> tuple[subprocess.Popen[str], str]:
     """Start `manage.py serve` on a free port; return the process and its address."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve"],
-        cwd=settings.BASE_DIR,
+        cwd=places.REPOSITORY,
         env={**os.environ, "DIGITSITE_VAR": str(var), "PORT": "0", "WORKERS": "2"},
         stdout=subprocess.PIPE,
         text=True,

@@ -1,0 +1,55 @@
+"""Take the documentation's pictures of the pages, from the running site.
+
+make screenshots        # docs/images/<page>-<device>-<scheme>.png
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+from mlcore import places
+from mlcore.specimens import specimens
+from recognizer.tests.browser import chromium
+from recognizer.tests.browser.conftest import DESK, PHONE, Site, start_site
+from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
+
+IMAGES = places.REPOSITORY / "docs" / "images"
+DEVICES = {"desk": (DESK, draw_by_mouse), "phone": (PHONE, draw_by_finger)}
+SHOWN = {(7, "crossed"), (4, "open"), (2, "looped"), (9, "curled tail")}
+
+
+def main() -> None:
+    """Draw a few digits on each device in each colour scheme and take pictures."""
+    drawn = [s for s in specimens() if (s.digit, s.style) in SHOWN]
+    drawn.sort(key=lambda specimen: specimen.digit == 7)  # the seven is the last
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as var, sync_playwright() as playwright:
+        server, url = start_site(Path(var))
+        site = Site(url, Path(var))
+        browser = chromium.launch(playwright)
+        for device, (screen, draw) in DEVICES.items():
+            for scheme in ("light", "dark"):
+                context = browser.new_context(
+                    **{**screen, "device_scale_factor": 1}, color_scheme=scheme
+                )
+                page = site.open(context)
+                for specimen in drawn:
+                    if page.locator("#clear").is_enabled():
+                        page.locator("#clear").click()
+                    draw(page, specimen.strokes)
+                    expect(page.locator("#kept[data-submission]")).to_be_visible()
+                page.screenshot(path=IMAGES / f"draw-{device}-{scheme}.png")
+                page.goto(f"{site.url}/history/")
+                page.wait_for_load_state("networkidle")
+                page.screenshot(path=IMAGES / f"history-{device}-{scheme}.png")
+                context.close()
+        browser.close()
+        server.terminate()
+        server.communicate(timeout=40)
+    sys.stdout.write(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES}\n")
+
+
+if __name__ == "__main__":
+    main()
