@@ -9,12 +9,14 @@ Model files are data: they are verified by digest before they are loaded, and no
 in a bundle is ever unpickled.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ MANIFEST = "manifest.json"
 SERVED_WEIGHTS = "model.tflite"
 KERAS_WEIGHTS = "model.keras"
 _FILES = frozenset({SERVED_WEIGHTS, KERAS_WEIGHTS})
+_FIELDS = frozenset({"preprocessing", "files", "calibration", "metrics", "provenance"})
 
 
 class BundleError(ValueError):
@@ -66,7 +69,9 @@ class Bundle:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
             for name in sorted(_FILES | {MANIFEST}):
-                packed.write(self.folder / name, name)
+                # Without the file's own time: equal bundles make equal archives.
+                content = (self.folder / name).read_bytes()
+                packed.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
         return archive.getvalue()
 
 
@@ -127,6 +132,9 @@ def open_bundle(folder: Path) -> Bundle:
             f"{computed[:12]}, written {str(digest)[:12]}): copy the bundle again."
         )
     name = str(digest)[:12]
+    missing = sorted(_FIELDS - set(manifest))
+    if missing:
+        raise BundleError(f"Bundle {name} says nothing of {missing}: retrain it.")
     if manifest["preprocessing"] != PREPROCESSING_VERSION:
         raise BundleError(
             f"Bundle {name} was made for preprocessing v{manifest['preprocessing']}, "
@@ -162,7 +170,16 @@ def unpack_bundle(packed: bytes, *, parent: Path) -> Bundle:
             # Only the names a bundle has: an archive cannot write anywhere else.
             content = {name: archive.read(name) for name in (*_FILES, MANIFEST)}
         digest = str(json.loads(content[MANIFEST])["digest"])
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,  # a damaged byte names an unknown compression
+        RuntimeError,  # or an encryption
+        KeyError,
+        ValueError,
+        TypeError,
+    ) as error:
         raise BundleError(f"The packed bundle is damaged: {error}.") from error
     if not (len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
         raise BundleError(f"The packed bundle names the digest {digest[:80]!r}.")
@@ -178,17 +195,25 @@ def _place(folder: Path, content: Mapping[str, bytes]) -> Bundle:
             (scratch / name).write_bytes(data)
         open_bundle(scratch)
         scratch.chmod(0o755)
-        try:
-            scratch.replace(folder)
-        except OSError:  # the folder is there: another process was quicker, or damage
-            try:
-                return open_bundle(folder)
-            except BundleError:
-                shutil.rmtree(folder)
+        if not _is_whole(folder):
+            # Out of the way first: several processes may be mending it at once, and a
+            # folder can only be moved to where none is.
+            with contextlib.suppress(FileNotFoundError):
+                folder.replace(scratch.with_suffix(".damaged"))
+            with contextlib.suppress(OSError):  # another was quicker
                 scratch.replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch.with_suffix(".damaged"), ignore_errors=True)
     return open_bundle(folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        open_bundle(folder)
+    except BundleError:
+        return False
+    return True
 
 
 def _sha256(content: bytes) -> str:

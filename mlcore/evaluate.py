@@ -10,6 +10,7 @@ refused or not; the refusal rate and the accuracy among what was answered stand 
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -30,12 +31,22 @@ from mlcore.inference import Reading, Recogniser
 PEN_DIGIT_FILES = ("pendigits-train.jsonl.gz", "unipen-digits.jsonl.gz")
 
 
-def figures(readings: Iterable[Reading], labels: Iterable[int]) -> dict[str, float]:
-    """Sum up readings of digits: accuracy, refusals, calibration.
+class Figures(TypedDict):
+    """What a set of readings comes to; shares in [0, 1].
 
-    Returns:
-        "digits", "accuracy", "refused", "accuracy_answered", "ece"; shares in [0, 1].
+    accuracy: by the largest probability, refused or not. accuracy_answered: None where
+    everything was refused. ece: expected calibration error over 15 bins.
     """
+
+    digits: int
+    accuracy: float
+    refused: float
+    accuracy_answered: float | None
+    ece: float
+
+
+def figures(readings: Iterable[Reading], labels: Iterable[int]) -> Figures:
+    """Sum up readings of digits: accuracy, refusals, calibration."""
     read = list(readings)
     truth = np.fromiter(labels, np.uint8)
     probabilities = np.array([reading.probabilities for reading in read])
@@ -45,12 +56,12 @@ def figures(readings: Iterable[Reading], labels: Iterable[int]) -> dict[str, flo
         "digits": len(read),
         "accuracy": float(right.mean()),
         "refused": float(refused.mean()),
-        "accuracy_answered": float(right[~refused].mean()),
+        "accuracy_answered": None if refused.all() else float(right[~refused].mean()),
         "ece": expected_calibration_error(probabilities, truth),
     }
 
 
-def evaluate_mnist(recogniser: Recogniser, digits: Digits) -> dict[str, float]:
+def evaluate_mnist(recogniser: Recogniser, digits: Digits) -> Figures:
     """Read MNIST digits as bitmaps."""
     readings = [
         recogniser.read(image)
@@ -59,7 +70,7 @@ def evaluate_mnist(recogniser: Recogniser, digits: Digits) -> dict[str, float]:
     return figures(readings, digits.labels)
 
 
-def evaluate_enlarged(recogniser: Recogniser, digits: Digits) -> dict[str, float]:
+def evaluate_enlarged(recogniser: Recogniser, digits: Digits) -> Figures:
     """Read MNIST digits as 280x280 black-on-white PNG pictures."""
     readings = []
     for image in tqdm(digits.images, leave=False, disable=None):
@@ -69,9 +80,7 @@ def evaluate_enlarged(recogniser: Recogniser, digits: Digits) -> dict[str, float
     return figures(readings, digits.labels)
 
 
-def evaluate_pen(
-    recogniser: Recogniser, drawings: Iterable[PenDrawing]
-) -> dict[str, float]:
+def evaluate_pen(recogniser: Recogniser, drawings: Iterable[PenDrawing]) -> Figures:
     """Read pen drawings of digits as strokes on the page's canvas."""
     readings, labels = [], []
     for drawing in tqdm(drawings, leave=False, disable=None):
@@ -107,7 +116,7 @@ def main() -> None:
     for name, row in rows.items():
         print(
             f"{name:42}{row['digits']:8,}{row['accuracy']:9.2%}{row['refused']:9.2%}"
-            f"{row['accuracy_answered']:10.2%}{row['ece']:8.2%}"
+            f"{row['accuracy_answered'] or 0:10.2%}{row['ece']:8.2%}"
         )
     if pen is None:
         print("PEN_DIR names no folder of pen drawings: those were not judged.")

@@ -42,6 +42,11 @@ Image.MAX_IMAGE_PIXELS = (
     None  # Pillow's own limit warns first and refuses at twice that
 )
 
+CLEAN_PAPER_NOISE = 1.5
+"""Grey levels by which the paper at a picture's edge mostly strays, at most, if it is
+no photo: a drawing program's paper strays by none, a good JPEG's by under one."""
+PHOTO_SIDE_PX = 400
+"""Longest side at which ink is looked for in a photo: its grain is averaged away."""
 FAINTEST_CONTRAST = 24
 """Grey levels between paper and ink under which a picture counts as blank."""
 THINNEST_LINE_SHARE = 0.06
@@ -86,6 +91,7 @@ def rasterise(
     low, high = points.min(axis=0), points.max(axis=0)
     extent = float((high - low).max())
     reading_pen = extent * pen_share if extent > pen_width else pen_width
+    reading_pen = max(reading_pen, 1e-6)  # a dot of a pen without width is still a dot
     scale = RASTER_PX / (extent + reading_pen)
     pen_px = reading_pen * scale
     margin = pen_px / 2 + 1
@@ -178,20 +184,25 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
             "damaged_image",
             "The picture is damaged or cut off: save it again and send the new file.",
         ) from error
-    return _shrink(grey, MAX_STORED_SIDE_PX)
+    return np.asarray(_shrink(grey, MAX_STORED_SIDE_PX), np.uint8)
 
 
 def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
     if picture.mode.startswith("I") or picture.mode == "F":
         # 16 and 32 bits: Pillow would clip these to 255 instead of scaling them.
-        deep = np.asarray(picture, np.float64)
+        deep = _shrink(np.asarray(picture), MAX_STORED_SIDE_PX).astype(np.float32)
         top = 65535.0 if deep.max(initial=0) > 255 else 255.0
         scaled = np.clip(np.rint(deep * (255.0 / top)), 0, 255)
         return np.asarray(scaled, np.uint8)
+    # Before any conversion: of a picture at the limit every copy is 200 MB.
+    shrink_by = max(picture.size) // MAX_DECODED_SIDE_PX
+    if shrink_by > 1 and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
+        picture = picture.reduce(shrink_by)
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("L"), np.uint8)
     grey, alpha = (
-        np.asarray(band, np.float32) for band in picture.convert("LA").split()
+        _shrink(np.asarray(band), MAX_STORED_SIDE_PX).astype(np.float32)
+        for band in picture.convert("LA").split()
     )
     opacity = alpha / 255.0
     ink_is_light = float((grey * opacity).sum()) > 127.0 * float(opacity.sum())
@@ -201,13 +212,14 @@ def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(composed, np.uint8)
 
 
-def _shrink(grey: NDArray[np.uint8], longest_side: int) -> NDArray[np.uint8]:
+def _shrink(grey: NDArray[Any], longest_side: int) -> NDArray[Any]:
     height, width = grey.shape
     scale = longest_side / max(height, width)
     if scale >= 1:
         return grey
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+    shape = grey if grey.dtype in (np.uint8, np.uint16) else grey.astype(np.float32)
+    return np.asarray(cv2.resize(shape, size, interpolation=cv2.INTER_AREA))
 
 
 def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
@@ -216,26 +228,60 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     The paper is what the picture's edge shows; ink is what differs from it most, dark
     or light. Contrast is stretched until the darkest ink is 255, what is fainter than
     the paper's own noise is paper, and lines that would vanish at 20 px are thickened.
+    A photo, whose paper is noisy or unevenly lit, is smoothed and its paper followed
+    from place to place; a clean picture is left as exact as it is.
 
     Args:
         grey: (H, W) uint8, from `decode_picture`.
 
     Returns:
-        Bitmap of the same size; all zero where the picture shows nothing.
+        Bitmap of about the same size; all zero where the picture shows nothing.
     """
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).astype(np.int16)
     paper = float(np.median(edge))
     noise = float(np.median(np.abs(edge - paper)))
-    difference = grey.astype(np.float32) - paper
+    is_photo = noise > CLEAN_PAPER_NOISE
+    if is_photo:
+        grey = _smoothed(grey)
+        difference = grey.astype(np.float32) - _local_paper(grey)
+        noise = float(np.median(np.abs(difference)))
+    else:
+        difference = grey.astype(np.float32) - paper
     darkest, lightest = -float(difference.min()), float(difference.max())
     ink = -difference if darkest >= lightest else difference
     contrast = max(darkest, lightest)
-    if contrast < FAINTEST_CONTRAST:
+    if contrast < max(FAINTEST_CONTRAST, 8 * noise):
         return np.zeros_like(grey)
     ink *= 255.0 / contrast
     # 6 % of the contrast: the ringing of JPEG and of smooth enlargement.
-    ink[ink < max(0.06 * 255.0, 6 * noise * 255.0 / contrast)] = 0
-    return _thicken_thin_lines(np.rint(np.clip(ink, 0, 255)).astype(np.uint8))
+    faintest = 0.25 if is_photo else 0.06
+    ink[ink < max(faintest * 255.0, 6 * noise * 255.0 / contrast)] = 0
+    bitmap = np.asarray(np.rint(np.clip(ink, 0, 255)), np.uint8)
+    return _thicken_thin_lines(_without_specks(bitmap) if is_photo else bitmap)
+
+
+def _smoothed(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    small = _shrink(grey, PHOTO_SIDE_PX)
+    return np.asarray(cv2.GaussianBlur(small, (0, 0), PHOTO_SIDE_PX / 400), np.uint8)
+
+
+def _local_paper(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Follow the paper under the ink: the median of a wide neighbourhood."""
+    small = _shrink(grey, 64)
+    medians = cv2.medianBlur(small, 31)
+    smooth = cv2.GaussianBlur(medians.astype(np.float32), (0, 0), 4)
+    size = (grey.shape[1], grey.shape[0])
+    return np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR))
+
+
+def _without_specks(bitmap: Bitmap) -> Bitmap:
+    """Drop parts of less than a fiftieth of the largest one's area: dust and grain."""
+    _, parts, facts, _ = cv2.connectedComponentsWithStats((bitmap > 0).astype(np.uint8))
+    areas = facts[1:, cv2.CC_STAT_AREA]
+    if len(areas) == 0:
+        return bitmap
+    dust = np.flatnonzero(areas < areas.max() / 50) + 1
+    return np.where(np.isin(parts, dust), 0, bitmap).astype(np.uint8)
 
 
 def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
@@ -272,7 +318,9 @@ def encode_png(grey: NDArray[np.uint8]) -> bytes:
 
 def decode_stored_png(png: bytes) -> NDArray[np.uint8]:
     """Decode a PNG that `encode_png` made: (H, W) uint8."""
-    grey: Any = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    grey: Any = None
+    if png:  # OpenCV raises an error of its own on nothing at all
+        grey = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     if grey is None:
         raise PictureError("damaged_image", "The stored picture is damaged.")
     return np.asarray(grey, np.uint8)

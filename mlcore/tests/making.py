@@ -1,0 +1,130 @@
+"""What the tests need made: plain functions, everything overridable."""
+
+import functools
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mlcore import ink, places
+from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
+from mlcore.calibrate import Calibration
+from mlcore.data import read_pen_drawings, scale_to_canvas
+from mlcore.evaluate import PEN_DIGIT_FILES
+from mlcore.ink import Points
+from mlcore.specimens import Specimen, specimens
+
+SPECIMENS = "specimens"
+DRAWING_SOURCES = (SPECIMENS, *(PEN_DIGIT_FILES if places.pen_folder() else ()))
+"""Our own drawings, and other people's where PEN_DIR names them."""
+
+ONE_OF_EACH = tuple(f"{specimen.digit} {specimen.style}" for specimen in specimens())
+"""Digit and style of every specimen."""
+
+
+KERAS_3_ON_NUMPY_2 = (
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
+"""A warning filter: Keras hands its variables to NumPy the old way."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A digit somebody drew, as strokes on the page's canvas."""
+
+    digit: int
+    strokes: list[Points]
+
+
+@functools.cache
+def drawings_of(source: str) -> list[Drawn]:
+    """Return at most 300 drawings of one of DRAWING_SOURCES, evenly picked."""
+    if source == SPECIMENS:
+        return [Drawn(made.digit, made.strokes) for made in specimens()]
+    folder = places.pen_folder()
+    assert folder is not None
+    everything = list(read_pen_drawings(folder / source))
+    return [
+        Drawn(int(drawing.label), scale_to_canvas(drawing.strokes))
+        for drawing in everything[:: len(everything) // 300 + 1]
+    ]
+
+
+def specimen(name: str) -> Specimen:
+    """Return the specimen of a name such as "7 crossed"."""
+    return next(made for made in specimens() if f"{made.digit} {made.style}" == name)
+
+
+def line(*points: tuple[float, float]) -> Points:
+    return np.array(points, np.float32)
+
+
+def picture_of(
+    strokes: list[Points],
+    *,
+    side: int = 280,
+    pen_width: float = 18.0,
+    paper: int = 255,
+    pen: int = 0,
+) -> NDArray[np.uint8]:
+    """Draw strokes as a picture: (side, side) uint8 grey levels."""
+    drawn = ink.draw_on_canvas(strokes, width=side, height=side, pen_width=pen_width)
+    grey = np.rint(paper + (drawn / 255.0) * (pen - paper))
+    return np.asarray(grey, np.uint8)
+
+
+def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """Encode a Pillow picture as a file of that kind."""
+    file = BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    """Make a tiny PNG whose header claims a size and whose pixels are missing."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+
+
+def make_calibration(**overrides: float) -> Calibration:
+    usual = {
+        "temperature": 1.3,
+        "several_above": 0.6,
+        "digitness_below": 0.4,
+        "confidence_below": 0.5,
+    }
+    return Calibration(**{**usual, **overrides})
+
+
+def make_bundle(
+    parent: Path,
+    *,
+    served: bytes = b"served weights",
+    keras: bytes = b"keras weights",
+    metrics: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """Write a bundle whose weights are no network: it opens, it does not read."""
+    return write_bundle(
+        parent,
+        files={SERVED_WEIGHTS: served, KERAS_WEIGHTS: keras},
+        calibration=make_calibration(),
+        metrics=metrics or {"mnist_test": {"accuracy": 0.5}},
+        provenance={"seed": 1},
+    )

@@ -1,0 +1,74 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlcore import places
+
+PACKAGE = places.REPOSITORY / "mlcore"
+MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*.py"))
+TRAINING = {"model.py", "train.py"}
+SERVING = sorted(set(MODULES) - TRAINING)
+
+
+def imports(module: Path) -> set[str]:
+    """Return the dotted names that a module imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module.name} imports relatively"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def imported_packages(module: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(module)}
+
+
+class TestModules:
+    def test_are_all_looked_at(self) -> None:
+        assert {"ink.py", "inference.py", "specimens.py", *TRAINING} <= set(MODULES)
+
+    @pytest.mark.parametrize("module", MODULES)
+    def test_know_neither_django_nor_the_site(self, module: str) -> None:
+        assert not imported_packages(PACKAGE / module) & {
+            "django",
+            "digitsite",
+            "recognizer",
+            "rest_framework",
+        }
+
+    @pytest.mark.parametrize("module", SERVING)
+    def test_know_tensorflow_only_for_training(self, module: str) -> None:
+        assert not imported_packages(PACKAGE / module) & {"tensorflow", "keras"}
+        for name in imports(PACKAGE / module):
+            assert not f"{name}.".startswith(("mlcore.model.", "mlcore.train."))
+
+    @pytest.mark.parametrize("module", sorted(TRAINING))
+    def test_of_training_do_know_it(self, module: str) -> None:
+        # Else the test above would look for names that nobody uses any more.
+        assert {"tensorflow", "keras"} <= imported_packages(PACKAGE / module)
+
+
+class TestServingProcess:
+    @pytest.mark.parametrize("module", ["mlcore.inference", "mlcore.evaluate"])
+    def test_loads_neither_tensorflow_nor_django(self, module: str) -> None:
+        script = (
+            f"import sys, {module}\n"
+            "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+        )
+
+        loaded = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=places.REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+
+        assert "ai_edge_litert" in loaded
+        assert not set(loaded) & {"tensorflow", "keras", "django"}

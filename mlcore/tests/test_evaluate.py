@@ -1,0 +1,146 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlcore import evaluate, places
+from mlcore.calibrate import RefusalCode
+from mlcore.data import Mnist, PenDrawing
+from mlcore.evaluate import (
+    evaluate_enlarged,
+    evaluate_mnist,
+    evaluate_pen,
+    figures,
+)
+from mlcore.inference import Reading, Recogniser
+from mlcore.specimens import specimens
+
+
+def reading_of(
+    digit: int, *, confidence: float = 0.8, refusal: RefusalCode | None = None
+) -> Reading:
+    probabilities = np.full(10, (1 - confidence) / 9)
+    probabilities[digit] = confidence
+    return Reading(
+        digit=digit if refusal is None else None,
+        probabilities=tuple(probabilities.tolist()),
+        second=(digit + 1) % 10,
+        digitness=0.9,
+        refusal=refusal,
+        image=None,
+    )
+
+
+class TestFigures:
+    def test_sum_up_readings(self) -> None:
+        readings = [
+            reading_of(7),
+            reading_of(3),
+            reading_of(1, refusal="unsure"),
+            reading_of(2, refusal="several"),
+        ]
+
+        summed = figures(readings, [7, 4, 1, 5])
+
+        assert summed["digits"] == 4
+        assert summed["accuracy"] == 0.5  # by the largest, refused or not
+        assert summed["refused"] == 0.5
+        assert summed["accuracy_answered"] == 0.5
+        assert summed["ece"] == pytest.approx(0.3)
+
+    def test_take_iterators(self) -> None:
+        assert figures(iter([reading_of(7)]), iter([7]))["accuracy"] == 1.0
+
+    def test_can_be_had_where_everything_was_refused(self) -> None:
+        summed = figures([reading_of(7, refusal="unsure")], [7])
+
+        assert summed["refused"] == 1.0
+        assert summed["accuracy_answered"] is None
+
+
+class TestEvaluations:
+    def test_of_mnist_count_every_digit(
+        self, starter: Recogniser, mnist: Mnist
+    ) -> None:
+        few = mnist.test.take(np.arange(40))
+
+        assert evaluate_mnist(starter, few)["digits"] == 40
+        assert evaluate_enlarged(starter, few)["digits"] == 40
+
+    def test_of_mnist_compare_with_the_labels(
+        self, starter: Recogniser, mnist: Mnist
+    ) -> None:
+        few = mnist.test.take(np.arange(200))
+        by_hand = [
+            int(np.argmax(starter.read(image).probabilities)) for image in few.images
+        ]
+
+        accuracy = evaluate_mnist(starter, few)["accuracy"]
+
+        assert accuracy == pytest.approx(np.mean(by_hand == few.labels))
+
+    def test_of_pen_drawings_scale_them_to_the_canvas(
+        self, starter: Recogniser
+    ) -> None:
+        drawings = [
+            PenDrawing(
+                id=made.style,
+                label=str(made.digit),
+                writer=None,
+                strokes=[stroke * 40 - 7000 for stroke in made.strokes],
+            )
+            for made in specimens()
+        ]
+        usual = [
+            PenDrawing(made.style, str(made.digit), None, made.strokes)
+            for made in specimens()
+        ]
+
+        far_and_large = evaluate_pen(starter, iter(drawings))
+
+        assert far_and_large["digits"] == len(drawings)
+        assert far_and_large["accuracy"] == evaluate_pen(starter, usual)["accuracy"]
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def few_digits(self, mnist: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
+        few = mnist.test.take(np.arange(30))
+        monkeypatch.setattr(
+            evaluate, "load_mnist", lambda: Mnist(mnist.train, mnist.validation, few)
+        )
+        monkeypatch.delenv("PEN_DIR", raising=False)
+        monkeypatch.setattr(sys, "argv", ["evaluate"])
+
+    def test_prints_one_line_per_set(
+        self, starter: Recogniser, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        evaluate.main()
+
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == f"Bundle {starter.bundle.short_digest}"
+        assert [line[:42].strip() for line in lines[1:]] == [
+            "",
+            "MNIST test, as pixels",
+            "MNIST test, as 280x280 PNG",
+            "PEN_DIR names no folder of pen drawings: t",
+        ]
+        assert lines[2].split()[4] == "30"
+
+    def test_judges_the_bundle_it_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", ["evaluate", "--bundle", str(tmp_path)])
+
+        with pytest.raises(ValueError, match="is not a bundle"):
+            evaluate.main()
+
+    def test_judges_the_bundle_that_the_environment_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BUNDLE", str(tmp_path))
+
+        assert places.bundle_folder() == tmp_path
+        with pytest.raises(ValueError, match="is not a bundle"):
+            evaluate.main()
