@@ -8,6 +8,7 @@ from mlcore import evaluate, places
 from mlcore.calibrate import RefusalCode
 from mlcore.data import Mnist, PenDrawing
 from mlcore.evaluate import (
+    area_under_roc,
     evaluate_enlarged,
     evaluate_mnist,
     evaluate_pen,
@@ -57,6 +58,15 @@ class TestFigures:
 
         assert summed["refused"] == 1.0
         assert summed["accuracy_answered"] is None
+
+
+class TestAreaUnderRoc:
+    def test_is_the_share_of_pairs_in_order(self) -> None:
+        higher, lower = np.array([0.9, 0.4, 0.4]), np.array([0.1, 0.4])
+
+        # Of six pairs four are in order and two tie.
+        assert area_under_roc(higher, lower) == pytest.approx(5 / 6)
+        assert area_under_roc(lower, higher) == pytest.approx(1 / 6)
 
 
 class TestEvaluations:
