@@ -50,7 +50,7 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/serve.stamp: requirements/serve.txt | $(PY)
-	@echo "Installing what serving needs (about 300 MB, once) ..."
+	@echo "Installing what serving needs (about 400 MB, once) ..."
 	@$(PIP) -r requirements/serve.txt
 	@touch $@
 
