@@ -309,7 +309,7 @@ def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
 
 
 def encode_png(grey: NDArray[np.uint8]) -> bytes:
-    """Encode (H, W) uint8 as a greyscale PNG."""
+    """Encode (H, W) uint8 as a greyscale PNG, (H, W, 4) as one in BGRA."""
     done, png = cv2.imencode(".png", grey)
     if not done:
         raise PictureError("not_encodable", f"No PNG can be made of {grey.shape}.")

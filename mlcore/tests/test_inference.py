@@ -177,3 +177,16 @@ class TestServedWeights:
 
         with pytest.raises(ValueError, match=r"\[1, 13\] numbers, this code expects"):
             Recogniser(starter_bundle).logits(np.zeros((28, 28, 1), np.float32))
+
+
+class TestExplain:
+    def test_weighs_ink_only_and_is_scaled_to_one(self, starter: Recogniser) -> None:
+        image = starter.read(rasterise(specimen("4 open").strokes)).image
+        assert image is not None
+
+        weight = starter.explain(image)
+
+        assert weight.shape == (28, 28)
+        assert weight.dtype == np.float32
+        assert np.abs(weight).max() == pytest.approx(1)
+        assert not weight[image[..., 0] == 0].any()

@@ -74,11 +74,11 @@ def drawings_in(data: Any) -> list[Any]:
 def include_in(value: str) -> frozenset[str]:
     """Judge `?include=`: a comma-separated list of extras."""
     asked = frozenset(word.strip() for word in value.split(",") if word.strip())
-    unknown = sorted(asked - {"seen"})
+    unknown = sorted(asked - {"seen", "why"})
     if unknown:
         raise DrawingError(
             "invalid",
-            f"include knows seen, not {', '.join(unknown)[:80]}.",
+            f"include knows seen and why, not {', '.join(unknown)[:80]}.",
             {"include": value[:80]},
         )
     return asked
@@ -240,9 +240,9 @@ def _short(value: Any) -> str:
 
 
 def reading_out(
-    reading: Reading | Prediction, *, seen: bytes | None = None
+    reading: Reading | Prediction, *, extras: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Shape a Reading, fresh or stored; `seen` is the 28x28 PNG where asked for."""
+    """Shape a Reading, fresh or stored, with what `?include=` asked for."""
     refusal = None
     if reading.refusal:
         message = refusal_message(reading.refusal, reading.probabilities)
@@ -255,13 +255,11 @@ def reading_out(
         "digitness": reading.digitness,
         "refusal": refusal,
     }
-    if seen is not None:
-        shaped["seen"] = engine.as_data_url(seen)
-    return shaped
+    return {**shaped, **(extras or {})}
 
 
 def submission_out(
-    submission: Submission, *, seen: bytes | None = None
+    submission: Submission, *, extras: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Shape a Submission with its shown prediction."""
     shown = submission.shown_prediction
@@ -271,7 +269,7 @@ def submission_out(
         "source": submission.source,
         **_drawing_out(submission),
         "prediction": {
-            **reading_out(shown, seen=seen),
+            **reading_out(shown, extras=extras),
             "model": shown.model_version.digest,
         },
         "feedback": None,

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from mlcore.preprocess import DigitImage
 from recognizer import selectors, services
 from recognizer.api.errors import drawing_error_body
 from recognizer.api.json import JSONParser, PictureParser
@@ -63,8 +64,8 @@ class ReadingsView(RecognizerView):
             except DrawingError as error:
                 answers.append(drawing_error_body(error))
             else:
-                seen = engine.seen_png(reading.image) if "seen" in include else None
-                answers.append(reading_out(reading, seen=seen))
+                extras = engine.extras(include, reading.image, recogniser=recogniser)
+                answers.append(reading_out(reading, extras=extras))
         return Response({"model": version.digest, "readings": answers})
 
 
@@ -100,9 +101,9 @@ class SubmissionsView(RecognizerView):
         submission, reading = services.submit_drawing(
             drawing=drawing, visitor=visitor, source=_source(request, drawing)
         )
-        seen = engine.seen_png(reading.image) if "seen" in include else None
+        extras = _extras(include, submission, reading.image)
         response = Response(
-            submission_out(submission, seen=seen),
+            submission_out(submission, extras=extras),
             status=201,
             headers={"Location": f"{request.path}{submission.pk}/"},
         )
@@ -118,10 +119,11 @@ class SubmissionView(RecognizerView):
         """Answer the submission with its prediction."""
         include = include_in(request.query_params.get("include", ""))
         submission = _own_submission(request, submission_id)
-        seen = None
-        if "seen" in include:
-            seen = engine.seen_png(engine.seen_in(engine.drawing_of(submission)))
-        return Response(submission_out(submission, seen=seen))
+        if not include:
+            return Response(submission_out(submission))
+        image = engine.seen_in(engine.drawing_of(submission))
+        extras = _extras(include, submission, image)
+        return Response(submission_out(submission, extras=extras))
 
     def delete(self, request: Request, submission_id: UUID) -> Response:
         """Delete the submission with its chain."""
@@ -157,6 +159,15 @@ def picture_response(content: bytes, media_type: str) -> HttpResponse:
     response["Cache-Control"] = "private, max-age=3600"
     response["Content-Security-Policy"] = "default-src 'none'; img-src data:"
     return response
+
+
+def _extras(
+    include: frozenset[str], submission: Submission, image: DigitImage | None
+) -> dict[str, str]:
+    """Make the extras of a stored reading with the model that read it."""
+    version = submission.shown_prediction.model_version
+    recogniser = engine.recogniser_for(version)
+    return engine.extras(include, image, recogniser=recogniser)
 
 
 def _page_url(request: Request, key: str, place: UUID | None) -> str | None:

@@ -3,6 +3,7 @@
 import base64
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 
 import numpy as np
 from django.conf import settings
@@ -15,6 +16,7 @@ from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDraw
 from recognizer.models import BundleArchive, ModelVersion, Picture, Submission
 
 DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
+FOR_BGR, AGAINST_BGR = (60, 36, 190), (200, 110, 30)
 PNG_SIDE_PX = 560  # of pictures made for looking at: twice the page's canvas
 
 
@@ -78,6 +80,33 @@ def bitmap_of(drawing: Drawing) -> ink.Bitmap:
     if isinstance(drawing, StrokeDrawing):
         return ink.rasterise(_as_points(drawing), pen_width=drawing.pen_width)
     return drawing.grey if drawing.is_ink else ink.find_ink(drawing.grey)
+
+
+def extras(
+    include: Collection[str], image: np.ndarray | None, *, recogniser: Recogniser
+) -> dict[str, str]:
+    """Make what `?include=` adds to a reading, as PNG data URLs.
+
+    seen: the digit image. why: the ink that spoke for the likeliest digit (red) and
+    against it (blue), transparent elsewhere, to be laid over it.
+    """
+    made = {}
+    if "seen" in include:
+        made["seen"] = as_data_url(seen_png(image))
+    if "why" in include:
+        made["why"] = as_data_url(why_png(image, recogniser=recogniser))
+    return made
+
+
+def why_png(image: np.ndarray | None, *, recogniser: Recogniser) -> bytes:
+    """Paint which ink spoke for and against the likeliest digit."""
+    paint = np.zeros((SIDE_PX, SIDE_PX, 4), np.uint8)
+    if image is not None:
+        weight = recogniser.explain(image)
+        paint[weight > 0, :3] = FOR_BGR
+        paint[weight < 0, :3] = AGAINST_BGR
+        paint[..., 3] = np.rint(np.abs(weight) * 255)
+    return ink.encode_png(paint)
 
 
 def seen_png(image: np.ndarray | None) -> bytes:

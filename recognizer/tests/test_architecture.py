@@ -33,7 +33,11 @@ class TestWalls:
             assert not roots & {"django", "recognizer", "digitsite"}, path
 
     def test_only_the_crossings_and_their_opener_use_mlcore(self) -> None:
-        types = {"mlcore.inference.Reading", "mlcore.bundle.Bundle"}
+        types = {
+            "mlcore.inference.Reading",
+            "mlcore.bundle.Bundle",
+            "mlcore.preprocess.DigitImage",
+        }
         opener = {"mlcore.bundle.BundleError", "mlcore.bundle.open_bundle"}
         for path in sources("recognizer"):
             if path.parent.name == "ml":

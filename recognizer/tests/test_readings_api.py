@@ -1,11 +1,13 @@
 """POST readings/: many drawings, nothing stored."""
 
 import base64
+import io
 from typing import Any
 
 import numpy as np
 import pytest
 from django.test import Client
+from PIL import Image
 
 from mlcore import ink
 from recognizer.models import ModelVersion, Submission, Visitor
@@ -20,6 +22,11 @@ def read(client: Client, *drawings: Any, query: str = "") -> list[Any]:
     assert response.status_code == 200
     readings: list[Any] = response.json()["readings"]
     return readings
+
+
+def picture_in(data_url: str) -> np.ndarray:
+    content = base64.b64decode(data_url.split(",")[1])
+    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 class TestReadings:
@@ -73,6 +80,45 @@ class TestReadings:
 
         png = base64.b64decode(reading["seen"].split(",")[1])
         assert not ink.decode_stored_png(png).any()
+
+
+class TestWhy:
+    def test_colours_the_ink_and_nothing_else(self, program: Client) -> None:
+        (reading,) = read(program, SEVEN, query="?include=seen,why")
+
+        seen, why = (picture_in(reading[extra]) for extra in ("seen", "why"))
+        assert why.shape == (28, 28, 4)
+        strength = why[..., 3]
+        assert strength.max() == 255
+        assert not strength[seen == 0].any()
+
+    def test_finds_what_tells_the_digit_apart(self, program: Client) -> None:
+        one = {"strokes": [[[140, 40], [140, 240]]], "width": 280, "height": 280}
+        bar = [[80, 45], [105, 42], [140, 40]]
+        seven = {**one, "strokes": [[*bar, [140, 240]]]}
+
+        (reading,) = read(program, seven, query="?include=seen,why")
+
+        seen, why = (picture_in(reading[extra]) for extra in ("seen", "why"))
+        speaks = why[..., 3].astype(float)
+        assert reading["digit"] == 7
+        upper, lower = speaks[:12].sum(), speaks[16:].sum()
+        assert upper > 2 * lower
+        assert seen[16:].any()
+
+    def test_of_a_blank_is_empty(self, program: Client) -> None:
+        (reading,) = read(program, {"pixels": [[0] * 28] * 28}, query="?include=why")
+
+        assert not picture_in(reading["why"]).any()
+
+    def test_is_the_same_of_a_stored_drawing(self, program: Client) -> None:
+        (reading,) = read(program, SEVEN, query="?include=why")
+
+        stored = post_json(program, "/api/v1/submissions/?include=why", SEVEN)
+
+        again = program.get(f"{stored['Location']}?include=why").json()
+        assert again == stored.json()
+        assert again["prediction"]["why"] == reading["why"]
 
 
 class TestTheSameDrawing:
