@@ -47,7 +47,8 @@ lock: $(VENV)/all.stamp ## pin requirements/*.in anew into requirements/*.txt
 
 $(PY):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Digitsite needs Python 3.11, 3.12 or 3.13, and %s is %d.%d: name another one, such as make run PYTHON=python3.12" % (sys.executable, *v))'
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Python cannot make an environment: install your system's package python3-venv."; exit 1; }
 
 $(VENV)/serve.stamp: requirements/serve.txt | $(PY)
 	@echo "Installing what serving needs (about 400 MB, once) ..."

@@ -36,7 +36,7 @@ def integer(
 ) -> int:
     """Return a whole number within bounds."""
     value = text(name, str(default), env=env)
-    if not value.isdecimal() or not low <= int(value) <= high:
+    if not (value.isascii() and value.isdecimal()) or not low <= int(value) <= high:
         raise ImproperlyConfigured(
             f"{name}={value!r}: say a whole number from {low} to {high}."
         )
@@ -48,7 +48,7 @@ def words(name: str, *, env: Mapping[str, str] = os.environ) -> list[str]:
     return [word.strip() for word in text(name, env=env).split(",") if word.strip()]
 
 
-def folder(name: str, default: Path, *, env: Mapping[str, str] = os.environ) -> Path:
-    """Return a folder as an absolute path."""
+def folder(name: str, *, env: Mapping[str, str] = os.environ) -> Path | None:
+    """Return a folder as an absolute path; None where it is unset."""
     value = text(name, env=env)
-    return Path(value).resolve() if value else default
+    return Path(value).resolve() if value else None

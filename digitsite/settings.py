@@ -17,8 +17,14 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 PRODUCTION = env.flag("PRODUCTION")
 DEBUG = env.flag("DEBUG")
-DIGITSITE_VAR = env.folder("DIGITSITE_VAR", BASE_DIR / "var")
-DIGITSITE_VAR.mkdir(parents=True, exist_ok=True)
+DIGITSITE_VAR = env.folder("DIGITSITE_VAR") or BASE_DIR / "var"
+try:
+    # It holds everybody's drawings: for its owner alone.
+    DIGITSITE_VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"DIGITSITE_VAR: {DIGITSITE_VAR} cannot be a folder: {error}"
+    ) from error
 
 # --- who may talk to us --------------------------------------------------------
 
@@ -41,11 +47,17 @@ if PRODUCTION:
     SECURE_HSTS_PRELOAD = True
 else:
     ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]
-    SECRET_KEY = SECRET_KEY or kept_secret_key(DIGITSITE_VAR / "secret_key")
+    try:
+        SECRET_KEY = SECRET_KEY or kept_secret_key(DIGITSITE_VAR / "secret_key")
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"DIGITSITE_VAR: {DIGITSITE_VAR} cannot be written to: {error}"
+        ) from error
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "recognizer.views.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -158,6 +170,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_RENDERER_CLASSES": ["recognizer.api.json.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["recognizer.api.json.JSONParser"],
+    "URL_FORMAT_OVERRIDE": None,  # answers are JSON; ?format= is an unknown filter
     "EXCEPTION_HANDLER": "recognizer.api.errors.exception_handler",
 }
 
@@ -170,6 +183,7 @@ MAX_STROKES = 200
 MAX_POINTS = 10_000
 MAX_COORDINATE = 100_000
 MAX_CANVAS_SIDE = 10_000
+MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 
 VISITOR_COOKIE = "visitor"
@@ -177,7 +191,8 @@ VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
 
 # --- the model that reads before any was trained here -----------------------------
 
-STARTER_BUNDLE = env.folder("BUNDLE", BASE_DIR / "mlcore" / "starter")
+STARTER_BUNDLE = BASE_DIR / "mlcore" / "starter"
+NAMED_BUNDLE = env.folder("BUNDLE")  # reads instead of any other, while it is named
 BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
 
 LOGGING = {

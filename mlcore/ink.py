@@ -128,7 +128,7 @@ def _trace(bitmap: Bitmap, strokes: Sequence[Points], pen_px: float) -> None:
 
 # --- pictures --------------------------------------------------------------
 
-_DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+;base64,", re.IGNORECASE)
+_DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+(;[\w=.-]+)*;base64,", re.IGNORECASE)
 
 
 def decode_data_url(url: str) -> NDArray[np.uint8]:
@@ -140,7 +140,8 @@ def decode_data_url(url: str) -> NDArray[np.uint8]:
             "The image must be a data URL such as data:image/png;base64,iVBORw0...",
         )
     try:
-        content = base64.b64decode(url[head.end() :], validate=True)
+        # Many programs break base64 into lines.
+        content = base64.b64decode("".join(url[head.end() :].split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise PictureError(
             "not_a_data_url", f"The image's base64 text is damaged: {error}."

@@ -1,9 +1,12 @@
 """The admin: staff look at drawings and models; facts are shown, never edited."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -11,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from recognizer.api.serializers import svg_of
 from recognizer.api.views import picture_response
+from recognizer.drawing import Drawing
 from recognizer.ml import engine
 from recognizer.models import ModelVersion, Submission, Visitor
 
@@ -64,15 +68,21 @@ class SubmissionAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    def drawing_svg(self, request: HttpRequest, pk: Any) -> HttpResponse:
+    def drawing_svg(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Answer a drawing's picture to staff."""
-        drawing = engine.drawing_of(Submission.objects.get(pk=pk))
+        drawing = self._drawing_to_view(request, pk)
         return picture_response(svg_of(drawing).encode(), "image/svg+xml")
 
-    def seen_png(self, request: HttpRequest, pk: Any) -> HttpResponse:
+    def seen_png(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         """Answer the 28x28 picture the model saw."""
-        drawing = engine.drawing_of(Submission.objects.get(pk=pk))
-        return picture_response(engine.seen_png(engine.seen_in(drawing)), "image/png")
+        image = engine.seen_in(self._drawing_to_view(request, pk))
+        return picture_response(engine.seen_png(image), "image/png")
+
+    def _drawing_to_view(self, request: HttpRequest, pk: UUID) -> Drawing:
+        """Return a drawing to who may view them; being staff is not enough."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return engine.drawing_of(get_object_or_404(Submission, pk=pk))
 
     @admin.display(description=_("drawing"))
     def thumbnail(self, submission: Submission) -> SafeString:
@@ -93,8 +103,10 @@ class SubmissionAdmin(ReadOnlyAdmin):
     def reading(self, submission: Submission) -> str:
         """The digit with its probability, or why there is none."""
         shown = submission.shown_prediction
-        read_as = shown.get_refusal_display() if shown.refusal else str(shown.digit)
-        return f"{read_as} ({shown.confidence:.1%})"
+        if shown.refusal:
+            return shown.get_refusal_display()
+        # Never 100 %: the page does not claim it either.
+        return f"{shown.digit} ({min(shown.confidence, 0.999):.1%})"
 
     @admin.display(description=_("probabilities"))
     def probabilities(self, submission: Submission) -> SafeString:
@@ -141,7 +153,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             "",
             "{}: {}<br>",
             (
-                (name, ", ".join(f"{key} {value:.4g}" for key, value in row.items()))
+                (name, ", ".join(f"{key} {value}" for key, value in row.items()))
                 for name, row in version.manifest["metrics"].items()
             ),
         )

@@ -23,6 +23,12 @@ class BodyLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer, or pass the request on."""
+        if request.headers.get("Transfer-Encoding"):
+            return error_response(
+                411,
+                "length_required",
+                "Bodies in chunks are not read: send the body with a Content-Length.",
+            )
         declared = request.META.get("CONTENT_LENGTH") or "0"
         length = int(declared) if declared.isdecimal() else 0
         if length <= settings.MAX_BODY_BYTES:

@@ -50,11 +50,12 @@ def submission_page(
         after: show newer ones than this submission.
     """
     loaded = submissions.with_shown_prediction()
-    if after is not None:
-        found = list(loaded.filter(pk__gt=after).order_by("pk")[: size + 1])
+    newer = loaded.filter(pk__gt=after).order_by("pk") if after else loaded.none()
+    found = list(newer[: size + 1])
+    if found:
         has_newer, has_older = len(found) > size, True
         shown = found[:size][::-1]
-    else:
+    else:  # from the newest on, also when nothing is newer than `after`
         older = loaded.filter(pk__lt=before) if before else loaded
         found = list(older.order_by("-pk")[: size + 1])
         has_newer, has_older = before is not None, len(found) > size

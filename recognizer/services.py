@@ -116,17 +116,24 @@ def promote_model(*, version: ModelVersion) -> ModelVersion:
     return version
 
 
-def prepare_models(*, starter: Bundle) -> ModelVersion:
+def prepare_models(*, starter: Bundle, named: Bundle | None = None) -> ModelVersion:
     """See to it that a model is active, and return it.
 
-    A starter that came with newer code replaces an older starter, never a model that
-    was trained here.
+    A bundle the operator names reads as long as it is named. A starter that came with
+    newer code replaces an older starter, never a model that was trained here.
     """
+    if named is not None:
+        version = register_model(bundle=named, origin=ModelVersion.Origin.NAMED)
+        return promote_model(version=version)
     version = register_model(bundle=starter, origin=ModelVersion.Origin.STARTER)
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
-    if active is None or (
-        active.origin == ModelVersion.Origin.STARTER
-        and version.stage == ModelVersion.Stage.CANDIDATE
+    if (
+        active is None
+        or active.origin == ModelVersion.Origin.NAMED
+        or (
+            active.origin == ModelVersion.Origin.STARTER
+            and version.stage == ModelVersion.Stage.CANDIDATE
+        )
     ):
         return promote_model(version=version)
     return active

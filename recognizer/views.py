@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.urls import reverse
 from django.views import defaults
+from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_cookie
 
 from recognizer import selectors
 from recognizer.api.errors import error_response
@@ -22,7 +25,12 @@ from recognizer.visitors import visitor_of
 HISTORY_PAGE_SIZE = 24
 
 
+_ones_own = cache_control(private=True, no_cache=True)
+
+
 @require_safe
+@_ones_own
+@vary_on_cookie
 def draw(request: HttpRequest) -> HttpResponse:
     """Show the page to draw on."""
     return render(request, "recognizer/draw.html")
@@ -51,6 +59,8 @@ class HistoryView:
 
 
 @require_safe
+@_ones_own
+@vary_on_cookie
 def history(request: HttpRequest) -> HttpResponse:
     """Show a visitor's own drawings, newest first."""
     page = selectors.submission_page(
@@ -108,6 +118,11 @@ def unknown_api_address(request: HttpRequest, rest: str = "") -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400."""
+    if isinstance(exception, DisallowedHost):
+        message = "This site does not answer for this host: name it in ALLOWED_HOSTS."
+        if _is_api(request):
+            return error_response(400, "unknown_host", message)
+        return HttpResponseBadRequest(message, content_type="text/plain")
     if _is_api(request):
         return error_response(400, "bad_request", "The request is malformed.")
     return defaults.bad_request(request, exception)
@@ -118,6 +133,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     if _is_api(request):
         return error_response(403, "permission_denied", "You may not do this.")
     return defaults.permission_denied(request, exception)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer 403 to a form that does not come from our page."""
+    return permission_denied(request, PermissionDenied(reason))
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

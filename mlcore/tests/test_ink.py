@@ -451,7 +451,7 @@ class TestDecodeDataUrl:
 
         assert refused.value.code == "not_a_data_url"
 
-    @pytest.mark.parametrize("text", ["iVBO*", "iVBOR", "i VBORw0KGgo=", "ä"])
+    @pytest.mark.parametrize("text", ["iVBO*", "iVBOR", "ä"])
     def test_refuses_damaged_base64(self, text: str) -> None:
         with pytest.raises(PictureError, match="base64 text is damaged") as refused:
             decode_data_url("data:image/png;base64," + text)

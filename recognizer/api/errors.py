@@ -55,7 +55,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             body = error_body("permission_denied", str(exc) or "You may not do this.")
         case exceptions.APIException():
             status = exc.status_code
-            body = error_body(_code(exc), _message(exc))
+            body = error_body(_code(exc), _message(exc, context))
             headers = _headers(exc, context)
         case SuspiciousOperation():
             status = 400
@@ -84,12 +84,10 @@ def _code(exc: exceptions.APIException) -> str:
     return codes.get(type(exc), exc.default_code)
 
 
-def _message(exc: exceptions.APIException) -> str:
+def _message(exc: exceptions.APIException, context: dict[str, Any]) -> str:
     if isinstance(exc, exceptions.UnsupportedMediaType):
-        return (
-            f"{exc.detail} Send application/json, or for one picture its own type "
-            "(image/png, image/jpeg, image/webp) or multipart/form-data."
-        )
+        takes = ", ".join(p.media_type for p in context["view"].parser_classes)
+        return f"{exc.detail} This call takes {takes}."
     if isinstance(exc, exceptions.NotAcceptable):
         return "Answers are application/json: accept that."
     return str(exc.detail)

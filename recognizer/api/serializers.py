@@ -161,7 +161,7 @@ def _strokes(value: Any) -> list[list[list[float]]]:
             if not _is_point(point):
                 raise _bad(
                     "A point is [x, y] or [x, y, t], finite numbers of at most "
-                    f"{settings.MAX_COORDINATE:,} in x and y.",
+                    f"{settings.MAX_COORDINATE:,} in x and y; t is ms, up to a day.",
                     f"strokes[{number}][{place}]",
                     point,
                 )
@@ -174,7 +174,8 @@ def _is_point(point: Any) -> bool:
     if not all(_is_number(value) for value in point):
         return False
     far = settings.MAX_COORDINATE
-    return bool(-far <= point[0] <= far and -far <= point[1] <= far)
+    is_near = -far <= point[0] <= far and -far <= point[1] <= far
+    return bool(is_near and (len(point) == 2 or abs(point[2]) <= settings.MAX_TIME_MS))
 
 
 def _is_number(value: Any) -> bool:

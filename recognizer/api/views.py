@@ -1,11 +1,14 @@
 """The REST API: parse, one service or selector call, answer."""
 
+from typing import Any
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -46,6 +49,30 @@ class RecognizerView(APIView):
                 "A page of another site sent this: call from this site's pages, or "
                 "from a program."
             )
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: object, **kwargs: object
+    ) -> Any:
+        """Keep what is one visitor's out of shared caches."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        patch_vary_headers(final, ["Cookie"])
+        if not final.has_header("Cache-Control"):
+            patch_cache_control(final, private=True, no_cache=True)
+        return final
+
+
+class AnyPicture(BaseContentNegotiation):
+    """A picture is what it is, whatever `Accept` says; errors are JSON."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """Take none: nothing is sent to a picture."""
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
+        """Take the first, which the errors are written with."""
+        return renderers[0], renderers[0].media_type
 
 
 class ReadingsView(RecognizerView):
@@ -134,6 +161,8 @@ class SubmissionView(RecognizerView):
 class SubmissionSvgView(RecognizerView):
     """The drawing as SVG."""
 
+    content_negotiation_class = AnyPicture
+
     def get(self, request: Request, submission_id: UUID) -> HttpResponse:
         """Answer the picture."""
         submission = _own_submission(request, submission_id)
@@ -144,6 +173,8 @@ class SubmissionSvgView(RecognizerView):
 
 class SubmissionPngView(RecognizerView):
     """The drawing as PNG."""
+
+    content_negotiation_class = AnyPicture
 
     def get(self, request: Request, submission_id: UUID) -> HttpResponse:
         """Answer the picture."""

@@ -139,6 +139,10 @@ def _as_points(drawing: StrokeDrawing) -> list[ink.Points]:
 # --- pictures ----------------------------------------------------------------------
 
 
+# A picture at the pixel limit takes 200 MB while it is decoded: two at a time.
+_decoding = threading.BoundedSemaphore(2)
+
+
 def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:
     """Decode a PNG, JPEG or WebP file.
 
@@ -146,7 +150,8 @@ def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:
         DrawingError: with mlcore's code and message.
     """
     try:
-        return PictureDrawing(ink.decode_picture(content), pointer=pointer)
+        with _decoding:
+            return PictureDrawing(ink.decode_picture(content), pointer=pointer)
     except ink.PictureError as error:
         raise DrawingError(error.code, str(error)) from error
 
@@ -154,7 +159,8 @@ def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:
 def picture_from_data_url(url: str, *, pointer: str = "") -> PictureDrawing:
     """Decode `data:image/...;base64,...`; raises DrawingError."""
     try:
-        return PictureDrawing(ink.decode_data_url(url), pointer=pointer)
+        with _decoding:
+            return PictureDrawing(ink.decode_data_url(url), pointer=pointer)
     except ink.PictureError as error:
         raise DrawingError(error.code, str(error)) from error
 

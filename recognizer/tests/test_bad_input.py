@@ -57,6 +57,7 @@ BAD_DRAWINGS: dict[str, tuple[Any, str]] = {
     "a point of null": (with_strokes([[[None, 1]]]), "invalid"),
     "a point too far away": (with_strokes([[[100_001, 0]]]), "invalid"),
     "a point of a huge integer": (with_strokes([[[2**63, 0]]]), "invalid"),
+    "a point after a huge time": (with_strokes([[[1, 2, 1e308]]]), "invalid"),
     "too many points": (with_strokes([[[1, 2]] * 10_001]), "too_many_points"),
     "too many strokes": (with_strokes([[[1, 2]]] * 201), "too_many_strokes"),
     "no width": ({"strokes": [[[1, 2]]], "height": 280}, "invalid"),
@@ -154,6 +155,17 @@ class TestBadBodies:
         assert response.status_code == 400
         assert response.json()["error"]["code"] in ("malformed_body", "invalid")
         assert not Submission.objects.exists()
+
+    def test_in_chunks_get_411(self, program: Client) -> None:
+        response = program.post(
+            URL,
+            b"{}",
+            content_type="application/json",
+            headers={"Transfer-Encoding": "chunked"},
+        )
+
+        assert response.status_code == 411
+        assert "Content-Length" in response.json()["error"]["message"]
 
     def test_over_the_limit_get_413(
         self, program: Client, settings: LazySettings

@@ -88,6 +88,17 @@ class TestPrepareModels:
 
         assert services.prepare_models(starter=starter) == newer
 
+    def test_a_named_bundle_reads_while_it_is_named(
+        self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
+    ) -> None:
+        named = other_bundle(starter, tmp_path)
+
+        while_named = services.prepare_models(starter=starter, named=named)
+        afterwards = services.prepare_models(starter=starter)
+
+        assert while_named.digest == named.digest
+        assert afterwards == active_model
+
 
 class TestPromoteModel:
     def test_the_next_reading_is_the_new_model_s(

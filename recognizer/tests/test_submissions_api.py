@@ -147,6 +147,13 @@ class TestPictures:
         assert seen.status_code == 200
         assert seen["Content-Type"] == "image/png"
 
+    def test_base64_may_be_broken_into_lines(self, program: Client) -> None:
+        text = base64.encodebytes(seven_png()).decode()
+
+        answer = post_json(program, URL, {"image": f"data:image/png;base64,{text}"})
+
+        assert answer.json()["prediction"]["digit"] == 7
+
     def test_from_our_own_page_are_uploads(self, program: Client) -> None:
         response = program.post(
             URL,
@@ -278,6 +285,13 @@ class TestPicturesOfDrawings:
         assert 'viewBox="-59 -4 339 284"' in text
         assert "M-50 10L20 30" in text
         assert "M5 5h0" in text
+
+    def test_is_sent_to_whoever_asks_for_a_picture(self, program: Client) -> None:
+        mine = post_json(program, URL, SEVEN)["Location"]
+
+        for name, accept in (("image.png", "image/png"), ("image.svg", "image/*")):
+            answer = program.get(mine + name, headers={"Accept": accept})
+            assert answer.status_code == 200
 
     def test_png_is_dark_on_white(self, program: Client) -> None:
         mine = post_json(program, URL, SEVEN)["Location"]

@@ -1,11 +1,12 @@
 """Bring database and models up to this code; safe to run at every start."""
 
+import fcntl
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from mlcore.bundle import BundleError, open_bundle
@@ -16,13 +17,28 @@ class Command(BaseCommand):
     help = "Migrate the database if needed and see to it that a model is active."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            # Servers that start together on one data folder prepare it one by one.
+            with (settings.DIGITSITE_VAR / "prepare.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._prepare()
+        except (DatabaseError, OSError) as error:
+            raise CommandError(
+                f"Data folder {settings.DIGITSITE_VAR} or database cannot be used: "
+                f"{error}. See to its rights and to DIGITSITE_VAR and DATABASE_URL."
+            ) from error
+
+    def _prepare(self) -> None:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", verbosity=0)
             self.stdout.write("The database is up to date.")
         try:
             starter = open_bundle(settings.STARTER_BUNDLE)
+            named = (
+                open_bundle(settings.NAMED_BUNDLE) if settings.NAMED_BUNDLE else None
+            )
         except BundleError as error:
             raise CommandError(str(error)) from error
-        version = services.prepare_models(starter=starter)
+        version = services.prepare_models(starter=starter, named=named)
         self.stdout.write(f"Model {version.short_digest} reads.")

@@ -1,11 +1,12 @@
 """Serve the site with gunicorn, after `prepare`."""
 
+import socket
 import sys
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from gunicorn.app.base import BaseApplication
@@ -20,14 +21,13 @@ class Server(BaseApplication):
             "bind": f"{settings.HOST}:{settings.PORT}",
             "workers": settings.WORKERS,
             "worker_class": "gthread",
-            "threads": 4,
+            # Many, because one waits in a thread for each slow sender's body.
+            "threads": 32,
             "preload_app": True,
             "proc_name": "digitsite",
             "graceful_timeout": 30,
-            # Long enough to take 10 MB over a slow line.
             "timeout": 60,
             "keepalive": 15,
-            "max_requests_jitter": 0,
             "control_socket_disable": True,
             "loglevel": "warning",
             "when_ready": announce,
@@ -43,15 +43,34 @@ class Server(BaseApplication):
 def announce(server: Any) -> None:
     """Say where the site is, once it listens."""
     host, port = server.LISTENERS[0].sock.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # every address: name one that works  # noqa: S104
+        host = "127.0.0.1"
     host = f"[{host}]" if ":" in host else host
     sys.stdout.write(f"Digitsite is at http://{host}:{port}/ (Ctrl+C stops it)\n")
     sys.stdout.flush()
+
+
+def refuse_a_taken_port(host: str, port: int) -> None:
+    """Say so at once, where gunicorn would try for five seconds."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise CommandError(
+            f"Cannot listen on {host} port {port}: {error.strerror}. Name another, "
+            f"such as PORT={port + 1 if port < 65535 else 8000}."
+        ) from error
 
 
 class Command(BaseCommand):
     help = "Prepare database and model, then serve at HOST:PORT with WORKERS processes."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_a_taken_port(settings.HOST, settings.PORT)
         call_command("prepare", stdout=self.stdout)
         connections.close_all()  # no database connection may cross a fork
         Server().run()

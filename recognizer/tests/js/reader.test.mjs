@@ -206,7 +206,7 @@ describe("Reader.submit", () => {
 
   it("sends the CSRF token when there is one, and none otherwise", async () => {
     const { fetch, calls } = fakeFetch();
-    const signedIn = makeReader({ fetch, csrfToken: "secret" }).submit(DRAWING);
+    const signedIn = makeReader({ fetch, csrfToken: () => "secret" }).submit(DRAWING);
     const anonymous = makeReader({ fetch }).submit(DRAWING);
     for (const call of calls) call.resolve(json({ id: "a" }, { status: 201 }));
     await Promise.all([signedIn, anonymous]);

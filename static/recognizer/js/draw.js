@@ -26,13 +26,19 @@ const answer = new AnswerView(byId("answer"));
 const reader = new Reader({
   readingsUrl: page.dataset.readingsUrl,
   submissionsUrl: page.dataset.submissionsUrl,
-  csrfToken: page.dataset.csrfToken,
+  csrfToken,
 });
 const keeper = new Keeper({ reader, storage: tabStorage() });
 
 // What to do about the newest ink: `lastAskedAt` slows the live readings down,
 // `problem` is why it is unread.
 const live = { lastAskedAt: 0, problem: null, failures: 0, retryTimer: undefined };
+
+/** Read for each call: signing in or out in another tab changes it. */
+function csrfToken() {
+  const cookie = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie);
+  return cookie?.[1] ?? page.dataset.csrfToken;
+}
 
 function tabStorage() {
   try {

@@ -127,6 +127,9 @@ export class Keeper extends EventTarget {
       sheet.attempted = sheet.drawing;
       // Its answer finds nobody; `attempted` has the next page look for it.
       this.#reader.submit(sheet.drawing).catch(() => {});
+      // Until a first answer has brought the cookie, two calls would make two
+      // owners: the others wait in storage for the next page.
+      if (this.#lastKeptId === null) break;
     }
     this.#save();
   }

@@ -40,9 +40,12 @@ export class ApiError extends Error {
     return this.code === "network";
   }
 
-  /** The same call may well succeed later. */
+  /**
+   * The same call may well succeed later. A 403 too: it comes while someone
+   * signs in or out in another tab, and the next call has the new token.
+   */
   get isTemporary() {
-    return this.isNetworkFailure || this.status === 429 || this.status >= 500;
+    return this.isNetworkFailure || [403, 429].includes(this.status) || this.status >= 500;
   }
 }
 
@@ -56,9 +59,9 @@ export class Reader {
   #reading = null;
 
   /**
-   * @param {{readingsUrl: string, submissionsUrl: string, csrfToken?: string,
-   *   fetch?: typeof fetch, timeoutMs?: number}} options csrfToken only for
-   *   signed-in people: anonymous calls need none
+   * @param {{readingsUrl: string, submissionsUrl: string, csrfToken?: () => string | undefined,
+   *   fetch?: typeof fetch, timeoutMs?: number}} options csrfToken gives the
+   *   present token, which only signed-in people's calls need
    */
   constructor({ readingsUrl, submissionsUrl, csrfToken, fetch, timeoutMs = 15_000 }) {
     this.#readingsUrl = readingsUrl;
@@ -153,7 +156,8 @@ export class Reader {
 
   async #call(method, url, { body, abort = new AbortController() } = {}) {
     const headers = { Accept: "application/json" };
-    if (this.#csrfToken) headers["X-CSRFToken"] = this.#csrfToken;
+    const token = this.#csrfToken?.();
+    if (token) headers["X-CSRFToken"] = token;
     const options = { method, headers, signal: abort.signal };
     if (body !== undefined) {
       headers["Content-Type"] = "application/json";
