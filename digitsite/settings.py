@@ -185,6 +185,7 @@ MAX_COORDINATE = 100_000
 MAX_CANVAS_SIDE = 10_000
 MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
+MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
 VISITOR_COOKIE = "visitor"
 VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie

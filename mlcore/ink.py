@@ -219,8 +219,9 @@ def _shrink(grey: NDArray[Any], longest_side: int) -> NDArray[Any]:
     if scale >= 1:
         return grey
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shape = grey if grey.dtype in (np.uint8, np.uint16) else grey.astype(np.float32)
-    return np.asarray(cv2.resize(shape, size, interpolation=cv2.INTER_AREA))
+    if grey.dtype not in (np.uint8, np.uint16):  # OpenCV resizes no 32-bit integers
+        grey = grey.astype(np.float32)
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
 
 
 def find_ink(grey: NDArray[np.uint8]) -> Bitmap:

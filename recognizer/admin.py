@@ -12,11 +12,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from recognizer.api.serializers import svg_of
 from recognizer.api.views import picture_response
 from recognizer.drawing import Drawing
 from recognizer.ml import engine
 from recognizer.models import ModelVersion, Submission, Visitor
+from recognizer.svg import svg_of
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -57,6 +57,7 @@ class TestApiPage:
                 "mlcore/ink.py",
                 "recognizer/api/errors.py",
                 "recognizer/api/serializers.py",
+                "recognizer/api/views.py",
                 "recognizer/middleware.py",
                 "recognizer/views.py",
             )

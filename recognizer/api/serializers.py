@@ -5,7 +5,7 @@ costs a hundred times more than reading the drawing.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -300,30 +300,3 @@ def png_url(submission_id: UUID) -> str:
 def svg_url(submission_id: UUID) -> str:
     """Return the address of a drawing's scalable picture."""
     return reverse("api:submission-svg", args=[submission_id])
-
-
-def svg_of(drawing: Drawing) -> str:
-    """Draw strokes as paths, dark on white; a picture is laid in as it is."""
-    if isinstance(drawing, PictureDrawing):
-        height, width = drawing.grey.shape
-        url = engine.as_data_url(engine.drawing_png(drawing))
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
-            f'<image href="{url}" width="{width}" height="{height}"/></svg>'
-        )
-    x, y, width, height = drawing.frame()
-    paths = "".join(f'<path d="{_path(stroke)}"/>' for stroke in drawing.strokes)
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" '
-        f'viewBox="{x:g} {y:g} {width:g} {height:g}">'
-        f'<path fill="#fff" d="M{x:g} {y:g}h{width:g}v{height:g}h{-width:g}z"/>'
-        f'<g fill="none" stroke="#000" stroke-width="{drawing.pen_width:g}" '
-        f'stroke-linecap="round" stroke-linejoin="round">{paths}</g></svg>'
-    )
-
-
-def _path(stroke: Sequence[Sequence[float]]) -> str:
-    (x, y, *_), *rest = stroke
-    if not rest:
-        return f"M{x:g} {y:g}h0"  # a line of no length: its round cap is the dot
-    return f"M{x:g} {y:g}L" + " ".join(f"{p[0]:g} {p[1]:g}" for p in rest)

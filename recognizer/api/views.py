@@ -1,8 +1,10 @@
 """The REST API: parse, one service or selector call, answer."""
 
+import time
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -25,11 +27,11 @@ from recognizer.api.serializers import (
     list_query_in,
     reading_out,
     submission_out,
-    svg_of,
 )
 from recognizer.drawing import Drawing, DrawingError, StrokeDrawing
 from recognizer.ml import engine
 from recognizer.models import Submission
+from recognizer.svg import svg_of
 from recognizer.visitors import remember_visitor, visitor_of
 
 _FROM_OTHER_PAGES = {"cross-site", "same-site"}
@@ -85,8 +87,15 @@ class ReadingsView(RecognizerView):
         version = services.active_model()
         recogniser = engine.recogniser_for(version)
         answers = []
+        stop_at = time.monotonic() + settings.MAX_SECONDS_PER_CALL
         for data in batch:
             try:
+                if time.monotonic() > stop_at:
+                    raise DrawingError(
+                        "too_slow",
+                        "The drawings before this one took all the time of a call: "
+                        "send it again with fewer, or with smaller pictures.",
+                    )
                 reading = engine.read(drawing_in(data), recogniser=recogniser)
             except DrawingError as error:
                 answers.append(drawing_error_body(error))

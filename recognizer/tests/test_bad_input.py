@@ -222,6 +222,17 @@ class TestBadBatches:
         assert len(most.json()["readings"]) == 256
         assert more.status_code == 400
 
+    def test_that_take_too_long_are_sent_back_in_part(
+        self, program: Client, settings: LazySettings
+    ) -> None:
+        settings.MAX_SECONDS_PER_CALL = -1
+
+        response = post_json(program, "/api/v1/readings/", {"drawings": [SEVEN] * 2})
+
+        assert response.status_code == 200
+        codes = [item["error"]["code"] for item in response.json()["readings"]]
+        assert codes == ["too_slow", "too_slow"]
+
     def test_an_unknown_include_gets_400(self, program: Client) -> None:
         response = post_json(
             program, "/api/v1/readings/?include=seen,dreams", {"drawings": [SEVEN]}
