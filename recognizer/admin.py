@@ -35,9 +35,17 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class SubmissionAdmin(ReadOnlyAdmin):
     """The drawings with what was read in them."""
 
-    list_display = ("thumbnail", "reading", "source", "form", "pointer", "created_at")
+    list_display = (
+        "thumbnail",
+        "reading",
+        "feedback",
+        "source",
+        "form",
+        "pointer",
+        "created_at",
+    )
     list_display_links = ("thumbnail", "reading")
-    list_filter = ("shown_digit", "refusal", "source", "pointer")
+    list_filter = ("shown_digit", "refusal", "verdict", "source", "pointer")
     ordering = ("-id",)
     list_per_page = 50
     show_full_result_count = False
@@ -45,6 +53,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         "drawing",
         "seen",
         "reading",
+        "feedback",
         "probabilities",
         "read_by",
         "source",
@@ -107,6 +116,14 @@ class SubmissionAdmin(ReadOnlyAdmin):
             return shown.get_refusal_display()
         # Never 100 %: the page does not claim it either.
         return f"{shown.digit} ({min(shown.confidence, 0.999):.1%})"
+
+    @admin.display(description=_("feedback"), ordering="verdict", empty_value="")
+    def feedback(self, submission: Submission) -> str:
+        """What the visitor said of the reading, if anything."""
+        digit = submission.corrected_digit
+        return (
+            f"{submission.get_verdict_display()}{'' if digit is None else f': {digit}'}"
+        )
 
     @admin.display(description=_("probabilities"))
     def probabilities(self, submission: Submission) -> SafeString:

@@ -29,6 +29,15 @@ class Refusal(models.TextChoices):
     UNSURE = "unsure", _("unsure")
 
 
+class Verdict(models.TextChoices):
+    """What a visitor says of the shown prediction."""
+
+    RIGHT = "right", _("right")
+    WRONG = "wrong", _("wrong")
+    NOT_A_DIGIT = "not_a_digit", _("not a digit")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
 def digit_xor_refusal(digit: str) -> Q:
     """State that a digit between 0 and 9 stands exactly where no refusal does."""
     # A comparison with NULL is unknown, and a check that is unknown passes: so the
@@ -36,6 +45,15 @@ def digit_xor_refusal(digit: str) -> Q:
     is_digit = Q(**{f"{digit}__isnull": False, f"{digit}__range": (0, 9)}, refusal="")
     is_refusal = Q(**{f"{digit}__isnull": True}, refusal__in=Refusal.values)
     return is_digit | is_refusal
+
+
+def digit_where_wrong(digit: str) -> Q:
+    """State that the true digit stands exactly where the verdict is wrong."""
+    is_given = Q(**{f"{digit}__isnull": False, f"{digit}__range": (0, 9)})
+    return Q(is_given, verdict="wrong") | Q(
+        **{f"{digit}__isnull": True},
+        verdict__in=["", *(v for v in Verdict.values if v != Verdict.WRONG)],
+    )
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -162,6 +180,9 @@ class Submission(models.Model):
     # Derived from the shown prediction, in its transaction.
     shown_digit = models.PositiveSmallIntegerField(null=True)
     refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
+    # Derived from the latest feedback, in its transaction; empty once withdrawn.
+    verdict = models.CharField(max_length=11, choices=Verdict, blank=True, default="")
+    corrected_digit = models.PositiveSmallIntegerField(null=True)
 
     objects = SubmissionQuerySet.as_manager()
 
@@ -190,6 +211,10 @@ class Submission(models.Model):
             models.CheckConstraint(
                 condition=digit_xor_refusal("shown_digit"),
                 name="submission_digit_xor_refusal",
+            ),
+            models.CheckConstraint(
+                condition=digit_where_wrong("corrected_digit"),
+                name="submission_digit_where_corrected",
             ),
         ]
 
@@ -266,3 +291,24 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.refusal or self.digit}"
+
+
+class Feedback(models.Model):
+    """One answer of a visitor to the shown prediction; the latest counts."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="feedback")
+    verdict = models.CharField(max_length=11, choices=Verdict)
+    digit = models.PositiveSmallIntegerField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(verdict__in=Verdict.values) & digit_where_wrong("digit"),
+                name="feedback_digit_where_wrong",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {'' if self.digit is None else self.digit}".strip()

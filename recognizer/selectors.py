@@ -19,9 +19,17 @@ class SubmissionPage:
 
 
 def owned_submissions(
-    *, visitor: Visitor | None, digit: int | None = None, refused: bool | None = None
+    *,
+    visitor: Visitor | None,
+    digit: int | None = None,
+    refused: bool | None = None,
+    verdict: str | None = None,
 ) -> SubmissionQuerySet:
-    """Select what a visitor drew, by what was shown of it."""
+    """Select what a visitor drew, by what was shown of it and what they said of that.
+
+    Args:
+        verdict: right, wrong or not_a_digit; the empty one where nothing was said.
+    """
     if visitor is None:
         return Submission.objects.none()
     owned = Submission.objects.owned_by(visitor)
@@ -29,6 +37,8 @@ def owned_submissions(
         owned = owned.filter(shown_digit=digit)
     if refused is not None:
         owned = owned.filter(shown_digit__isnull=refused)
+    if verdict is not None:
+        owned = owned.filter(verdict=verdict)
     return owned
 
 

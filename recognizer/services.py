@@ -8,10 +8,12 @@ from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
 from recognizer.ml import engine
 from recognizer.models import (
     BundleArchive,
+    Feedback,
     ModelVersion,
     Picture,
     Prediction,
     Submission,
+    Verdict,
     Visitor,
 )
 
@@ -69,6 +71,25 @@ def _columns(drawing: Drawing) -> dict[str, object]:
         }
     form = Submission.Form.PIXELS if drawing.is_ink else Submission.Form.PICTURE
     return {"form": form}
+
+
+def give_feedback(
+    *, submission: Submission, verdict: str, digit: int | None = None
+) -> Feedback:
+    """Add a visitor's answer to the shown prediction; all are kept, this one counts.
+
+    Args:
+        digit: the true one, exactly where the verdict is wrong.
+    """
+    is_withdrawn = verdict == Verdict.WITHDRAWN
+    with transaction.atomic():
+        feedback = Feedback.objects.create(
+            submission=submission, verdict=verdict, digit=digit
+        )
+        submission.verdict = "" if is_withdrawn else verdict
+        submission.corrected_digit = digit
+        submission.save(update_fields=["verdict", "corrected_digit"])
+    return feedback
 
 
 def delete_submission(*, submission: Submission) -> None:

@@ -47,6 +47,8 @@ class HistoryEntry:
     refusal_message: str
     confidence: float
     second: int | None
+    verdict: str
+    corrected_digit: int | None
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def _history_entries(submissions: list[Submission]) -> Iterator[HistoryEntry]:
             else "",
             confidence=shown.confidence,
             second=shown.second,
+            verdict=submission.verdict,
+            corrected_digit=submission.corrected_digit,
         )
 
 

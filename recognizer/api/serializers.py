@@ -17,7 +17,7 @@ from django.urls import reverse
 from mlcore.inference import Reading
 from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
 from recognizer.ml import engine
-from recognizer.models import Prediction, Submission
+from recognizer.models import Prediction, Submission, Verdict
 from recognizer.refusals import refusal_message
 
 # --- in ------------------------------------------------------------------------------
@@ -93,6 +93,7 @@ class ListQuery:
     after: UUID | None = None
     digit: int | None = None
     refused: bool | None = None
+    feedback: str | None = None
 
 
 def list_query_in(query: Mapping[str, str]) -> ListQuery:
@@ -120,6 +121,12 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 _FILTERS: Mapping[str, Callable[[str], Any]] = {
     "digit": _whole(0, 9),
     "refused": {"true": True, "false": False}.__getitem__,
+    "feedback": {
+        "right": "right",
+        "wrong": "wrong",
+        "not_a_digit": "not_a_digit",
+        "none": "",
+    }.__getitem__,
     "page_size": _whole(1, 100),
     "before": UUID,
     "after": UUID,
@@ -127,10 +134,45 @@ _FILTERS: Mapping[str, Callable[[str], Any]] = {
 _FILTER_HELP = {
     "digit": "digit is a whole number from 0 to 9.",
     "refused": "refused is true or false.",
+    "feedback": "feedback is right, wrong, not_a_digit or none.",
     "page_size": "page_size is a whole number from 1 to 100.",
     "before": "before is the id of a submission: follow next instead of making it.",
     "after": "after is the id of a submission: follow previous instead of making it.",
 }
+
+
+@dataclass(frozen=True)
+class FeedbackIn:
+    """A visitor's answer to the shown prediction."""
+
+    verdict: str
+    digit: int | None
+
+
+def feedback_in(data: Any, *, shown_digit: int | None) -> FeedbackIn:
+    """Judge `{"verdict": "right"}` or `{"verdict": "wrong", "digit": 7}`."""
+    verdict = data.get("verdict") if isinstance(data, Mapping) else None
+    if verdict not in Verdict.values:
+        raise _bad(
+            f"verdict is one of {', '.join(Verdict.values)}.", "verdict", verdict
+        )
+    digit = data.get("digit")
+    if verdict != Verdict.WRONG:
+        if digit is not None:
+            raise _bad("A digit goes with the verdict wrong only.", "digit", digit)
+        return FeedbackIn(verdict, None)
+    if type(digit) is not int or not 0 <= digit <= 9:
+        raise _bad(
+            "wrong needs the true digit, a whole number from 0 to 9; if it is none, "
+            "the verdict is not_a_digit.",
+            "digit",
+            digit,
+        )
+    if digit == shown_digit:
+        raise _bad(
+            f"{digit} is what was read: then the verdict is right.", "digit", digit
+        )
+    return FeedbackIn(verdict, digit)
 
 
 def _strokes(value: Any) -> list[list[list[float]]]:
@@ -273,9 +315,16 @@ def submission_out(
             **reading_out(shown, extras=extras),
             "model": shown.model_version.digest,
         },
-        "feedback": None,
+        "feedback": feedback_out(submission),
         "label": None,
     }
+
+
+def feedback_out(submission: Submission) -> dict[str, Any] | None:
+    """Shape the latest feedback; null where none was given or it was withdrawn."""
+    if not submission.verdict:
+        return None
+    return {"verdict": submission.verdict, "digit": submission.corrected_digit}
 
 
 def _drawing_out(submission: Submission) -> dict[str, Any]:

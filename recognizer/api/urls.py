@@ -15,6 +15,11 @@ urlpatterns = [
         name="submission",
     ),
     path(
+        "submissions/<uuid:submission_id>/feedback/",
+        views.FeedbackView.as_view(),
+        name="submission-feedback",
+    ),
+    path(
         "submissions/<uuid:submission_id>/image.svg",
         views.SubmissionSvgView.as_view(),
         name="submission-svg",

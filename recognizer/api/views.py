@@ -23,6 +23,7 @@ from recognizer.api.json import JSONParser, PictureParser
 from recognizer.api.serializers import (
     drawing_in,
     drawings_in,
+    feedback_in,
     include_in,
     list_query_in,
     reading_out,
@@ -115,7 +116,10 @@ class SubmissionsView(RecognizerView):
         query = list_query_in(request.query_params.dict())
         page = selectors.submission_page(
             selectors.owned_submissions(
-                visitor=visitor_of(request), digit=query.digit, refused=query.refused
+                visitor=visitor_of(request),
+                digit=query.digit,
+                refused=query.refused,
+                verdict=query.feedback,
             ),
             size=query.page_size,
             before=query.before,
@@ -165,6 +169,19 @@ class SubmissionView(RecognizerView):
         """Delete the submission with its chain."""
         services.delete_submission(submission=_own_submission(request, submission_id))
         return Response(status=204)
+
+
+class FeedbackView(RecognizerView):
+    """The visitor's answer to what they were shown."""
+
+    def post(self, request: Request, submission_id: UUID) -> Response:
+        """Add an answer; the latest counts, all are kept."""
+        submission = _own_submission(request, submission_id)
+        given = feedback_in(request.data, shown_digit=submission.shown_digit)
+        services.give_feedback(
+            submission=submission, verdict=given.verdict, digit=given.digit
+        )
+        return Response(submission_out(submission), status=201)
 
 
 class SubmissionSvgView(RecognizerView):

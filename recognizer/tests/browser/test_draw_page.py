@@ -174,3 +174,41 @@ class TestControls:
         page.goto(f"{site.url}/history/")
 
         assert desk.cookies() == []
+
+
+class TestFeedback:
+    def test_takes_a_correction_and_takes_it_back(
+        self, site: Site, phone: BrowserContext
+    ) -> None:
+        page = site.open(phone)
+        draw_by_finger(page, the_seven().strokes)
+        read_digit(page)
+        kept = page.locator("#kept").get_attribute("data-submission")
+        address = f"{site.url}/api/v1/submissions/{kept}/"
+        asked = page.locator("#feedback")
+
+        expect(asked).to_contain_text("Is it a 7?")
+        asked.get_by_role("button", name="No", exact=True).tap()
+        expect(asked.get_by_role("button", name="7", exact=True)).to_be_disabled()
+        asked.get_by_role("button", name="1", exact=True).tap()
+        expect(asked).to_contain_text("Noted as a 1")
+        corrected = phone.request.get(address).json()["feedback"]
+        asked.get_by_role("button", name="Take it back").tap()
+        expect(asked.get_by_role("button", name="Yes")).to_be_visible()
+
+        assert corrected == {"verdict": "wrong", "digit": 1}
+        assert phone.request.get(address).json()["feedback"] is None
+        assert page.complaints == []  # type: ignore[attr-defined]
+
+    def test_is_asked_anew_of_a_drawing_that_grew(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk)
+        draw_by_mouse(page, the_seven().strokes[:1])
+        read_digit(page)
+        page.get_by_role("button", name="Yes").click()
+        expect(page.locator("#feedback")).to_contain_text("Noted as right")
+
+        draw_by_mouse(page, the_seven().strokes[:1])
+
+        expect(page.locator("#feedback")).to_be_hidden()

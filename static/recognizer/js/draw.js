@@ -3,6 +3,7 @@
  * answer goes to the page.
  */
 import { AnswerView, sentence } from "./answer.js";
+import { FeedbackView } from "./feedback.js";
 import { Keeper } from "./keeper.js";
 import { Pad } from "./pad.js";
 import { Reader } from "./reader.js";
@@ -23,6 +24,7 @@ const buttons = {
 
 const pad = new Pad(byId("pad"));
 const answer = new AnswerView(byId("answer"));
+const feedback = new FeedbackView(byId("feedback"));
 const reader = new Reader({
   readingsUrl: page.dataset.readingsUrl,
   submissionsUrl: page.dataset.submissionsUrl,
@@ -32,7 +34,14 @@ const keeper = new Keeper({ reader, storage: tabStorage() });
 
 // What to do about the newest ink: `lastAskedAt` slows the live readings down,
 // `problem` is why it is unread.
-const live = { lastAskedAt: 0, problem: null, failures: 0, retryTimer: undefined };
+// `reading` is what was last read in it.
+const live = {
+  lastAskedAt: 0,
+  problem: null,
+  failures: 0,
+  retryTimer: undefined,
+  reading: null,
+};
 
 /** Read for each call: signing in or out in another tab changes it. */
 function csrfToken() {
@@ -57,6 +66,7 @@ async function read({ isSettled }) {
   if (drawing === null) {
     reader.stopReading();
     live.problem = null;
+    live.reading = null;
     answer.clear();
     say("");
     showState();
@@ -68,6 +78,7 @@ async function read({ isSettled }) {
     if (reading === null) return;
     live.problem = null;
     live.failures = 0;
+    live.reading = reading;
     answer.show(reading);
     if (isSettled) say(sentence(reading));
   } catch (error) {
@@ -111,6 +122,7 @@ function showState() {
   kept.hidden = id === null;
   if (id === null) kept.removeAttribute("data-submission");
   else kept.dataset.submission = id;
+  showFeedback(id);
 
   const problem = keeper.problem ?? live.problem;
   const words = problem === null ? "" : wordsFor(problem);
@@ -118,9 +130,18 @@ function showState() {
   buttons.retry.hidden = !problem?.isTemporary;
 }
 
-function wordsFor(error) {
+/** Ask only about ink that is on the pad, kept, and read as it is now. */
+function showFeedback(keptId) {
+  const isAnswered = live.reading !== null && !reader.isReading;
+  if (keptId === null || pad.strokes.isBlank) feedback.hide();
+  else if (isAnswered) feedback.ask(keptId, live.reading.digit);
+}
+
+function wordsFor(
+  error,
+  reassurance = "Your drawing is safe here and will be sent again.",
+) {
   if (!error.isTemporary) return error.message;
-  const reassurance = "Your drawing is safe here and will be sent again.";
   if (error.isNetworkFailure) return `No connection to the server. ${reassurance}`;
   if (error.status === 429) return `The server asks for a short break. ${reassurance}`;
   return `The server has a problem. ${reassurance}`;
@@ -140,6 +161,16 @@ function tryAgain() {
   live.failures = 0;
   if (live.problem !== null) read({ isSettled: true });
   keeper.retryNow();
+}
+
+async function giveFeedback({ detail: { id, ...given } }) {
+  try {
+    await reader.giveFeedback(id, given);
+    feedback.thank(id, given);
+    showState();
+  } catch (error) {
+    feedback.fail(id, wordsFor(error, "Please answer again."));
+  }
 }
 
 function onStrokeStart() {
@@ -178,6 +209,7 @@ function keep() {
 byId("pad").addEventListener("strokestart", onStrokeStart);
 byId("pad").addEventListener("change", onInkChange);
 keeper.addEventListener("update", showState);
+byId("feedback").addEventListener("feedback", giveFeedback);
 buttons.undo.addEventListener("click", () => pad.undo());
 buttons.redo.addEventListener("click", () => pad.redo());
 buttons.keep.addEventListener("click", keep);

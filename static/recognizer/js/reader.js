@@ -141,6 +141,17 @@ export class Reader {
   }
 
   /**
+   * Say whether a submission was read right.
+   *
+   * @param {string} id
+   * @param {{verdict: string, digit?: number}} feedback
+   * @throws {ApiError}
+   */
+  giveFeedback(id, feedback) {
+    return this.#call("POST", `${this.#submissionsUrl}${id}/feedback/`, { body: feedback });
+  }
+
+  /**
    * Delete a submission. One already gone counts as deleted.
    *
    * @param {string} id
