@@ -1,7 +1,9 @@
 """All addresses of the site."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from recognizer import views
 
@@ -12,6 +14,10 @@ urlpatterns = [
     path("api/", views.unknown_api_address),
     path("api/<path:rest>", views.unknown_api_address),
     path("admin/", admin.site.urls),
+    # Asked for by pages that name no icon, the admin's among them.
+    path(
+        "favicon.ico", RedirectView.as_view(url=static("recognizer/icons/favicon.svg"))
+    ),
 ]
 
 handler400 = "recognizer.views.bad_request"

@@ -28,7 +28,8 @@ PEN_SHARE = 0.11
 """Width of the reading pen as a share of the drawing's longest side.
 
 Chosen so that drawn digits carry as much ink in 28x28 as MNIST's do (mean pixel
-value 0.13); reading changes by under a point between 0.07 and 0.16.
+value 0.13). Hardly matters: between 0.07 and 0.16 the calibration writers are read at
+99.1 to 99.4 % by the shipped model.
 """
 RASTER_PX = 160
 """Longest side of a rasterised drawing: eight pixels for each of the 20 it fits in."""
@@ -44,7 +45,7 @@ Image.MAX_IMAGE_PIXELS = (
 
 CLEAN_PAPER_NOISE = 1.5
 """Grey levels by which the paper at a picture's edge mostly strays, at most, if it is
-no photo: a drawing program's paper strays by none, a good JPEG's by under one."""
+no photo: a drawing's paper strays by none, saved as JPEG of quality 50 neither."""
 PHOTO_SIDE_PX = 400
 """Longest side at which ink is looked for in a photo: its grain is averaged away."""
 FAINTEST_CONTRAST = 24

@@ -13,7 +13,7 @@ CPU cores; the run is recorded in var/runs/<time>/.
 import os
 
 # NumPy's BLAS threads spin while TensorFlow computes: with them a step on two cores
-# takes twice as long.
+# takes 1.2 to 1.6 times as long.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

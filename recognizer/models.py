@@ -184,6 +184,7 @@ class Submission(models.Model):
     verdict = models.CharField(max_length=11, choices=Verdict, blank=True, default="")
     corrected_digit = models.PositiveSmallIntegerField(null=True)
 
+    loaded_shown: "list[Prediction]"  # filled by `with_shown_prediction`
     objects = SubmissionQuerySet.as_manager()
 
     class Meta:
@@ -224,8 +225,7 @@ class Submission(models.Model):
     @property
     def shown_prediction(self) -> "Prediction":
         """What its visitor was shown; needs `with_shown_prediction`."""
-        loaded: list[Prediction] = self.loaded_shown  # type: ignore[attr-defined]
-        return loaded[0]
+        return self.loaded_shown[0]
 
 
 class Picture(models.Model):

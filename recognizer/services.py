@@ -56,7 +56,7 @@ def submit_drawing(
             second=reading.second,
             digitness=reading.digitness,
         )
-    submission.loaded_shown = [shown]  # type: ignore[attr-defined]
+    submission.loaded_shown = [shown]
     return submission, reading
 
 

@@ -159,10 +159,10 @@ class SubmissionView(RecognizerView):
         """Answer the submission with its prediction."""
         include = include_in(request.query_params.get("include", ""))
         submission = _own_submission(request, submission_id)
-        if not include:
-            return Response(submission_out(submission))
-        image = engine.seen_in(engine.drawing_of(submission))
-        extras = _extras(include, submission, image)
+        extras = {}
+        if include:
+            image = engine.seen_in(engine.drawing_of(submission))
+            extras = _extras(include, submission, image)
         return Response(submission_out(submission, extras=extras))
 
     def delete(self, request: Request, submission_id: UUID) -> Response:
@@ -222,6 +222,8 @@ def _extras(
     include: frozenset[str], submission: Submission, image: DigitImage | None
 ) -> dict[str, str]:
     """Make the extras of a stored reading with the model that read it."""
+    if not include:
+        return {}
     version = submission.shown_prediction.model_version
     recogniser = engine.recogniser_for(version)
     return engine.extras(include, image, recogniser=recogniser)

@@ -60,6 +60,14 @@ class TestHosts:
         assert "ALLOWED_HOSTS" in response.content.decode()
 
 
+class TestIcon:
+    def test_is_there_for_pages_that_name_none(self, program: Client) -> None:
+        answer = program.get("/favicon.ico")
+
+        assert answer.status_code == 302
+        assert program.get(answer["Location"])["Content-Type"] == "image/svg+xml"
+
+
 class TestForms:
     def test_of_other_sites_get_the_site_s_own_403(
         self, program: Client, django_user_model: Any

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Site:
 
     url: str
     var: Path
+    complaints: dict[Page, list[str]] = field(default_factory=dict)
 
     def open(self, context: BrowserContext, path: str = "/") -> Page:
         """Open a page that notes every complaint of the browser in `complaints`."""
@@ -59,7 +60,7 @@ class Site:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("requestfailed", on_failure)
         page.on("response", on_response)
-        page.complaints = complaints  # type: ignore[attr-defined]
+        self.complaints[page] = complaints
         page.goto(f"{self.url}{path}")
         return page
 

@@ -59,7 +59,7 @@ class TestDrawing:
         size = "image => [image.naturalWidth, image.naturalHeight]"
         assert seen.evaluate(size) == [28, 28]
         assert "confident" in page.locator("#confidence").inner_text()
-        assert page.complaints == []  # type: ignore[attr-defined]
+        assert site.complaints[page] == []
 
     def test_is_kept_in_the_database_with_its_pointer(
         self, site: Site, request: pytest.FixtureRequest, device: str
@@ -98,7 +98,7 @@ class TestDrawing:
 
         # One in ten: a single drawing of a stranger may be odd, the page may not.
         assert len(wrong) <= len(drawn) // 10, f"{len(wrong)} of {len(drawn)}: {wrong}"
-        assert page.complaints == []  # type: ignore[attr-defined]
+        assert site.complaints[page] == []
 
 
 class TestHistory:
@@ -118,7 +118,7 @@ class TestHistory:
         assert tile.locator("img").evaluate("image => image.naturalWidth") > 0
         stranger = site.open(phone, "/history/")
         expect(stranger.locator("[data-submission]")).to_have_count(0)
-        assert page.complaints == []  # type: ignore[attr-defined]
+        assert site.complaints[page] == []
 
 
 class TestControls:
@@ -198,7 +198,7 @@ class TestFeedback:
 
         assert corrected == {"verdict": "wrong", "digit": 1}
         assert phone.request.get(address).json()["feedback"] is None
-        assert page.complaints == []  # type: ignore[attr-defined]
+        assert site.complaints[page] == []
 
     def test_is_asked_anew_of_a_drawing_that_grew(
         self, site: Site, desk: BrowserContext
