@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check train evaluate admin screenshots lock
+.PHONY: help run test check train evaluate study card admin screenshots lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,14 @@ check: $(VENV)/all.stamp ## lint, types, migrations
 train: $(VENV)/all.stamp ## train a bundle on MNIST into var/bundles (ARGS="--seed 2")
 	@$(PY) -m mlcore.train $(ARGS)
 
-evaluate: $(VENV)/all.stamp ## judge the shipped bundle, or the one BUNDLE names
+evaluate: $(VENV)/all.stamp ## judge the shipped bundle, or the one BUNDLE names, with a report
 	@$(PY) -m mlcore.evaluate $(ARGS)
+
+study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; resumable (3 h)
+	@$(PY) -m mlcore.study $(ARGS)
+
+card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
+	@$(PY) -m mlcore.card $(ARGS)
 
 admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 	@$(PY) manage.py prepare

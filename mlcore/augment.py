@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.ink import Bitmap, Points, rasterise
+from mlcore.ink import PEN_SHARE, Bitmap, Points, rasterise
 from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
 
 
@@ -130,7 +130,11 @@ def _dirty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
 
 
 def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]:
-    """Draw strokes again by another hand: slant, turn, proportions, tremor, sampling.
+    """Draw strokes again by another hand, on another device.
+
+    Another slant, turn, proportions and tremor, strokes nearer or farther from each
+    other, points farther apart, and now and then a coarse grid of points, as old
+    tablets, mice and touch screens give.
 
     Args:
         strokes: in any unit.
@@ -141,33 +145,39 @@ def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
     unit = 100.0 / max(float((high - low).max()), 1e-6)
-    angle = np.deg2rad(rng.uniform(-12, 12))
+    angle = np.deg2rad(rng.uniform(-10, 10))
     cos, sin = np.cos(angle), np.sin(angle)
     change = (
         np.array([[cos, -sin], [sin, cos]])
-        @ np.array([[1, rng.uniform(-0.3, 0.3)], [0, 1]])
-        @ np.diag(rng.uniform(0.8, 1.2, size=2))
+        @ np.array([[1, rng.uniform(-0.25, 0.25)], [0, 1]])
+        @ np.diag(rng.uniform(0.75, 1.25, size=2))
     )
     # A smooth field moves neighbouring points together, as a hand does.
     field = rng.normal(0, rng.uniform(0, 4.0), size=(5, 5, 2)).astype(np.float32)
     every = int(rng.choice([1, 1, 1, 2, 3]))
+    apart = rng.uniform(0, 4.0) if len(strokes) > 1 else 0.0
+    grid = rng.uniform(3.0, 9.0) if rng.random() < 0.08 else 0.0
     drawn = []
     for stroke in strokes:
         ends = np.concatenate([stroke[::every], stroke[-1:]])
         placed = (ends - (low + high) / 2) * unit
         knots = np.clip(placed / 25.0 + 2.0, 0, 4).astype(np.float32)
         tremor = _sampled(field, knots[np.newaxis])
-        drawn.append((placed @ change.T + tremor.reshape(-1, 2)).astype(np.float32))
+        again = placed @ change.T + tremor.reshape(-1, 2)
+        again += rng.normal(0, apart, size=2)
+        if grid:
+            again = np.rint(again / grid) * grid
+        drawn.append(again.astype(np.float32))
     return drawn
 
 
 def rendered(strokes: Sequence[Points], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Rasterise strokes with a pen of about the reading pen's width.
+    """Rasterise strokes with a thin to thick pen, most often near the reading pen.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
     """
-    share = float(rng.uniform(0.08, 0.15))
+    share = float(PEN_SHARE * np.exp(np.clip(rng.normal(0, 0.25), -0.6, 0.7)))
     return _framed(rasterise(strokes, pen_width=0.0, pen_share=share))
 
 
@@ -273,6 +283,76 @@ def shuffled_quarters(
     # Each turned or moved to its opposite corner: no digit keeps its shape.
     moved = [np.rot90(quarter, int(rng.integers(1, 4))) for quarter in quarters[::-1]]
     return _framed(np.block([[moved[0], moved[1]], [moved[2], moved[3]]]))
+
+
+def lying(digit: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Lay a digit on its side: strokes and joints of a digit that is none.
+
+    For 2 to 6 and 9; the others are lines, rings and hooks that stay digits.
+    """
+    return np.rot90(digit, int(rng.choice([1, 3])))
+
+
+def doodle(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a made-up thing: rings, boxes, lines, waves and zigzags put together.
+
+    At least four parts, since fewer often look like a digit.
+
+    Returns:
+        (28, 28) uint8, framed by `normalize`.
+    """
+    strokes = [_part_of_a_thing(rng) for _ in range(int(rng.integers(4, 9)))]
+    return _framed(rasterise(strokes, pen_width=0.0, pen_share=rng.uniform(0.04, 0.1)))
+
+
+def glyph(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a made-up letter: four or five straight or bent lines, joined at corners.
+
+    With fewer, or all in one line, every fifth would pass for a digit.
+
+    Returns:
+        (28, 28) uint8, framed by `normalize`.
+    """
+    corners = np.stack(np.meshgrid([0, 50, 100], [0, 70, 140]), axis=-1).reshape(-1, 2)
+    place = int(rng.integers(len(corners)))
+    strokes = []
+    for _ in range(int(rng.integers(4, 6))):
+        end = int(rng.choice(np.delete(np.arange(len(corners)), place)))
+        ends = corners[[place, end]] + rng.normal(0, 6, size=(2, 2))
+        bend = rng.normal(0, 4 if rng.random() < 0.7 else 25, size=(1, 2))
+        strokes.append(
+            _smooth_line(np.concatenate([ends[:1], ends.mean(axis=0) + bend, ends[1:]]))
+        )
+        # the next line starts where this one ends, or at any of the corners
+        place = end if rng.random() < 0.5 else int(rng.integers(len(corners)))
+    if np.ptp(np.concatenate(strokes), axis=0).min() < 45:
+        return glyph(rng)
+    share = rng.uniform(0.07, 0.15)
+    return _framed(rasterise(strokes, pen_width=0.0, pen_share=share))
+
+
+def _part_of_a_thing(rng: np.random.Generator) -> Points:
+    middle = rng.uniform(15, 85, size=2)
+    size = rng.uniform(6, 40, size=2)
+    kind = rng.integers(5)
+    if kind == 0:  # a ring, or part of one
+        start, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 1.0) * 2 * np.pi
+        turn = np.linspace(start, start + length, 24)
+        line = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    elif kind == 1:  # a box or another polygon
+        corners = int(rng.integers(3, 6))
+        turn = rng.uniform(0, np.pi) + np.arange(corners + 1) * 2 * np.pi / corners
+        line = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    elif kind == 2:  # a line
+        line = rng.uniform(-1, 1, size=(2, 2))
+    elif kind == 3:  # a zigzag
+        points = int(rng.integers(4, 9))
+        line = np.stack(
+            [np.linspace(-1, 1, points), np.resize([-0.5, 0.5], points)], axis=1
+        )
+    else:  # a wave
+        line = _smooth_line(rng.uniform(-1, 1, size=(int(rng.integers(3, 6)), 2)))
+    return np.asarray(middle + line * size, np.float32)
 
 
 def _smooth_line(knots: NDArray[np.float64]) -> Points:

@@ -5,6 +5,7 @@ digit, three for the kind of drawing. What is fitted here (temperature, threshol
 fitted on held-out data and travels in the bundle.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -71,49 +72,76 @@ def kind_probabilities(logits: Logits) -> Probabilities:
     return softmax(logits[..., DIGITS:])
 
 
-def fit_temperature(logits: Logits, labels: NDArray[np.uint8]) -> float:
+@dataclass(frozen=True)
+class HeldOut:
+    """Logits of digits that were not trained on, with what they are.
+
+    logits: (N, 13). labels: (N,) the true digits.
+    """
+
+    logits: Logits
+    labels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class RefusedShares:
+    """Share of real digits that each refusal may take in any held-out set."""
+
+    several: float
+    not_a_digit: float
+    unsure: float
+
+
+SUREST_THRESHOLD = 0.9
+"""No digit that is likelier than this to be one is refused as none."""
+
+
+def fit_temperature(held_out: Sequence[HeldOut]) -> float:
     """Find the temperature with the least negative log-likelihood on held-out digits.
 
-    Args:
-        logits: (N, 13). labels: (N,) the true digits.
+    Every set weighs the same, however many digits it holds: MNIST's validation images
+    must not drown the pen writers.
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
     """
     # One smooth valley in one dimension: a fine logarithmic grid finds its bottom.
     candidates = np.geomspace(0.2, 5.0, 400)
-    rows = np.arange(len(labels))
+
+    def loss(given: HeldOut, temperature: float) -> float:
+        likely = softmax(given.logits[:, :DIGITS] / temperature)
+        of_truth = likely[np.arange(len(given.labels)), given.labels]
+        return float(-np.log(of_truth + 1e-300).mean())
+
     losses = [
-        -np.log(softmax(logits[:, :DIGITS] / temperature)[rows, labels] + 1e-300).mean()
+        sum(loss(given, temperature) for given in held_out)
         for temperature in candidates
     ]
     return float(candidates[int(np.argmin(losses))])
 
 
 def fit_calibration(
-    logits: Logits, labels: NDArray[np.uint8], *, refused_share: float
+    held_out: Sequence[HeldOut], *, shares: RefusedShares
 ) -> Calibration:
-    """Fit temperature and thresholds on held-out digits.
+    """Fit temperature and thresholds on sets of held-out digits.
 
-    Each of the three refusals may take `refused_share` of real digits, so that all
-    together refuse at most three times that.
-
-    Args:
-        logits: (N, 13) of digits only. labels: (N,) the true digits.
-        refused_share: such as 0.002.
+    A threshold is the mildest of those that the sets ask for, so no set loses more
+    than its share to a refusal.
     """
-    temperature = fit_temperature(logits, labels)
-    kinds = kind_probabilities(logits)
-    confidence = softmax(logits[:, :DIGITS] / temperature).max(axis=1)
-    # Never stricter than one half: a kind must be the likelier one to be refused for.
+    temperature = fit_temperature(held_out)
+    kinds = [kind_probabilities(given.logits) for given in held_out]
+    confidences = [
+        softmax(given.logits[:, :DIGITS] / temperature).max(axis=1)
+        for given in held_out
+    ]
+    several = [np.quantile(kind[:, SEVERAL], 1 - shares.several) for kind in kinds]
+    digitness = [np.quantile(kind[:, ONE_DIGIT], shares.not_a_digit) for kind in kinds]
+    unsure = [np.quantile(confidence, shares.unsure) for confidence in confidences]
     return Calibration(
         temperature=temperature,
-        several_above=max(
-            0.5, float(np.quantile(kinds[:, SEVERAL], 1 - refused_share))
-        ),
-        digitness_below=min(
-            0.5, float(np.quantile(kinds[:, ONE_DIGIT], refused_share))
-        ),
-        confidence_below=float(np.quantile(confidence, refused_share)),
+        # several must be the likeliest kind to be refused for
+        several_above=max(0.5, float(max(several))),
+        digitness_below=min(SUREST_THRESHOLD, float(min(digitness))),
+        confidence_below=float(min(unsure)),
     )
 
 

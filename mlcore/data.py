@@ -298,6 +298,10 @@ def _keep(path: Path, content: bytes, sha256: str) -> None:
 
 # --- pen drawings --------------------------------------------------------------
 
+PEN_FILE_ENDING = ".jsonl.gz"
+PEN_DIGIT_FILES = ("pendigits-train.jsonl.gz", "unipen-digits.jsonl.gz")
+"""The digits among the public sets that docs/pen-data.md tells how to get."""
+
 # Of the first sixty salts the one whose shares of drawings come nearest to 70, 15 and
 # 15 % in each public file; fixed before any model had seen a pen drawing.
 WRITER_SPLIT_SALT = "digitsite-writers-47"
@@ -310,12 +314,19 @@ class PenDrawing:
 
     label: "0" to "9" in files of digits, else the character or word drawn.
     writer: None where nobody knows. strokes: in the tablet's own units, y down.
+    collection: the name of its file.
     """
 
     id: str
     label: str
     writer: str | None
     strokes: list[Points]
+    collection: str = ""
+
+    @property
+    def is_sketch(self) -> bool:
+        """Whether it is a sketch of a thing: those come without a writer."""
+        return self.writer is None
 
     @property
     def split(self) -> str:
@@ -361,6 +372,7 @@ def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
                         label=entry["label"],
                         writer=entry["writer"],
                         strokes=[stroke[:, :2] for stroke in strokes],
+                        collection=path.name.removesuffix(PEN_FILE_ENDING),
                     )
                 except (KeyError, TypeError, ValueError) as error:
                     raise DataError(
@@ -393,7 +405,7 @@ def load_pen(folder: Path) -> PenData:
     Raises:
         DataError: the folder holds none, or one that is damaged.
     """
-    paths = sorted(folder.glob("*.jsonl.gz"))
+    paths = sorted(folder.glob(f"*{PEN_FILE_ENDING}"))
     if not paths:
         raise DataError(f"{folder} holds no pen drawings (*.jsonl.gz).")
     data = PenData(digits=[], non_digits=[])

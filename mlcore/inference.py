@@ -62,14 +62,50 @@ BLANK = Reading(
 )
 
 
+class ServedNetwork:
+    """The network as it serves: LiteRT weights; safe to share between threads."""
+
+    def __init__(self, weights: bytes) -> None:
+        self._weights = weights
+        self._own = threading.local()
+
+    def logits(self, image: DigitImage) -> Logits:
+        """Run the network on one (28, 28, 1) digit image: (13,) float32."""
+        interpreter = self._interpreter()
+        interpreter.set_tensor(self._own.input, image[np.newaxis])
+        interpreter.invoke()
+        logits: Logits = interpreter.get_tensor(self._own.output)[0]
+        return logits
+
+    def logits_of(self, images: NDArray[np.uint8]) -> Logits:
+        """Run it on (N, 28, 28) framed images of 0 to 255: (N, 13) float32."""
+        scaled = images[..., np.newaxis].astype(np.float32) / 255
+        return np.stack([self.logits(image) for image in scaled])
+
+    def _interpreter(self) -> Interpreter:
+        if not hasattr(self._own, "interpreter"):
+            interpreter = Interpreter(model_content=self._weights, num_threads=1)
+            interpreter.allocate_tensors()
+            (given,) = interpreter.get_input_details()
+            (answer,) = interpreter.get_output_details()
+            if answer["shape"].tolist() != [1, DIGITS + KINDS]:
+                raise ValueError(
+                    f"These weights answer with {answer['shape'].tolist()} numbers, "
+                    f"this code expects {[1, DIGITS + KINDS]}: retrain the bundle."
+                )
+            self._own.input, self._own.output = given["index"], answer["index"]
+            self._own.interpreter = interpreter
+        own: Interpreter = self._own.interpreter
+        return own
+
+
 class Recogniser:
     """Reads drawings with one model; safe to share between threads."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self.network = ServedNetwork(bundle.served_weights())
         self._calibration = bundle.calibration
-        self._weights = bundle.served_weights()
-        self._own = threading.local()
 
     def read(self, bitmap: Bitmap) -> Reading:
         """Read one drawing.
@@ -82,7 +118,7 @@ class Recogniser:
             image = normalize(bitmap)
         except BlankDrawingError:
             return BLANK
-        logits = self.logits(image)
+        logits = self.network.logits(image)
         probabilities = self._calibration.digit_probabilities(logits)
         kinds = kind_probabilities(logits)
         second, first = (int(digit) for digit in np.argsort(probabilities)[-2:])
@@ -95,14 +131,6 @@ class Recogniser:
             refusal=refusal,
             image=image,
         )
-
-    def logits(self, image: DigitImage) -> Logits:
-        """Run the network on one (28, 28, 1) digit image: (13,) float32."""
-        interpreter = self._interpreter()
-        interpreter.set_tensor(self._own.input, image[np.newaxis])
-        interpreter.invoke()
-        logits: Logits = interpreter.get_tensor(self._own.output)[0]
-        return logits
 
     def explain(self, image: DigitImage) -> NDArray[np.float32]:
         """Say which ink speaks for the likeliest digit, by covering it up.
@@ -119,10 +147,10 @@ class Recogniser:
 
         Source: occlusion sensitivity, Zeiler and Fergus 2014, section 4.2.
         """
-        digit = int(self.logits(image)[:DIGITS].argmax())
+        digit = int(self.network.logits(image)[:DIGITS].argmax())
 
         def lead(seen: DigitImage) -> float:
-            digits = self.logits(seen)[:DIGITS]
+            digits = self.network.logits(seen)[:DIGITS]
             return float(digits[digit] - np.delete(digits, digit).max())
 
         whole = lead(image)
@@ -139,20 +167,3 @@ class Recogniser:
                 covered[window] += 1
         weight = lost / np.maximum(covered, 1) * image[..., 0]
         return np.asarray(weight / max(float(np.abs(weight).max()), 1e-6), np.float32)
-
-    def _interpreter(self) -> Interpreter:
-        if not hasattr(self._own, "interpreter"):
-            interpreter = Interpreter(model_content=self._weights, num_threads=1)
-            interpreter.allocate_tensors()
-            (given,) = interpreter.get_input_details()
-            (answer,) = interpreter.get_output_details()
-            if answer["shape"].tolist() != [1, DIGITS + KINDS]:
-                raise ValueError(
-                    f"Bundle {self.bundle.short_digest} answers with "
-                    f"{answer['shape'].tolist()} numbers, this code expects "
-                    f"{[1, DIGITS + KINDS]}: retrain it."
-                )
-            self._own.input, self._own.output = given["index"], answer["index"]
-            self._own.interpreter = interpreter
-        own: Interpreter = self._own.interpreter
-        return own

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlcore.augment import (
+    doodle,
+    glyph,
+    lying,
     redrawn,
     rendered,
     scribble,
@@ -71,30 +75,41 @@ def mnist_pool(digits: Digits) -> Pool:
     )
 
 
+MADE_SHARES = {
+    "several": 0.4,
+    "scribbles": 0.08,
+    "shuffled": 0.07,
+    "lying": 0.12,
+    "glyphs": 0.15,
+}
+"""Of each sort of made non-digits; what is left are doodles."""
+_STILL_DIGITS_LYING = (0, 1, 7, 8)
+
+
 def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Pool:
-    """Make non-digits of digits: six in ten several side by side, the rest nothing."""
-    several = round(count * 0.6)
-    scribbles = round(count * 0.2)
-    shuffled = count - several - scribbles
+    """Make non-digits: several digits side by side, and what no digit looks like."""
+    several, scribbles, shuffled, lain, glyphs = (
+        round(count * share) for share in MADE_SHARES.values()
+    )
+    doodles = count - several - scribbles - shuffled - lain - glyphs
+    can_lie = digits.images[~np.isin(digits.labels, _STILL_DIGITS_LYING)]
 
-    def some(number: int) -> NDArray[np.uint8]:
-        return digits.images[rng.integers(len(digits), size=number)]
+    def some(images: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+        return images[rng.integers(len(images), size=number)]
 
+    of_several = (
+        side_by_side(some(digits.images, rng.choice([2, 2, 3])), rng)
+        for _ in range(several)
+    )
+    of_nothing = chain(
+        (scribble(rng) for _ in range(scribbles)),
+        (shuffled_quarters(digit, rng) for digit in some(digits.images, shuffled)),
+        (lying(digit, rng) for digit in some(can_lie, lain)),
+        (glyph(rng) for _ in range(glyphs)),
+        (doodle(rng) for _ in range(doodles)),
+    )
     return joined(
-        [
-            _non_digits(
-                (
-                    side_by_side(some(rng.choice([2, 2, 3])), rng)
-                    for _ in range(several)
-                ),
-                SEVERAL,
-            ),
-            _non_digits((scribble(rng) for _ in range(scribbles)), SOMETHING_ELSE),
-            _non_digits(
-                (shuffled_quarters(digit, rng) for digit in some(shuffled)),
-                SOMETHING_ELSE,
-            ),
-        ]
+        [_non_digits(of_several, SEVERAL), _non_digits(of_nothing, SOMETHING_ELSE)]
     )
 
 

@@ -24,7 +24,7 @@ import platform
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -40,7 +40,13 @@ from tqdm import tqdm
 from mlcore import places
 from mlcore.augment import Variety, vary
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
-from mlcore.calibrate import DIGITS, Logits, fit_calibration
+from mlcore.calibrate import (
+    DIGITS,
+    HeldOut,
+    Logits,
+    RefusedShares,
+    fit_calibration,
+)
 from mlcore.data import (
     MNIST_SHA256,
     DataError,
@@ -50,8 +56,8 @@ from mlcore.data import (
     load_mnist,
     load_pen,
 )
-from mlcore.evaluate import evaluate_mnist
-from mlcore.inference import Recogniser
+from mlcore.evaluate import read_mnist
+from mlcore.inference import Recogniser, ServedNetwork
 from mlcore.model import build_network
 from mlcore.pool import (
     Pool,
@@ -69,19 +75,24 @@ class TrainConfig:
     """What a run can be told; each field is a flag of the command."""
 
     seed: int = 1  # of weights, order and augmentation
-    epochs: int = 25  # passes over the training digits
+    epochs: int = 30  # passes over the training digits
     batch_size: int = 128
+    precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
     learning_rate: float = 0.004  # the peak; rises for two epochs, then falls to 0
     weight_decay: float = 0.02  # AdamW's, decoupled
     label_smoothing: float = 0.03  # of the digit; the kind is not smoothed
     dropout: float = 0.2  # before the last layer
     ema_momentum: float = 0.998  # of the weights' moving average, which is what ships
-    non_digits: int = 9_000  # made drawings that are several digits, or none
+    non_digits: int = 7_000  # made anew each epoch: several digits in one, or none
     kind_weight: float = 0.3  # of the kind's loss beside the digit's
-    refused_share: float = 0.002  # of validation digits each refusal may take
+    several_share: float = 0.001  # of held-out digits that may be refused as several,
+    not_a_digit_share: float = 0.003  # as not a digit,
+    unsure_share: float = 0.002  # and as unsure
     pen: bool = False  # learn from the pen drawings in PEN_DIR as well
-    pen_renderings: int = 3  # of each training writer's digit
-    non_digit_renderings: int = 2  # of each letter, symbol and sketch
+    pen_renderings: int = 2  # of each training writer's digit, redrawn each epoch
+    non_digit_renderings: int = 1  # of each letter, symbol and sketch
+    leave_out: str = ""  # "letters" or "sketches": not trained on, to judge on them
+    threads: int = 0  # of TensorFlow; 0 takes a thread for each core
     out: str = ""  # folder to write the bundle into; default var/bundles
 
 
@@ -89,26 +100,38 @@ def train(config: TrainConfig) -> Bundle:
     """Train, calibrate, evaluate and save one model."""
     started = time.monotonic()
     commit = source_commit()  # now: files may change while it trains
+    if config.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
     cv2.setNumThreads(1)  # its threads cost more than they save at 28 px
     keras.utils.set_random_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     mnist = load_mnist()
     pen = pen_data() if config.pen else None
-    pool = training_pool(mnist, pen, config=config, rng=rng)
     held_out = {"mnist": mnist.validation}
     if pen is not None:
         held_out["pen"] = as_served(pen.split("calibration").digits)
-    network = build_network(dropout=config.dropout)
-    history = fit(network, pool, held_out=held_out, config=config, rng=rng)
-    calibration = fit_calibration(
-        np.concatenate([network_logits(network, d) for d in held_out.values()]),
-        np.concatenate([digits.labels for digits in held_out.values()]),
-        refused_share=config.refused_share,
+    network = build_network(dropout=config.dropout, precision=config.precision)
+    history = fit(
+        network,
+        lambda: training_pool(mnist, pen, config=config, rng=rng),
+        held_out=held_out,
+        config=config,
+        rng=rng,
     )
+    network = in_float32(network, dropout=config.dropout)
     files = {
         SERVED_WEIGHTS: served_weights(network),
         KERAS_WEIGHTS: keras_weights(network),
     }
+    served = ServedNetwork(files[SERVED_WEIGHTS])
+    calibration = fit_calibration(
+        [HeldOut(served.logits_of(d.images), d.labels) for d in held_out.values()],
+        shares=RefusedShares(
+            several=config.several_share,
+            not_a_digit=config.not_a_digit_share,
+            unsure=config.unsure_share,
+        ),
+    )
     minutes = (time.monotonic() - started) / 60
     provenance = run_provenance(config, commit=commit, minutes=minutes)
     with tempfile.TemporaryDirectory() as scratch:
@@ -122,8 +145,10 @@ def train(config: TrainConfig) -> Bundle:
             provenance=provenance,
         )
         metrics = {
-            "mnist_validation": evaluate_mnist(Recogniser(draft), mnist.validation),
-            "mnist_test": evaluate_mnist(Recogniser(draft), mnist.test),
+            "mnist_validation": read_mnist(
+                Recogniser(draft), mnist.validation
+            ).figures(),
+            "mnist_test": read_mnist(Recogniser(draft), mnist.test).figures(),
         }
     bundle = write_bundle(
         Path(config.out) if config.out else places.data_folder() / "bundles",
@@ -139,29 +164,43 @@ def train(config: TrainConfig) -> Bundle:
 def training_pool(
     mnist: Mnist, pen: PenData | None, *, config: TrainConfig, rng: np.random.Generator
 ) -> Pool:
-    """Join all that is trained on: MNIST, made non-digits, and pen drawings."""
+    """Join what an epoch trains on: MNIST, made non-digits, and pen drawings redrawn.
+
+    Each call draws anew what is made or redrawn, so no epoch sees the same.
+    """
     pools = [
         mnist_pool(mnist.train),
         made_non_digits(mnist.train, config.non_digits, rng),
     ]
     if pen is not None:
-        ours = pen.split("train")
+        ours = without(pen.split("train"), config.leave_out)
         pools += [
             pen_digits(ours.digits, renderings=config.pen_renderings, rng=rng),
             pen_non_digits(
                 ours.non_digits,
                 ours.digits,
                 renderings=config.non_digit_renderings,
-                several=config.non_digits,
+                several=config.non_digits // 2,
                 rng=rng,
             ),
         ]
     return joined(pools)
 
 
+def without(pen: PenData, left_out: str) -> PenData:
+    """Drop one kind of non-digits: "letters" (and symbols), "sketches", or neither."""
+    if left_out not in ("", "letters", "sketches"):
+        raise DataError(f"--leave-out takes letters or sketches, not {left_out!r}.")
+    kind_left_out = {"letters": False, "sketches": True, "": None}[left_out]
+    return PenData(
+        digits=pen.digits,
+        non_digits=[d for d in pen.non_digits if d.is_sketch is not kind_left_out],
+    )
+
+
 def fit(
     network: keras.Model,
-    pool: Pool,
+    draw_pool: Callable[[], Pool],
     *,
     held_out: Mapping[str, Digits],
     config: TrainConfig,
@@ -169,10 +208,13 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train the network in place; return loss and held-out accuracies per epoch.
 
+    Args:
+        draw_pool: gives the next epoch's drawings, always the same number.
+
     A plain loop over `train_on_batch`: with `fit` and a generator the same steps take
     1.5 times as long on two cores, because its feeding threads fight for them.
     """
-    targets = pool.targets(label_smoothing=config.label_smoothing)
+    pool = draw_pool()
     steps = len(pool) // config.batch_size
     warmup = min(2 * steps, config.epochs * steps // 3)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -191,6 +233,8 @@ def fit(
     network.compile(optimizer, loss=digit_and_kind_loss(config.kind_weight))
     history = []
     for epoch in range(1, config.epochs + 1):
+        pool = pool if epoch == 1 else draw_pool()
+        targets = pool.targets(label_smoothing=config.label_smoothing)
         order = rng.permutation(len(pool))
         losses = []
         progress = tqdm(
@@ -240,6 +284,13 @@ def network_logits(network: keras.Model, digits: Digits) -> Logits:
     return logits
 
 
+def in_float32(network: keras.Model, *, dropout: float) -> keras.Model:
+    """Return the same network without bfloat16, as it is converted and kept."""
+    plain = build_network(dropout=dropout)
+    plain.set_weights(network.get_weights())
+    return plain
+
+
 def served_weights(network: keras.Model) -> bytes:
     """Convert to LiteRT with 8-bit weights and built-in operations only."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -265,7 +316,11 @@ def run_provenance(
     config: TrainConfig, *, commit: str, minutes: float
 ) -> dict[str, Any]:
     """Say what made this model: config, data, code, versions, machine."""
-    told = {key: value for key, value in asdict(config).items() if key != "out"}
+    told = {
+        key: value
+        for key, value in asdict(config).items()
+        if key not in ("out", "threads")
+    }
     return {
         "trained_on": "MNIST, 55,000 train images; validation chose, test judged once"
         + ("; pen drawings, 70 % of the writers" if config.pen else ""),

@@ -16,8 +16,7 @@ from PIL import Image
 from mlcore import ink, places
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
 from mlcore.calibrate import Calibration
-from mlcore.data import read_pen_drawings, scale_to_canvas
-from mlcore.evaluate import PEN_DIGIT_FILES
+from mlcore.data import PEN_DIGIT_FILES, read_pen_drawings, scale_to_canvas
 from mlcore.ink import Points
 from mlcore.specimens import Specimen, specimens
 

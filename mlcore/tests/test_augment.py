@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlcore.augment import Variety, scribble, shuffled_quarters, side_by_side, vary
+from mlcore.augment import (
+    Variety,
+    doodle,
+    glyph,
+    lying,
+    scribble,
+    shuffled_quarters,
+    side_by_side,
+    vary,
+)
 from mlcore.data import Mnist
 from mlcore.preprocess import BOX_PX, SIDE_PX
 
@@ -15,6 +24,9 @@ MAKERS: dict[str, Callable[[Mnist, np.random.Generator], Image]] = {
     "side_by_side": lambda mnist, rng: side_by_side(some(mnist, rng, 2), rng),
     "three side_by_side": lambda mnist, rng: side_by_side(some(mnist, rng, 3), rng),
     "scribble": lambda mnist, rng: scribble(rng),
+    "doodle": lambda mnist, rng: doodle(rng),
+    "glyph": lambda mnist, rng: glyph(rng),
+    "lying": lambda mnist, rng: lying(some(mnist, rng, 1)[0], rng),
     "shuffled_quarters": lambda mnist, rng: shuffled_quarters(
         some(mnist, rng, 1)[0], rng
     ),

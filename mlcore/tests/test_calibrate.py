@@ -11,8 +11,11 @@ from mlcore.calibrate import (
     ONE_DIGIT,
     SEVERAL,
     SOMETHING_ELSE,
+    SUREST_THRESHOLD,
     Calibration,
+    HeldOut,
     Logits,
+    RefusedShares,
     expected_calibration_error,
     fit_calibration,
     fit_temperature,
@@ -174,12 +177,16 @@ class TestRefusal:
         assert refusal is None
 
 
+def alike(share: float) -> RefusedShares:
+    return RefusedShares(several=share, not_a_digit=share, unsure=share)
+
+
 class TestFitTemperature:
     @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5, 4.0])
     def test_recovers_a_known_one(self, temperature: float) -> None:
         logits, labels = made_logits(8_000)
 
-        fitted = fit_temperature(logits * np.float32(temperature), labels)
+        fitted = fit_temperature([HeldOut(logits * np.float32(temperature), labels)])
 
         assert fitted == pytest.approx(temperature, rel=0.05)
 
@@ -188,7 +195,8 @@ class TestFitTemperature:
         boastful = logits * np.float32(3)
 
         before = softmax(boastful[:, :DIGITS])
-        after = softmax(boastful[:, :DIGITS] / fit_temperature(boastful, labels))
+        temperature = fit_temperature([HeldOut(boastful, labels)])
+        after = softmax(boastful[:, :DIGITS] / temperature)
 
         assert expected_calibration_error(before, labels) > 0.1
         assert expected_calibration_error(after, labels) < 0.02
@@ -198,7 +206,7 @@ class TestFitTemperature:
         logits = np.zeros((10, DIGITS + KINDS), np.float32)
         logits[labels, labels] = 2000
 
-        assert 0.2 <= fit_temperature(logits, labels) <= 5.0
+        assert 0.2 <= fit_temperature([HeldOut(logits, labels)]) <= 5.0
 
 
 class TestFitCalibration:
@@ -209,7 +217,7 @@ class TestFitCalibration:
         logits, labels = made_logits(5_000, seed=4)
         logits[:, DIGITS + ONE_DIGIT] += 4  # held-out digits look like digits
 
-        calibration = fit_calibration(logits, labels, refused_share=share)
+        calibration = fit_calibration([HeldOut(logits, labels)], shares=alike(share))
 
         probabilities = calibration.digit_probabilities(logits)
         refusals = [
@@ -220,26 +228,50 @@ class TestFitCalibration:
             assert refusals.count(code) <= share * len(labels) + 1
         assert refusals.count("unsure") > 0.5 * share * len(labels)
 
-    def test_never_refuses_for_the_less_likely_kind(self) -> None:
+    def test_refuses_no_set_more_than_its_share(self) -> None:
+        clear, labels = made_logits(4_000, seed=5)
+        clear[:, DIGITS + ONE_DIGIT] += 9
+        doubtful, true = made_logits(500, seed=6)
+        doubtful[:, DIGITS + ONE_DIGIT] += 2
+
+        calibration = fit_calibration(
+            [HeldOut(clear, labels), HeldOut(doubtful, true)], shares=alike(0.02)
+        )
+
+        digitness = kind_probabilities(doubtful)[:, ONE_DIGIT]
+        assert (digitness < calibration.digitness_below).mean() <= 0.02
+
+    def test_lets_no_large_set_drown_a_small_one(self) -> None:
+        honest, labels = made_logits(8_000, seed=7)
+        boastful, true = made_logits(400, seed=8)
+        small = HeldOut(boastful * np.float32(4), true)
+
+        among_many = fit_temperature([HeldOut(honest, labels), small])
+        among_few = fit_temperature([HeldOut(honest[:400], labels[:400]), small])
+
+        assert among_many == pytest.approx(among_few, rel=0.15)
+        assert among_many > 1.5
+
+    def test_never_refuses_the_surest(self) -> None:
         logits, labels = made_logits(2_000, seed=5)
         logits[:, DIGITS + ONE_DIGIT] += 40  # every one is surely one digit
 
-        calibration = fit_calibration(logits, labels, refused_share=0.01)
+        calibration = fit_calibration([HeldOut(logits, labels)], shares=alike(0.01))
 
         assert calibration.several_above == 0.5
-        assert calibration.digitness_below == 0.5
+        assert calibration.digitness_below == SUREST_THRESHOLD
 
     def test_fits_the_temperature_too(self) -> None:
         logits, labels = made_logits(2_000)
 
-        calibration = fit_calibration(logits, labels, refused_share=0.01)
+        calibration = fit_calibration([HeldOut(logits, labels)], shares=alike(0.01))
 
-        assert calibration.temperature == fit_temperature(logits, labels)
+        assert calibration.temperature == fit_temperature([HeldOut(logits, labels)])
 
     def test_gives_plain_numbers(self) -> None:
         logits, labels = made_logits(500)
 
-        calibration = fit_calibration(logits, labels, refused_share=0.01)
+        calibration = fit_calibration([HeldOut(logits, labels)], shares=alike(0.01))
 
         assert {type(value) for value in calibration.as_dict().values()} == {float}
 

@@ -1,3 +1,5 @@
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -6,13 +8,15 @@ import pytest
 
 from mlcore import evaluate, places
 from mlcore.calibrate import RefusalCode
+from mlcore.corrupt import CORRUPTIONS
 from mlcore.data import Mnist, PenDrawing
 from mlcore.evaluate import (
+    ReadDigits,
     area_under_roc,
-    evaluate_enlarged,
-    evaluate_mnist,
-    evaluate_pen,
-    figures,
+    part,
+    read_enlarged,
+    read_mnist,
+    read_pen,
 )
 from mlcore.inference import Reading, Recogniser
 from mlcore.specimens import specimens
@@ -33,6 +37,10 @@ def reading_of(
     )
 
 
+def read_as(readings: list[Reading], labels: list[int]) -> ReadDigits:
+    return ReadDigits(readings, np.array(labels, np.uint8))
+
+
 class TestFigures:
     def test_sum_up_readings(self) -> None:
         readings = [
@@ -42,7 +50,7 @@ class TestFigures:
             reading_of(2, refusal="several"),
         ]
 
-        summed = figures(readings, [7, 4, 1, 5])
+        summed = read_as(readings, [7, 4, 1, 5]).figures()
 
         assert summed["digits"] == 4
         assert summed["accuracy"] == 0.5  # by the largest, refused or not
@@ -50,14 +58,32 @@ class TestFigures:
         assert summed["accuracy_answered"] == 0.5
         assert summed["ece"] == pytest.approx(0.3)
 
-    def test_take_iterators(self) -> None:
-        assert figures(iter([reading_of(7)]), iter([7]))["accuracy"] == 1.0
-
     def test_can_be_had_where_everything_was_refused(self) -> None:
-        summed = figures([reading_of(7, refusal="unsure")], [7])
+        summed = read_as([reading_of(7, refusal="unsure")], [7]).figures()
 
         assert summed["refused"] == 1.0
         assert summed["accuracy_answered"] is None
+
+
+class TestReadDigits:
+    def test_are_right_by_the_largest_probability(self) -> None:
+        read = read_as([reading_of(7), reading_of(7, refusal="unsure")], [7, 1])
+
+        assert read.right.tolist() == [True, False]
+
+    def test_are_counted_by_digit(self) -> None:
+        digits = [*range(10), 3]
+        read = read_as([reading_of(d) for d in [*range(10), 8]], digits)
+
+        assert read.by_digit() == [1, 1, 1, 0.5, 1, 1, 1, 1, 1, 1]
+
+    def test_can_be_taken_in_part(self) -> None:
+        read = read_as([reading_of(1), reading_of(2), reading_of(3)], [1, 5, 3])
+
+        chosen = part(read, [False, True, True])
+
+        assert chosen.labels.tolist() == [5, 3]
+        assert chosen.right.tolist() == [False, True]
 
 
 class TestAreaUnderRoc:
@@ -75,8 +101,8 @@ class TestEvaluations:
     ) -> None:
         few = mnist.test.take(np.arange(40))
 
-        assert evaluate_mnist(starter, few)["digits"] == 40
-        assert evaluate_enlarged(starter, few)["digits"] == 40
+        assert len(read_mnist(starter, few).readings) == 40
+        assert len(read_enlarged(starter, few).readings) == 40
 
     def test_of_mnist_compare_with_the_labels(
         self, starter: Recogniser, mnist: Mnist
@@ -86,7 +112,7 @@ class TestEvaluations:
             int(np.argmax(starter.read(image).probabilities)) for image in few.images
         ]
 
-        accuracy = evaluate_mnist(starter, few)["accuracy"]
+        accuracy = read_mnist(starter, few).figures()["accuracy"]
 
         assert accuracy == pytest.approx(np.mean(by_hand == few.labels))
 
@@ -107,20 +133,27 @@ class TestEvaluations:
             for made in specimens()
         ]
 
-        far_and_large = evaluate_pen(starter, iter(drawings))
+        far_and_large = read_pen(starter, drawings)
 
-        assert far_and_large["digits"] == len(drawings)
-        assert far_and_large["accuracy"] == evaluate_pen(starter, usual)["accuracy"]
+        assert len(far_and_large.readings) == len(drawings)
+        assert far_and_large.right.tolist() == read_pen(starter, usual).right.tolist()
 
 
 class TestCommand:
+    @pytest.fixture
+    def var(self, tmp_path: Path) -> Path:
+        return tmp_path / "var"
+
     @pytest.fixture(autouse=True)
-    def few_digits(self, mnist: Mnist, monkeypatch: pytest.MonkeyPatch) -> None:
+    def few_digits(
+        self, mnist: Mnist, var: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         few = mnist.test.take(np.arange(30))
         monkeypatch.setattr(
             evaluate, "load_mnist", lambda: Mnist(mnist.train, mnist.validation, few)
         )
         monkeypatch.delenv("PEN_DIR", raising=False)
+        monkeypatch.setenv("DIGITSITE_VAR", str(var))
         monkeypatch.setattr(sys, "argv", ["evaluate"])
 
     def test_prints_one_line_per_set(
@@ -130,13 +163,29 @@ class TestCommand:
 
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == f"Bundle {starter.bundle.short_digest}"
-        assert [line[:42].strip() for line in lines[1:]] == [
+        assert [line[:42].strip() for line in lines[1:5]] == [
             "",
             "MNIST test, as pixels",
             "MNIST test, as 280x280 PNG",
             "PEN_DIR names no folder of pen drawings: t",
         ]
         assert lines[2].split()[4] == "30"
+        ways = [line[:41].strip() for line in lines]
+        assert set(CORRUPTIONS) <= set(ways)
+
+    def test_writes_a_report_with_its_pictures(
+        self, var: Path, starter: Recogniser
+    ) -> None:
+        evaluate.main()
+
+        folder = var / "reports" / starter.bundle.short_digest
+        report = (folder / "report.md").read_text()
+        pictures = re.findall(r"!\[.+\]\((.+\.png)\)", report)
+        assert sorted(pictures) == sorted(path.name for path in folder.glob("*.png"))
+        assert {"confusion.png", "reliability.png", "mistakes.png"} <= set(pictures)
+        found = json.loads((folder / "evaluation.json").read_text())
+        assert found["bundle"] == starter.bundle.digest
+        assert found["digits"]["MNIST test, as pixels"]["digits"] == 30
 
     def test_judges_the_bundle_it_is_told(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

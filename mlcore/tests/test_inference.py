@@ -81,7 +81,7 @@ class TestRead:
     def test_takes_digitness_from_the_kind(self, starter: Recogniser) -> None:
         bitmap = rasterise(specimen("4 open").strokes)
 
-        kinds = kind_probabilities(starter.logits(normalize(bitmap)))
+        kinds = kind_probabilities(starter.network.logits(normalize(bitmap)))
 
         assert starter.read(bitmap).digitness == float(kinds[ONE_DIGIT])
 
@@ -164,7 +164,7 @@ class TestServedWeights:
         images = mnist.test.images[:200, ..., np.newaxis].astype(np.float32) / 255
 
         trained = network.predict(images, batch_size=200, verbose=0)
-        served = np.stack([starter.logits(image) for image in images])
+        served = np.stack([starter.network.logits(image) for image in images])
 
         assert served.shape == trained.shape == (200, DIGITS + KINDS)
         agree = trained[:, :DIGITS].argmax(axis=1) == served[:, :DIGITS].argmax(axis=1)
@@ -176,7 +176,7 @@ class TestServedWeights:
         monkeypatch.setattr("mlcore.inference.KINDS", 4)
 
         with pytest.raises(ValueError, match=r"\[1, 13\] numbers, this code expects"):
-            Recogniser(starter_bundle).logits(np.zeros((28, 28, 1), np.float32))
+            Recogniser(starter_bundle).network.logits(np.zeros((28, 28, 1), np.float32))
 
 
 class TestExplain:

@@ -14,7 +14,7 @@ from mlcore import train as training
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, open_bundle
 from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL
 from mlcore.data import MNIST_SHA256, DataError, Mnist
-from mlcore.evaluate import evaluate_mnist
+from mlcore.evaluate import read_mnist
 from mlcore.inference import Recogniser
 from mlcore.model import FusedBatchNormalization, build_network
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
@@ -65,7 +65,7 @@ class TestTrain:
 
         given = few.test.images[..., np.newaxis].astype(np.float32) / 255
         kept = training.network_logits(network, few.test)
-        served = np.stack([recogniser.logits(image) for image in given])
+        served = np.stack([recogniser.network.logits(image) for image in given])
 
         assert kept.shape == served.shape == (100, DIGITS + KINDS)
         # The served weights have 8 bits.
@@ -78,7 +78,7 @@ class TestTrain:
     def test_judges_through_the_serving_path(self, trained: Bundle, few: Mnist) -> None:
         told = trained.metrics["mnist_test"]
 
-        assert told == evaluate_mnist(Recogniser(trained), few.test)
+        assert told == read_mnist(Recogniser(trained), few.test).figures()
         assert trained.metrics["mnist_validation"]["digits"] == 100
 
     def test_says_where_the_model_comes_from(self, trained: Bundle) -> None:

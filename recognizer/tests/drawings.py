@@ -1,8 +1,7 @@
 """Drawings for the tests: our own templates, and people's where PEN_DIR has them."""
 
 from mlcore import places
-from mlcore.data import read_pen_drawings, scale_to_canvas
-from mlcore.evaluate import PEN_DIGIT_FILES
+from mlcore.data import PEN_DIGIT_FILES, read_pen_drawings, scale_to_canvas
 from mlcore.ink import Points
 
 

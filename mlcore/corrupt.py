@@ -1,0 +1,174 @@
+"""Pictures of digits as life hands them over: moved, turned, dirty, badly lit.
+
+Each corruption takes a drawing in the middle of a picture, ink 255 on paper 0, and
+gives the grey picture somebody would send, dark on light. Made for judging; training
+has its own, other variety in `augment`.
+"""
+
+from collections.abc import Callable, Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.ink import Bitmap
+
+Grey = NDArray[np.uint8]
+"""(H, W) uint8 grey levels, as `ink.find_ink` takes them."""
+
+Corruption = Callable[[Bitmap, np.random.Generator], Grey]
+
+
+def _on_paper(bitmap: NDArray) -> Grey:
+    return np.asarray(255 - np.clip(np.rint(bitmap), 0, 255), np.uint8)
+
+
+def _moved(share: float) -> Corruption:
+    """Into the corner of a picture `share` times as large."""
+
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        height, width = bitmap.shape
+        page = np.zeros((round(height * share), round(width * share)), np.uint8)
+        top, left = rng.choice([0, page.shape[0] - height]), page.shape[1] - width
+        page[top : top + height, left : left + width] = bitmap
+        return _on_paper(page)
+
+    return corrupt
+
+
+def _scaled(scale: float) -> Corruption:
+    """Drawn smaller on the same page, or larger on a page that grows with it."""
+
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = cv2.resize(bitmap, None, fx=scale, fy=scale, interpolation=way)
+        page = np.zeros(np.maximum(bitmap.shape, small.shape), np.uint8)
+        top, left = (np.array(page.shape) - small.shape) // 2
+        page[top : top + small.shape[0], left : left + small.shape[1]] = small
+        return _on_paper(page)
+
+    return corrupt
+
+
+def _warped(*, turn_deg: float = 0.0, shear: float = 0.0) -> Corruption:
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        side = bitmap.shape[0]
+        sign = rng.choice([-1, 1])
+        turn = np.deg2rad(turn_deg) * sign
+        cos, sin = np.cos(turn), np.sin(turn)
+        change = np.array([[cos, -sin], [sin, cos]]) @ [[1, shear * sign], [0, 1]]
+        # onto a page twice as large, so that nothing is cut off
+        offset = np.full(2, side) - change @ np.full(2, side / 2)
+        matrix = np.hstack([change, offset[:, None]])
+        return _on_paper(cv2.warpAffine(bitmap, matrix, (2 * side, 2 * side)))
+
+    return corrupt
+
+
+def _noisy(deviation: float) -> Corruption:
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        grain = rng.normal(0, deviation, bitmap.shape)
+        # light paper that is not pure white, so that the grain shows on both sides
+        return np.asarray(
+            np.clip(np.rint(225 - 0.8 * bitmap.astype(float) + grain), 0, 255), np.uint8
+        )
+
+    return corrupt
+
+
+def _blurred(sigma_px: float) -> Corruption:
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        return _on_paper(cv2.GaussianBlur(bitmap, (0, 0), sigma_px))
+
+    return corrupt
+
+
+def _levels(paper: float, ink: float) -> Corruption:
+    """With these grey levels of paper and ink."""
+
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        mixed = paper + (ink - paper) / 255 * bitmap.astype(float)
+        return np.asarray(np.rint(mixed), np.uint8)
+
+    return corrupt
+
+
+def _lit_from_a_side(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+    """A lamp from one side: the paper falls from 235 to 130."""
+    light = np.linspace(235, 130, bitmap.shape[1])[:: rng.choice([-1, 1])]
+    grey = light * (1 - 0.75 / 255 * bitmap.astype(float))
+    return np.asarray(np.rint(grey + rng.normal(0, 3, bitmap.shape)), np.uint8)
+
+
+def _struck_through(lines: int) -> Corruption:
+    """With thin lines drawn through it, a third of a pen wide."""
+
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        struck = bitmap.copy()
+        side = bitmap.shape[0]
+        for _ in range(lines):
+            y = rng.uniform(0.2, 0.8, size=2) * side
+            ends = np.array([[0.15 * side, y[0]], [0.85 * side, y[1]]]).astype(int)
+            cv2.line(struck, ends[0].tolist(), ends[1].tolist(), 255, 5, cv2.LINE_AA)
+        return _on_paper(struck)
+
+    return corrupt
+
+
+def _other_pen(change_px: int) -> Corruption:
+    """With lines thinner or thicker by so much; nothing is thinned away wholly."""
+
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        side = abs(change_px) + 1
+        pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        morph = cv2.dilate if change_px > 0 else cv2.erode
+        changed = morph(bitmap, pen)
+        return _on_paper(changed if changed.max() > 128 else bitmap)
+
+    return corrupt
+
+
+def _as_jpeg(quality: int) -> Corruption:
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        packed = cv2.imencode(".jpg", _on_paper(bitmap), flags)[1]
+        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+    return corrupt
+
+
+def _inverted(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+    return bitmap
+
+
+def _unchanged(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+    return _on_paper(bitmap)
+
+
+CORRUPTIONS: Mapping[str, Corruption] = {
+    "unchanged": _unchanged,
+    "light on dark": _inverted,
+    "in a corner": _moved(2.5),
+    "half the size": _scaled(0.5),
+    "tiny, an eighth": _scaled(0.125),
+    "twice the size": _scaled(2.0),
+    "turned by 10 degrees": _warped(turn_deg=10),
+    "turned by 20 degrees": _warped(turn_deg=20),
+    "turned by 30 degrees": _warped(turn_deg=30),
+    "slanted by 0.2": _warped(shear=0.2),
+    "slanted by 0.4": _warped(shear=0.4),
+    "thinner by 8 px": _other_pen(-8),
+    "thicker by 8 px": _other_pen(8),
+    "thicker by 16 px": _other_pen(16),
+    "blurred by 4 px": _blurred(4),
+    "blurred by 8 px": _blurred(8),
+    "grain of 10 grey levels": _noisy(10),
+    "grain of 25 grey levels": _noisy(25),
+    "faint, 60 of 255 levels": _levels(250, 190),
+    "grey paper, grey ink": _levels(140, 60),
+    "lit from a side": _lit_from_a_side,
+    "JPEG of quality 15": _as_jpeg(15),
+    "one line through it": _struck_through(1),
+    "two lines through it": _struck_through(2),
+}
+"""By the name a report gives them; sizes are of a picture 280 px wide."""

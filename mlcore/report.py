@@ -1,0 +1,350 @@
+"""The pictures and the words of an evaluation.
+
+Everything here is drawn from a `Judged`; nothing is measured. Needs matplotlib, so the
+training requirements.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mlcore.bundle import Bundle
+from mlcore.calibrate import DIGITS
+from mlcore.evaluate import Evaluation, Judged, ReadDigits
+
+EVALUATION = "evaluation.json"
+INK, PAPER, ACCENT, SECOND, QUIET = (
+    "#1f2933",
+    "#ffffff",
+    "#2f6fd0",
+    "#d0582f",
+    "#9aa5b1",
+)
+WORST = 40
+"""How many mistakes the sheet shows: the surest ones first."""
+
+_STYLE: Any = {
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.prop_cycle": cycler(color=[ACCENT, SECOND, "#4c9f70", "#8a5fb4", QUIET]),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": PAPER,
+    "font.size": 10,
+    "legend.frameon": False,
+    "savefig.dpi": 110,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def write_report(judged: Judged, *, bundle: Bundle, folder: Path) -> Path:
+    """Write report.md, its pictures and evaluation.json; return the report's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / EVALUATION).write_text(json.dumps(judged.evaluation, indent=1) + "\n")
+    pictures = draw_pictures(judged, folder)
+    report = folder / "report.md"
+    report.write_text(
+        f"# Bundle {bundle.short_digest}\n\n"
+        + sections(judged.evaluation, pictures=pictures)
+    )
+    return report
+
+
+# --- pictures -----------------------------------------------------------------------
+
+
+def draw_pictures(judged: Judged, folder: Path) -> dict[str, str]:
+    """Draw all pictures as PNG; return their file names by what they show."""
+    read = {"MNIST test": judged.mnist}
+    if judged.pen is not None:
+        read["judged pen writers"] = judged.pen
+    figures = {
+        "confusion": _confusion(read),
+        "reliability": _reliability(read),
+        "mistakes": _mistakes(read),
+        "by-digit": _by_digit(read),
+        "refusal": _refusal(judged, read),
+        "changed": _changed(judged.evaluation["changed"]),
+    }
+    if judged.evaluation["by_writer"]:
+        figures["by-writer"] = _by_writer(judged.evaluation["by_writer"])
+        figures["pen-width"] = _by_pen_width(judged.evaluation["pen_width"])
+    names = {}
+    for what, figure in figures.items():
+        names[what] = f"{what}.png"
+        figure.savefig(folder / names[what], metadata={"Software": None})
+    return names
+
+
+def _axes(
+    titles: Sequence[str], *, width: float, height: float
+) -> tuple[Figure, list[Axes]]:
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height))
+        grid = figure.subplots(1, len(titles), squeeze=False)[0]
+        for axes, title in zip(grid, titles, strict=True):
+            axes.set_title(title)
+    return figure, list(grid)
+
+
+def _confusion(read: Mapping[str, ReadDigits]) -> Figure:
+    figure, grid = _axes(list(read), width=5.2 * len(read), height=4.8)
+    for axes, digits in zip(grid, read.values(), strict=True):
+        counts = np.zeros((DIGITS, DIGITS), int)
+        np.add.at(counts, (digits.labels, digits.probabilities.argmax(axis=1)), 1)
+        mistakes = counts * (1 - np.eye(DIGITS, dtype=int))
+        axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()))
+        for true, read_as in np.argwhere(counts):
+            axes.text(
+                *(read_as, true, f"{counts[true, read_as]}"),
+                ha="center",
+                va="center",
+                fontsize=7 if true == read_as else 9,
+                color=QUIET if true == read_as else INK,
+            )
+        axes.set(
+            xlabel="read as", ylabel="true digit", xticks=range(10), yticks=range(10)
+        )
+    return figure
+
+
+def _reliability(read: Mapping[str, ReadDigits], bins: int = 15) -> Figure:
+    figure, (axes,) = _axes(["Confidence against accuracy"], width=5.6, height=4.8)
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
+    for name, digits in read.items():
+        confidence = digits.probabilities.max(axis=1)
+        place = np.minimum((confidence * bins).astype(int), bins - 1)
+        filled = [b for b in range(bins) if (place == b).any()]
+        sizes = np.array([(place == b).sum() for b in filled])
+        x = [confidence[place == b].mean() for b in filled]
+        y = [digits.right[place == b].mean() for b in filled]
+        (line,) = axes.plot(x, y, label=name)
+        axes.scatter(x, y, s=12 + 40 * np.log10(sizes), color=line.get_color())
+    axes.set(xlabel="confidence", ylabel="share read right", xlim=(0, 1.02))
+    axes.set_ylim(0, 1.02)
+    axes.legend(loc="upper left", title="dots grow with the number")
+    return figure
+
+
+def _mistakes(read: Mapping[str, ReadDigits]) -> Figure:
+    columns = 10
+    shown = []
+    for name, digits in read.items():
+        wrong = np.flatnonzero(~digits.right)
+        surest = wrong[np.argsort(-digits.probabilities[wrong].max(axis=1))]
+        shown += [(name, digits, int(place)) for place in surest[: WORST // len(read)]]
+    rows = max(1, -(-len(shown) // columns))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(columns * 1.05, rows * 1.4 + 0.5))
+        figure.suptitle("The surest mistakes: true digit, then what was read", x=0.5)
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, (name, digits, place) in zip(grid, shown, strict=False):
+        image = digits.readings[place].image
+        axes.imshow(
+            np.zeros((28, 28)) if image is None else 1 - image[..., 0], cmap="gray"
+        )
+        probabilities = digits.probabilities[place]
+        axes.set_title(
+            f"{digits.labels[place]} as {probabilities.argmax()}, "
+            f"{probabilities.max():.0%}\n{name.split()[-2]}",
+            fontsize=7,
+            loc="center",
+            fontweight="normal",
+        )
+    return figure
+
+
+def _by_digit(read: Mapping[str, ReadDigits]) -> Figure:
+    figure, (axes,) = _axes(["Misread, by digit"], width=6.4, height=3.4)
+    width = 0.8 / len(read)
+    for place, (name, digits) in enumerate(read.items()):
+        wrong = [
+            0 if share is None else 100 * (1 - share) for share in digits.by_digit()
+        ]
+        axes.bar(np.arange(DIGITS) + place * width, wrong, width=width, label=name)
+    axes.set_xticks(
+        np.arange(DIGITS) + width * (len(read) - 1) / 2, map(str, range(DIGITS))
+    )
+    axes.set(xlabel="true digit", ylabel="% misread")
+    axes.legend()
+    return figure
+
+
+def _refusal(judged: Judged, read: Mapping[str, ReadDigits]) -> Figure:
+    titles = ["Answering only the surest", "Digitness of digits and others"]
+    figure, (left, right) = _axes(titles, width=11, height=4.2)
+    for name, digits in read.items():
+        order = np.argsort(-digits.probabilities.max(axis=1))
+        wrong = 1 - np.cumsum(digits.right[order]) / np.arange(1, len(order) + 1)
+        share = np.arange(1, len(order) + 1) / len(order)
+        left.plot(100 * (1 - share), 100 * wrong, label=name)
+    left.set(xlabel="% not answered", ylabel="% misread of the rest", xlim=(0, 5))
+    left.legend()
+    for name, values in judged.digitness.items():
+        ordered = np.sort(values)
+        share = np.arange(1, len(ordered) + 1) / len(ordered)
+        right.plot(ordered, 100 * share, label=name)
+    right.set(xlabel="digitness", ylabel="% at most as digit-like", xlim=(0, 1))
+    right.legend(loc="center", fontsize=8)
+    return figure
+
+
+def _changed(changed: Mapping[str, Mapping[str, float]]) -> Figure:
+    figure, (axes,) = _axes(["Read right when changed"], width=7.6, height=6.4)
+    ways = list(changed)
+    for place, name in enumerate(next(iter(changed.values()))):
+        shares = [100 * changed[way][name] for way in ways]
+        axes.plot(shares, range(len(ways)), "os"[place % 2], label=name)
+    axes.set_yticks(range(len(ways)), ways)
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="#e4e7eb")
+    axes.set_xlabel("% read right")
+    axes.legend(loc="lower left")
+    return figure
+
+
+def _by_writer(by_writer: Mapping[str, tuple[float, int]]) -> Figure:
+    ordered = sorted(by_writer.items(), key=lambda item: item[1])
+    title = ["Misread, by judged writer"]
+    figure, (axes,) = _axes(title, width=7.6, height=0.2 * len(ordered) + 1)
+    places = range(len(ordered))
+    axes.barh(places, [100 * (1 - share) for _, (share, _) in ordered])
+    axes.set_yticks(places, [f"{name} ({n})" for name, (_, n) in ordered], fontsize=7)
+    axes.set_xlabel("% misread (in brackets: drawings)")
+    return figure
+
+
+def _by_pen_width(pen_width: Mapping[str, float]) -> Figure:
+    title = ["Pen width on a canvas of 280 px"]
+    figure, (axes,) = _axes(title, width=5.6, height=3.4)
+    axes.plot(
+        [int(w) for w in pen_width], [100 * (1 - s) for s in pen_width.values()], "o-"
+    )
+    axes.set(xlabel="pen width, px", ylabel="% misread as picture")
+    axes.set_ylim(bottom=0)
+    return figure
+
+
+# --- words --------------------------------------------------------------------------
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """Say a share in percent."""
+    return "none" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def digits_table(evaluation: Evaluation) -> str:
+    """Write a table of the digits that were judged."""
+    head = ["digits", "number", "read right", "refused", "right among answered", "ECE"]
+    return table(
+        head,
+        [
+            [
+                name,
+                f"{row['digits']:,}",
+                percent(row["accuracy"]),
+                percent(row["refused"]),
+                percent(row["accuracy_answered"]),
+                percent(row["ece"]),
+            ]
+            for name, row in evaluation["digits"].items()
+        ],
+    )
+
+
+def rejections_table(evaluation: Evaluation) -> str:
+    """Write a table of what is not one digit."""
+    head = ["not one digit, judged writers and kinds", "number", "refused", "AUROC"]
+    return table(
+        head,
+        [
+            [
+                name,
+                f"{row['drawings']:,}",
+                percent(row["refused"]),
+                f"{row['auroc']:.4f}",
+            ]
+            for name, row in evaluation["non_digits"].items()
+        ],
+    )
+
+
+def sections(evaluation: Evaluation, *, pictures: Mapping[str, str]) -> str:
+    """Write all tables and pictures of an evaluation as Markdown."""
+
+    def picture(what: str, says: str) -> str:
+        return f"![{says}]({pictures[what]})\n\n" if what in pictures else ""
+
+    text = "## Digits it was not trained on\n\n" + digits_table(evaluation)
+    text += picture("confusion", "Confusion matrices, mistakes in orange")
+    text += picture("by-digit", "Share misread by digit")
+    text += picture("mistakes", "The surest mistakes as the model saw them")
+    text += picture("by-writer", "Share misread by writer")
+    text += "## Calibration\n\n" + picture("reliability", "Confidence and accuracy")
+    if evaluation["non_digits"]:
+        text += "## What is not one digit\n\n"
+        text += rejections_table(evaluation)
+        text += (
+            f"Of the judged digits with two or more strokes "
+            f"{percent(evaluation['several_refused'])} are refused as `several`.\n\n"
+        )
+    text += picture("refusal", "Misread among the answered; digitness by kind")
+    text += "## Changed drawings\n\n"
+    sets = list(next(iter(evaluation["changed"].values())))
+    text += table(
+        ["as a picture 280 px wide", *sets],
+        [
+            [way, *(percent(share, 1) for share in shares.values())]
+            for way, shares in evaluation["changed"].items()
+        ],
+    )
+    text += picture("changed", "Accuracy under each change")
+    if evaluation["pen_width"]:
+        text += table(
+            ["pen width on 280 px", *evaluation["pen_width"]],
+            [
+                [
+                    "read right",
+                    *(percent(s, 1) for s in evaluation["pen_width"].values()),
+                ]
+            ],
+        )
+        text += picture("pen-width", "Share misread by pen width")
+    speed = evaluation["speed"]
+    text += "## Speed and size\n\n"
+    text += (
+        f"One run of the network takes {speed['network_us']:.0f} us, strokes to a "
+        f"reading {speed['strokes_us']:.0f} us (medians, {speed['machine']}). Served "
+        f"weights: {evaluation['served_bytes'] / 1e3:.0f} kB; the bundle: "
+        f"{evaluation['bundle_bytes'] / 1e6:.1f} MB.\n"
+    )
+    return text
+
+
+def spread(values: Sequence[float], *, show: Any = percent) -> str:
+    """Say mean and standard deviation over seeds."""
+    mean = show(float(np.mean(values)))
+    if len(values) == 1:
+        return f"{mean} (one seed)"
+    deviation = show(float(np.std(values, ddof=1)))
+    return f"{mean} ± {deviation.removesuffix(' %')}"

@@ -1,0 +1,167 @@
+"""Train each recipe with several seeds and judge every network once.
+
+    PEN_DIR=... python -m mlcore.study             # three seeds of each recipe
+    PEN_DIR=... python -m mlcore.study --seeds 1 --epochs 2
+
+What is done is not done again, so a study that was stopped goes on where it was: each
+network lies in var/study/<recipe>/seed-<n>/ beside the log of its training. Trainings
+run side by side with one thread each, which on two cores gets 1.3 times as much done as
+one training with two threads. At the end it writes means and spreads to
+docs/model/study.json, which the model card quotes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mlcore import places
+from mlcore.bundle import MANIFEST, Bundle, open_bundle
+from mlcore.data import DataError, load_mnist, load_pen
+from mlcore.evaluate import Evaluation, judge
+
+RECIPES: Mapping[str, tuple[str, ...]] = {
+    "mnist": (),
+    "pen": ("--pen",),
+    "pen-without-letters": ("--pen", "--leave-out", "letters"),
+    "pen-without-sketches": ("--pen", "--leave-out", "sketches"),
+}
+"""Flags of `mlcore.train`. The second is what ships; the others show what its parts do:
+MNIST alone, and how kinds of non-digits are refused that it has never seen."""
+
+
+STUDY = places.REPOSITORY / "docs" / "model" / "study.json"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One recipe with one seed."""
+
+    recipe: str
+    seed: int
+    extra: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Where its bundle and its log lie."""
+        return places.data_folder() / "study" / self.recipe / f"seed-{self.seed}"
+
+    def bundle(self) -> Bundle | None:
+        """Open what it trained; None where it has not finished yet."""
+        found = sorted(self.folder.glob(f"*/{MANIFEST}"))
+        return open_bundle(found[-1].parent) if found else None
+
+    def run(self) -> None:
+        """Train in a process of its own, with one thread.
+
+        Raises:
+            subprocess.CalledProcessError: the training failed; its log says why.
+        """
+        if self.bundle() is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "training.log").open("w") as log:
+            subprocess.run(
+                [
+                    *(sys.executable, "-m", "mlcore.train", "--threads", "1"),
+                    *("--seed", str(self.seed), "--out", str(self.folder)),
+                    *RECIPES[self.recipe],
+                    *self.extra,
+                ],
+                cwd=places.REPOSITORY,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=True,
+            )
+
+
+def trainings(seeds: int, extra: tuple[str, ...] = ()) -> Iterator[Training]:
+    """List them so that a stopped study holds all recipes with fewer seeds."""
+    for seed in range(1, seeds + 1):
+        for recipe in RECIPES:
+            yield Training(recipe, seed, extra)
+
+
+def study(seeds: int, *, at_once: int, extra: tuple[str, ...] = ()) -> list[Training]:
+    """Train whatever is missing, `at_once` side by side; return all trainings."""
+    planned = list(trainings(seeds, extra))
+    with ThreadPoolExecutor(at_once) as workers:
+        running = [workers.submit(training.run) for training in planned]
+        for done in tqdm(as_completed(running), total=len(running), desc="trainings"):
+            done.result()
+    return planned
+
+
+def judged_once(training: Training) -> Evaluation:
+    """Judge a network, or return what was found when it was judged before."""
+    bundle = training.bundle()
+    if bundle is None:
+        raise DataError(f"{training.folder} holds no bundle: train it first.")
+    kept = training.folder / f"{bundle.short_digest}.json"
+    if not kept.exists():
+        folder = places.pen_folder()
+        if folder is None:
+            raise DataError("A study needs PEN_DIR, the folder of the pen drawings.")
+        judged = judge(
+            bundle, test=load_mnist().test, pen=load_pen(folder), changed=False
+        )
+        kept.write_text(json.dumps(judged.evaluation))
+    found: Evaluation = json.loads(kept.read_text())
+    return found
+
+
+def summary(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, object]:
+    """Keep of each recipe's evaluations what the model card quotes, by seed."""
+    return {
+        recipe: {
+            "bundles": [found["bundle"] for found in of_recipe],
+            **{
+                f"{name}: {figure}": [
+                    found["digits"][name][figure] for found in of_recipe
+                ]
+                for name in of_recipe[0]["digits"]
+                for figure in ("accuracy", "refused", "ece")
+            },
+            **{
+                f"{name}: {figure}": [
+                    found["non_digits"][name][figure] for found in of_recipe
+                ]
+                for name in of_recipe[0]["non_digits"]
+                for figure in ("refused", "auroc")
+            },
+            "several strokes: refused as several": [
+                found["several_refused"] for found in of_recipe
+            ],
+        }
+        for recipe, of_recipe in evaluations.items()
+    }
+
+
+def main() -> None:
+    """Train, judge, and write what came out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--at-once", type=int, default=2, help="trainings side by side")
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
+    parser.add_argument("--out", type=Path, default=STUDY)
+    told = parser.parse_args()
+    extra = ("--epochs", str(told.epochs)) if told.epochs else ()
+    planned = study(told.seeds, at_once=told.at_once, extra=extra)
+    evaluations: dict[str, list[Evaluation]] = {recipe: [] for recipe in RECIPES}
+    for training in tqdm(planned, desc="judging"):
+        evaluations[training.recipe].append(judged_once(training))
+    told.out.parent.mkdir(parents=True, exist_ok=True)
+    told.out.write_text(json.dumps(summary(evaluations), indent=1) + "\n")
+    print(f"Means and spreads: {told.out}")
+
+
+if __name__ == "__main__":
+    main()
