@@ -20,13 +20,13 @@ from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
 class Variety:
     """How far an augmented digit may stray from the original."""
 
-    rotation_deg: float = 14.0
-    shear: float = 0.22  # horizontal slant, as a tangent
-    scale: float = 0.14  # of each axis by itself, and of both together
-    shift_px: float = 1.6
-    elastic_px: float = 0.9  # standard deviation of the smooth displacement
-    pen_share: float = 0.35  # of digits drawn with a thicker or thinner pen
-    dirt_share: float = 0.15  # of digits with noise, blur, fog or a cut-out
+    rotation_deg: float = 11.0
+    shear: float = 0.16  # horizontal slant, as a tangent
+    scale: float = 0.11  # of each axis by itself, and of both together
+    shift_px: float = 1.5
+    elastic_px: float = 0.65  # standard deviation of the smooth displacement
+    pen_share: float = 0.3  # of digits drawn with a thicker or thinner pen
+    dirt_share: float = 0.12  # of digits with noise, blur, fog or a cut-out
 
 
 def vary(

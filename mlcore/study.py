@@ -14,7 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,16 +81,21 @@ class Training:
             )
 
 
-def trainings(seeds: int, extra: tuple[str, ...] = ()) -> Iterator[Training]:
-    """List them so that a stopped study holds all recipes with fewer seeds."""
-    for seed in range(1, seeds + 1):
-        for recipe in RECIPES:
-            yield Training(recipe, seed, extra)
+def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
+    """List them so that a study that is stopped has the main recipes complete."""
+    main = [recipe for recipe in RECIPES if "without" not in recipe]
+    others = [recipe for recipe in RECIPES if recipe not in main]
+    return [
+        Training(recipe, seed, extra)
+        for recipes in (main, others)
+        for seed in range(1, seeds + 1)
+        for recipe in recipes
+    ]
 
 
 def study(seeds: int, *, at_once: int, extra: tuple[str, ...] = ()) -> list[Training]:
     """Train whatever is missing, `at_once` side by side; return all trainings."""
-    planned = list(trainings(seeds, extra))
+    planned = trainings(seeds, extra)
     with ThreadPoolExecutor(at_once) as workers:
         running = [workers.submit(training.run) for training in planned]
         for done in tqdm(as_completed(running), total=len(running), desc="trainings"):
@@ -152,12 +157,18 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2, help="trainings side by side")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
     parser.add_argument("--out", type=Path, default=STUDY)
+    parser.add_argument(
+        "--judge-only", action="store_true", help="what has been trained so far"
+    )
     told = parser.parse_args()
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
-    planned = study(told.seeds, at_once=told.at_once, extra=extra)
-    evaluations: dict[str, list[Evaluation]] = {recipe: [] for recipe in RECIPES}
-    for training in tqdm(planned, desc="judging"):
-        evaluations[training.recipe].append(judged_once(training))
+    if told.judge_only:
+        done = [t for t in trainings(told.seeds, extra) if t.bundle() is not None]
+    else:
+        done = study(told.seeds, at_once=told.at_once, extra=extra)
+    evaluations: dict[str, list[Evaluation]] = {}
+    for training in tqdm(done, desc="judging"):
+        evaluations.setdefault(training.recipe, []).append(judged_once(training))
     told.out.parent.mkdir(parents=True, exist_ok=True)
     told.out.write_text(json.dumps(summary(evaluations), indent=1) + "\n")
     print(f"Means and spreads: {told.out}")
