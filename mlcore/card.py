@@ -48,7 +48,7 @@ def card(bundle: Bundle, evaluation: Evaluation, study: Study) -> str:
         + _how_it_was_made(bundle)
         + sections(evaluation, pictures=pictures)
         + "\n"
-        + _over_seeds(study)
+        + over_seeds(study)
         + _LIMITS
     )
 
@@ -88,7 +88,8 @@ _RECIPES = {
 }
 
 
-def _over_seeds(study: Study) -> str:
+def over_seeds(study: Study) -> str:
+    """Write the table of means and deviations."""
     names = [name for name in _RECIPES if name in study]
     shown = {
         "MNIST test, as pixels: accuracy": percent,

@@ -26,7 +26,7 @@ from mlcore.bundle import MANIFEST, Bundle, open_bundle
 from mlcore.data import DataError, load_mnist, load_pen
 from mlcore.evaluate import Evaluation, judge
 
-RECIPES: Mapping[str, tuple[str, ...]] = {
+RECIPES: dict[str, tuple[str, ...]] = {
     "mnist": (),
     "pen": ("--pen",),
     "pen-without-letters": ("--pen", "--leave-out", "letters"),

@@ -1,6 +1,5 @@
 """The documentation is true of the code."""
 
-import json
 import re
 from pathlib import Path
 
@@ -21,21 +20,6 @@ class TestReadme:
         assert set(re.findall(r"(?:`|^)make ([a-z-]+)", README, re.M)) == targets - {
             "help"
         }
-
-    def test_quotes_the_shipped_bundle(self) -> None:
-        manifest = json.loads((ROOT / "mlcore/starter/manifest.json").read_text())
-        test = manifest["metrics"]["mnist_test"]
-
-        (row,) = re.findall(r"\| MNIST test, as `pixels` \|(.*)\|", README)
-
-        assert manifest["digest"][:12] in README
-        assert [cell.strip() for cell in row.split("|")] == [
-            f"{test['digits']:,}",
-            *(
-                f"{test[figure]:.2%}".replace("%", " %")
-                for figure in ("accuracy", "refused", "accuracy_answered", "ece")
-            ),
-        ]
 
 
 class TestApiPage:

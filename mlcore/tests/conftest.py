@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -5,6 +7,7 @@ from mlcore import places
 from mlcore.bundle import Bundle, open_bundle
 from mlcore.data import Mnist, load_mnist
 from mlcore.inference import Recogniser
+from mlcore.tests.making import write_pen_folder
 
 # The same examples on every run: a red test is a change of the code, never of luck.
 # No deadline: the first example pays for imports, and machines differ.
@@ -25,3 +28,9 @@ def starter_bundle() -> Bundle:
 @pytest.fixture(scope="session")
 def starter(starter_bundle: Bundle) -> Recogniser:
     return Recogniser(starter_bundle)
+
+
+@pytest.fixture(scope="session")
+def pen_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as PEN_DIR names one, of our own drawings."""
+    return write_pen_folder(tmp_path_factory.mktemp("pen"))

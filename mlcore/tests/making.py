@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from PIL import Image
 from mlcore import ink, places
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
 from mlcore.calibrate import Calibration
-from mlcore.data import PEN_DIGIT_FILES, read_pen_drawings, scale_to_canvas
+from mlcore.collect import write_pen_drawings
+from mlcore.data import (
+    PEN_DIGIT_FILES,
+    PenDrawing,
+    read_pen_drawings,
+    scale_to_canvas,
+    split_of,
+)
 from mlcore.ink import Points
 from mlcore.specimens import Specimen, specimens
 
@@ -127,3 +135,38 @@ def make_bundle(
         metrics=metrics or {"mnist_test": {"accuracy": 0.5}},
         provenance={"seed": 1},
     )
+
+
+def write_pen_folder(folder: Path) -> Path:
+    """Fill a folder as PEN_DIR names one: two writers and one word of each split."""
+    writers = {split: _in_split(split, "writer", 2) for split in SPLITS}
+    words = {split: _in_split(split, "word", 1) for split in SPLITS}
+    digits = [
+        PenDrawing(f"{writer}-{made.digit}-{made.style}", str(made.digit), writer, s)
+        for of_split in writers.values()
+        for writer in of_split
+        for made in specimens()
+        for s in [made.strokes]
+    ]
+    crossed = [line((0, 0), (90, 100)), line((90, 0), (0, 100))]
+    house = [line((0, 50), (50, 0), (100, 50), (100, 120), (0, 120), (0, 50))]
+    others = [
+        PenDrawing(f"X-{writer}", "X", writer, crossed)
+        for of_split in writers.values()
+        for writer in of_split
+    ] + [
+        PenDrawing(f"sketch-{word}", word, None, house)
+        for of_split in words.values()
+        for word in of_split
+    ]
+    write_pen_drawings(folder / "digits.jsonl.gz", digits)
+    write_pen_drawings(folder / "others.jsonl.gz", others)
+    return folder
+
+
+SPLITS = ("train", "calibration", "judged")
+
+
+def _in_split(split: str, stem: str, count: int) -> list[str]:
+    names = (f"{stem}{number}" for number in range(1000))
+    return list(islice((name for name in names if split_of(name) == split), count))

@@ -1,0 +1,105 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlcore import places, study
+from mlcore.data import DataError, Mnist
+from mlcore.study import RECIPES, Training, judged_once, trainings
+
+
+@pytest.fixture
+def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DIGITSITE_VAR", str(tmp_path / "var"))
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def commands(var: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that were run; each leaves the starter where it was told to."""
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **how: Any) -> None:
+        ran.append(command)
+        out = Path(command[command.index("--out") + 1])
+        shutil.copytree(places.STARTER_BUNDLE, out / "bundle")
+
+    monkeypatch.setattr(study.subprocess, "run", run)
+    return ran
+
+
+class TestTrainings:
+    def test_begin_with_the_main_recipes(self) -> None:
+        planned = [(t.recipe, t.seed) for t in trainings(2)]
+
+        assert planned[:4] == [("mnist", 1), ("pen", 1), ("mnist", 2), ("pen", 2)]
+        assert {recipe for recipe, _ in planned[4:]} == {
+            "pen-without-letters",
+            "pen-without-sketches",
+        }
+        assert len(planned) == 2 * len(RECIPES)
+
+    def test_are_told_recipe_seed_and_place(self, commands: list[list[str]]) -> None:
+        training = Training("pen-without-letters", 3, ("--epochs", "1"))
+
+        training.run()
+
+        (command,) = commands
+        assert command[1:3] == ["-m", "mlcore.train"]
+        told = " ".join(command[3:])
+        assert told == (
+            f"--threads 1 --seed 3 --out {training.folder} "
+            "--pen --leave-out letters --epochs 1"
+        )
+
+    def test_are_not_done_twice(self, commands: list[list[str]]) -> None:
+        Training("mnist", 1).run()
+        Training("mnist", 1).run()
+
+        assert len(commands) == 1
+
+    def test_that_fail_say_so(self, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(RECIPES, "broken", ("--no-such-flag",))
+        training = Training("broken", 1)
+
+        with pytest.raises(subprocess.CalledProcessError):
+            training.run()
+
+        assert "--no-such-flag" in (training.folder / "training.log").read_text()
+
+
+class TestJudging:
+    def test_needs_a_trained_network(self, var: Path) -> None:
+        with pytest.raises(DataError, match="holds no bundle"):
+            judged_once(Training("mnist", 1))
+
+
+class TestCommand:
+    def test_writes_figures_by_seed(
+        self,
+        commands: list[list[str]],
+        mnist: Mnist,
+        tmp_path: Path,
+        pen_folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        few = Mnist(mnist.train, mnist.validation, mnist.test.take(np.arange(30)))
+        monkeypatch.setattr(study, "load_mnist", lambda: few)
+        monkeypatch.setenv("PEN_DIR", str(pen_folder))
+        out = tmp_path / "study.json"
+        monkeypatch.setattr(
+            sys, "argv", ["study", "--seeds", "2", "--at-once", "1", "--out", str(out)]
+        )
+
+        study.main()
+
+        found = json.loads(out.read_text())
+        assert set(found) == set(RECIPES)
+        assert len(commands) == 2 * len(RECIPES)
+        assert len(found["mnist"]["MNIST test, as pixels: accuracy"]) == 2
+        assert len(found["pen"]["sketches: auroc"]) == 2
