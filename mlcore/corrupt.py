@@ -100,6 +100,21 @@ def _lit_from_a_side(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
     return np.asarray(np.rint(grey + rng.normal(0, 3, bitmap.shape)), np.uint8)
 
 
+def _on_printed_lines(*, squared: bool) -> Corruption:
+    """On ruled paper, or squared: grey lines 2 px thick, 35 px apart."""
+
+    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
+        page = np.zeros_like(bitmap)
+        first = int(rng.integers(35))
+        for offset in (0, 1):
+            page[first + offset :: 35] = 110
+            if squared:
+                page[:, first + offset :: 35] = 110
+        return _on_paper(np.maximum(page, bitmap))
+
+    return corrupt
+
+
 def _struck_through(lines: int) -> Corruption:
     """With thin lines drawn through it, a third of a pen wide."""
 
@@ -168,6 +183,8 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "grey paper, grey ink": _levels(140, 60),
     "lit from a side": _lit_from_a_side,
     "JPEG of quality 15": _as_jpeg(15),
+    "on ruled paper": _on_printed_lines(squared=False),
+    "on squared paper": _on_printed_lines(squared=True),
     "one line through it": _struck_through(1),
     "two lines through it": _struck_through(2),
 }

@@ -50,6 +50,10 @@ PHOTO_SIDE_PX = 400
 """Longest side at which ink is looked for in a photo: its grain is averaged away."""
 FAINTEST_CONTRAST = 24
 """Grey levels between paper and ink under which a picture counts as blank."""
+RULING_SHARE = 0.015
+"""Printed lines are thinner than this share of the picture's side,"""
+FAINT_RULING = 0.8
+"""and fainter than this share of the ink, or they are taken for strokes."""
 THINNEST_LINE_SHARE = 0.06
 """Lines thinner than this share of the longest side vanish at 20 px: thicken them."""
 
@@ -232,7 +236,8 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     or light. Contrast is stretched until the darkest ink is 255, what is fainter than
     the paper's own noise is paper, and lines that would vanish at 20 px are thickened.
     A photo, whose paper is noisy or unevenly lit, is smoothed and its paper followed
-    from place to place; a clean picture is left as exact as it is.
+    from place to place; a clean picture is left as exact as it is. The lines of ruled
+    and squared paper are taken out.
 
     Args:
         grey: (H, W) uint8, from `decode_picture`.
@@ -260,7 +265,10 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     faintest = 0.25 if is_photo else 0.06
     ink[ink < max(faintest * 255.0, 6 * noise * 255.0 / contrast)] = 0
     bitmap = np.asarray(np.rint(np.clip(ink, 0, 255)), np.uint8)
-    return _thicken_thin_lines(_without_specks(bitmap) if is_photo else bitmap)
+    bare = _without_ruling(bitmap)
+    if is_photo or bare is not bitmap:
+        bare = _without_specks(bare)
+    return _thicken_thin_lines(bare)
 
 
 def _smoothed(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -275,6 +283,60 @@ def _local_paper(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     smooth = cv2.GaussianBlur(medians.astype(np.float32), (0, 0), 4)
     size = (grey.shape[1], grey.shape[0])
     return np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR))
+
+
+def _without_ruling(bitmap: Bitmap) -> Bitmap:
+    """Take out printed lines: thin, from edge to edge, fainter than the ink.
+
+    Where a stroke crosses a line the ink is thick, and stays.
+
+    Returns:
+        The bitmap itself where it has no such lines.
+    """
+    level = _without_lines_across(bitmap)
+    # Their crossings with level lines are thin by now.
+    turned = level.T
+    upright = _without_lines_across(turned)
+    return level if upright is turned else np.ascontiguousarray(upright.T)
+
+
+def _without_lines_across(bitmap: Bitmap) -> Bitmap:
+    ruling = _lines_across(bitmap)
+    drawn = bitmap[(bitmap > 0) & ~ruling]
+    if (
+        not ruling.any()
+        or drawn.size == 0
+        or np.median(bitmap[ruling]) > FAINT_RULING * np.quantile(drawn, 0.9)
+    ):
+        return bitmap
+    return np.where(ruling, 0, bitmap).astype(np.uint8)
+
+
+def _lines_across(bitmap: Bitmap) -> NDArray[np.bool_]:
+    """Mark thin lines that run from the left edge to the right one, or nearly."""
+    height, width = bitmap.shape
+    margin = max(1, width // 20)
+    if not (bitmap[:, :margin].any() and bitmap[:, -margin:].any()):
+        return np.zeros(bitmap.shape, bool)
+    mask = (bitmap > 0).astype(np.uint8)
+    thickest = max(3, round(RULING_SHARE * max(height, width)))
+    thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
+    thin = mask & ~thick
+    runs = cv2.morphologyEx(
+        thin, cv2.MORPH_OPEN, np.ones((1, max(8, width // 20)), np.uint8)
+    )
+    # Strokes that cross a line part it, or cover it for a stretch.
+    whole = cv2.morphologyEx(
+        cv2.copyMakeBorder(runs, 0, 0, width, width, cv2.BORDER_REPLICATE),
+        cv2.MORPH_CLOSE,
+        np.ones((1, width // 2 + 1), np.uint8),
+    )[:, width:-width]
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(whole)
+    is_line = facts[:, cv2.CC_STAT_WIDTH] >= 0.9 * width
+    is_line[0] = False  # the paper
+    # with the anti-aliased pixels above and below
+    band = cv2.dilate(is_line[parts].astype(np.uint8), np.ones((3, 1), np.uint8))
+    return (band & thin).astype(bool)
 
 
 def _without_specks(bitmap: Bitmap) -> Bitmap:

@@ -16,6 +16,7 @@ from mlcore.ink import (
     MAX_PIXELS,
     MAX_STORED_SIDE_PX,
     RASTER_PX,
+    Bitmap,
     PictureError,
     Points,
     decode_data_url,
@@ -614,6 +615,50 @@ class TestFindInk:
 
         # Measured: 0.022 to 0.029. The canvas's pen is thinner than the reading pen.
         assert np.mean(gaps) < 0.035
+
+
+class TestRuledPaper:
+    @staticmethod
+    def on_lines(bitmap: Bitmap, *, level: int, squared: bool) -> Bitmap:
+        lines = np.zeros_like(bitmap)
+        for offset in (12, 13):
+            lines[offset::40] = level
+            if squared:
+                lines[:, offset::40] = level
+        return np.asarray(255 - np.maximum(lines, bitmap), np.uint8)
+
+    @pytest.mark.parametrize("squared", [False, True])
+    @pytest.mark.parametrize(
+        "name", ["2 plain", "3 flat-topped", "4 open", "7 crossed"]
+    )
+    def test_is_told_from_ink(self, name: str, squared: bool) -> None:
+        drawn = draw_on_canvas(
+            specimen(name).strokes, width=280, height=280, pen_width=9
+        )
+
+        found = find_ink(self.on_lines(drawn, level=100, squared=squared))
+
+        bare = find_ink(255 - drawn)
+        assert (found[bare == 0] == 0).mean() > 0.97
+        assert (found[bare > 200] > 128).mean() > 0.97
+
+    def test_of_lines_as_dark_as_ink_is_left_alone(self) -> None:
+        drawn = draw_on_canvas(
+            specimen("3 round").strokes, width=280, height=280, pen_width=9
+        )
+
+        found = find_ink(self.on_lines(drawn, level=255, squared=False))
+
+        assert (found > 0).sum() > 2 * (find_ink(255 - drawn) > 0).sum()
+
+    def test_is_not_seen_in_a_stroke_from_edge_to_edge(self) -> None:
+        bitmap = np.zeros((100, 80), np.uint8)
+        bitmap[2:5] = 255  # the bar of a seven, cut out at its ends
+        bitmap[2:100, 76:79] = 255
+
+        found = find_ink(255 - bitmap)
+
+        assert (found[: len(found) // 4] > 0).any(axis=0).mean() > 0.8
 
 
 class TestStoredPng:
