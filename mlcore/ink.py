@@ -336,7 +336,7 @@ def _lines_across(bitmap: Bitmap) -> NDArray[np.bool_]:
     is_line[0] = False  # the paper
     # with the anti-aliased pixels above and below
     band = cv2.dilate(is_line[parts].astype(np.uint8), np.ones((3, 1), np.uint8))
-    return (band & thin).astype(bool)
+    return np.asarray(band & thin, bool)
 
 
 def _without_specks(bitmap: Bitmap) -> Bitmap:

@@ -118,7 +118,27 @@ def train(config: TrainConfig) -> Bundle:
         config=config,
         rng=rng,
     )
-    network = in_float32(network, dropout=config.dropout)
+    minutes = (time.monotonic() - started) / 60
+    bundle = finish(
+        in_float32(network, dropout=config.dropout),
+        mnist=mnist,
+        held_out=held_out,
+        config=config,
+        provenance=run_provenance(config, commit=commit, minutes=minutes),
+    )
+    record_run(config, bundle=bundle, history=history)
+    return bundle
+
+
+def finish(
+    network: keras.Model,
+    *,
+    mnist: Mnist,
+    held_out: Mapping[str, Digits],
+    config: TrainConfig,
+    provenance: Mapping[str, Any],
+) -> Bundle:
+    """Convert a trained network, calibrate it as it serves, judge it and save it."""
     files = {
         SERVED_WEIGHTS: served_weights(network),
         KERAS_WEIGHTS: keras_weights(network),
@@ -132,33 +152,26 @@ def train(config: TrainConfig) -> Bundle:
             unsure=config.unsure_share,
         ),
     )
-    minutes = (time.monotonic() - started) / 60
-    provenance = run_provenance(config, commit=commit, minutes=minutes)
+
+    def write(parent: Path, metrics: Mapping[str, Any]) -> Bundle:
+        return write_bundle(
+            parent,
+            files=files,
+            calibration=calibration,
+            metrics=metrics,
+            provenance=provenance,
+        )
+
     with tempfile.TemporaryDirectory() as scratch:
         # Measured through the serving path, so on a bundle; the one that is kept
         # carries the figures.
-        draft = write_bundle(
-            Path(scratch),
-            files=files,
-            calibration=calibration,
-            metrics={},
-            provenance=provenance,
-        )
+        draft = Recogniser(write(Path(scratch), {}))
         metrics = {
-            "mnist_validation": read_mnist(
-                Recogniser(draft), mnist.validation
-            ).figures(),
-            "mnist_test": read_mnist(Recogniser(draft), mnist.test).figures(),
+            "mnist_validation": read_mnist(draft, mnist.validation).figures(),
+            "mnist_test": read_mnist(draft, mnist.test).figures(),
         }
-    bundle = write_bundle(
-        Path(config.out) if config.out else places.data_folder() / "bundles",
-        files=files,
-        calibration=calibration,
-        metrics=metrics,
-        provenance=provenance,
-    )
-    record_run(config, bundle=bundle, history=history)
-    return bundle
+    folder = Path(config.out) if config.out else places.data_folder() / "bundles"
+    return write(folder, metrics)
 
 
 def training_pool(

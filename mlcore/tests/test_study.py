@@ -29,7 +29,7 @@ def commands(var: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         out = Path(command[command.index("--out") + 1])
         shutil.copytree(places.STARTER_BUNDLE, out / "bundle")
 
-    monkeypatch.setattr(study.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return ran
 
 
