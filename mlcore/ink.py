@@ -321,7 +321,7 @@ def _lines_across(bitmap: Bitmap) -> NDArray[np.bool_]:
     mask = (bitmap > 0).astype(np.uint8)
     thickest = max(3, round(RULING_SHARE * max(height, width)))
     thick = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((thickest + 1, 1), np.uint8))
-    thin = mask & ~thick
+    thin = cv2.subtract(mask, thick)
     runs = cv2.morphologyEx(
         thin, cv2.MORPH_OPEN, np.ones((1, max(8, width // 20)), np.uint8)
     )
