@@ -336,7 +336,7 @@ def _lines_across(bitmap: Bitmap) -> NDArray[np.bool_]:
     is_line[0] = False  # the paper
     # with the anti-aliased pixels above and below
     band = cv2.dilate(is_line[parts].astype(np.uint8), np.ones((3, 1), np.uint8))
-    return np.asarray(band & thin, bool)
+    return np.asarray(cv2.bitwise_and(band, thin) > 0, np.bool_)
 
 
 def _without_specks(bitmap: Bitmap) -> Bitmap:
