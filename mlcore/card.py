@@ -72,7 +72,9 @@ def _how_it_was_made(bundle: Bundle) -> str:
         f"Trained on: {provenance['trained_on']}. Finished "
         f"{provenance['finished'][:10]} after {provenance['minutes']} minutes on "
         f"{provenance['machine']}, by commit `{provenance['commit'][:12]}` with "
-        f"{versions}.\n\n{config}"
+        f"{versions}"
+        + (f"; {provenance['softened']}" if "softened" in provenance else "")
+        + f".\n\n{config}"
         f"Calibrated on held-out digits: temperature {calibration.temperature:.3f}; "
         f"refused as several above {calibration.several_above:.3f}, as not a digit "
         f"below a digitness of {calibration.digitness_below:.3f}, as unsure below a "
