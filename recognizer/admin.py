@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
@@ -77,15 +78,15 @@ class SubmissionAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    def drawing_svg(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def drawing_svg(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         """Answer a drawing's picture to staff."""
         drawing = self._drawing_to_view(request, pk)
-        return picture_response(svg_of(drawing).encode(), "image/svg+xml")
+        return picture_response(request, svg_of(drawing).encode(), "image/svg+xml")
 
-    def seen_png(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def seen_png(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         """Answer the 28x28 picture the model saw."""
         image = engine.seen_in(self._drawing_to_view(request, pk))
-        return picture_response(engine.seen_png(image), "image/png")
+        return picture_response(request, engine.seen_png(image), "image/png")
 
     def _drawing_to_view(self, request: HttpRequest, pk: UUID) -> Drawing:
         """Return a drawing to who may view them; being staff is not enough."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from mlcore import places
@@ -50,6 +51,20 @@ def active_model(db: None, settings: LazySettings, tmp_path: Path) -> ModelVersi
 def program() -> Client:
     """A program: no CSRF exemption, no headers of a browser."""
     return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def reviewer(db: None) -> User:
+    """A user who may decide what drawings show."""
+    user = User.objects.create_user("reviewer")
+    user.user_permissions.add(Permission.objects.get(codename="add_label"))
+    return user
+
+
+def bearer(user: User, *scopes: str) -> dict[str, str]:
+    """Return the headers of a program with a new token of this user."""
+    _, text = services.make_token(user=user, name="test", scopes=scopes)
+    return {"Authorization": f"Bearer {text}"}
 
 
 def post_json(client: Client, path: str, body: Any, **headers: str) -> Any:
