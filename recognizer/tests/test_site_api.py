@@ -301,7 +301,7 @@ class TestHttp:
         self, program: Client, reviewer: User, active_model: ModelVersion
     ) -> None:
         first, second = reviewer.visitors.create(), reviewer.visitors.create()
-        made = []
+        made: list[str] = []
         for number in range(6):
             submission = make_submission(visitor=(first, second)[number % 2])
             submission.predictions.create(
