@@ -85,6 +85,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
     "recognizer",
 ]
 MIDDLEWARE = [
@@ -196,6 +198,17 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["recognizer.api.json.JSONParser"],
     "URL_FORMAT_OVERRIDE": None,  # answers are JSON; ?format= is an unknown filter
     "EXCEPTION_HANDLER": "recognizer.api.errors.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Digitsite",
+    "DESCRIPTION": "Reads drawn digits, keeps them, and takes corrections.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["recognizer.api.schema.finish_schema"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
 }
 
 # --- what we take in -----------------------------------------------------------------

@@ -5,6 +5,7 @@ from django.contrib.auth.views import LogoutView
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from recognizer import accounts, views
 
@@ -23,6 +24,14 @@ urlpatterns = [
         name="account-token-revoke",
     ),
     path("api/v1/", include("recognizer.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(
+            template_name="recognizer/api_docs.html", url_name="schema"
+        ),
+        name="api-docs",
+    ),
     path("api/", views.unknown_api_address),
     path("api/<path:rest>", views.unknown_api_address),
     path("admin/", admin.site.urls),

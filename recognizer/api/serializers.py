@@ -33,7 +33,7 @@ from recognizer.visitors import Caller
 # --- in ------------------------------------------------------------------------------
 
 _WAYS = ("strokes", "image", "pixels")
-_POINTERS = tuple(pointer for pointer in Submission.Pointer.values if pointer)
+POINTERS = tuple(pointer for pointer in Submission.Pointer.values if pointer)
 
 
 def drawing_in(data: Any) -> Drawing:
@@ -81,14 +81,17 @@ def drawings_in(data: Any) -> list[Any]:
     return drawings
 
 
-def include_in(value: str) -> frozenset[str]:
+def include_in(query: Mapping[str, str]) -> frozenset[str]:
     """Judge `?include=`: a comma-separated list of extras."""
-    asked = frozenset(word.strip() for word in value.split(",") if word.strip())
+    if "include" not in query:
+        return frozenset()
+    value = query["include"]
+    asked = frozenset(value.split(","))
     unknown = sorted(asked - {"seen", "why"})
     if unknown:
         raise DrawingError(
             "invalid",
-            f"include knows seen and why, not {', '.join(unknown)[:80]}.",
+            f"include knows seen and why, not {', '.join(unknown)[:80]!r}.",
             {"include": value[:80]},
         )
     return asked
@@ -182,18 +185,18 @@ def feedback_in(data: Any, *, shown_digit: int | None) -> FeedbackIn:
         if digit is not None:
             raise _bad("A digit goes with the verdict wrong only.", "digit", digit)
         return FeedbackIn(verdict, None)
-    if not _is_digit(digit):
+    if (true_digit := _digit(digit)) is None:
         raise _bad(
             "wrong needs the true digit, a whole number from 0 to 9; if it is none, "
             "the verdict is not_a_digit.",
             "digit",
             digit,
         )
-    if digit == shown_digit:
+    if true_digit == shown_digit:
         raise _bad(
-            f"{digit} is what was read: then the verdict is right.", "digit", digit
+            f"{true_digit} is what was read: then the verdict is right.", "digit", digit
         )
-    return FeedbackIn(verdict, digit)
+    return FeedbackIn(verdict, true_digit)
 
 
 @dataclass(frozen=True)
@@ -215,9 +218,9 @@ def label_in(data: Any) -> LabelIn:
             digit,
         )
     if rejected is None:
-        if not _is_digit(digit):
+        if (named := _digit(digit)) is None:
             raise _bad("digit is a whole number from 0 to 9.", "digit", digit)
-        return LabelIn(digit, "")
+        return LabelIn(named, "")
     if rejected not in Rejection.values:
         raise _bad(
             f"rejected is one of {', '.join(Rejection.values)}.", "rejected", rejected
@@ -225,8 +228,9 @@ def label_in(data: Any) -> LabelIn:
     return LabelIn(None, rejected)
 
 
-def _is_digit(value: Any) -> bool:
-    return type(value) is int and 0 <= value <= 9
+def _digit(value: Any) -> int | None:
+    """Return a digit as one, whether it came as 7 or as 7.0; None where it is none."""
+    return int(value) if _is_number(value) and value in range(10) else None
 
 
 def _strokes(value: Any) -> list[list[list[float]]]:
@@ -304,7 +308,12 @@ def _pixels(value: Any) -> np.ndarray:
         if (
             not isinstance(row, list)
             or len(row) != 28
-            or not all(type(pixel) is int and 0 <= pixel <= 255 for pixel in row)
+            or not all(
+                # JSON knows no integers: 7.0 is the number 7.
+                (type(pixel) is int or (type(pixel) is float and pixel.is_integer()))
+                and 0 <= pixel <= 255
+                for pixel in row
+            )
         ):
             raise _bad(message, f"pixels[{number}]", row)
     return np.array(value, np.uint8)
@@ -313,8 +322,8 @@ def _pixels(value: Any) -> np.ndarray:
 def _pointer(value: Any) -> str:
     if value in ("", None):
         return ""
-    if value not in _POINTERS:
-        raise _bad(f"pointer is one of {', '.join(_POINTERS)}.", "pointer", value)
+    if value not in POINTERS:
+        raise _bad(f"pointer is one of {', '.join(POINTERS)}.", "pointer", value)
     return str(value)
 
 

@@ -35,6 +35,14 @@ from recognizer.api import export
 from recognizer.api.errors import drawing_error_body
 from recognizer.api.filters import FILTERS, filtered, refuse_unknown
 from recognizer.api.json import JSONParser, PictureParser, canonical
+from recognizer.api.schema import (
+    AS,
+    DRAWING_BODIES,
+    FILTER_PARAMETERS,
+    INCLUDE,
+    PAGE_PARAMETERS,
+    call,
+)
 from recognizer.api.serializers import (
     consent_in,
     drawing_in,
@@ -77,7 +85,8 @@ class RecognizerView(APIView):
         """Refuse what a browser sends for another site's page."""
         super().initial(request, *args, **kwargs)
         method = "GET" if request.method == "HEAD" else request.method or ""
-        refuse_unknown(request.query_params, self.parameters.get(method, ()))
+        if method in self.allowed_methods:  # else it is a 405
+            refuse_unknown(request.query_params, self.parameters.get(method, ()))
         came_from = request.headers.get("Sec-Fetch-Site", "")
         if request.method not in ("GET", "HEAD", "OPTIONS") and (
             came_from in _FROM_OTHER_PAGES
@@ -121,9 +130,17 @@ class ReadingsView(RecognizerView):
     scopes: Mapping[str, str] = {"POST": Scope.READ}
     parameters: Mapping[str, Sequence[str]] = {"POST": ["include"]}
 
+    @call(
+        "readDrawings",
+        "Read drawings and store nothing",
+        tag="readings",
+        takes="ReadingsRequest",
+        answers={200: "Readings"},
+        parameters=[INCLUDE],
+    )
     def post(self, request: Request) -> Response:
         """Answer one reading, or one error, for each drawing, in order."""
-        include = include_in(request.query_params.get("include", ""))
+        include = include_in(request.query_params)
         batch = drawings_in(request.data)
         version = services.active_model()
         recogniser = engine.recogniser_for(version)
@@ -155,6 +172,13 @@ class SubmissionsView(RecognizerView):
         "POST": ["include"],
     }
 
+    @call(
+        "listSubmissions",
+        "List one's own submissions",
+        tag="submissions",
+        answers={200: "SubmissionPage"},
+        parameters=[*FILTER_PARAMETERS, *PAGE_PARAMETERS],
+    )
     def get(self, request: Request) -> Response:
         """Answer one page of one's own submissions, newest first."""
         place = page_in(request.query_params)
@@ -173,9 +197,18 @@ class SubmissionsView(RecognizerView):
             }
         )
 
+    @call(
+        "storeDrawing",
+        "Read a drawing and keep it",
+        tag="submissions",
+        takes=DRAWING_BODIES,
+        answers={201: "Submission"},
+        parameters=[INCLUDE],
+        once=True,
+    )
     def post(self, request: Request) -> Response:
         """Store one drawing with its prediction."""
-        include = include_in(request.query_params.get("include", ""))
+        include = include_in(request.query_params)
         caller = caller_of(request)
         content = _content_of(request)
         once = _request_key(request, caller, content)
@@ -192,6 +225,12 @@ class SubmissionsView(RecognizerView):
             remember_visitor(response, submission.visitor)
         return response
 
+    @call(
+        "deleteSubmissions",
+        "Delete all of one's own submissions",
+        tag="submissions",
+        answers={204: None},
+    )
     def delete(self, request: Request) -> Response:
         """Delete all of one's own submissions with their chains."""
         own = Submission.objects.owned_by(*caller_of(request).visitors)
@@ -204,12 +243,27 @@ class SubmissionView(RecognizerView):
 
     parameters: Mapping[str, Sequence[str]] = {"GET": ["include"]}
 
+    @call(
+        "getSubmission",
+        "Get a submission",
+        tag="submissions",
+        answers={200: "Submission"},
+        parameters=[INCLUDE],
+        of_one=True,
+    )
     def get(self, request: Request, submission_id: UUID) -> Response:
         """Answer the submission with its prediction."""
-        include = include_in(request.query_params.get("include", ""))
+        include = include_in(request.query_params)
         submission = _own_submission(request, submission_id)
         return Response(submission_out(submission, extras=_extras(include, submission)))
 
+    @call(
+        "deleteSubmission",
+        "Delete a submission",
+        tag="submissions",
+        answers={204: None},
+        of_one=True,
+    )
     def delete(self, request: Request, submission_id: UUID) -> Response:
         """Delete the submission with its chain."""
         own = Submission.objects.owned_by(*caller_of(request).visitors)
@@ -221,6 +275,15 @@ class SubmissionView(RecognizerView):
 class FeedbackView(RecognizerView):
     """The visitor's answer to what they were shown."""
 
+    @call(
+        "giveFeedback",
+        "Say whether a submission was read right",
+        tag="submissions",
+        takes="FeedbackRequest",
+        answers={201: "Submission"},
+        of_one=True,
+        once=True,
+    )
     def post(self, request: Request, submission_id: UUID) -> Response:
         """Add an answer; the latest counts, all are kept."""
         submission = _own_submission(request, submission_id)
@@ -237,6 +300,15 @@ class LabelView(RecognizerView):
 
     scopes: Mapping[str, str] = {"POST": Scope.REVIEW}
 
+    @call(
+        "labelSubmission",
+        "Decide what a submission shows",
+        tag="review",
+        takes="LabelRequest",
+        answers={201: "Submission"},
+        of_one=True,
+        once=True,
+    )
     def post(self, request: Request, submission_id: UUID) -> Response:
         """Add a decision; the latest counts, all are kept."""
         given = label_in(request.data)
@@ -258,6 +330,13 @@ class ExportView(RecognizerView):
     content_negotiation_class = AnyAccept
     parameters: Mapping[str, Sequence[str]] = {"GET": ["as", *FILTERS]}
 
+    @call(
+        "exportSubmissions",
+        "Export one's own submissions",
+        tag="submissions",
+        files=["application/x-ndjson", "application/zip"],
+        parameters=[AS, *FILTER_PARAMETERS],
+    )
     def get(self, request: Request) -> StreamingHttpResponse:
         """Stream the file."""
         stream, media_type, name = _EXPORTS[export_in(request.query_params)]
@@ -280,10 +359,18 @@ _EXPORTS: Mapping[str, tuple[Callable[[Any, Any], Iterator[bytes]], str, str]] =
 class MeView(RecognizerView):
     """Who is calling, and whether their drawings may train models."""
 
+    @call("getMe", "Who is calling", tag="me", answers={200: "Me"})
     def get(self, request: Request) -> Response:
         """Answer who is calling."""
         return Response(me_out(caller_of(request)))
 
+    @call(
+        "setConsent",
+        "Say whether one's drawings may train models",
+        tag="me",
+        takes="ConsentRequest",
+        answers={200: "Me"},
+    )
     def patch(self, request: Request) -> Response:
         """Note the consent, for all drawings so far and to come."""
         may_train = consent_in(request.data)
@@ -303,6 +390,12 @@ class MeView(RecognizerView):
 class ModelsView(RecognizerView):
     """The models the site knows."""
 
+    @call(
+        "listModels",
+        "List the models",
+        tag="site",
+        answers={200: "ModelVersions"},
+    )
     def get(self, request: Request) -> Response:
         """Answer all versions, newest first."""
         return Response(
@@ -313,6 +406,12 @@ class ModelsView(RecognizerView):
 class ActiveModelView(RecognizerView):
     """The model that reads now."""
 
+    @call(
+        "getActiveModel",
+        "Get the model that reads now",
+        tag="site",
+        answers={200: "ModelVersion"},
+    )
     def get(self, request: Request) -> Response:
         """Answer the version."""
         return Response(model_out(services.active_model()))
@@ -321,6 +420,7 @@ class ActiveModelView(RecognizerView):
 class StatsView(RecognizerView):
     """The numbers of the whole site."""
 
+    @call("getStats", "Get the site's numbers", tag="site", answers={200: "Stats"})
     def get(self, request: Request) -> Response:
         """Answer them."""
         return Response(stats_out(selectors.stats()))
@@ -331,6 +431,13 @@ class SubmissionSvgView(RecognizerView):
 
     content_negotiation_class = AnyAccept
 
+    @call(
+        "getSubmissionSvg",
+        "Get a drawing as SVG",
+        tag="submissions",
+        files=["image/svg+xml"],
+        of_one=True,
+    )
     def get(self, request: Request, submission_id: UUID) -> HttpResponseBase:
         """Answer the picture."""
         submission = _own_submission(request, submission_id)
@@ -344,6 +451,13 @@ class SubmissionPngView(RecognizerView):
 
     content_negotiation_class = AnyAccept
 
+    @call(
+        "getSubmissionPng",
+        "Get a drawing as PNG",
+        tag="submissions",
+        files=["image/png"],
+        of_one=True,
+    )
     def get(self, request: Request, submission_id: UUID) -> HttpResponseBase:
         """Answer the picture."""
         submission = _own_submission(request, submission_id)

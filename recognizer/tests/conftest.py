@@ -1,5 +1,6 @@
 """What the tests of the site share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mlcore import places
 from mlcore.bundle import open_bundle
 from recognizer import services
 from recognizer.models import ModelVersion
+from recognizer.tests.live import Server, serving
 
 SEVEN: dict[str, Any] = {
     "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
@@ -45,6 +47,13 @@ def active_model(db: None, settings: LazySettings, tmp_path: Path) -> ModelVersi
     """The starter, registered in the test's database."""
     settings.BUNDLE_CACHE = tmp_path / "bundles"
     return services.prepare_models(starter=open_bundle(settings.STARTER_BUNDLE))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server, shared by the tests that need one."""
+    with serving(tmp_path_factory.mktemp("var")) as running:
+        yield running
 
 
 @pytest.fixture
