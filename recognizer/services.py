@@ -131,11 +131,13 @@ def give_feedback(
     """
 
     def store() -> Submission:
-        Feedback.objects.create(submission=submission, verdict=verdict, digit=digit)
-        submission.verdict = "" if verdict == Verdict.WITHDRAWN else verdict
-        submission.corrected_digit = digit
-        submission.save(update_fields=["verdict", "corrected_digit"])
-        return submission
+        # Two answers at once: the latest fact and the derived columns are one's.
+        locked = _locked(Submission.objects.filter(pk=submission.pk)).get()
+        Feedback.objects.create(submission=locked, verdict=verdict, digit=digit)
+        locked.verdict = "" if verdict == Verdict.WITHDRAWN else verdict
+        locked.corrected_digit = digit
+        locked.save(update_fields=["verdict", "corrected_digit"])
+        return locked
 
     return _stored_under(once) or _store(store, once=once)
 
@@ -225,7 +227,7 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
     total = 0
     while True:
         with transaction.atomic():
-            gone = list(_locked(chunk)[:_DELETED_AT_ONCE])
+            gone = list(_locked(chunk).defer("strokes")[:_DELETED_AT_ONCE])
             for submission in gone:
                 tallies.take_away(tallies.tallies_of(submission))
             Submission.objects.filter(pk__in=[one.pk for one in gone]).delete()
@@ -248,8 +250,10 @@ def rebuild_derived() -> int:
     counts: Counter[str] = Counter()
     with transaction.atomic():
         everything = _locked(Submission.objects.all()).prefetch_related(
-            Prefetch("feedback", Feedback.objects.order_by("pk"), to_attr="said"),
-            Prefetch("labels", Label.objects.order_by("pk"), to_attr="decided"),
+            Prefetch(
+                "feedback", Feedback.objects.order_by("created_at"), to_attr="said"
+            ),
+            Prefetch("labels", Label.objects.order_by("created_at"), to_attr="decided"),
         )
         for submission in everything.iterator(chunk_size=200):
             mended += _rederive(submission)

@@ -16,6 +16,7 @@ from recognizer.api.auth import InsufficientScopeError, InvalidTokenError
 from recognizer.api.throttles import ThrottledError
 from recognizer.drawing import DrawingError
 from recognizer.ml.engine import ReaderUnavailableError
+from recognizer.models import Submission
 from recognizer.services import KeyReusedError
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         case DrawingError():
             status = 413 if exc.code in _TOO_LARGE else 400
             body = drawing_error_body(exc)
-        case Http404() | exceptions.NotFound():
+        # The last: deleted between the look and the change.
+        case Http404() | exceptions.NotFound() | Submission.DoesNotExist():
             status = 404
             body = error_body("not_found", "There is nothing of yours at this address.")
         case KeyReusedError():

@@ -65,7 +65,7 @@ from recognizer.ml import engine
 from recognizer.models import Scope, Submission
 from recognizer.services import RequestKey
 from recognizer.svg import svg_of
-from recognizer.visitors import Caller, caller_of, remember_visitor
+from recognizer.visitors import caller_of, remember_visitor
 
 _FROM_OTHER_PAGES = {"cross-site", "same-site"}
 
@@ -85,7 +85,7 @@ class RecognizerView(APIView):
         """Refuse what a browser sends for another site's page."""
         super().initial(request, *args, **kwargs)
         method = "GET" if request.method == "HEAD" else request.method or ""
-        if method in self.allowed_methods:  # else it is a 405
+        if method != "OPTIONS" and method in self.allowed_methods:  # else a 405
             refuse_unknown(request.query_params, self.parameters.get(method, ()))
         came_from = request.headers.get("Sec-Fetch-Site", "")
         if request.method not in ("GET", "HEAD", "OPTIONS") and (
@@ -211,7 +211,7 @@ class SubmissionsView(RecognizerView):
         include = include_in(request.query_params)
         caller = caller_of(request)
         content = _content_of(request)
-        once = _request_key(request, caller, content)
+        once = _request_key(request, content)
         drawing = _drawing_of(content)
         submission = services.submit_drawing(
             drawing=drawing,
@@ -288,7 +288,7 @@ class FeedbackView(RecognizerView):
         """Add an answer; the latest counts, all are kept."""
         submission = _own_submission(request, submission_id)
         given = feedback_in(request.data, shown_digit=submission.shown_digit)
-        once = _request_key(request, caller_of(request), request.data)
+        once = _request_key(request, request.data)
         stored = services.give_feedback(
             submission=submission, verdict=given.verdict, digit=given.digit, once=once
         )
@@ -312,14 +312,13 @@ class LabelView(RecognizerView):
     def post(self, request: Request, submission_id: UUID) -> Response:
         """Add a decision; the latest counts, all are kept."""
         given = label_in(request.data)
-        caller = caller_of(request)
         anybodys = Submission.objects.with_shown_prediction()
         stored = services.label_submission(
             submission=get_object_or_404(anybodys, pk=submission_id),
-            reviewer=cast(User, caller.user),  # the scope review has seen to it
+            reviewer=cast(User, request.user),  # the scope review has seen to it
             digit=given.digit,
             rejected=given.rejected,
-            once=_request_key(request, caller, request.data),
+            once=_request_key(request, request.data),
         )
         return Response(submission_out(stored), status=201)
 
@@ -518,7 +517,7 @@ def _own_submission(request: Request, submission_id: UUID) -> Submission:
     return get_object_or_404(owned.with_shown_prediction(), pk=submission_id)
 
 
-def _request_key(request: Request, caller: Caller, content: Any) -> RequestKey | None:
+def _request_key(request: Request, content: Any) -> RequestKey | None:
     """Take the `Idempotency-Key` of a call; None without.
 
     The digest is of what the body means: a form's boundary differs each time.
@@ -526,7 +525,8 @@ def _request_key(request: Request, caller: Caller, content: Any) -> RequestKey |
     if "Idempotency-Key" not in request.headers:
         return None
     key = idempotency_key_in(request.headers["Idempotency-Key"])
-    if caller.key is None:
+    owner = caller_of(request).key
+    if owner is None:
         raise DrawingError(
             "unknown_visitor",
             "An Idempotency-Key needs to know whose it is: keep the cookie of your "
@@ -534,7 +534,7 @@ def _request_key(request: Request, caller: Caller, content: Any) -> RequestKey |
         )
     body = content if isinstance(content, bytes) else canonical(content)
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + body)
-    return RequestKey(caller.key, key, digest.hexdigest())
+    return RequestKey(owner, key, digest.hexdigest())
 
 
 def _content_of(request: Request) -> Any:

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+
 from mlcore import places
 
 _MAKE_USER = """
@@ -84,10 +87,29 @@ def start_site(
 @contextmanager
 def serving(var: Path, **variables: str) -> Iterator[Server]:
     """Serve a data folder while the block runs."""
-    process, url = start_site(var, variables)
-    try:
-        yield Server(url, var, tuple(variables.items()))
-    finally:
-        process.terminate()
-        process.communicate(timeout=40)
-    assert process.returncode == 0
+    var.mkdir(exist_ok=True)
+    with _database_of_its_own() as database:
+        process, url = start_site(var, {**variables, **database})
+        try:
+            yield Server(url, var, tuple({**variables, **database}.items()))
+        finally:
+            process.terminate()
+            process.communicate(timeout=40)
+        assert process.returncode == 0
+
+
+@contextmanager
+def _database_of_its_own() -> Iterator[dict[str, str]]:
+    """Make a database where they run on PostgreSQL; SQLite's is in the data folder."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield {}
+        return
+    name = sql.Identifier(f"live_{os.urandom(6).hex()}")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        try:
+            yield {"DATABASE_URL": f"{url.rpartition('/')[0]}/{name.as_string()[1:-1]}"}
+        finally:
+            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            connection.execute(drop.format(name))

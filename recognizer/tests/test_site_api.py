@@ -1,8 +1,10 @@
 """me/, models/, stats/, and what all calls have in common."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -195,6 +197,21 @@ class TestDerived:
         assert mended == 0
         assert list(Submission.objects.order_by("pk").values()) == kept
         assert set(Tally.objects.values_list("name", "count")) == numbers
+
+    def test_numbers_of_a_site_that_did_not_count_are_found(
+        self, program: Client
+    ) -> None:
+        for drawing in (SEVEN, SEVEN, BLANK):
+            post_json(program, URL, drawing)
+        numbers = set(Tally.objects.values_list("name", "count"))
+        Tally.objects.all().delete()
+
+        first_count = import_module("recognizer.migrations.0003_tally_what_is_there")
+        first_count.tally(apps, None)
+
+        assert set(Tally.objects.values_list("name", "count")) == numbers
+        first_count.forget(apps, None)
+        assert not Tally.objects.exists()
 
     def test_columns_that_are_wrong_are_mended(
         self, program: Client, reviewer: User
