@@ -96,6 +96,16 @@ class RecognizerView(APIView):
                 "from a program."
             )
 
+    def perform_authentication(self, request: Request) -> None:
+        """Sign in and count the call: one that is refused counts too."""
+        try:
+            super().perform_authentication(request)
+        finally:
+            super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Do nothing more: the call was counted with signing in."""
+
     def finalize_response(
         self, request: Request, response: Any, *args: object, **kwargs: object
     ) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
@@ -75,6 +76,25 @@ class TestLimit:
             headers = bearer(reviewer, "read")
             assert statuses(Client(), 9, headers=headers) == [200] * 8 + [429]
         assert statuses(signed_in, 9) == [200] * 8 + [429]
+
+    @pytest.mark.parametrize(
+        ("method", "path", "headers", "refused"),
+        [
+            ("get", URL, {"Authorization": "Bearer dgs_guessed"}, 401),
+            ("post", f"/api/v1/submissions/{UUID(int=0)}/label/", {}, 401),
+            ("post", URL, {"Sec-Fetch-Site": "cross-site"}, 403),
+        ],
+    )
+    def test_counts_what_is_refused_as_well(
+        self, method: str, path: str, headers: dict[str, str], refused: int
+    ) -> None:
+        client = Client()
+
+        answers = [
+            getattr(client, method)(path, headers=headers).status_code for _ in range(6)
+        ]
+
+        assert answers == [refused] * 4 + [429] * 2
 
     def test_can_be_off(self, settings: LazySettings) -> None:
         settings.THROTTLE = None
