@@ -6,10 +6,10 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check train evaluate study card admin screenshots lock
+.PHONY: help run test test-services check train evaluate study card admin screenshots lock
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/serve.stamp ## serve the site on http://127.0.0.1:8000 (HOST, PORT)
 	@exec $(PY) manage.py serve
@@ -18,6 +18,9 @@ test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
 	@$(PY) -m recognizer.tests.browser.chromium
 	@$(PY) -m mlcore.data
 	@$(PY) -m pytest $(ARGS)
+
+test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and Redis
+	@$(PY) -m recognizer.tests.services $(ARGS)
 
 check: $(VENV)/all.stamp ## lint, types, migrations
 	@$(PY) -m ruff check .

@@ -5,11 +5,14 @@ the start with one clear sentence instead of surfacing as odd behaviour later.
 """
 
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+_SECONDS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "day": 86_400}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
@@ -52,3 +55,37 @@ def folder(name: str, *, env: Mapping[str, str] = os.environ) -> Path | None:
     """Return a folder as an absolute path; None where it is unset."""
     value = text(name, env=env)
     return Path(value).resolve() if value else None
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many calls in so many seconds."""
+
+    calls: int
+    seconds: int
+
+
+def rate(
+    name: str, default: str, *, env: Mapping[str, str] = os.environ
+) -> Rate | None:
+    """Return a rate such as 600/min; None where it is off."""
+    value = text(name, default, env=env).lower()
+    if value == "off":
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,8})/([a-z]+)", value, re.ASCII)
+    if not found or found[2] not in _SECONDS:
+        raise ImproperlyConfigured(
+            f"{name}={value!r}: say off, or a rate such as 600/min; "
+            f"units are {', '.join(_SECONDS)}."
+        )
+    return Rate(int(found[1]), _SECONDS[found[2]])
+
+
+def redis_url(name: str, *, env: Mapping[str, str] = os.environ) -> str:
+    """Return an address of Redis; empty where it is unset."""
+    value = text(name, env=env)
+    if value and not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured(
+            f"{name}={value!r}: say an address such as redis://127.0.0.1:6379/0."
+        )
+    return value

@@ -85,6 +85,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
     "recognizer",
 ]
 MIDDLEWARE = [
@@ -127,6 +129,9 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 60  # seconds; file names carry no hash
 
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "account"
+LOGOUT_REDIRECT_URL = "draw"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -162,16 +167,48 @@ def _database() -> dict[str, Any]:
 
 DATABASES = {"default": _database()}
 
+# --- the cache: counts calls, shared by all processes where Redis is ---------------
+
+REDIS_URL = env.redis_url("REDIS_URL")
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "digitsite",
+        # A cache that hangs must not hang the site.
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+    if REDIS_URL
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
 # --- the REST API ------------------------------------------------------------------
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "recognizer.api.auth.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    "DEFAULT_PERMISSION_CLASSES": ["recognizer.api.auth.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["recognizer.api.throttles.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["recognizer.api.json.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["recognizer.api.json.JSONParser"],
     "URL_FORMAT_OVERRIDE": None,  # answers are JSON; ?format= is an unknown filter
     "EXCEPTION_HANDLER": "recognizer.api.errors.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Digitsite",
+    "DESCRIPTION": "Reads drawn digits, keeps them, and takes corrections.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": ["recognizer.api.schema.finish_schema"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
 }
 
 # --- what we take in -----------------------------------------------------------------
@@ -186,6 +223,13 @@ MAX_CANVAS_SIDE = 10_000
 MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
+
+# Calls to the API, of one anonymous address; users and tokens may make more of them.
+# Trying the site on one's own machine needs no limit.
+THROTTLE = env.rate("DIGITSITE_THROTTLE", "600/min" if PRODUCTION else "off")
+THROTTLE_SHARES = {"address": 1, "user": 2, "token": 2}
+# How many proxies of ours append to X-Forwarded-For, the last of them nearest to us.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, low=0, high=10)
 
 VISITOR_COOKIE = "visitor"
 VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie

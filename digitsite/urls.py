@@ -1,16 +1,37 @@
 """All addresses of the site."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from recognizer import views
+from recognizer import accounts, views
 
 urlpatterns = [
     path("", views.draw, name="draw"),
     path("history/", views.history, name="history"),
+    path("account/", accounts.account, name="account"),
+    path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
+    path("account/sign-up/", accounts.sign_up, name="sign-up"),
+    path("account/sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("account/consent/", accounts.set_consent, name="account-consent"),
+    path("account/tokens/", accounts.make_token, name="account-tokens"),
+    path(
+        "account/tokens/<uuid:token_id>/revoke/",
+        accounts.revoke_token,
+        name="account-token-revoke",
+    ),
     path("api/v1/", include("recognizer.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(
+            template_name="recognizer/api_docs.html", url_name="schema"
+        ),
+        name="api-docs",
+    ),
     path("api/", views.unknown_api_address),
     path("api/<path:rest>", views.unknown_api_address),
     path("admin/", admin.site.urls),

@@ -27,7 +27,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mlcore import places
 from mlcore.ink import Points
@@ -89,6 +88,11 @@ def parse_idx(content: bytes) -> NDArray:
             f"one {len(content) - start:,}: it is cut off or has something appended."
         )
     return np.frombuffer(content, dtype, offset=start).reshape(shape)
+
+
+def idx_header(*shape: int) -> bytes:
+    """Return what stands before the values of unsigned bytes of this shape."""
+    return bytes([0, 0, 0x08, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
 
 
 # --- MNIST -------------------------------------------------------------------
@@ -238,6 +242,8 @@ def _fetch_from_mirrors(folder: Path) -> None:
 
 
 def _download(url: str, *, label: str) -> bytes:
+    from tqdm import tqdm  # here: serving, which writes IDX, goes without
+
     with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:  # noqa: S310  # our own fixed addresses
         size = int(answer.headers.get("Content-Length", 0)) or None
         parts = []

@@ -3,19 +3,21 @@
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from recognizer import services
 from recognizer.api.views import picture_response
 from recognizer.drawing import Drawing
 from recognizer.ml import engine
-from recognizer.models import ModelVersion, Submission, Visitor
+from recognizer.models import ModelVersion, Submission, Token, Visitor
 from recognizer.svg import svg_of
 
 
@@ -39,13 +41,22 @@ class SubmissionAdmin(ReadOnlyAdmin):
         "thumbnail",
         "reading",
         "feedback",
+        "label",
         "source",
         "form",
         "pointer",
         "created_at",
     )
     list_display_links = ("thumbnail", "reading")
-    list_filter = ("shown_digit", "refusal", "verdict", "source", "pointer")
+    list_filter = (
+        "shown_digit",
+        "refusal",
+        "verdict",
+        "label_digit",
+        "rejection",
+        "source",
+        "pointer",
+    )
     ordering = ("-id",)
     list_per_page = 50
     show_full_result_count = False
@@ -54,6 +65,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         "seen",
         "reading",
         "feedback",
+        "label",
         "probabilities",
         "read_by",
         "source",
@@ -77,15 +89,15 @@ class SubmissionAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
-    def drawing_svg(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def drawing_svg(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         """Answer a drawing's picture to staff."""
         drawing = self._drawing_to_view(request, pk)
-        return picture_response(svg_of(drawing).encode(), "image/svg+xml")
+        return picture_response(request, svg_of(drawing).encode(), "image/svg+xml")
 
-    def seen_png(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+    def seen_png(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         """Answer the 28x28 picture the model saw."""
         image = engine.seen_in(self._drawing_to_view(request, pk))
-        return picture_response(engine.seen_png(image), "image/png")
+        return picture_response(request, engine.seen_png(image), "image/png")
 
     def _drawing_to_view(self, request: HttpRequest, pk: UUID) -> Drawing:
         """Return a drawing to who may view them; being staff is not enough."""
@@ -124,6 +136,12 @@ class SubmissionAdmin(ReadOnlyAdmin):
         return (
             f"{submission.get_verdict_display()}{'' if digit is None else f': {digit}'}"
         )
+
+    @admin.display(description=_("label"), ordering="label_digit", empty_value="")
+    def label(self, submission: Submission) -> str:
+        """What a reviewer decided, if anybody did."""
+        digit = submission.label_digit
+        return submission.get_rejection_display() if digit is None else str(digit)
 
     @admin.display(description=_("probabilities"))
     def probabilities(self, submission: Submission) -> SafeString:
@@ -184,5 +202,49 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 class VisitorAdmin(ReadOnlyAdmin):
     """Who draws."""
 
-    list_display = ("id", "created_at")
+    list_display = ("id", "user", "may_train", "created_at")
+    list_select_related = ("user",)
     ordering = ("-id",)
+
+
+@admin.register(Token)
+class TokenAdmin(ReadOnlyAdmin):
+    """The keys of programs: made here for a user, revoked by deleting them."""
+
+    list_display = (
+        "name",
+        "user",
+        "prefix",
+        "may",
+        "expires_at",
+        "last_used_at",
+        "created_at",
+    )
+    list_select_related = ("user",)
+    list_filter = ("may_review",)
+    search_fields = ("name", "prefix", "user__username")
+    ordering = ("-id",)
+    fields = ("user", "name", "may_read", "may_write", "may_review", "expires_at")
+    autocomplete_fields = ("user",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may add tokens may act for any user: a right to give with care."""
+        return request.user.has_perm("recognizer.add_token")
+
+    def save_model(
+        self, request: HttpRequest, obj: Token, form: Any, change: bool
+    ) -> None:
+        """Make the token and show its text, this once."""
+        token, text = services.make_token(
+            user=obj.user,
+            name=obj.name,
+            scopes=obj.scopes,
+            expires_at=obj.expires_at,
+        )
+        obj.pk, obj.prefix = token.pk, token.prefix
+        messages.warning(request, f"Copy the token now, it is kept nowhere: {text}")
+
+    @admin.display(description=_("may"))
+    def may(self, token: Token) -> str:
+        """Its scopes."""
+        return ", ".join(token.scopes)

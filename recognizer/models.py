@@ -1,15 +1,17 @@
-"""The rows: visitors, what they drew, what was read in it, and by which model.
+"""The rows: visitors, what they drew, what was read in it and said of it, and by whom.
 
-Facts are added, never edited: Submission, Picture and Prediction each hold one, so a
-new model can read old drawings again and each figure can be traced to its drawing and
-its model. Beside the facts a submission carries derived columns, written in the same
-transaction; lists and queues go by them instead of joining for the latest row.
+Facts are added, never edited: Submission, Picture, Prediction, Feedback and Label each
+hold one, so a new model can read old drawings again and each figure can be traced to
+its drawing and its model. Beside the facts a submission carries derived columns,
+written in the same transaction; lists and queues go by them instead of joining for the
+latest row.
 """
 
 import uuid
 from typing import ClassVar, Self
 
 import uuid_utils.compat
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +40,16 @@ class Verdict(models.TextChoices):
     WITHDRAWN = "withdrawn", _("withdrawn")
 
 
+class Rejection(models.TextChoices):
+    """Why a reviewer did not name a digit."""
+
+    AMBIGUOUS = "ambiguous", _("ambiguous")
+    SEVERAL = "several", _("several digits")
+    NOT_A_DIGIT = "not_a_digit", _("not a digit")
+    UNREADABLE = "unreadable", _("unreadable")
+    OFFENSIVE = "offensive", _("offensive")
+
+
 def digit_xor_refusal(digit: str) -> Q:
     """State that a digit between 0 and 9 stands exactly where no refusal does."""
     # A comparison with NULL is unknown, and a check that is unknown passes: so the
@@ -54,6 +66,15 @@ def digit_where_wrong(digit: str) -> Q:
         **{f"{digit}__isnull": True},
         verdict__in=["", *(v for v in Verdict.values if v != Verdict.WRONG)],
     )
+
+
+def digit_xor_rejection(digit: str, rejection: str) -> Q:
+    """State that a label names a digit or a reason for naming none."""
+    is_digit = Q(
+        **{f"{digit}__isnull": False, f"{digit}__range": (0, 9), rejection: ""}
+    )
+    is_rejected = Q(**{f"{digit}__isnull": True, f"{rejection}__in": Rejection.values})
+    return is_digit | is_rejected
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -117,9 +138,16 @@ class BundleArchive(models.Model):
 
 
 class Visitor(models.Model):
-    """Who owns submissions: an anonymous browser, known by its signed cookie."""
+    """Who owns submissions: an anonymous browser, known by its signed cookie.
+
+    Signing in gives it a user; a user may have several, and none is ever merged.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="visitors", null=True
+    )
+    may_train = models.BooleanField(_("drawings may train models"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -129,9 +157,9 @@ class Visitor(models.Model):
 class SubmissionQuerySet(models.QuerySet["Submission"]):
     """Ways to pick submissions."""
 
-    def owned_by(self, visitor: Visitor) -> Self:
-        """Keep what this visitor drew."""
-        return self.filter(visitor=visitor)
+    def owned_by(self, *visitors: Visitor) -> Self:
+        """Keep what these visitors drew."""
+        return self.filter(visitor__in=visitors)
 
     def with_shown_prediction(self) -> Self:
         """Load each one's shown prediction along, as `shown_prediction`."""
@@ -183,6 +211,11 @@ class Submission(models.Model):
     # Derived from the latest feedback, in its transaction; empty once withdrawn.
     verdict = models.CharField(max_length=11, choices=Verdict, blank=True, default="")
     corrected_digit = models.PositiveSmallIntegerField(null=True)
+    # Derived from the latest label, in its transaction.
+    label_digit = models.PositiveSmallIntegerField(null=True)
+    rejection = models.CharField(
+        max_length=11, choices=Rejection, blank=True, default=""
+    )
 
     loaded_shown: "list[Prediction]"  # filled by `with_shown_prediction`
     objects = SubmissionQuerySet.as_manager()
@@ -190,6 +223,12 @@ class Submission(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(fields=["visitor", "id"], name="submission_by_visitor"),
+            models.Index(
+                fields=["visitor", "shown_digit", "id"], name="submission_by_digit"
+            ),
+            models.Index(
+                fields=["visitor", "verdict", "id"], name="submission_by_verdict"
+            ),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -217,10 +256,29 @@ class Submission(models.Model):
                 condition=digit_where_wrong("corrected_digit"),
                 name="submission_digit_where_corrected",
             ),
+            models.CheckConstraint(
+                condition=Q(label_digit__isnull=True, rejection="")
+                | digit_xor_rejection("label_digit", "rejection"),
+                name="submission_label_or_rejection",
+            ),
         ]
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether a reviewer has decided."""
+        return self.label_digit is not None or bool(self.rejection)
+
+    @property
+    def known_digit(self) -> int | None:
+        """The digit a reviewer named, else the visitor; None where nobody did."""
+        if self.is_labelled:
+            return self.label_digit
+        if self.verdict == Verdict.RIGHT:
+            return self.shown_digit
+        return self.corrected_digit
 
     @property
     def shown_prediction(self) -> "Prediction":
@@ -292,6 +350,11 @@ class Prediction(models.Model):
     def __str__(self) -> str:
         return f"{self.role} {self.refusal or self.digit}"
 
+    @property
+    def likeliest(self) -> int:
+        """The digit with the largest probability, refused or not."""
+        return max(range(10), key=self.probabilities.__getitem__)
+
 
 class Feedback(models.Model):
     """One answer of a visitor to the shown prediction; the latest counts."""
@@ -312,3 +375,104 @@ class Feedback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} {'' if self.digit is None else self.digit}".strip()
+
+
+class Label(models.Model):
+    """What a reviewer decided of one submission; the latest counts."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="labels")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="labels", null=True
+    )
+    digit = models.PositiveSmallIntegerField(null=True)
+    rejected = models.CharField(
+        max_length=11, choices=Rejection, blank=True, default=""
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=digit_xor_rejection("digit", "rejected"),
+                name="label_digit_xor_rejection",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.rejected or str(self.digit)
+
+
+class Scope(models.TextChoices):
+    """What a token may do."""
+
+    READ = "read", _("read: drawings, lists, exports")
+    WRITE = "write", _("write: store, correct, delete")
+    REVIEW = "review", _("review: decide what a drawing shows")
+
+
+class Token(models.Model):
+    """A user's key for programs. Only its digest is kept; revoking deletes it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens"
+    )
+    name = models.CharField(_("name"), max_length=80)
+    prefix = models.CharField(max_length=12, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    may_read = models.BooleanField(default=False)
+    may_write = models.BooleanField(default=False)
+    may_review = models.BooleanField(default=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(may_read=True) | Q(may_write=True) | Q(may_review=True),
+                name="token_may_do_something",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}...)"
+
+    @property
+    def scopes(self) -> list[str]:
+        """The names of what it may do."""
+        return [scope for scope in Scope.values if getattr(self, f"may_{scope}")]
+
+
+class IdempotencyKey(models.Model):
+    """A POST that was done under a key of its sender; it goes with its submission.
+
+    owner: token, user or visitor, such as "user:7". digest: of what was sent.
+    """
+
+    owner = models.CharField(max_length=44)
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner", "key"], name="one_request_per_owner_and_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.key}"
+
+
+class Tally(models.Model):
+    """A number kept as things happen, so that nobody has to count the table."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    count = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.count}"

@@ -1,9 +1,20 @@
 """Answers composed for one page or one call."""
 
+import math
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
-from recognizer.models import Submission, SubmissionQuerySet, Visitor
+from django.utils import timezone
+
+from recognizer import tallies
+from recognizer.models import (
+    ModelVersion,
+    ModelVersionQuerySet,
+    Submission,
+    SubmissionQuerySet,
+    Tally,
+)
 
 
 @dataclass(frozen=True)
@@ -16,30 +27,6 @@ class SubmissionPage:
     submissions: list[Submission]
     older_than: UUID | None
     newer_than: UUID | None
-
-
-def owned_submissions(
-    *,
-    visitor: Visitor | None,
-    digit: int | None = None,
-    refused: bool | None = None,
-    verdict: str | None = None,
-) -> SubmissionQuerySet:
-    """Select what a visitor drew, by what was shown of it and what they said of that.
-
-    Args:
-        verdict: right, wrong or not_a_digit; the empty one where nothing was said.
-    """
-    if visitor is None:
-        return Submission.objects.none()
-    owned = Submission.objects.owned_by(visitor)
-    if digit is not None:
-        owned = owned.filter(shown_digit=digit)
-    if refused is not None:
-        owned = owned.filter(shown_digit__isnull=refused)
-    if verdict is not None:
-        owned = owned.filter(verdict=verdict)
-    return owned
 
 
 def submission_page(
@@ -74,4 +61,76 @@ def submission_page(
         submissions=shown,
         older_than=shown[-1].pk if shown and has_older else None,
         newer_than=shown[0].pk if shown and has_newer else None,
+    )
+
+
+def known_models() -> ModelVersionQuerySet:
+    """Select all model versions, newest first."""
+    return ModelVersion.objects.order_by("-pk")
+
+
+# --- the site's numbers -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of a number of cases, with the interval it lies in at 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(successes: int, cases: int) -> Share | None:
+    """Return a share with Wilson's score interval; None without any case.
+
+    Source: E. B. Wilson 1927, doi 10.1080/01621459.1927.10502953.
+    """
+    if cases <= 0:
+        return None
+    z = 1.959964  # of the normal distribution, 95 % two-sided
+    share = successes / cases
+    middle = share + z * z / (2 * cases)
+    reach = z * math.sqrt(share * (1 - share) / cases + z * z / (4 * cases * cases))
+    scale = 1 + z * z / cases
+    low, high = (middle - reach) / scale, (middle + reach) / scale
+    # Rounding may carry an end past the share, or past 0 and 1.
+    return Share(share, max(0.0, min(low, share)), min(1.0, max(high, share)))
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The numbers of the whole site; by_digit as shown, refused ones apart.
+
+    accuracy: of the largest probability, over drawings whose digit a reviewer named.
+    """
+
+    submissions: int
+    last_24h: int
+    by_digit: list[int]
+    refused: int
+    reviewed: int
+    accuracy: Share | None
+
+
+def stats() -> Stats:
+    """Return the site's numbers without counting anything."""
+    by_digit_names = [tallies.digit_tally(digit) for digit in range(10)]
+    names = [
+        *by_digit_names,
+        tallies.REFUSED,
+        tallies.LABELLED,
+        tallies.NAMED,
+        tallies.READ_RIGHT,
+    ]
+    found = dict(Tally.objects.filter(pk__in=names).values_list("name", "count"))
+    counts = {name: found.get(name, 0) for name in names}
+    by_digit = [counts[name] for name in by_digit_names]
+    return Stats(
+        submissions=sum(by_digit) + counts[tallies.REFUSED],
+        last_24h=sum(tallies.since(timezone.now() - timedelta(days=1))),
+        by_digit=by_digit,
+        refused=counts[tallies.REFUSED],
+        reviewed=counts[tallies.LABELLED],
+        accuracy=wilson(counts[tallies.READ_RIGHT], counts[tallies.NAMED]),
     )

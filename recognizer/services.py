@@ -1,18 +1,35 @@
 """Everything that changes rows: verbs, keyword-only, returning the row they made."""
 
-from django.db import transaction
+import hashlib
+import secrets
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission, User
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
+from django.utils import timezone
 
 from mlcore.bundle import Bundle
-from mlcore.inference import Reading
+from recognizer import tallies
 from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
 from recognizer.ml import engine
 from recognizer.models import (
     BundleArchive,
     Feedback,
+    IdempotencyKey,
+    Label,
     ModelVersion,
     Picture,
     Prediction,
+    Scope,
     Submission,
+    SubmissionQuerySet,
+    Tally,
+    Token,
     Verdict,
     Visitor,
 )
@@ -20,23 +37,46 @@ from recognizer.models import (
 # --- drawings ----------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class RequestKey:
+    """The `Idempotency-Key` of a POST: whose, and a digest of what was sent."""
+
+    owner: str
+    key: str
+    digest: str
+
+
+class KeyReusedError(ValueError):
+    """One key came with two different requests."""
+
+
 def submit_drawing(
-    *, drawing: Drawing, visitor: Visitor | None, source: str
-) -> tuple[Submission, Reading]:
+    *,
+    drawing: Drawing,
+    visitor: Visitor | None,
+    source: str,
+    user: User | None = None,
+    once: RequestKey | None = None,
+) -> Submission:
     """Store a drawing together with what the active model reads in it.
 
     Args:
         visitor: who owns it; None makes a new one, the submission's `visitor`.
+        user: whose visitor a new one is.
+        once: what was stored under this key before is returned instead.
     """
+    if earlier := _stored_under(once):
+        return earlier
     version = active_model()
     recogniser = engine.recogniser_for(version)
     reading = engine.read(
         drawing, recogniser=recogniser
     )  # slow: before the transaction
     png = engine.stored_png(drawing) if isinstance(drawing, PictureDrawing) else None
-    with transaction.atomic():
+
+    def store() -> Submission:
         submission = Submission.objects.create(
-            visitor=visitor or Visitor.objects.create(),
+            visitor=visitor or Visitor.objects.create(user=user),
             source=source,
             pointer=drawing.pointer,
             shown_digit=reading.digit,
@@ -56,8 +96,11 @@ def submit_drawing(
             second=reading.second,
             digitness=reading.digitness,
         )
-    submission.loaded_shown = [shown]
-    return submission, reading
+        submission.loaded_shown = [shown]
+        tallies.add(tallies.tallies_of(submission))
+        return submission
+
+    return _store(store, once=once)
 
 
 def _columns(drawing: Drawing) -> dict[str, object]:
@@ -74,27 +117,254 @@ def _columns(drawing: Drawing) -> dict[str, object]:
 
 
 def give_feedback(
-    *, submission: Submission, verdict: str, digit: int | None = None
-) -> Feedback:
+    *,
+    submission: Submission,
+    verdict: str,
+    digit: int | None = None,
+    once: RequestKey | None = None,
+) -> Submission:
     """Add a visitor's answer to the shown prediction; all are kept, this one counts.
 
     Args:
         digit: the true one, exactly where the verdict is wrong.
+        once: under a key of before nothing is added.
     """
-    is_withdrawn = verdict == Verdict.WITHDRAWN
-    with transaction.atomic():
-        feedback = Feedback.objects.create(
-            submission=submission, verdict=verdict, digit=digit
+
+    def store() -> Submission:
+        # Two answers at once: the latest fact and the derived columns are one's.
+        locked = _locked(Submission.objects.filter(pk=submission.pk)).get()
+        Feedback.objects.create(submission=locked, verdict=verdict, digit=digit)
+        locked.verdict = "" if verdict == Verdict.WITHDRAWN else verdict
+        locked.corrected_digit = digit
+        locked.save(update_fields=["verdict", "corrected_digit"])
+        return locked
+
+    return _stored_under(once) or _store(store, once=once)
+
+
+def label_submission(
+    *,
+    submission: Submission,
+    reviewer: User,
+    digit: int | None = None,
+    rejected: str = "",
+    once: RequestKey | None = None,
+) -> Submission:
+    """Add what a reviewer decided; all are kept, this one counts.
+
+    Args:
+        digit, rejected: exactly one of them.
+        once: under a key of before nothing is added.
+    """
+
+    def store() -> Submission:
+        # Two reviewers at once: the second takes away what the first has added.
+        locked = _locked(Submission.objects.filter(pk=submission.pk)).get()
+        before = tallies.label_tallies_of(locked)
+        Label.objects.create(
+            submission=locked, reviewer=reviewer, digit=digit, rejected=rejected
         )
-        submission.verdict = "" if is_withdrawn else verdict
-        submission.corrected_digit = digit
-        submission.save(update_fields=["verdict", "corrected_digit"])
-    return feedback
+        locked.label_digit, locked.rejection = digit, rejected
+        locked.save(update_fields=["label_digit", "rejection"])
+        change = tallies.label_tallies_of(locked)
+        change.subtract(before)
+        tallies.add(change)
+        return locked
+
+    return _stored_under(once) or _store(store, once=once)
 
 
-def delete_submission(*, submission: Submission) -> None:
-    """Remove a drawing with all that was said of it."""
-    submission.delete()
+def _stored_under(once: RequestKey | None) -> Submission | None:
+    """Return what this request stored before.
+
+    Raises:
+        KeyReusedError: the key was another request's.
+    """
+    if once is None:
+        return None
+    earlier = IdempotencyKey.objects.filter(owner=once.owner, key=once.key).first()
+    if earlier is None:
+        return None
+    if earlier.digest != once.digest:
+        raise KeyReusedError(once.key)
+    found = Submission.objects.with_shown_prediction()
+    return found.filter(pk=earlier.submission_id).first()
+
+
+def _store(store: Callable[[], Submission], *, once: RequestKey | None) -> Submission:
+    """Store in one transaction, and where a key was given only once under it."""
+    try:
+        with transaction.atomic():
+            submission = store()
+            if once is not None:
+                IdempotencyKey.objects.create(
+                    owner=once.owner,
+                    key=once.key,
+                    digest=once.digest,
+                    submission=submission,
+                )
+            return submission
+    except IntegrityError:
+        # The same request came at the same time and was quicker: it stored.
+        if earlier := _stored_under(once):
+            return earlier
+        raise
+
+
+_DELETED_AT_ONCE = 200
+
+
+def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
+    """Remove drawings with all that was said of them; return how many there were.
+
+    In transactions of some hundred, so that others get their turn; broken off, it has
+    deleted the oldest. What arrives meanwhile stays.
+    """
+    newest = submissions.order_by("-pk").values_list("pk", flat=True).first()
+    if newest is None:
+        return 0
+    chunk = submissions.filter(pk__lte=newest).order_by("pk")
+    total = 0
+    while True:
+        with transaction.atomic():
+            gone = list(_locked(chunk).defer("strokes")[:_DELETED_AT_ONCE])
+            for submission in gone:
+                tallies.take_away(tallies.tallies_of(submission))
+            Submission.objects.filter(pk__in=[one.pk for one in gone]).delete()
+        total += len(gone)
+        if len(gone) < _DELETED_AT_ONCE:
+            return total
+
+
+def _locked(submissions: SubmissionQuerySet) -> SubmissionQuerySet:
+    """Lock rows against changes; SQLite has locked them with the transaction."""
+    return submissions.with_shown_prediction().select_for_update()
+
+
+def rebuild_derived() -> int:
+    """Write all derived columns and numbers anew from the facts; return the mended.
+
+    For an operator who has mended rows by hand, and to prove that they agree.
+    """
+    mended = 0
+    counts: Counter[str] = Counter()
+    with transaction.atomic():
+        everything = _locked(Submission.objects.all()).prefetch_related(
+            Prefetch(
+                "feedback", Feedback.objects.order_by("created_at"), to_attr="said"
+            ),
+            Prefetch("labels", Label.objects.order_by("created_at"), to_attr="decided"),
+        )
+        for submission in everything.iterator(chunk_size=200):
+            mended += _rederive(submission)
+            counts += tallies.tallies_of(submission)
+        Tally.objects.all().delete()
+        Tally.objects.bulk_create(
+            [Tally(name=name, count=count) for name, count in counts.items()],
+            batch_size=500,
+        )
+    tallies.forget_old_minutes()
+    return mended
+
+
+def _rederive(submission: Any) -> bool:
+    """Derive a submission's columns from its facts; say whether one was wrong."""
+    shown = submission.shown_prediction
+    said = submission.said[-1] if submission.said else None
+    decided = submission.decided[-1] if submission.decided else None
+    if said is not None and said.verdict == Verdict.WITHDRAWN:
+        said = None
+    derived = {
+        "shown_digit": shown.digit,
+        "refusal": shown.refusal,
+        "verdict": said.verdict if said else "",
+        "corrected_digit": said.digit if said else None,
+        "label_digit": decided.digit if decided else None,
+        "rejection": decided.rejected if decided else "",
+    }
+    wrong = {
+        name: value
+        for name, value in derived.items()
+        if getattr(submission, name) != value
+    }
+    if wrong:
+        Submission.objects.filter(pk=submission.pk).update(**wrong)
+        for name, value in wrong.items():
+            setattr(submission, name, value)
+    return bool(wrong)
+
+
+# --- people --------------------------------------------------------------------------
+
+_LAST_USE_PRECISION = timedelta(minutes=1)
+TOKEN_START = "dgs_"  # so that searches for leaked secrets find it  # noqa: S105
+
+
+def adopt_visitor(*, visitor: Visitor, user: User) -> None:
+    """Give a browser's visitor its user; one that has a user keeps that."""
+    Visitor.objects.filter(pk=visitor.pk, user=None).update(user=user)
+
+
+def set_consent(
+    *, visitors: Sequence[Visitor], user: User | None, may_train: bool
+) -> None:
+    """Note whether drawings may train models, for all visitors of a person."""
+    if not visitors and user is not None:
+        Visitor.objects.create(user=user, may_train=may_train)
+    Visitor.objects.filter(pk__in=[visitor.pk for visitor in visitors]).update(
+        may_train=may_train
+    )
+
+
+def make_token(
+    *,
+    user: User,
+    name: str,
+    scopes: Collection[str],
+    expires_at: datetime | None = None,
+) -> tuple[Token, str]:
+    """Make a token; its text is returned here and can never be had again."""
+    text = TOKEN_START + secrets.token_urlsafe(32)
+    token = Token.objects.create(
+        user=user,
+        name=name,
+        prefix=text[:12],
+        digest=digest_of(text),
+        expires_at=expires_at,
+        may_read=Scope.READ in scopes,
+        may_write=Scope.WRITE in scopes,
+        may_review=Scope.REVIEW in scopes,
+    )
+    return token, text
+
+
+def digest_of(token_text: str) -> str:
+    """Return what is kept of a token: 256 random bits need no slow hash."""
+    return hashlib.sha256(token_text.encode()).hexdigest()
+
+
+def note_use(*, token: Token) -> None:
+    """Keep when a token was last used, to the minute: not one write a call."""
+    now = timezone.now()
+    if token.last_used_at is None or now - token.last_used_at > _LAST_USE_PRECISION:
+        Token.objects.filter(pk=token.pk).update(last_used_at=now)
+
+
+def revoke_token(*, token: Token) -> None:
+    """Make a token worthless from now on."""
+    token.delete()
+
+
+def prepare_reviewers() -> None:
+    """See to it that there is a group of reviewers to put users into."""
+    group, is_new = Group.objects.get_or_create(name="Reviewers")
+    if is_new:
+        group.permissions.set(
+            Permission.objects.filter(
+                content_type__app_label="recognizer",
+                codename__in=["add_label", "view_submission"],
+            )
+        )
 
 
 # --- models --------------------------------------------------------------------------

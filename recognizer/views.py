@@ -20,7 +20,7 @@ from recognizer.api.errors import error_response
 from recognizer.api.serializers import svg_url
 from recognizer.models import Submission
 from recognizer.refusals import refusal_message
-from recognizer.visitors import visitor_of
+from recognizer.visitors import caller_of
 
 HISTORY_PAGE_SIZE = 24
 
@@ -66,7 +66,7 @@ class HistoryView:
 def history(request: HttpRequest) -> HttpResponse:
     """Show a visitor's own drawings, newest first."""
     page = selectors.submission_page(
-        selectors.owned_submissions(visitor=visitor_of(request)),
+        Submission.objects.owned_by(*caller_of(request).visitors),
         size=HISTORY_PAGE_SIZE,
         before=_uuid(request.GET.get("before")),
         after=_uuid(request.GET.get("after")),

@@ -1,17 +1,86 @@
-"""Who is calling: the signed cookie that names a browser's visitor."""
+"""Who is calling: a program by token, a user by session, a browser by cookie."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
+from rest_framework.request import Request
 
-from recognizer.models import Visitor
+from recognizer import services
+from recognizer.models import Token, Visitor
 
 _SALT = "recognizer.visitor"
 
 
-def visitor_of(request: HttpRequest) -> Visitor | None:
+@dataclass(frozen=True)
+class Caller:
+    """Who is calling, and what they own.
+
+    visitors: theirs; new drawings go to the first. None before the first drawing.
+    """
+
+    user: User | None = None
+    token: Token | None = None
+    visitors: tuple[Visitor, ...] = ()
+
+    @property
+    def visitor(self) -> Visitor | None:
+        """Whose new drawings are."""
+        return self.visitors[0] if self.visitors else None
+
+    @property
+    def key(self) -> str | None:
+        """Name the caller where it can be recognised at its next call."""
+        if self.token is not None:
+            return f"token:{self.token.pk}"
+        if self.user is not None:
+            return f"user:{self.user.pk}"
+        return f"visitor:{self.visitor.pk}" if self.visitor else None
+
+    @property
+    def may_train(self) -> bool:
+        """Whether all that is theirs may train models."""
+        return bool(self.visitors) and all(one.may_train for one in self.visitors)
+
+    @property
+    def may_review(self) -> bool:
+        """Whether they are a reviewer, and called in a way that may review."""
+        if self.user is None or not self.user.has_perm("recognizer.add_label"):
+            return False
+        return self.token is None or self.token.may_review
+
+
+def caller_of(request: HttpRequest | Request) -> Caller:
+    """Return who is calling.
+
+    Signing in gives the browser's visitor a user if it has none, wherever people sign
+    in. The cookie of a user's visitor is worth nothing without the user: so whoever
+    signs out draws as a new visitor.
+    """
+    token = getattr(request, "auth", None)
+    if token is not None:
+        return _user_caller(token.user, token=token)
+    from_cookie = _visitor_of_cookie(request)
+    if isinstance(request.user, User):
+        if from_cookie is not None and from_cookie.user_id is None:
+            services.adopt_visitor(visitor=from_cookie, user=request.user)
+        return _user_caller(request.user, first=from_cookie)
+    if from_cookie is None or from_cookie.user_id is not None:
+        return Caller()
+    return Caller(visitors=(from_cookie,))
+
+
+def _user_caller(
+    user: User, *, token: Token | None = None, first: Visitor | None = None
+) -> Caller:
+    visitors = Visitor.objects.filter(user=user).order_by("pk")
+    return Caller(user, token, tuple(sorted(visitors, key=lambda one: one != first)))
+
+
+def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
     """Return the visitor whose cookie this is; None without or with a forged one."""
     signed = request.COOKIES.get(settings.VISITOR_COOKIE, "")
     try:

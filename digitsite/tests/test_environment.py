@@ -47,6 +47,21 @@ class TestHelpers:
         with pytest.raises(ImproperlyConfigured, match=f"PORT='{value}'"):
             env.integer("PORT", 8000, low=0, high=65535, env={"PORT": value})
 
+    def test_a_rate_is_calls_in_a_time(self) -> None:
+        assert env.rate("X", "600/min", env={}) == env.Rate(600, 60)
+        assert env.rate("X", "600/min", env={"X": "5/day"}) == env.Rate(5, 86_400)
+        assert env.rate("X", "600/min", env={"X": "off"}) is None
+
+    @pytest.mark.parametrize("value", ["600", "0/min", "-1/s", "5/week", "5 / s", "x"])
+    def test_a_rate_that_is_none_is_refused(self, value: str) -> None:
+        with pytest.raises(ImproperlyConfigured, match="such as 600/min"):
+            env.rate("X", "off", env={"X": value})
+
+    def test_redis_has_an_address_of_its_own_kind(self) -> None:
+        assert env.redis_url("X", env={"X": "redis://h:1/0"}) == "redis://h:1/0"
+        with pytest.raises(ImproperlyConfigured, match="X='localhost'"):
+            env.redis_url("X", env={"X": "localhost"})
+
     def test_words_are_split_at_commas(self) -> None:
         assert env.words("X", env={"X": " a, b ,,"}) == ["a", "b"]
 

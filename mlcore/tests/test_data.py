@@ -27,6 +27,7 @@ from mlcore.data import (
     PenData,
     PenDrawing,
     check_mnist,
+    idx_header,
     load_mnist,
     load_pen,
     mnist_folder,
@@ -116,6 +117,20 @@ class TestParseIdx:
     def test_says_what_is_wrong(self, content: bytes, message: str) -> None:
         with pytest.raises(DataError, match=message):
             parse_idx(content)
+
+
+class TestIdxHeader:
+    def test_makes_a_file_that_is_read_back(self) -> None:
+        images = np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28)
+
+        content = idx_header(2, 28, 28) + images.tobytes()
+
+        assert (parse_idx(content) == images).all()
+
+    def test_is_mnist_s(self) -> None:
+        kept = (mnist_folder() / "t10k-images-idx3-ubyte").read_bytes()
+
+        assert kept.startswith(idx_header(10_000, 28, 28))
 
 
 class TestLoadMnist:

@@ -12,8 +12,12 @@ from django.http import Http404, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from recognizer.api.auth import InsufficientScopeError, InvalidTokenError
+from recognizer.api.throttles import ThrottledError
 from recognizer.drawing import DrawingError
 from recognizer.ml.engine import ReaderUnavailableError
+from recognizer.models import Submission
+from recognizer.services import KeyReusedError
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +51,24 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         case DrawingError():
             status = 413 if exc.code in _TOO_LARGE else 400
             body = drawing_error_body(exc)
-        case Http404() | exceptions.NotFound():
+        # The last: deleted between the look and the change.
+        case Http404() | exceptions.NotFound() | Submission.DoesNotExist():
             status = 404
             body = error_body("not_found", "There is nothing of yours at this address.")
+        case KeyReusedError():
+            status = 409
+            body = error_body(
+                "idempotency_key_reused",
+                "This Idempotency-Key came with another request before: send a new "
+                "drawing with a new key, and the same one unchanged.",
+            )
+        case InsufficientScopeError():
+            status = 403
+            body = error_body("insufficient_scope", str(exc))
+            headers = {
+                "WWW-Authenticate": f'Bearer realm="digitsite", '
+                f'error="insufficient_scope", scope="{exc.scope}"'
+            }
         case PermissionDenied() | exceptions.PermissionDenied():
             status = 403
             body = error_body("permission_denied", str(exc) or "You may not do this.")
@@ -80,6 +99,9 @@ def _code(exc: exceptions.APIException) -> str:
         exceptions.MethodNotAllowed: "method_not_allowed",
         exceptions.UnsupportedMediaType: "unsupported_media_type",
         exceptions.NotAcceptable: "not_acceptable",
+        exceptions.NotAuthenticated: "not_authenticated",
+        InvalidTokenError: "invalid_token",
+        ThrottledError: "throttled",
     }
     return codes.get(type(exc), exc.default_code)
 
@@ -90,10 +112,21 @@ def _message(exc: exceptions.APIException, context: dict[str, Any]) -> str:
         return f"{exc.detail} This call takes {takes}."
     if isinstance(exc, exceptions.NotAcceptable):
         return "Answers are application/json: accept that."
+    if isinstance(exc, exceptions.NotAuthenticated):
+        return (
+            "This call needs a user: send Authorization: Bearer with a token, made on "
+            "the page Account, or sign in."
+        )
     return str(exc.detail)
 
 
 def _headers(exc: exceptions.APIException, context: dict[str, Any]) -> dict[str, str]:
     if isinstance(exc, exceptions.MethodNotAllowed):
         return {"Allow": ", ".join(context["view"].allowed_methods)}
+    if isinstance(exc, InvalidTokenError):
+        return {"WWW-Authenticate": 'Bearer realm="digitsite", error="invalid_token"'}
+    if isinstance(exc, exceptions.NotAuthenticated):
+        return {"WWW-Authenticate": 'Bearer realm="digitsite"'}
+    if isinstance(exc, ThrottledError):
+        return {"Retry-After": str(exc.wait_s)}
     return {}

@@ -9,6 +9,11 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 
+def canonical(data: Any) -> bytes:
+    """Write parsed JSON so that equal bodies are equal bytes."""
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+
+
 class JSONParser(BaseParser):
     """Reads a JSON body; what is not JSON is a 400 that says where it breaks."""
 

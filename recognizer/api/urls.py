@@ -9,6 +9,7 @@ app_name = "api"
 urlpatterns = [
     path("readings/", views.ReadingsView.as_view(), name="readings"),
     path("submissions/", views.SubmissionsView.as_view(), name="submissions"),
+    path("submissions/export/", views.ExportView.as_view(), name="export"),
     path(
         "submissions/<uuid:submission_id>/",
         views.SubmissionView.as_view(),
@@ -20,6 +21,11 @@ urlpatterns = [
         name="submission-feedback",
     ),
     path(
+        "submissions/<uuid:submission_id>/label/",
+        views.LabelView.as_view(),
+        name="submission-label",
+    ),
+    path(
         "submissions/<uuid:submission_id>/image.svg",
         views.SubmissionSvgView.as_view(),
         name="submission-svg",
@@ -29,4 +35,8 @@ urlpatterns = [
         views.SubmissionPngView.as_view(),
         name="submission-png",
     ),
+    path("me/", views.MeView.as_view(), name="me"),
+    path("models/", views.ModelsView.as_view(), name="models"),
+    path("models/active/", views.ActiveModelView.as_view(), name="active-model"),
+    path("stats/", views.StatsView.as_view(), name="stats"),
 ]

@@ -1,14 +1,28 @@
 """The REST API: parse, one service or selector call, answer."""
 
+import hashlib
 import time
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
-from django.http import Http404, HttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.cache import (
+    get_conditional_response,
+    patch_cache_control,
+    patch_vary_headers,
+)
+from django.utils.http import quote_etag
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import MultiPartParser
@@ -16,34 +30,63 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from mlcore.preprocess import DigitImage
 from recognizer import selectors, services
+from recognizer.api import export
 from recognizer.api.errors import drawing_error_body
-from recognizer.api.json import JSONParser, PictureParser
+from recognizer.api.filters import FILTERS, filtered, refuse_unknown
+from recognizer.api.json import JSONParser, PictureParser, canonical
+from recognizer.api.schema import (
+    AS,
+    DRAWING_BODIES,
+    FILTER_PARAMETERS,
+    INCLUDE,
+    PAGE_PARAMETERS,
+    call,
+)
 from recognizer.api.serializers import (
+    consent_in,
     drawing_in,
     drawings_in,
+    export_in,
     feedback_in,
+    idempotency_key_in,
     include_in,
-    list_query_in,
+    label_in,
+    me_out,
+    model_out,
+    page_in,
     reading_out,
+    stats_out,
     submission_out,
 )
+from recognizer.api.throttles import Allowance
 from recognizer.drawing import Drawing, DrawingError, StrokeDrawing
 from recognizer.ml import engine
-from recognizer.models import Submission
+from recognizer.models import Scope, Submission
+from recognizer.services import RequestKey
 from recognizer.svg import svg_of
-from recognizer.visitors import remember_visitor, visitor_of
+from recognizer.visitors import caller_of, remember_visitor
 
 _FROM_OTHER_PAGES = {"cross-site", "same-site"}
 
 
 class RecognizerView(APIView):
-    """What all calls share: pages of other sites may not call in a visitor's name."""
+    """What all calls share: pages of other sites may not call in a visitor's name.
+
+    scopes: of tokens, by method, where they are not the usual ones. parameters: of the
+    address, by method; any other is an error.
+    """
+
+    scopes: Mapping[str, str] = {}
+    parameters: Mapping[str, Sequence[str]] = {}
+    allowance: Allowance | None = None
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse what a browser sends for another site's page."""
         super().initial(request, *args, **kwargs)
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        if method != "OPTIONS" and method in self.allowed_methods:  # else a 405
+            refuse_unknown(request.query_params, self.parameters.get(method, ()))
         came_from = request.headers.get("Sec-Fetch-Site", "")
         if request.method not in ("GET", "HEAD", "OPTIONS") and (
             came_from in _FROM_OTHER_PAGES
@@ -53,22 +96,35 @@ class RecognizerView(APIView):
                 "from a program."
             )
 
+    def perform_authentication(self, request: Request) -> None:
+        """Sign in and count the call: one that is refused counts too."""
+        try:
+            super().perform_authentication(request)
+        finally:
+            super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Do nothing more: the call was counted with signing in."""
+
     def finalize_response(
         self, request: Request, response: Any, *args: object, **kwargs: object
     ) -> Any:
-        """Keep what is one visitor's out of shared caches."""
+        """Keep what is one visitor's out of shared caches; say what calls are left."""
         final = super().finalize_response(request, response, *args, **kwargs)
-        patch_vary_headers(final, ["Cookie"])
+        patch_vary_headers(final, ["Cookie", "Authorization"])
+        if self.allowance is not None:
+            for name, value in self.allowance.headers().items():
+                final.headers[name] = value
         if not final.has_header("Cache-Control"):
             patch_cache_control(final, private=True, no_cache=True)
         return final
 
 
-class AnyPicture(BaseContentNegotiation):
-    """A picture is what it is, whatever `Accept` says; errors are JSON."""
+class AnyAccept(BaseContentNegotiation):
+    """A file is what it is, whatever `Accept` says; errors are JSON."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
-        """Take none: nothing is sent to a picture."""
+        """Take none: nothing is sent to a file."""
         return None
 
     def select_renderer(
@@ -81,9 +137,20 @@ class AnyPicture(BaseContentNegotiation):
 class ReadingsView(RecognizerView):
     """Read drawings without storing anything."""
 
+    scopes: Mapping[str, str] = {"POST": Scope.READ}
+    parameters: Mapping[str, Sequence[str]] = {"POST": ["include"]}
+
+    @call(
+        "readDrawings",
+        "Read drawings and store nothing",
+        tag="readings",
+        takes="ReadingsRequest",
+        answers={200: "Readings"},
+        parameters=[INCLUDE],
+    )
     def post(self, request: Request) -> Response:
         """Answer one reading, or one error, for each drawing, in order."""
-        include = include_in(request.query_params.get("include", ""))
+        include = include_in(request.query_params)
         batch = drawings_in(request.data)
         version = services.active_model()
         recogniser = engine.recogniser_for(version)
@@ -110,20 +177,27 @@ class SubmissionsView(RecognizerView):
     """One's own submissions: read a drawing and keep it, list what was kept."""
 
     parser_classes = (JSONParser, MultiPartParser, PictureParser)
+    parameters: Mapping[str, Sequence[str]] = {
+        "GET": [*FILTERS, "page_size", "before", "after"],
+        "POST": ["include"],
+    }
 
+    @call(
+        "listSubmissions",
+        "List one's own submissions",
+        tag="submissions",
+        answers={200: "SubmissionPage"},
+        parameters=[*FILTER_PARAMETERS, *PAGE_PARAMETERS],
+    )
     def get(self, request: Request) -> Response:
         """Answer one page of one's own submissions, newest first."""
-        query = list_query_in(request.query_params.dict())
+        place = page_in(request.query_params)
+        own = Submission.objects.owned_by(*caller_of(request).visitors)
         page = selectors.submission_page(
-            selectors.owned_submissions(
-                visitor=visitor_of(request),
-                digit=query.digit,
-                refused=query.refused,
-                verdict=query.feedback,
-            ),
-            size=query.page_size,
-            before=query.before,
-            after=query.after,
+            filtered(own, request.query_params),
+            size=place.page_size,
+            before=place.before,
+            after=place.after,
         )
         return Response(
             {
@@ -133,99 +207,307 @@ class SubmissionsView(RecognizerView):
             }
         )
 
+    @call(
+        "storeDrawing",
+        "Read a drawing and keep it",
+        tag="submissions",
+        takes=DRAWING_BODIES,
+        answers={201: "Submission"},
+        parameters=[INCLUDE],
+        once=True,
+    )
     def post(self, request: Request) -> Response:
         """Store one drawing with its prediction."""
-        include = include_in(request.query_params.get("include", ""))
-        drawing = _drawing_of(request)
-        visitor = visitor_of(request)
-        submission, reading = services.submit_drawing(
-            drawing=drawing, visitor=visitor, source=_source(request, drawing)
+        include = include_in(request.query_params)
+        caller = caller_of(request)
+        content = _content_of(request)
+        once = _request_key(request, content)
+        drawing = _drawing_of(content)
+        submission = services.submit_drawing(
+            drawing=drawing,
+            visitor=caller.visitor,
+            user=caller.user,
+            source=_source(request, drawing),
+            once=once,
         )
-        extras = _extras(include, submission, reading.image)
-        response = Response(
-            submission_out(submission, extras=extras),
-            status=201,
-            headers={"Location": f"{request.path}{submission.pk}/"},
-        )
-        if visitor is None:
+        response = _created(request, submission, include)
+        if caller.key is None:
             remember_visitor(response, submission.visitor)
         return response
+
+    @call(
+        "deleteSubmissions",
+        "Delete all of one's own submissions",
+        tag="submissions",
+        answers={204: None},
+    )
+    def delete(self, request: Request) -> Response:
+        """Delete all of one's own submissions with their chains."""
+        own = Submission.objects.owned_by(*caller_of(request).visitors)
+        services.delete_submissions(submissions=own)
+        return Response(status=204)
 
 
 class SubmissionView(RecognizerView):
     """One submission of one's own; another's is as if it did not exist."""
 
+    parameters: Mapping[str, Sequence[str]] = {"GET": ["include"]}
+
+    @call(
+        "getSubmission",
+        "Get a submission",
+        tag="submissions",
+        answers={200: "Submission"},
+        parameters=[INCLUDE],
+        of_one=True,
+    )
     def get(self, request: Request, submission_id: UUID) -> Response:
         """Answer the submission with its prediction."""
-        include = include_in(request.query_params.get("include", ""))
+        include = include_in(request.query_params)
         submission = _own_submission(request, submission_id)
-        extras = {}
-        if include:
-            image = engine.seen_in(engine.drawing_of(submission))
-            extras = _extras(include, submission, image)
-        return Response(submission_out(submission, extras=extras))
+        return Response(submission_out(submission, extras=_extras(include, submission)))
 
+    @call(
+        "deleteSubmission",
+        "Delete a submission",
+        tag="submissions",
+        answers={204: None},
+        of_one=True,
+    )
     def delete(self, request: Request, submission_id: UUID) -> Response:
         """Delete the submission with its chain."""
-        services.delete_submission(submission=_own_submission(request, submission_id))
+        own = Submission.objects.owned_by(*caller_of(request).visitors)
+        if not services.delete_submissions(submissions=own.filter(pk=submission_id)):
+            raise Http404
         return Response(status=204)
 
 
 class FeedbackView(RecognizerView):
     """The visitor's answer to what they were shown."""
 
+    @call(
+        "giveFeedback",
+        "Say whether a submission was read right",
+        tag="submissions",
+        takes="FeedbackRequest",
+        answers={201: "Submission"},
+        of_one=True,
+        once=True,
+    )
     def post(self, request: Request, submission_id: UUID) -> Response:
         """Add an answer; the latest counts, all are kept."""
         submission = _own_submission(request, submission_id)
         given = feedback_in(request.data, shown_digit=submission.shown_digit)
-        services.give_feedback(
-            submission=submission, verdict=given.verdict, digit=given.digit
+        once = _request_key(request, request.data)
+        stored = services.give_feedback(
+            submission=submission, verdict=given.verdict, digit=given.digit, once=once
         )
-        return Response(submission_out(submission), status=201)
+        return Response(submission_out(stored), status=201)
+
+
+class LabelView(RecognizerView):
+    """What a reviewer decides, of anybody's drawing."""
+
+    scopes: Mapping[str, str] = {"POST": Scope.REVIEW}
+
+    @call(
+        "labelSubmission",
+        "Decide what a submission shows",
+        tag="review",
+        takes="LabelRequest",
+        answers={201: "Submission"},
+        of_one=True,
+        once=True,
+    )
+    def post(self, request: Request, submission_id: UUID) -> Response:
+        """Add a decision; the latest counts, all are kept."""
+        given = label_in(request.data)
+        anybodys = Submission.objects.with_shown_prediction()
+        stored = services.label_submission(
+            submission=get_object_or_404(anybodys, pk=submission_id),
+            reviewer=cast(User, request.user),  # the scope review has seen to it
+            digit=given.digit,
+            rejected=given.rejected,
+            once=_request_key(request, request.data),
+        )
+        return Response(submission_out(stored), status=201)
+
+
+class ExportView(RecognizerView):
+    """All of one's own submissions in one file."""
+
+    content_negotiation_class = AnyAccept
+    parameters: Mapping[str, Sequence[str]] = {"GET": ["as", *FILTERS]}
+
+    @call(
+        "exportSubmissions",
+        "Export one's own submissions",
+        tag="submissions",
+        files=["application/x-ndjson", "application/zip"],
+        parameters=[AS, *FILTER_PARAMETERS],
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """Stream the file."""
+        stream, media_type, name = _EXPORTS[export_in(request.query_params)]
+        visitors = caller_of(request).visitors
+        chosen = filtered(Submission.objects.all(), request.query_params)
+        return StreamingHttpResponse(
+            stream(chosen, visitors),
+            content_type=media_type,
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+
+_EXPORTS: Mapping[str, tuple[Callable[[Any, Any], Iterator[bytes]], str, str]] = {
+    "ndjson": (export.as_ndjson, "application/x-ndjson", "submissions.ndjson"),
+    "zip": (export.as_zip, "application/zip", "submissions.zip"),
+    "idx": (export.as_idx, "application/zip", "submissions-idx.zip"),
+}
+
+
+class MeView(RecognizerView):
+    """Who is calling, and whether their drawings may train models."""
+
+    @call("getMe", "Who is calling", tag="me", answers={200: "Me"})
+    def get(self, request: Request) -> Response:
+        """Answer who is calling."""
+        return Response(me_out(caller_of(request)))
+
+    @call(
+        "setConsent",
+        "Say whether one's drawings may train models",
+        tag="me",
+        takes="ConsentRequest",
+        answers={200: "Me"},
+    )
+    def patch(self, request: Request) -> Response:
+        """Note the consent, for all drawings so far and to come."""
+        may_train = consent_in(request.data)
+        caller = caller_of(request)
+        if caller.key is None:
+            raise DrawingError(
+                "unknown_visitor",
+                "Nothing of yours is kept yet, so there is nobody to note this for: "
+                "store a drawing first and keep the cookie, or send a token.",
+            )
+        services.set_consent(
+            visitors=caller.visitors, user=caller.user, may_train=may_train
+        )
+        return Response(me_out(caller_of(request)))
+
+
+class ModelsView(RecognizerView):
+    """The models the site knows."""
+
+    @call(
+        "listModels",
+        "List the models",
+        tag="site",
+        answers={200: "ModelVersions"},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer all versions, newest first."""
+        return Response(
+            {"results": [model_out(version) for version in selectors.known_models()]}
+        )
+
+
+class ActiveModelView(RecognizerView):
+    """The model that reads now."""
+
+    @call(
+        "getActiveModel",
+        "Get the model that reads now",
+        tag="site",
+        answers={200: "ModelVersion"},
+    )
+    def get(self, request: Request) -> Response:
+        """Answer the version."""
+        return Response(model_out(services.active_model()))
+
+
+class StatsView(RecognizerView):
+    """The numbers of the whole site."""
+
+    @call("getStats", "Get the site's numbers", tag="site", answers={200: "Stats"})
+    def get(self, request: Request) -> Response:
+        """Answer them."""
+        return Response(stats_out(selectors.stats()))
 
 
 class SubmissionSvgView(RecognizerView):
     """The drawing as SVG."""
 
-    content_negotiation_class = AnyPicture
+    content_negotiation_class = AnyAccept
 
-    def get(self, request: Request, submission_id: UUID) -> HttpResponse:
+    @call(
+        "getSubmissionSvg",
+        "Get a drawing as SVG",
+        tag="submissions",
+        files=["image/svg+xml"],
+        of_one=True,
+    )
+    def get(self, request: Request, submission_id: UUID) -> HttpResponseBase:
         """Answer the picture."""
         submission = _own_submission(request, submission_id)
         return picture_response(
-            svg_of(engine.drawing_of(submission)).encode(), "image/svg+xml"
+            request, svg_of(engine.drawing_of(submission)).encode(), "image/svg+xml"
         )
 
 
 class SubmissionPngView(RecognizerView):
     """The drawing as PNG."""
 
-    content_negotiation_class = AnyPicture
+    content_negotiation_class = AnyAccept
 
-    def get(self, request: Request, submission_id: UUID) -> HttpResponse:
+    @call(
+        "getSubmissionPng",
+        "Get a drawing as PNG",
+        tag="submissions",
+        files=["image/png"],
+        of_one=True,
+    )
+    def get(self, request: Request, submission_id: UUID) -> HttpResponseBase:
         """Answer the picture."""
         submission = _own_submission(request, submission_id)
         return picture_response(
-            engine.drawing_png(engine.drawing_of(submission)), "image/png"
+            request, engine.drawing_png(engine.drawing_of(submission)), "image/png"
         )
 
 
-def picture_response(content: bytes, media_type: str) -> HttpResponse:
+def picture_response(
+    request: HttpRequest | Request, content: bytes, media_type: str
+) -> HttpResponseBase:
     """Answer a drawing's picture: it never changes, but only its owner may see it."""
-    response = HttpResponse(content, content_type=media_type)
+    etag = quote_etag(hashlib.sha256(content).hexdigest()[:32])
+    response = HttpResponse(content, content_type=media_type, headers={"ETag": etag})
     response["Cache-Control"] = "private, max-age=3600"
     response["Content-Security-Policy"] = "default-src 'none'; img-src data:"
-    return response
+    return (
+        get_conditional_response(
+            getattr(request, "_request", request), etag=etag, response=response
+        )
+        or response
+    )
 
 
-def _extras(
-    include: frozenset[str], submission: Submission, image: DigitImage | None
-) -> dict[str, str]:
+def _created(
+    request: Request, submission: Submission, include: frozenset[str]
+) -> Response:
+    return Response(
+        submission_out(submission, extras=_extras(include, submission)),
+        status=201,
+        headers={"Location": f"{request.path}{submission.pk}/"},
+    )
+
+
+def _extras(include: frozenset[str], submission: Submission) -> dict[str, str]:
     """Make the extras of a stored reading with the model that read it."""
     if not include:
         return {}
     version = submission.shown_prediction.model_version
     recogniser = engine.recogniser_for(version)
+    image = engine.seen_in(engine.drawing_of(submission))
     return engine.extras(include, image, recogniser=recogniser)
 
 
@@ -241,28 +523,49 @@ def _page_url(request: Request, key: str, place: UUID | None) -> str | None:
 
 
 def _own_submission(request: Request, submission_id: UUID) -> Submission:
-    visitor = visitor_of(request)
-    if visitor is None:
-        raise Http404
-    owned = Submission.objects.owned_by(visitor).with_shown_prediction()
-    return get_object_or_404(owned, pk=submission_id)
+    owned = Submission.objects.owned_by(*caller_of(request).visitors)
+    return get_object_or_404(owned.with_shown_prediction(), pk=submission_id)
 
 
-def _drawing_of(request: Request) -> Drawing:
-    """Take the one drawing of a call in any of its three bodies."""
+def _request_key(request: Request, content: Any) -> RequestKey | None:
+    """Take the `Idempotency-Key` of a call; None without.
+
+    The digest is of what the body means: a form's boundary differs each time.
+    """
+    if "Idempotency-Key" not in request.headers:
+        return None
+    key = idempotency_key_in(request.headers["Idempotency-Key"])
+    owner = caller_of(request).key
+    if owner is None:
+        raise DrawingError(
+            "unknown_visitor",
+            "An Idempotency-Key needs to know whose it is: keep the cookie of your "
+            "first stored drawing and send it along, or send a token.",
+        )
+    body = content if isinstance(content, bytes) else canonical(content)
+    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + body)
+    return RequestKey(owner, key, digest.hexdigest())
+
+
+def _content_of(request: Request) -> Any:
+    """Take the body of a call: a picture's bytes, or parsed JSON."""
     body = request.data
-    if isinstance(body, bytes):
-        return engine.picture_from_bytes(body)
-    if (request.content_type or "").startswith("multipart/"):
-        picture = request.FILES.get("image")
-        if not isinstance(picture, UploadedFile):
-            raise DrawingError(
-                "invalid",
-                "A multipart body holds the picture as a file named image.",
-                {"image": "missing"},
-            )
-        return engine.picture_from_bytes(picture.read())
-    return drawing_in(body)
+    if not (request.content_type or "").startswith("multipart/"):
+        return body
+    picture = request.FILES.get("image")
+    if not isinstance(picture, UploadedFile):
+        raise DrawingError(
+            "invalid",
+            "A multipart body holds the picture as a file named image.",
+            {"image": "missing"},
+        )
+    return picture.read()
+
+
+def _drawing_of(content: Any) -> Drawing:
+    if isinstance(content, bytes):
+        return engine.picture_from_bytes(content)
+    return drawing_in(content)
 
 
 def _source(request: Request, drawing: Drawing) -> str:

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from mlcore import ink
 from mlcore.bundle import Bundle, BundleError, open_bundle, unpack_bundle
+from mlcore.data import idx_header as idx_header
 from mlcore.inference import Reading, Recogniser
 from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
 from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
@@ -111,9 +112,13 @@ def why_png(image: np.ndarray | None, *, recogniser: Recogniser) -> bytes:
 
 def seen_png(image: np.ndarray | None) -> bytes:
     """Encode the digit image a model saw; all black where there was no ink."""
+    return ink.encode_png(_grey_levels(image))
+
+
+def _grey_levels(image: np.ndarray | None) -> np.ndarray:
     if image is None:
-        image = np.zeros((SIDE_PX, SIDE_PX, 1), np.float32)
-    return ink.encode_png(np.rint(image[..., 0] * 255).astype(np.uint8))
+        return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    return np.asarray(np.rint(image[..., 0] * 255), np.uint8)
 
 
 def seen_in(drawing: Drawing) -> np.ndarray | None:
@@ -201,3 +206,11 @@ def drawing_png(drawing: Drawing) -> bytes:
         pen_width=drawing.pen_width * scale,
     )
     return ink.encode_png(255 - bitmap)
+
+
+def idx_image(submission: Submission) -> np.ndarray:
+    """Return (28, 28) uint8 as MNIST has them: `pixels` as sent, others framed."""
+    drawing = drawing_of(submission)
+    if isinstance(drawing, PictureDrawing) and drawing.is_ink:
+        return drawing.grey
+    return _grey_levels(seen_in(drawing))

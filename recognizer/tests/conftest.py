@@ -1,16 +1,19 @@
 """What the tests of the site share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from mlcore import places
 from mlcore.bundle import open_bundle
 from recognizer import services
 from recognizer.models import ModelVersion
+from recognizer.tests.live import Server, serving
 
 SEVEN: dict[str, Any] = {
     "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
@@ -46,10 +49,31 @@ def active_model(db: None, settings: LazySettings, tmp_path: Path) -> ModelVersi
     return services.prepare_models(starter=open_bundle(settings.STARTER_BUNDLE))
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The real server, shared by the tests that need one."""
+    with serving(tmp_path_factory.mktemp("var")) as running:
+        yield running
+
+
 @pytest.fixture
 def program() -> Client:
     """A program: no CSRF exemption, no headers of a browser."""
     return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def reviewer(db: None) -> User:
+    """A user who may decide what drawings show."""
+    user = User.objects.create_user("reviewer")
+    user.user_permissions.add(Permission.objects.get(codename="add_label"))
+    return user
+
+
+def bearer(user: User, *scopes: str) -> dict[str, str]:
+    """Return the headers of a program with a new token of this user."""
+    _, text = services.make_token(user=user, name="test", scopes=scopes)
+    return {"Authorization": f"Bearer {text}"}
 
 
 def post_json(client: Client, path: str, body: Any, **headers: str) -> Any:

@@ -109,9 +109,7 @@ class TestPromoteModel:
 
         services.promote_model(version=version)
 
-        submission, _ = services.submit_drawing(
-            drawing=SEVEN, visitor=None, source="api"
-        )
+        submission = services.submit_drawing(drawing=SEVEN, visitor=None, source="api")
         assert submission.shown_prediction.model_version == version
 
     def test_rolls_back_by_promoting_the_former(

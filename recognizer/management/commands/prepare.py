@@ -40,5 +40,6 @@ class Command(BaseCommand):
             )
         except BundleError as error:
             raise CommandError(str(error)) from error
+        services.prepare_reviewers()
         version = services.prepare_models(starter=starter, named=named)
         self.stdout.write(f"Model {version.short_digest} reads.")

@@ -1,8 +1,5 @@
 """The real server with the real model, and a real browser to look at it with."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +16,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from mlcore import places
 from recognizer.tests.browser import chromium
+from recognizer.tests.live import serving
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -65,33 +62,11 @@ class Site:
         return page
 
 
-def start_site(var: Path) -> tuple[subprocess.Popen[str], str]:
-    """Start `manage.py serve` on a free port; return the process and its address."""
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve"],
-        cwd=places.REPOSITORY,
-        env={**os.environ, "DIGITSITE_VAR": str(var), "PORT": "0", "WORKERS": "2"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if "Digitsite is at " in line:
-            return process, line.split("Digitsite is at ")[1].split("/ ")[0]
-    raise RuntimeError("The site did not start: " + "".join(said))
-
-
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The site, started as `make run` starts it, with a data folder of its own."""
-    var = tmp_path_factory.mktemp("var")
-    process, url = start_site(var)
-    yield Site(url, var)
-    process.terminate()
-    process.communicate(timeout=40)
-    assert process.returncode == 0
+    """The site with a data folder of its own."""
+    with serving(tmp_path_factory.mktemp("var")) as server:
+        yield Site(server.url, server.var)
 
 
 @pytest.fixture(scope="session")

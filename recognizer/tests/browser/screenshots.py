@@ -12,8 +12,9 @@ from playwright.sync_api import expect, sync_playwright
 from mlcore import places
 from mlcore.specimens import specimens
 from recognizer.tests.browser import chromium
-from recognizer.tests.browser.conftest import DESK, PHONE, Site, start_site
+from recognizer.tests.browser.conftest import DESK, PHONE, Site
 from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
+from recognizer.tests.live import serving
 
 IMAGES = places.REPOSITORY / "docs" / "images"
 DEVICES = {"desk": (DESK, draw_by_mouse), "phone": (PHONE, draw_by_finger)}
@@ -25,9 +26,12 @@ def main() -> None:
     drawn = [s for s in specimens() if (s.digit, s.style) in SHOWN]
     drawn.sort(key=lambda specimen: specimen.digit == 7)  # the seven is the last
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as var, sync_playwright() as playwright:
-        server, url = start_site(Path(var))
-        site = Site(url, Path(var))
+    with (
+        tempfile.TemporaryDirectory() as var,
+        serving(Path(var)) as server,
+        sync_playwright() as playwright,
+    ):
+        site = Site(server.url, Path(var))
         browser = chromium.launch(playwright)
         for device, (screen, draw) in DEVICES.items():
             for scheme in ("light", "dark"):
@@ -46,8 +50,6 @@ def main() -> None:
                 page.screenshot(path=IMAGES / f"history-{device}-{scheme}.png")
                 context.close()
         browser.close()
-        server.terminate()
-        server.communicate(timeout=40)
     sys.stdout.write(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES}\n")
 
 

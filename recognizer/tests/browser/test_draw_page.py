@@ -146,11 +146,12 @@ class TestControls:
         read_digit(page)
         first = page.locator("#kept").get_attribute("data-submission")
 
-        draw_by_mouse(page, the_seven().strokes)
+        # "networkidle" would not do: it was reached before, so nobody waits for it.
+        with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+            draw_by_mouse(page, the_seven().strokes)
         kept = page.locator(f"#kept:not([data-submission='{first}'])[data-submission]")
         expect(kept).to_be_visible()
 
-        page.wait_for_load_state("networkidle")  # the former drawing is deleted
         page.goto(f"{site.url}/history/")
         expect(page.locator("[data-submission]")).to_have_count(1)
 

@@ -1,0 +1,89 @@
+"""Who may call what: tokens and their scopes, sessions, reviewers."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from recognizer import services
+from recognizer.models import Scope, Token
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class InvalidTokenError(AuthenticationFailed):
+    """The token is none of ours, or its time is over."""
+
+
+class InsufficientScopeError(PermissionDenied):
+    """The token is good, but not for this call."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"This token lacks the scope {scope}: make one that has it on the page "
+            "Account."
+        )
+        self.scope = scope
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer dgs_...`; any other scheme is left to others."""
+
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:
+        """Return the token's user; None where no token was sent."""
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = (
+            Token.objects.select_related("user")
+            .filter(digest=services.digest_of(text.strip()))
+            .first()
+        )
+        if token is None or not token.user.is_active:
+            raise InvalidTokenError(
+                "This token is unknown or was revoked: make a new one on the page "
+                "Account."
+            )
+        if token.expires_at is not None and token.expires_at <= timezone.now():
+            raise InvalidTokenError(
+                f"This token expired on {token.expires_at:%Y-%m-%d}: make a new one on "
+                "the page Account."
+            )
+        services.note_use(token=token)
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """Say how to sign in, beside a 401."""
+        return 'Bearer realm="digitsite"'
+
+
+class HasScope(BasePermission):
+    """A token does what its scopes name; review is for reviewers alone.
+
+    A view says in `scopes` which one a method needs where that is not read for safe
+    methods and write for the others.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Judge the call; False asks an anonymous caller to sign in."""
+        method = request.method or ""
+        if method == "OPTIONS":
+            return True
+        usual = Scope.READ if method in _SAFE else Scope.WRITE
+        scope = view.scopes.get(method, usual)
+        if isinstance(request.auth, Token) and scope not in request.auth.scopes:
+            raise InsufficientScopeError(scope)
+        if scope != Scope.REVIEW:
+            return True
+        if not isinstance(request.user, User):
+            return False
+        if not request.user.has_perm("recognizer.add_label"):
+            raise PermissionDenied(
+                "Only reviewers decide what a drawing shows: ask an administrator to "
+                "put you into the group Reviewers."
+            )
+        return True

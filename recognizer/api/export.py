@@ -1,0 +1,104 @@
+"""One's own submissions as a stream: NDJSON, ZIP, or MNIST's IDX.
+
+Nothing here grows with the number of drawings: rows come by key in small lots, and
+what has to wait, waits in a temporary file. What is stored after the start is left out.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import IO
+from uuid import UUID
+
+import orjson
+
+from recognizer.api.serializers import submission_out
+from recognizer.archive import ZipStream
+from recognizer.ml import engine
+from recognizer.models import Submission, SubmissionQuerySet, Visitor
+
+_LOT = 50  # rows at a time: one may hold 10,000 points
+_KEY_BYTES = 16
+
+
+def as_ndjson(
+    submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
+) -> Iterator[bytes]:
+    """Yield one submission a line, oldest first."""
+    for submission in _each(submissions.with_shown_prediction(), visitors):
+        yield orjson.dumps(submission_out(submission)) + b"\n"
+
+
+def as_zip(
+    submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
+) -> Iterator[bytes]:
+    """Yield an archive: the lines as `submissions.ndjson`, then a PNG of each."""
+    archive = ZipStream()
+    yield from archive.add("submissions.ndjson", as_ndjson(submissions, visitors))
+    for submission in _each(submissions, visitors):
+        png = engine.drawing_png(engine.drawing_of(submission))
+        yield from archive.add(f"images/{submission.pk}.png", [png])
+    yield from archive.finish()
+
+
+def as_idx(
+    submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
+) -> Iterator[bytes]:
+    """Yield an archive of MNIST's two files, of the drawings whose digit is known.
+
+    `ids.txt` names them, a line each. A drawing deleted while it is being exported
+    breaks the stream off: the number of images was already sent.
+    """
+    archive = ZipStream()
+    with tempfile.TemporaryFile() as keys, tempfile.TemporaryFile() as labels:
+        known = submissions.only(
+            "shown_digit", "verdict", "corrected_digit", "label_digit", "rejection"
+        )
+        for submission in _each(known, visitors):
+            if submission.known_digit is not None:
+                keys.write(submission.pk.bytes)
+                labels.write(bytes([submission.known_digit]))
+        number = labels.tell()
+        yield from archive.add(
+            "labels-idx1-ubyte", _labels(labels, engine.idx_header(number))
+        )
+        yield from archive.add("ids.txt", (f"{key}\n".encode() for key in _keys(keys)))
+        yield from archive.add(
+            "images-idx3-ubyte", _images(keys, engine.idx_header(number, 28, 28))
+        )
+    yield from archive.finish()
+
+
+def _labels(labels: IO[bytes], header: bytes) -> Iterator[bytes]:
+    yield header
+    labels.seek(0)
+    while piece := labels.read(1 << 16):
+        yield piece
+
+
+def _images(keys: IO[bytes], header: bytes) -> Iterator[bytes]:
+    yield header
+    for key in _keys(keys):
+        yield engine.idx_image(Submission.objects.get(pk=key)).tobytes()
+
+
+def _keys(keys: IO[bytes]) -> Iterator[UUID]:
+    keys.seek(0)
+    while lot := keys.read(_LOT * _KEY_BYTES):
+        for start in range(0, len(lot), _KEY_BYTES):
+            yield UUID(bytes=lot[start : start + _KEY_BYTES])
+
+
+def _each(
+    submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
+) -> Iterator[Submission]:
+    """Yield rows by (owner, id), which the index has, up to the newest of now."""
+    for visitor in visitors:
+        own = submissions.owned_by(visitor)
+        newest = own.order_by("-pk").values_list("pk", flat=True).first()
+        if newest is None:
+            continue
+        rest = own.filter(pk__lte=newest).order_by("pk")
+        lot = list(rest[:_LOT])
+        while lot:
+            yield from lot
+            lot = list(rest.filter(pk__gt=lot[-1].pk)[:_LOT])

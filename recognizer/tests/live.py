@@ -1,0 +1,115 @@
+"""The real server with the real model, as `make run` starts it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from mlcore import places
+
+_MAKE_USER = """
+from django.contrib.auth.models import Group, User
+user, _ = User.objects.get_or_create(username={name!r})
+user.groups.set(Group.objects.filter(name="Reviewers") if {is_reviewer} else [])
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running site: its address, its data folder, what its start was told."""
+
+    url: str
+    var: Path
+    variables: tuple[tuple[str, str], ...] = ()
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command of manage.py on the site's data; return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=places.REPOSITORY,
+            env=environment(self.var, dict(self.variables)),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def make_user(self, name: str, *, is_reviewer: bool = False) -> None:
+        """Make a user where there is none of this name."""
+        code = _MAKE_USER.format(name=name, is_reviewer=is_reviewer)
+        self.manage("shell", "--no-imports", "-c", code)
+
+    def make_token(self, name: str, scopes: str) -> str:
+        """Make a token of this user."""
+        return self.manage("token", name, "--scopes", scopes)
+
+
+def environment(var: Path, variables: dict[str, str]) -> dict[str, str]:
+    """Return what a process of the site is started with."""
+    return {
+        **os.environ,
+        "DIGITSITE_VAR": str(var),
+        "PORT": "0",
+        "WORKERS": "2",
+        **variables,
+    }
+
+
+def start_site(
+    var: Path, variables: dict[str, str] | None = None
+) -> tuple[subprocess.Popen[str], str]:
+    """Start `manage.py serve` on a free port; return the process and its address."""
+    with (var / "log").open("w") as log:  # each 404 of a test is a line there
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve"],
+            cwd=places.REPOSITORY,
+            env=environment(var, variables or {}),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "Digitsite is at " in line:
+            return process, line.split("Digitsite is at ")[1].split("/ ")[0]
+    said.append((var / "log").read_text())
+    raise RuntimeError("The site did not start: " + "".join(said))
+
+
+@contextmanager
+def serving(var: Path, **variables: str) -> Iterator[Server]:
+    """Serve a data folder while the block runs."""
+    var.mkdir(exist_ok=True)
+    with _database_of_its_own() as database:
+        process, url = start_site(var, {**variables, **database})
+        try:
+            yield Server(url, var, tuple({**variables, **database}.items()))
+        finally:
+            process.terminate()
+            process.communicate(timeout=40)
+        assert process.returncode == 0
+
+
+@contextmanager
+def _database_of_its_own() -> Iterator[dict[str, str]]:
+    """Make a database where they run on PostgreSQL; SQLite's is in the data folder."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield {}
+        return
+    name = sql.Identifier(f"live_{os.urandom(6).hex()}")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        try:
+            yield {"DATABASE_URL": f"{url.rpartition('/')[0]}/{name.as_string()[1:-1]}"}
+        finally:
+            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            connection.execute(drop.format(name))

@@ -1,0 +1,91 @@
+"""The committed OpenAPI description is the code's, and the server keeps to it.
+
+Schemathesis makes requests of the committed description, right ones and wrong ones, and
+judges each answer of the real server by all its checks; then it follows the links from
+each stored drawing on.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import schemathesis
+from django.test import Client
+from schemathesis.core.result import Ok
+
+from mlcore import places
+from recognizer.api.schema import FOLLOWING
+from recognizer.tests.live import Server
+
+COMMITTED = places.REPOSITORY / "docs" / "openapi.yaml"
+BESIDE = Path(__file__).parent
+
+
+class TestCommittedSchema:
+    def test_is_what_the_code_says(self, tmp_path: Path) -> None:
+        made = tmp_path / "openapi.yaml"
+        subprocess.run(
+            [
+                *(sys.executable, "manage.py", "spectacular", "--validate"),
+                *("--fail-on-warn", "--file", str(made)),
+            ],
+            cwd=places.REPOSITORY,
+            check=True,
+        )
+
+        assert made.read_text() == COMMITTED.read_text(), (
+            "make it anew: .venv/bin/python manage.py spectacular "
+            "--file docs/openapi.yaml"
+        )
+
+    @pytest.mark.django_db
+    def test_is_served(self) -> None:
+        answer = Client().get("/api/schema/")
+
+        assert answer.status_code == 200
+        assert answer.content.decode() == COMMITTED.read_text()
+
+    def test_has_an_example_of_each_json_body(self) -> None:
+        for result in schemathesis.openapi.from_path(COMMITTED).get_all_operations():
+            assert isinstance(result, Ok)
+            operation = result.ok()
+            raw = operation.definition.raw
+            for body in (raw.get("requestBody", {}), *raw["responses"].values()):
+                json = body.get("content", {}).get("application/json")
+                assert json is None or json["examples"], operation.label
+
+
+class TestServer:
+    def test_keeps_to_the_schema(self, server: Server, tmp_path: Path) -> None:
+        server.make_user("schema", is_reviewer=True)
+        token = server.make_token("schema", "read,write,review")
+
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("schemathesis")),
+                *("--config-file", str(BESIDE / "schemathesis.toml")),
+                *("run", str(COMMITTED), "--url", server.url, "--checks=all"),
+                *("--header", f"Authorization: Bearer {token}"),
+                *("--seed=9", "--max-examples=25", "--no-color"),
+            ],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "SCHEMATHESIS_HOOKS": "recognizer.tests.schemathesis_hooks",
+                "PYTHONPATH": str(places.REPOSITORY),
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        assert "Tested: 16" in done.stdout
+        for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
+            assert f"✅ {phase}" in done.stdout
+        (links,) = re.findall(r"API Links: +(\d+) covered", done.stdout)
+        assert int(links) >= len(FOLLOWING)
