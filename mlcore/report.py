@@ -105,19 +105,26 @@ def _confusion(read: Mapping[str, ReadDigits]) -> Figure:
         counts = np.zeros((DIGITS, DIGITS), int)
         np.add.at(counts, (digits.labels, digits.probabilities.argmax(axis=1)), 1)
         mistakes = counts * (1 - np.eye(DIGITS, dtype=int))
-        axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()))
+        worst = max(1, mistakes.max())
+        axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=worst)
         for true, read_as in np.argwhere(counts):
             axes.text(
                 *(read_as, true, f"{counts[true, read_as]}"),
                 ha="center",
                 va="center",
                 fontsize=7 if true == read_as else 9,
-                color=QUIET if true == read_as else INK,
+                color=QUIET
+                if true == read_as
+                else _readable_on(mistakes[true, read_as] / worst),
             )
         axes.set(
             xlabel="read as", ylabel="true digit", xticks=range(10), yticks=range(10)
         )
     return figure
+
+
+def _readable_on(darkness: float) -> str:
+    return PAPER if darkness > 0.6 else INK
 
 
 def _reliability(read: Mapping[str, ReadDigits], bins: int = 15) -> Figure:
@@ -213,7 +220,7 @@ def _changed(changed: Mapping[str, Mapping[str, float]]) -> Figure:
     axes.invert_yaxis()
     axes.grid(axis="x", color="#e4e7eb")
     axes.set_xlabel("% read right")
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper left")
     return figure
 
 
