@@ -58,7 +58,10 @@ def _how_it_was_made(bundle: Bundle) -> str:
     calibration = bundle.calibration
     config = table(
         ["setting", "value"],
-        [[name, f"`{value}`"] for name, value in provenance["config"].items()],
+        [
+            [name, "none" if value == "" else f"`{value}`"]
+            for name, value in provenance["config"].items()
+        ],
     )
     versions = ", ".join(f"{n} {v}" for n, v in provenance["versions"].items())
     return (

@@ -336,7 +336,7 @@ def run_provenance(
         if key not in ("out", "threads")
     }
     return {
-        "trained_on": "MNIST, 55,000 train images; validation chose, test judged once"
+        "trained_on": "MNIST, 55,000 train images; validation chose, test nothing"
         + ("; pen drawings, 70 % of the writers" if config.pen else ""),
         "config": told,
         "data_sha256": {**MNIST_SHA256, **(pen_sha256() if config.pen else {})},
