@@ -268,6 +268,8 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     bare = _without_ruling(bitmap)
     if is_photo or bare is not bitmap:
         bare = _without_specks(bare)
+    if not is_photo and bare.max() < bitmap.max():
+        bare = bitmap  # the darkest of all is neither a printed line nor dust
     return _thicken_thin_lines(bare)
 
 
