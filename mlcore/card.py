@@ -17,7 +17,7 @@ from typing import Any
 from mlcore import places
 from mlcore.bundle import Bundle, open_bundle
 from mlcore.data import DataError, load_mnist, load_pen
-from mlcore.evaluate import Evaluation, judge
+from mlcore.judge import Evaluation, judge
 from mlcore.report import (
     EVALUATION,
     digits_table,

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from mlcore.bundle import Bundle
 from mlcore.calibrate import DIGITS
-from mlcore.evaluate import Evaluation, Judged, ReadDigits
+from mlcore.judge import Evaluation, Judged, ReadDigits
 
 EVALUATION = "evaluation.json"
 INK, PAPER, ACCENT, SECOND, QUIET = (

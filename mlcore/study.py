@@ -24,7 +24,7 @@ from tqdm import tqdm
 from mlcore import places
 from mlcore.bundle import MANIFEST, Bundle, open_bundle
 from mlcore.data import DataError, load_mnist, load_pen
-from mlcore.evaluate import Evaluation, judge
+from mlcore.judge import Evaluation, judge
 
 RECIPES: dict[str, tuple[str, ...]] = {
     "mnist": (),

@@ -57,8 +57,8 @@ from mlcore.data import (
     load_mnist,
     load_pen,
 )
-from mlcore.evaluate import read_mnist
 from mlcore.inference import Recogniser, ServedNetwork
+from mlcore.judge import read_mnist
 from mlcore.model import build_network
 from mlcore.pool import (
     Pool,

@@ -55,7 +55,7 @@ class TestModules:
 
 
 class TestServingProcess:
-    @pytest.mark.parametrize("module", ["mlcore.inference", "mlcore.evaluate"])
+    @pytest.mark.parametrize("module", ["mlcore.inference", "mlcore.judge"])
     def test_loads_neither_tensorflow_nor_django(self, module: str) -> None:
         script = (
             f"import sys, {module}\n"

@@ -11,8 +11,8 @@ from mlcore import card as cards
 from mlcore.bundle import Bundle
 from mlcore.card import CARD, PICTURES, README, card, load_evaluation, load_study
 from mlcore.data import DataError, Mnist
-from mlcore.evaluate import Evaluation, read_mnist
 from mlcore.inference import Recogniser
+from mlcore.judge import Evaluation, read_mnist
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from mlcore import train as training
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, open_bundle
 from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL
 from mlcore.data import MNIST_SHA256, DataError, Mnist
-from mlcore.evaluate import read_mnist
 from mlcore.inference import Recogniser
+from mlcore.judge import read_mnist
 from mlcore.model import FusedBatchNormalization, Soften, build_network
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
 from mlcore.train import TrainConfig, digit_and_kind_loss, training_pool

@@ -1,0 +1,381 @@
+"""Judge a bundle through the serving path: figures, and the readings behind them.
+
+What is judged: MNIST's test set and, where there are some, the pen drawings of the
+judged writers; both corrupted; drawings that are not one digit; calibration; speed and
+size. Accuracy is by the largest probability, refused or not; the refusal rate and the
+accuracy among what was answered stand beside.
+"""
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypedDict, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mlcore import ink
+from mlcore.augment import written_side_by_side
+from mlcore.bundle import Bundle
+from mlcore.calibrate import DIGITS, expected_calibration_error
+from mlcore.corrupt import CORRUPTIONS
+from mlcore.data import (
+    Digits,
+    PenData,
+    PenDrawing,
+    scale_to_canvas,
+)
+from mlcore.inference import Reading, Recogniser
+from mlcore.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
+from mlcore.preprocess import normalize
+from mlcore.specimens import specimens
+
+T = TypeVar("T")
+
+CANVAS_PX = 280
+PEN_WIDTHS_PX = (4, 8, 12, 18, 24, 32)
+CORRUPTED_MNIST = 1_000
+"""How many of MNIST's test digits are corrupted in each way: the first ones."""
+
+
+class Figures(TypedDict):
+    """What a set of readings comes to; shares in [0, 1].
+
+    accuracy: by the largest probability, refused or not. accuracy_answered: None where
+    everything was refused. ece: expected calibration error over 15 bins.
+    """
+
+    digits: int
+    accuracy: float
+    refused: float
+    accuracy_answered: float | None
+    ece: float
+
+
+class Rejections(TypedDict):
+    """How well drawings that are not one digit are told from digits.
+
+    refused: share of them, for whatever reason. auroc: probability that a digit has
+    the higher digitness than one of them.
+    """
+
+    drawings: int
+    refused: float
+    auroc: float
+
+
+class Speed(TypedDict):
+    """Medians of one thread, in microseconds."""
+
+    network_us: float
+    strokes_us: float
+    machine: str
+
+
+class Evaluation(TypedDict):
+    """All that is said of one bundle: what evaluation.json holds.
+
+    digits: by set. changed: accuracy by corruption, then by set. pen_width: accuracy
+    by width on a canvas of 280. by_writer: accuracy and drawings. several_refused:
+    share of digits of two or more strokes that were refused as several. Sets of pen
+    drawings are missing where there were none.
+    """
+
+    bundle: str
+    date: str
+    digits: dict[str, Figures]
+    non_digits: dict[str, Rejections]
+    changed: dict[str, dict[str, float]]
+    pen_width: dict[str, float]
+    by_digit: dict[str, list[float | None]]
+    by_writer: dict[str, tuple[float, int]]
+    several_refused: float | None
+    speed: Speed
+    served_bytes: int
+    bundle_bytes: int
+
+
+@dataclass(frozen=True)
+class ReadDigits:
+    """Readings of digits beside what was meant; the raw material of a report."""
+
+    readings: list[Reading]
+    labels: NDArray[np.uint8]
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(N, 10)."""
+        return np.array([reading.probabilities for reading in self.readings])
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,): whether the largest probability is that of the true digit."""
+        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
+
+    def figures(self) -> Figures:
+        """Sum up: accuracy, refusals, calibration."""
+        refused = np.array([r.refusal is not None for r in self.readings])
+        return {
+            "digits": len(self.readings),
+            "accuracy": float(self.right.mean()),
+            "refused": float(refused.mean()),
+            "accuracy_answered": (
+                None if refused.all() else float(self.right[~refused].mean())
+            ),
+            "ece": expected_calibration_error(self.probabilities, self.labels),
+        }
+
+    def by_digit(self) -> list[float | None]:
+        """Return ten accuracies; None for a digit that is not among them."""
+        of_digit = [self.right[self.labels == digit] for digit in range(DIGITS)]
+        return [float(right.mean()) if len(right) else None for right in of_digit]
+
+
+# --- reading sets of drawings -----------------------------------------------------
+
+
+def read_mnist(recogniser: Recogniser, digits: Digits) -> ReadDigits:
+    """Read MNIST digits as bitmaps."""
+    return ReadDigits(
+        [recogniser.read(image) for image in _shown(digits.images, "MNIST")],
+        digits.labels,
+    )
+
+
+def enlarged(image: Bitmap) -> Bitmap:
+    """Draw an MNIST image as large as the page's canvas."""
+    size = (CANVAS_PX, CANVAS_PX)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def read_enlarged(recogniser: Recogniser, digits: Digits) -> ReadDigits:
+    """Read MNIST digits as 280x280 black-on-white PNG pictures."""
+    readings = []
+    for image in _shown(digits.images, "MNIST as PNG"):
+        png = ink.encode_png(255 - enlarged(image))
+        readings.append(recogniser.read(ink.find_ink(ink.decode_picture(png))))
+    return ReadDigits(readings, digits.labels)
+
+
+def read_pen(recogniser: Recogniser, drawings: Sequence[PenDrawing]) -> ReadDigits:
+    """Read pen drawings of digits as strokes on the page's canvas."""
+    return ReadDigits(
+        read_all(recogniser, [drawing.strokes for drawing in drawings]),
+        np.array([int(drawing.label) for drawing in drawings], np.uint8),
+    )
+
+
+def read_all(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> list[Reading]:
+    """Read strokes of any unit as on the page's canvas."""
+    return [
+        recogniser.read(ink.rasterise(scale_to_canvas(strokes)))
+        for strokes in _shown(drawings, "strokes")
+    ]
+
+
+def _shown(items: Iterable[T], what: str) -> Iterable[T]:
+    progress: Iterable[T] = tqdm(
+        items, desc=f"reading {what}", leave=False, disable=None
+    )
+    return progress
+
+
+# --- what is not one digit --------------------------------------------------------
+
+
+def rejections(non_digits: Sequence[Reading], digits: Sequence[Reading]) -> Rejections:
+    """Sum up readings of what is not one digit, beside readings of digits."""
+    return {
+        "drawings": len(non_digits),
+        "refused": float(np.mean([r.refusal is not None for r in non_digits])),
+        "auroc": area_under_roc(
+            np.array([reading.digitness for reading in digits]),
+            np.array([reading.digitness for reading in non_digits]),
+        ),
+    }
+
+
+def area_under_roc(higher: NDArray[np.float64], lower: NDArray[np.float64]) -> float:
+    """Return the share of pairs in which the first is higher; ties count half."""
+    ordered = np.sort(lower)
+    below = np.searchsorted(ordered, higher, side="left")
+    not_above = np.searchsorted(ordered, higher, side="right")
+    return float((below + not_above).mean() / 2 / len(lower))
+
+
+def non_digit_sets(pen: PenData) -> dict[str, list[list[Points]]]:
+    """Return what is not one digit: letters and symbols, sketches, digits in a row."""
+    rng = np.random.default_rng(0)
+    digits = [drawing.strokes for drawing in pen.digits]
+    rows = [
+        written_side_by_side([digits[place] for place in places_in_digits], rng)
+        for size in (2, 3)
+        for places_in_digits in rng.integers(len(digits), size=(500, size))
+    ]
+    return {
+        "letters and symbols": [d.strokes for d in pen.non_digits if not d.is_sketch],
+        "sketches": [d.strokes for d in pen.non_digits if d.is_sketch],
+        "two or three digits side by side": rows,
+    }
+
+
+# --- changed drawings ---------------------------------------------------------------
+
+
+def accuracy_of_bitmaps(
+    recogniser: Recogniser,
+    bitmaps: Sequence[Bitmap],
+    labels: NDArray[np.uint8],
+    corrupt: Callable[[Bitmap, np.random.Generator], NDArray[np.uint8]],
+) -> float:
+    """Read corrupted pictures; return the share read right."""
+    rng = np.random.default_rng(0)
+    read = [
+        int(np.argmax(recogniser.read(ink.find_ink(corrupt(b, rng))).probabilities))
+        for b in bitmaps
+    ]
+    return float((np.array(read) == labels).mean())
+
+
+def on_canvas(drawing: PenDrawing, pen_width: float = DEFAULT_PEN_WIDTH_PX) -> Bitmap:
+    """Draw a pen drawing as its author would see it on the page."""
+    return ink.draw_on_canvas(
+        scale_to_canvas(drawing.strokes),
+        width=CANVAS_PX,
+        height=CANVAS_PX,
+        pen_width=pen_width,
+    )
+
+
+def changed_drawings(
+    recogniser: Recogniser, sets: Mapping[str, tuple[list[Bitmap], NDArray[np.uint8]]]
+) -> dict[str, dict[str, float]]:
+    """Corrupt each set in every way; return accuracies by corruption and set."""
+    return {
+        way: {
+            name: accuracy_of_bitmaps(recogniser, bitmaps, labels, corrupt)
+            for name, (bitmaps, labels) in sets.items()
+        }
+        for way, corrupt in tqdm(
+            CORRUPTIONS.items(), desc="corruptions", leave=False, disable=None
+        )
+    }
+
+
+# --- speed --------------------------------------------------------------------------
+
+
+def measure_speed(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> Speed:
+    """Time the network alone, and strokes to a reading: medians over the drawings."""
+    network, whole = [], []
+    for strokes in drawings:
+        started = time.perf_counter()
+        recogniser.read(ink.rasterise(strokes))
+        whole.append(time.perf_counter() - started)
+        image = normalize(ink.rasterise(strokes))
+        started = time.perf_counter()
+        recogniser.network.logits(image)
+        network.append(time.perf_counter() - started)
+    return {
+        "network_us": float(np.median(network) * 1e6),
+        "strokes_us": float(np.median(whole) * 1e6),
+        "machine": f"{platform.machine()}, one thread",
+    }
+
+
+# --- all of it ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An evaluation with the readings behind it, which its pictures show."""
+
+    evaluation: Evaluation
+    mnist: ReadDigits
+    pen: ReadDigits | None
+    digitness: Mapping[str, list[float]]
+
+
+def judge(
+    bundle: Bundle, *, test: Digits, pen: PenData | None, changed: bool = True
+) -> Judged:
+    """Judge a bundle on MNIST's test set and the judged pen writers.
+
+    Args:
+        pen: all pen drawings; only the judged split is looked at.
+        changed: whether to read them corrupted and with other pens as well, which
+            takes most of the time.
+    """
+    recogniser = Recogniser(bundle)
+    mnist = read_mnist(recogniser, test)
+    digits = {
+        "MNIST test, as pixels": mnist.figures(),
+        "MNIST test, as 280x280 PNG": read_enlarged(recogniser, test).figures(),
+    }
+    few = test.take(np.arange(min(CORRUPTED_MNIST, len(test))))
+    to_change = {"MNIST": ([enlarged(image) for image in few.images], few.labels)}
+    evaluation: Evaluation = {
+        "bundle": bundle.digest,
+        "date": datetime.now(UTC).date().isoformat(),
+        "digits": digits,
+        "non_digits": {},
+        "changed": {},
+        "pen_width": {},
+        "by_digit": {"MNIST": mnist.by_digit()},
+        "by_writer": {},
+        "several_refused": None,
+        "speed": measure_speed(recogniser, [s.strokes for s in specimens()] * 20),
+        "served_bytes": len(bundle.served_weights()),
+        "bundle_bytes": sum(path.stat().st_size for path in bundle.folder.iterdir()),
+    }
+    digitness = {"MNIST": [r.digitness for r in mnist.readings]}
+    read = None
+    if pen is not None:
+        judged = pen.split("judged")
+        read = read_pen(recogniser, judged.digits)
+        for collection in sorted({d.collection for d in judged.digits}):
+            of_it = [d.collection == collection for d in judged.digits]
+            digits[f"{collection}, judged writers"] = part(read, of_it).figures()
+        digits["all pen drawings, judged writers"] = read.figures()
+        digitness["pen drawings"] = [r.digitness for r in read.readings]
+        for name, drawings in non_digit_sets(judged).items():
+            others = read_all(recogniser, drawings)
+            evaluation["non_digits"][name] = rejections(others, read.readings)
+            digitness[name] = [r.digitness for r in others]
+        to_change["pen"] = ([on_canvas(d) for d in judged.digits], read.labels)
+        if changed:
+            evaluation["pen_width"] = {
+                str(width): accuracy_of_bitmaps(
+                    recogniser,
+                    [on_canvas(d, width) for d in judged.digits],
+                    read.labels,
+                    CORRUPTIONS["unchanged"],
+                )
+                for width in PEN_WIDTHS_PX
+            }
+        evaluation["by_digit"]["pen"] = read.by_digit()
+        for writer in sorted({str(d.writer) for d in judged.digits}):
+            theirs = part(read, [str(d.writer) == writer for d in judged.digits])
+            evaluation["by_writer"][writer] = (
+                float(theirs.right.mean()),
+                len(theirs.readings),
+            )
+        several = [len(d.strokes) > 1 for d in judged.digits]
+        evaluation["several_refused"] = float(
+            np.mean([r.refusal == "several" for r in part(read, several).readings])
+        )
+    if changed:
+        evaluation["changed"] = changed_drawings(recogniser, to_change)
+    return Judged(evaluation, mnist, read, digitness)
+
+
+def part(read: ReadDigits, chosen: Sequence[bool]) -> ReadDigits:
+    """Return the readings at the chosen places."""
+    return ReadDigits(
+        [r for r, wanted in zip(read.readings, chosen, strict=True) if wanted],
+        read.labels[np.array(chosen)],
+    )

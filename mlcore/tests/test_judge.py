@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+
+from mlcore.calibrate import RefusalCode
+from mlcore.data import Mnist, PenDrawing
+from mlcore.inference import Reading, Recogniser
+from mlcore.judge import (
+    ReadDigits,
+    area_under_roc,
+    part,
+    read_enlarged,
+    read_mnist,
+    read_pen,
+)
+from mlcore.specimens import specimens
+
+
+def reading_of(
+    digit: int, *, confidence: float = 0.8, refusal: RefusalCode | None = None
+) -> Reading:
+    probabilities = np.full(10, (1 - confidence) / 9)
+    probabilities[digit] = confidence
+    return Reading(
+        digit=digit if refusal is None else None,
+        probabilities=tuple(probabilities.tolist()),
+        second=(digit + 1) % 10,
+        digitness=0.9,
+        refusal=refusal,
+        image=None,
+    )
+
+
+def read_as(readings: list[Reading], labels: list[int]) -> ReadDigits:
+    return ReadDigits(readings, np.array(labels, np.uint8))
+
+
+class TestFigures:
+    def test_sum_up_readings(self) -> None:
+        readings = [
+            reading_of(7),
+            reading_of(3),
+            reading_of(1, refusal="unsure"),
+            reading_of(2, refusal="several"),
+        ]
+
+        summed = read_as(readings, [7, 4, 1, 5]).figures()
+
+        assert summed["digits"] == 4
+        assert summed["accuracy"] == 0.5  # by the largest, refused or not
+        assert summed["refused"] == 0.5
+        assert summed["accuracy_answered"] == 0.5
+        assert summed["ece"] == pytest.approx(0.3)
+
+    def test_can_be_had_where_everything_was_refused(self) -> None:
+        summed = read_as([reading_of(7, refusal="unsure")], [7]).figures()
+
+        assert summed["refused"] == 1.0
+        assert summed["accuracy_answered"] is None
+
+
+class TestReadDigits:
+    def test_are_right_by_the_largest_probability(self) -> None:
+        read = read_as([reading_of(7), reading_of(7, refusal="unsure")], [7, 1])
+
+        assert read.right.tolist() == [True, False]
+
+    def test_are_counted_by_digit(self) -> None:
+        digits = [*range(10), 3]
+        read = read_as([reading_of(d) for d in [*range(10), 8]], digits)
+
+        assert read.by_digit() == [1, 1, 1, 0.5, 1, 1, 1, 1, 1, 1]
+
+    def test_can_be_taken_in_part(self) -> None:
+        read = read_as([reading_of(1), reading_of(2), reading_of(3)], [1, 5, 3])
+
+        chosen = part(read, [False, True, True])
+
+        assert chosen.labels.tolist() == [5, 3]
+        assert chosen.right.tolist() == [False, True]
+
+
+class TestAreaUnderRoc:
+    def test_is_the_share_of_pairs_in_order(self) -> None:
+        higher, lower = np.array([0.9, 0.4, 0.4]), np.array([0.1, 0.4])
+
+        # Of six pairs four are in order and two tie.
+        assert area_under_roc(higher, lower) == pytest.approx(5 / 6)
+        assert area_under_roc(lower, higher) == pytest.approx(1 / 6)
+
+
+class TestEvaluations:
+    def test_of_mnist_count_every_digit(
+        self, starter: Recogniser, mnist: Mnist
+    ) -> None:
+        few = mnist.test.take(np.arange(40))
+
+        assert len(read_mnist(starter, few).readings) == 40
+        assert len(read_enlarged(starter, few).readings) == 40
+
+    def test_of_mnist_compare_with_the_labels(
+        self, starter: Recogniser, mnist: Mnist
+    ) -> None:
+        few = mnist.test.take(np.arange(200))
+        by_hand = [
+            int(np.argmax(starter.read(image).probabilities)) for image in few.images
+        ]
+
+        accuracy = read_mnist(starter, few).figures()["accuracy"]
+
+        assert accuracy == pytest.approx(np.mean(by_hand == few.labels))
+
+    def test_of_pen_drawings_scale_them_to_the_canvas(
+        self, starter: Recogniser
+    ) -> None:
+        drawings = [
+            PenDrawing(
+                id=made.style,
+                label=str(made.digit),
+                writer=None,
+                strokes=[stroke * 40 - 7000 for stroke in made.strokes],
+            )
+            for made in specimens()
+        ]
+        usual = [
+            PenDrawing(made.style, str(made.digit), None, made.strokes)
+            for made in specimens()
+        ]
+
+        far_and_large = read_pen(starter, drawings)
+
+        assert len(far_and_large.readings) == len(drawings)
+        assert far_and_large.right.tolist() == read_pen(starter, usual).right.tolist()
