@@ -13,12 +13,12 @@ import pytest
 from mlcore import train as training
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, open_bundle
 from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL
-from mlcore.data import MNIST_SHA256, DataError, Mnist
+from mlcore.data import MNIST_SHA256, DataError, Mnist, PenData, PenDrawing
 from mlcore.inference import Recogniser
 from mlcore.judge import read_mnist
 from mlcore.model import FusedBatchNormalization, Soften, build_network
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
-from mlcore.train import TrainConfig, digit_and_kind_loss, training_pool
+from mlcore.train import TrainConfig, digit_and_kind_loss, training_pool, without
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 
@@ -145,6 +145,31 @@ class TestTrainingPool:
 
         with pytest.raises(DataError, match="--pen needs PEN_DIR"):
             training.pen_data()
+
+
+class TestWithout:
+    @pytest.mark.parametrize(
+        ("left_out", "kept"),
+        [("", {"X", "house"}), ("letters", {"house"}), ("sketches", {"X"})],
+    )
+    def test_drops_one_kind_of_non_digits(self, left_out: str, kept: set[str]) -> None:
+        strokes = [np.zeros((2, 2), np.float32)]
+        drawn = PenData(
+            digits=[PenDrawing("a", "7", "ann", strokes)],
+            non_digits=[
+                PenDrawing("b", "X", "ann", strokes),
+                PenDrawing("c", "house", None, strokes),
+            ],
+        )
+
+        left = without(drawn, left_out)
+
+        assert left.digits == drawn.digits
+        assert {drawing.label for drawing in left.non_digits} == kept
+
+    def test_knows_no_other_kind(self) -> None:
+        with pytest.raises(DataError, match="letters or sketches, not 'horses'"):
+            without(PenData([], []), "horses")
 
 
 class TestLoss:
