@@ -120,7 +120,9 @@ def over_seeds(study: Study) -> str:
     seeds = [f"{_RECIPES[name]}: {len(study[name]['bundles'])}" for name in names]
     return (
         "## The recipe over seeds\n\n"
-        "Mean and standard deviation, each network judged once (`make study`). Seeds: "
+        "Mean and standard deviation (`make study`). Each network met the test sets "
+        "twice: when it was trained, and after it had been made to soften what it "
+        "reads; these are the second figures. Seeds: "
         + "; ".join(seeds)
         + ". What a recipe was trained without, it has never seen a drawing of: that "
         "column's figures for letters, or for sketches, say how it meets new kinds.\n\n"
