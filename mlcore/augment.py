@@ -331,6 +331,88 @@ def glyph(rng: np.random.Generator) -> NDArray[np.uint8]:
     return _framed(rasterise(strokes, pen_width=0.0, pen_share=share))
 
 
+def outline(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a made-up thing by its outline: box, kite, cloud, pear, flat ring, frame.
+
+    Closed lines that are no nought, with or without something on them or in them.
+
+    Returns:
+        (28, 28) uint8, framed by `normalize`.
+    """
+    make = _OUTLINES[int(rng.integers(len(_OUTLINES)))]
+    edge, parts = make(rng)
+    tilt = rng.normal(0, 0.15)
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    edge = edge @ turn.T * 45 + rng.normal(0, 0.8, size=edge.shape)
+    strokes = [edge, *(_on_or_in(edge, rng) for _ in range(parts))]
+    share = rng.uniform(0.05, 0.11)
+    return _framed(
+        rasterise(
+            [np.asarray(stroke + 50, np.float32) for stroke in strokes],
+            pen_width=0.0,
+            pen_share=share,
+        )
+    )
+
+
+_AROUND = np.linspace(0, 2 * np.pi, 49)
+_RING = np.stack([np.cos(_AROUND), np.sin(_AROUND)], axis=1)
+
+
+def _polygon(rng: np.random.Generator) -> tuple[NDArray[np.float64], int]:
+    corners = int(rng.choice([3, 4, 4, 4, 5]))
+    at = rng.uniform(0, np.pi) + np.arange(corners) * 2 * np.pi / corners
+    line = np.stack([np.cos(at), np.sin(at)], axis=1)
+    line = (line + rng.normal(0, 0.1, line.shape)) * rng.uniform(0.6, 1, size=2)
+    closed = np.concatenate([line, line[:1]])
+    steps = np.linspace(0, corners, 12 * corners + 1)
+    return np.stack(
+        [np.interp(steps, np.arange(corners + 1), axis) for axis in closed.T], axis=1
+    ), int(rng.choice([0, 0, 0, 1, 2]))
+
+
+def _cloud(rng: np.random.Generator) -> tuple[NDArray[np.float64], int]:
+    bumps = int(rng.integers(5, 12))
+    radius = 1 + rng.uniform(0.2, 0.4) * np.abs(np.sin(bumps * _AROUND / 2))
+    high = rng.uniform(0.45, 0.9)
+    return radius[:, None] * _RING / radius.max() * (1, high), int(rng.choice([0, 1]))
+
+
+def _pear(rng: np.random.Generator) -> tuple[NDArray[np.float64], int]:
+    radius = np.ones_like(_AROUND)
+    for waves in (1, 2, 3):  # strong enough that no oval is left
+        start = rng.uniform(0, 2 * np.pi)
+        radius += rng.uniform(0.1, 0.25) * np.cos(waves * _AROUND + start)
+    return radius[:, None] * _RING / radius.max(), int(rng.choice([1, 2, 3]))
+
+
+def _flat_ring(rng: np.random.Generator) -> tuple[NDArray[np.float64], int]:
+    return _RING * (1, rng.uniform(0.25, 0.5)), int(rng.choice([0, 0, 1, 2]))
+
+
+def _frame(rng: np.random.Generator) -> tuple[NDArray[np.float64], int]:
+    squareness = np.maximum(np.abs(_RING[:, 0]), np.abs(_RING[:, 1]))[:, None]
+    narrow = rng.uniform(0.3, 0.45)
+    size = (1, narrow) if rng.random() < 0.6 else (narrow, 1)
+    return _RING / squareness * size, int(rng.choice([0, 1, 2]))
+
+
+_OUTLINES = (_polygon, _cloud, _pear, _flat_ring, _frame)
+
+
+def _on_or_in(
+    edge: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Add a stem outwards or a small thing inside; a line across slashes a nought."""
+    start = edge[int(rng.integers(len(edge)))]
+    if rng.random() < 0.5:
+        middle, size = start * rng.uniform(0, 0.5), rng.uniform(3, 10, size=2)
+        return np.asarray(middle + _RING * size)
+    end = start * rng.uniform(1.5, 2.0) + rng.normal(0, 6, 2)
+    bend = (start + end) / 2 + rng.normal(0, 5, 2)
+    return _smooth_line(np.stack([start, bend, end])).astype(np.float64)
+
+
 def _part_of_a_thing(rng: np.random.Generator) -> Points:
     middle = rng.uniform(15, 85, size=2)
     size = rng.uniform(6, 40, size=2)

@@ -13,6 +13,7 @@ from mlcore.augment import (
     doodle,
     glyph,
     lying,
+    outline,
     redrawn,
     rendered,
     scribble,
@@ -45,6 +46,17 @@ class Pool:
     def __len__(self) -> int:
         return len(self.digits)
 
+    def only_digits(self) -> "Pool":
+        """Leave out what is not one digit."""
+        return self._at(np.flatnonzero(self.digits != NO_DIGIT))
+
+    def shuffled(self, rng: np.random.Generator) -> "Pool":
+        """Put the drawings in another order."""
+        return self._at(rng.permutation(len(self)))
+
+    def _at(self, places: NDArray[np.int64]) -> "Pool":
+        return Pool(self.images[places], self.digits[places], self.kinds[places])
+
     def targets(self, *, label_smoothing: float) -> NDArray[np.float32]:
         """Return (N, 13): ten of the digit, then three of the kind.
 
@@ -76,11 +88,12 @@ def mnist_pool(digits: Digits) -> Pool:
 
 
 MADE_SHARES = {
-    "several": 0.4,
-    "scribbles": 0.08,
-    "shuffled": 0.07,
-    "lying": 0.12,
-    "glyphs": 0.15,
+    "several": 0.35,
+    "scribbles": 0.07,
+    "shuffled": 0.06,
+    "lying": 0.10,
+    "glyphs": 0.14,
+    "outlines": 0.16,
 }
 """Of each sort of made non-digits; what is left are doodles."""
 _STILL_DIGITS_LYING = (0, 1, 7, 8)
@@ -88,10 +101,10 @@ _STILL_DIGITS_LYING = (0, 1, 7, 8)
 
 def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Pool:
     """Make non-digits: several digits side by side, and what no digit looks like."""
-    several, scribbles, shuffled, lain, glyphs = (
+    several, scribbles, shuffled, lain, glyphs, outlines = (
         round(count * share) for share in MADE_SHARES.values()
     )
-    doodles = count - several - scribbles - shuffled - lain - glyphs
+    doodles = count - several - scribbles - shuffled - lain - glyphs - outlines
     can_lie = digits.images[~np.isin(digits.labels, _STILL_DIGITS_LYING)]
 
     def some(images: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
@@ -106,6 +119,7 @@ def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Poo
         (shuffled_quarters(digit, rng) for digit in some(digits.images, shuffled)),
         (lying(digit, rng) for digit in some(can_lie, lain)),
         (glyph(rng) for _ in range(glyphs)),
+        (outline(rng) for _ in range(outlines)),
         (doodle(rng) for _ in range(doodles)),
     )
     return joined(

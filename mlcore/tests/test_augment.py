@@ -10,6 +10,7 @@ from mlcore.augment import (
     doodle,
     glyph,
     lying,
+    outline,
     scribble,
     shuffled_quarters,
     side_by_side,
@@ -26,6 +27,7 @@ MAKERS: dict[str, Callable[[Mnist, np.random.Generator], Image]] = {
     "scribble": lambda mnist, rng: scribble(rng),
     "doodle": lambda mnist, rng: doodle(rng),
     "glyph": lambda mnist, rng: glyph(rng),
+    "outline": lambda mnist, rng: outline(rng),
     "lying": lambda mnist, rng: lying(some(mnist, rng, 1)[0], rng),
     "shuffled_quarters": lambda mnist, rng: shuffled_quarters(
         some(mnist, rng, 1)[0], rng

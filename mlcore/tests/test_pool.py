@@ -49,13 +49,37 @@ class TestPool:
         assert not others[:, :DIGITS].any()
         assert others[:, DIGITS:].sum(axis=1).tolist() == [1] * 20
 
-    def test_of_made_non_digits_holds_four_in_ten_of_several(self, few: Digits) -> None:
-        made = made_non_digits(few, 50, np.random.default_rng(1))
+    def test_of_made_non_digits_holds_a_third_of_several(self, few: Digits) -> None:
+        made = made_non_digits(few, 100, np.random.default_rng(1))
 
-        assert made.images.shape == (50, 28, 28)
+        assert made.images.shape == (100, 28, 28)
         assert (made.digits == NO_DIGIT).all()
-        assert np.bincount(made.kinds, minlength=KINDS)[SEVERAL] == 20
-        assert np.bincount(made.kinds, minlength=KINDS)[SOMETHING_ELSE] == 30
+        assert np.bincount(made.kinds, minlength=KINDS)[SEVERAL] == 35
+        assert np.bincount(made.kinds, minlength=KINDS)[SOMETHING_ELSE] == 65
+
+    def test_leaves_non_digits_out(self, few: Digits) -> None:
+        made = made_non_digits(few, 20, np.random.default_rng(1))
+
+        digits = joined([made, mnist_pool(few), made]).only_digits()
+
+        assert np.array_equal(digits.images, few.images)
+        assert np.array_equal(digits.digits, few.labels)
+
+    def test_keeps_drawing_and_digit_together_in_another_order(
+        self, few: Digits
+    ) -> None:
+        pool = mnist_pool(few)
+
+        again = pool.shuffled(np.random.default_rng(1))
+
+        def told(pool: Pool) -> list[tuple[int, bytes]]:
+            return [
+                (int(digit), image.tobytes())
+                for digit, image in zip(pool.digits, pool.images, strict=True)
+            ]
+
+        assert told(again) != told(pool)
+        assert sorted(told(again)) == sorted(told(pool))
 
     def test_of_pen_digits_draws_each_several_times(self) -> None:
         drawings = pen_drawings()

@@ -17,8 +17,15 @@ from mlcore.data import MNIST_SHA256, DataError, Mnist, PenData, PenDrawing
 from mlcore.inference import Recogniser
 from mlcore.judge import read_mnist
 from mlcore.model import FusedBatchNormalization, Soften, build_network
+from mlcore.pool import mnist_pool
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
-from mlcore.train import TrainConfig, digit_and_kind_loss, training_pool, without
+from mlcore.train import (
+    TrainConfig,
+    digit_and_kind_loss,
+    restate,
+    training_pool,
+    without,
+)
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 
@@ -228,3 +235,32 @@ class TestNetwork:
 
             assert in_training == pytest.approx(expected, abs=1e-3)
         assert ours(batch).numpy() == pytest.approx(theirs(batch).numpy(), abs=0.01)
+
+
+class TestRestate:
+    def test_takes_the_mean_over_all_softened_digits(self, few: Mnist) -> None:
+        network = build_network()
+        first = next(
+            layer
+            for layer in network.layers
+            if isinstance(layer, FusedBatchNormalization)
+        )
+        into_first = keras.Model(network.input, first.input)
+
+        restate(network, mnist_pool(few.train), batch_size=100)
+
+        served = into_first.predict(few.train.images[..., None] / 255, verbose=0)
+        mean = served.mean(axis=(0, 1, 2))
+        assert first.mean.numpy() == pytest.approx(mean, abs=1e-4)
+        variance = served.var(axis=(0, 1, 2))
+        assert first.variance.numpy() == pytest.approx(variance, rel=0.05)
+        assert first.momentum == 0.95
+
+    def test_manages_with_less_than_a_batch(self, few: Mnist) -> None:
+        network = build_network()
+        before = network.get_weights()
+
+        restate(network, mnist_pool(few.train), batch_size=10_000)
+
+        after = network.get_weights()
+        assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
