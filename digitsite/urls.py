@@ -7,10 +7,11 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from recognizer import accounts, views
+from recognizer import accounts, upload, views
 
 urlpatterns = [
     path("", views.draw, name="draw"),
+    path("upload/", upload.upload, name="upload"),
     path("history/", views.history, name="history"),
     path("account/", accounts.account, name="account"),
     path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),

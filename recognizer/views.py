@@ -19,6 +19,7 @@ from recognizer import selectors
 from recognizer.api.errors import error_response
 from recognizer.api.serializers import svg_url
 from recognizer.models import Submission
+from recognizer.phrases import translated_phrases
 from recognizer.refusals import refusal_message
 from recognizer.visitors import caller_of
 
@@ -33,7 +34,12 @@ _ones_own = cache_control(private=True, no_cache=True)
 @vary_on_cookie
 def draw(request: HttpRequest) -> HttpResponse:
     """Show the page to draw on."""
-    return render(request, "recognizer/draw.html")
+    shown = {
+        "phrases": translated_phrases(),
+        "upload_url": reverse("upload"),
+        "consent_url": f"{reverse('history')}#consent",
+    }
+    return render(request, "recognizer/draw.html", shown)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
  *
  * @typedef {import("./reader.js").Reading} Reading
  */
+import { inPercent, phrase } from "./phrases.js";
 
 // Below this the runner-up is not worth a visitor's thought.
 const SECOND_WORTH_NAMING = 0.005;
@@ -14,11 +15,15 @@ const SECOND_WORTH_NAMING = 0.005;
  * @param {{over?: string, under?: string}} [words] for what lies off the scale
  * @returns {string}
  */
-export function percent(probability, { over = "over ", under = "under " } = {}) {
-  if (probability >= 0.9995) return `${over}99.9\u00a0%`;
-  if (probability < 0.0005) return `${under}0.1\u00a0%`;
+export function percent(
+  probability,
+  { over = phrase("over %(share)s"), under = phrase("under %(share)s") } = {},
+) {
+  const share = (value) => inPercent(value, 1);
+  if (probability >= 0.9995) return over.replace("%(share)s", share(0.999));
+  if (probability < 0.0005) return under.replace("%(share)s", share(0.001));
   const isNearTheEnds = probability >= 0.99 || probability < 0.01;
-  return `${(probability * 100).toFixed(isNearTheEnds ? 1 : 0)}\u00a0%`;
+  return inPercent(probability, isNearTheEnds ? 1 : 0);
 }
 
 /**
@@ -28,8 +33,11 @@ export function percent(probability, { over = "over ", under = "under " } = {}) 
 export function secondGuess({ digit, second, probabilities }) {
   if (digit === null || second === null) return "";
   const probability = probabilities[second];
-  if (probability < SECOND_WORTH_NAMING) return "nothing else comes close";
-  return `or maybe ${second}, ${percent(probability)}`;
+  if (probability < SECOND_WORTH_NAMING) return phrase("nothing else comes close");
+  return phrase("or maybe %(digit)s, %(share)s", {
+    digit: second,
+    share: percent(probability),
+  });
 }
 
 /**
@@ -38,8 +46,20 @@ export function secondGuess({ digit, second, probabilities }) {
  */
 export function sentence(reading) {
   if (reading.refusal !== null) return reading.refusal.message;
-  const confidence = percent(reading.confidence);
-  return `Looks like ${reading.digit}, ${confidence} confident; ${secondGuess(reading)}.`;
+  return phrase("Looks like %(digit)s, %(share)s confident; %(second)s.", {
+    digit: reading.digit,
+    share: percent(reading.confidence),
+    second: secondGuess(reading),
+  });
+}
+
+/**
+ * @param {Reading} reading
+ * @returns {string} what the colours of the explanation say
+ */
+export function legend({ probabilities }) {
+  const likeliest = probabilities.indexOf(Math.max(...probabilities));
+  return phrase("Red ink speaks for %(digit)s, blue against it.", { digit: likeliest });
 }
 
 export class AnswerView {
@@ -59,7 +79,7 @@ export class AnswerView {
     this.#find("digit").textContent = isRefused ? "?" : String(reading.digit);
     this.#find("confidence").textContent = isRefused
       ? ""
-      : `${percent(reading.confidence)} confident`;
+      : phrase("%(share)s confident", { share: percent(reading.confidence) });
     this.#find("second").textContent = secondGuess(reading);
     this.#find("refusal").textContent = reading.refusal?.message ?? "";
     this.#showBars(reading);
@@ -73,33 +93,45 @@ export class AnswerView {
 
   clear() {
     this.#root.dataset.state = "empty";
-    for (const id of ["digit", "confidence", "second", "refusal", "digitness"]) {
+    for (const id of ["digit", "confidence", "second", "refusal", "digitness", "legend"]) {
       this.#find(id).textContent = "";
     }
-    for (const bar of this.#find("bars").children) {
+    for (const bar of this.#bars) {
       bar.removeAttribute("data-probability");
       bar.removeAttribute("data-winner");
       bar.querySelector("rect").setAttribute("width", "0");
       bar.querySelector(".bar-number").textContent = "";
     }
     this.#find("seen").hidden = true;
+    this.#find("seen-why").hidden = true;
+  }
+
+  get #bars() {
+    return this.#root.querySelectorAll("#bars [data-digit]");
   }
 
   #showBars({ digit, probabilities }) {
-    for (const bar of this.#find("bars").children) {
+    for (const bar of this.#bars) {
       const probability = probabilities[Number(bar.dataset.digit)];
       bar.dataset.probability = probability.toFixed(4);
       bar.toggleAttribute("data-winner", Number(bar.dataset.digit) === digit);
       bar.querySelector("rect").setAttribute("width", String(probability * 100));
-      const short = percent(probability, { over: ">\u2009", under: "<\u2009" });
+      const short = percent(probability, {
+        over: ">\u2009%(share)s",
+        under: "<\u2009%(share)s",
+      });
       bar.querySelector(".bar-number").textContent = short;
     }
   }
 
-  #showSeen({ seen, digitness }) {
-    const picture = this.#find("seen");
-    picture.hidden = !seen;
-    if (seen) picture.src = seen;
-    this.#find("digitness").textContent = `${percent(digitness)} digit-like`;
+  #showSeen(reading) {
+    for (const [id, url] of [["seen", reading.seen], ["seen-why", reading.why]]) {
+      const picture = this.#find(id);
+      picture.hidden = !url;
+      if (url) picture.src = url;
+    }
+    this.#find("legend").textContent = reading.why ? legend(reading) : "";
+    const share = percent(reading.digitness);
+    this.#find("digitness").textContent = phrase("%(share)s digit-like", { share });
   }
 }

@@ -4,25 +4,34 @@
  */
 import { AnswerView, sentence } from "./answer.js";
 import { FeedbackView } from "./feedback.js";
+import { frameOf } from "./frame.js";
 import { Keeper } from "./keeper.js";
+import { KeyboardPen } from "./keyboard.js";
 import { Pad } from "./pad.js";
+import { phrase } from "./phrases.js";
+import { openPicture, PictureError, pictureIn, pictureOf } from "./picture.js";
 import { Reader } from "./reader.js";
+import { PEN_WIDTH_PX } from "./strokes.js";
 
 const LIVE_READING_EVERY_MS = 150;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
+const WHY_KEY = "digitsite.why";
 
 const byId = (id) => document.getElementById(id);
 const page = byId("draw");
+const sheet = byId("sheet");
 const buttons = {
   undo: byId("undo"),
   redo: byId("redo"),
   keep: byId("keep"),
   clear: byId("clear"),
   retry: byId("retry"),
+  why: byId("why"),
 };
 
 const pad = new Pad(byId("pad"));
+const keyboardPen = new KeyboardPen(pad);
 const answer = new AnswerView(byId("answer"));
 const feedback = new FeedbackView(byId("feedback"));
 const reader = new Reader({
@@ -30,18 +39,20 @@ const reader = new Reader({
   submissionsUrl: page.dataset.submissionsUrl,
   csrfToken,
 });
-const keeper = new Keeper({ reader, storage: tabStorage() });
+const keeper = new Keeper({ reader, storage: storageOf("sessionStorage") });
 
 // What to do about the newest ink: `lastAskedAt` slows the live readings down,
-// `problem` is why it is unread.
-// `reading` is what was last read in it.
+// `problem` is why it is unread, `reading` is what was last read in it. `image` is
+// the data URL of the picture on the pad, if it holds one instead of strokes.
 const live = {
   lastAskedAt: 0,
   problem: null,
   failures: 0,
   retryTimer: undefined,
   reading: null,
+  image: null,
 };
+let isWhyShown = storageOf("localStorage")?.getItem(WHY_KEY) === "shown";
 
 /** Read for each call: signing in or out in another tab changes it. */
 function csrfToken() {
@@ -49,20 +60,25 @@ function csrfToken() {
   return cookie?.[1] ?? page.dataset.csrfToken;
 }
 
-function tabStorage() {
+function storageOf(kind) {
   try {
-    return sessionStorage;
+    return globalThis[kind];
   } catch {
     return null; // Cookies and storage are blocked: a reload starts afresh.
   }
 }
 
+/** @returns {import("./reader.js").Drawing | null} what is on the pad */
+function drawingNow() {
+  return live.image === null ? pad.strokes.toDrawing() : { image: live.image };
+}
+
 /* Reading ---------------------------------------------------------------- */
 
-/** Read the ink as it is now. Only a settled reading is said aloud. */
+/** Read the ink as it is now. Only a settled reading is explained and said aloud. */
 async function read({ isSettled }) {
   clearTimeout(live.retryTimer);
-  const drawing = pad.strokes.toDrawing();
+  const drawing = drawingNow();
   if (drawing === null) {
     reader.stopReading();
     live.problem = null;
@@ -74,12 +90,13 @@ async function read({ isSettled }) {
   }
   live.lastAskedAt = performance.now();
   try {
-    const reading = await reader.read(drawing);
+    const reading = await reader.read(drawing, { why: isSettled && isWhyShown });
     if (reading === null) return;
     live.problem = null;
     live.failures = 0;
     live.reading = reading;
     answer.show(reading);
+    showWhy(reading);
     if (isSettled) say(sentence(reading));
   } catch (error) {
     if (!isSettled) return; // The finished stroke is read again anyway.
@@ -111,17 +128,20 @@ function say(words) {
 
 function showState() {
   const { strokes } = pad;
-  byId("sheet").toggleAttribute("data-empty", strokes.isBlank);
+  sheet.toggleAttribute("data-empty", pad.isBlank);
   buttons.undo.disabled = !strokes.canUndo;
   buttons.redo.disabled = !strokes.canRedo;
-  buttons.clear.disabled = !strokes.canClear;
+  buttons.clear.disabled = !canClear();
   buttons.keep.disabled = !keeper.isUnkept;
 
   const kept = byId("kept");
   const id = strokes.isOpen ? null : keeper.keptId;
   kept.hidden = id === null;
   if (id === null) kept.removeAttribute("data-submission");
-  else kept.dataset.submission = id;
+  else {
+    kept.dataset.submission = id;
+    byId("kept-link").href = `${page.dataset.historyUrl}${id}/`;
+  }
   showFeedback(id);
 
   const problem = keeper.problem ?? live.problem;
@@ -130,29 +150,58 @@ function showState() {
   buttons.retry.hidden = !problem?.isTemporary;
 }
 
+function canClear() {
+  return pad.strokes.canClear || pad.hasPicture;
+}
+
 /** Ask only about ink that is on the pad, kept, and read as it is now. */
 function showFeedback(keptId) {
   const isAnswered = live.reading !== null && !reader.isReading;
-  if (keptId === null || pad.strokes.isBlank) feedback.hide();
+  if (keptId === null || pad.isBlank) feedback.hide();
   else if (isAnswered) feedback.ask(keptId, live.reading.digit);
+}
+
+/** Lay the explanation over the strokes; a picture has it over what was seen. */
+function showWhy(reading) {
+  const overlay = byId("why-overlay");
+  const isOverStrokes = Boolean(reading?.why) && !pad.strokes.isBlank;
+  overlay.toggleAttribute("hidden", !isOverStrokes);
+  if (!isOverStrokes) return;
+  const { x, y, size } = frameOf(pad.strokes.all, PEN_WIDTH_PX);
+  const picture = overlay.querySelector("image");
+  const attributes = { x, y, width: size, height: size, href: reading.why };
+  for (const [name, value] of Object.entries(attributes)) {
+    picture.setAttribute(name, String(value));
+  }
 }
 
 function wordsFor(
   error,
-  reassurance = "Your drawing is safe here and will be sent again.",
+  reassurance = phrase("Your drawing is safe here and will be sent again."),
 ) {
+  if (error instanceof PictureError) {
+    return phrase(
+      "This file cannot be opened as a picture: take a PNG, JPEG or WebP file.",
+    );
+  }
   if (!error.isTemporary) return error.message;
-  if (error.isNetworkFailure) return `No connection to the server. ${reassurance}`;
-  if (error.status === 429) return `The server asks for a short break. ${reassurance}`;
-  return `The server has a problem. ${reassurance}`;
+  if (error.isNetworkFailure) {
+    return phrase("No connection to the server. %(reassurance)s", { reassurance });
+  }
+  if (error.status === 429) {
+    return phrase("The server asks for a short break. %(reassurance)s", { reassurance });
+  }
+  return phrase("The server has a problem. %(reassurance)s", { reassurance });
 }
 
 /* Acting ----------------------------------------------------------------- */
 
 function startNewDrawing() {
   // Before the ink is gone: a sheet not yet kept is kept now.
+  keyboardPen.lift();
   pad.finish();
   keeper.newSheet();
+  live.image = null;
   pad.clear();
   byId("pad").focus({ preventScroll: true });
 }
@@ -169,12 +218,13 @@ async function giveFeedback({ detail: { id, ...given } }) {
     feedback.thank(id, given);
     showState();
   } catch (error) {
-    feedback.fail(id, wordsFor(error, "Please answer again."));
+    feedback.fail(id, wordsFor(error, phrase("Please answer again.")));
   }
 }
 
 function onStrokeStart() {
   keeper.hold();
+  showWhy(null);
   showState();
 }
 
@@ -183,7 +233,8 @@ function onInkChange({ detail }) {
     readLive();
     return;
   }
-  keeper.inkChanged(pad.strokes.toDrawing());
+  showWhy(null);
+  keeper.inkChanged(drawingNow());
   read({ isSettled: true });
   showState();
 }
@@ -192,29 +243,107 @@ function onKey(event) {
   const isUndoKey = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();
   if (event.altKey || event.isComposing) return;
+  // Single keys only where one draws or answers, so that they surprise nobody.
+  const isHere = event.target.closest("#pad, #answer") !== null;
+  const isOnPad = event.target === byId("pad");
   if (isUndoKey && key === "z" && !event.shiftKey) pad.undo();
   else if (isUndoKey && (key === "y" || key === "z")) pad.redo();
-  else if (isUndoKey || event.repeat) return;
-  else if (key === "escape" && pad.strokes.canClear) startNewDrawing();
-  else if (key === "enter" && !event.target.closest("a, button")) keep();
-  else return;
+  else if (isUndoKey) return;
+  else if (isOnPad && keyboardPen.press(event)) sayWherePenIs();
+  else if (event.repeat) return;
+  else if (key === "escape" && canClear()) startNewDrawing();
+  else if (key === "enter" && !event.target.closest("a, button, input, label")) keep();
+  else if (!isHere || !feedback.press(event.key)) return;
   event.preventDefault();
 }
 
+function sayWherePenIs() {
+  const { column, row } = keyboardPen.place;
+  const values = { column, row };
+  say(
+    keyboardPen.isDown
+      ? phrase("Pen down, column %(column)s, row %(row)s of 14", values)
+      : phrase("Pen up, column %(column)s, row %(row)s of 14", values),
+  );
+}
+
 function keep() {
+  keyboardPen.lift();
   pad.finish();
   keeper.keepNow();
 }
 
-byId("pad").addEventListener("strokestart", onStrokeStart);
-byId("pad").addEventListener("change", onInkChange);
+/* Pictures --------------------------------------------------------------- */
+
+/** @param {File | null} file a picture to read instead of strokes */
+async function takePicture(file) {
+  if (file === null) return;
+  try {
+    const { image, picture } = await openPicture(file);
+    if (canClear()) startNewDrawing();
+    live.image = image;
+    pad.showPicture(picture);
+    keep();
+  } catch (error) {
+    if (!(error instanceof PictureError)) throw error;
+    live.problem = error;
+    showState();
+  }
+}
+
+function onDrag(event) {
+  const hasFile = event.dataTransfer?.types.includes("Files");
+  if (!hasFile) return;
+  event.preventDefault();
+  sheet.toggleAttribute("data-drop", event.type === "dragover");
+  if (event.type === "drop") takePicture(pictureIn(event.dataTransfer));
+}
+
+function onPaste(event) {
+  const picture = pictureIn(event.clipboardData);
+  if (picture !== null) event.preventDefault();
+  takePicture(picture);
+}
+
+/* Why -------------------------------------------------------------------- */
+
+function toggleWhy() {
+  isWhyShown = !isWhyShown;
+  storageOf("localStorage")?.setItem(WHY_KEY, isWhyShown ? "shown" : "hidden");
+  showWhetherWhy();
+  if (live.reading !== null) read({ isSettled: true });
+}
+
+function showWhetherWhy() {
+  buttons.why.setAttribute("aria-pressed", String(isWhyShown));
+}
+
+/* Starting --------------------------------------------------------------- */
+
+const canvas = byId("pad");
+canvas.addEventListener("newsheet", startNewDrawing);
+canvas.addEventListener("strokestart", onStrokeStart);
+canvas.addEventListener("strokeend", () => keyboardPen.ended());
+canvas.addEventListener("change", onInkChange);
+canvas.addEventListener("focus", () => {
+  if (canvas.matches(":focus-visible")) keyboardPen.show();
+});
+canvas.addEventListener("blur", () => keyboardPen.leave());
+canvas.addEventListener("pointerdown", () => pad.showCursor(null));
 keeper.addEventListener("update", showState);
 byId("feedback").addEventListener("feedback", giveFeedback);
+byId("picture").addEventListener("change", ({ target }) => {
+  takePicture(target.files[0] ?? null);
+  target.value = ""; // so that the same file can be chosen again
+});
 buttons.undo.addEventListener("click", () => pad.undo());
 buttons.redo.addEventListener("click", () => pad.redo());
 buttons.keep.addEventListener("click", keep);
 buttons.clear.addEventListener("click", startNewDrawing);
 buttons.retry.addEventListener("click", tryAgain);
+buttons.why.addEventListener("click", toggleWhy);
+for (const name of ["dragover", "dragleave", "drop"]) addEventListener(name, onDrag);
+addEventListener("paste", onPaste);
 addEventListener("keydown", onKey);
 addEventListener("online", tryAgain);
 addEventListener("pagehide", () => {
@@ -229,6 +358,14 @@ document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "hidden") keep();
 });
 
-const unkept = keeper.restore();
-if (unkept !== null) pad.restore(unkept);
-showState();
+async function takeUpAgain() {
+  const unkept = keeper.restore();
+  if (unkept?.image) {
+    live.image = unkept.image;
+    pad.showPicture(await pictureOf(unkept.image));
+  } else if (unkept) pad.restore(unkept);
+  showState();
+}
+
+showWhetherWhy();
+takeUpAgain();

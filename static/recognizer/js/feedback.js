@@ -1,20 +1,26 @@
 /**
- * Asks whether a kept drawing was read right, and takes the correction.
+ * Asks whether a kept drawing was read right, and takes the correction: one tap,
+ * or one key.
  *
- * It shows one of three steps: `ask`, `correct` (which digit was it?) and
- * `thanks`, from where the answer can be taken back. On its root it fires
- * "feedback" with `detail` {id, verdict, digit?}; the page sends it and then
- * calls `thank` or `fail`.
+ * It shows one of two steps: `ask`, and `thanks`, from where the answer can be
+ * taken back. On its root it fires "feedback" with `detail` {id, verdict,
+ * digit?}; the page sends it and then calls `thank` or `fail`.
  */
-const VERDICT_WORDS = {
-  right: () => "Thank you. Noted as right.",
-  wrong: (digit) => `Thank you. Noted as a ${digit}.`,
-  not_a_digit: () => "Thank you. Noted as not a digit.",
+import { phrase } from "./phrases.js";
+
+const NOTED = {
+  right: () => phrase("Thank you. Noted as right."),
+  wrong: (digit) => phrase("Thank you. Noted as a %(digit)s.", { digit }),
+  not_a_digit: () => phrase("Thank you. Noted as not a digit."),
 };
+
+const TAKE_BACK_KEY = "Backspace";
 
 export class FeedbackView {
   #root;
   #id = null;
+  /** @type {number | null} what the drawing was read as */
+  #digit = null;
 
   /** @param {HTMLElement} root holds a `[data-step]` for each step */
   constructor(root) {
@@ -31,13 +37,19 @@ export class FeedbackView {
   ask(id, digit) {
     if (id === this.#id) return;
     this.#id = id;
+    this.#digit = digit;
     this.#root.hidden = false;
     for (const button of this.#root.querySelectorAll("[data-digit]")) {
-      button.disabled = Number(button.dataset.digit) === digit;
+      button.hidden = Number(button.dataset.digit) === digit;
     }
+    this.#root.querySelector("[data-verdict=right]").hidden = digit === null;
     this.#find("question").textContent =
-      digit === null ? "What did you draw?" : `Is it a ${digit}?`;
-    this.#showStep(digit === null ? "correct" : "ask");
+      digit === null
+        ? phrase("What did you draw?")
+        : phrase("Is it a %(digit)s?", { digit });
+    this.#find("otherwise").textContent =
+      digit === null ? phrase("It is") : phrase("No, it is");
+    this.#showStep("ask");
   }
 
   /** There is nothing to ask about now. */
@@ -46,15 +58,38 @@ export class FeedbackView {
     this.#root.hidden = true;
   }
 
+  /**
+   * Take an answer by key: the true digit, x for no digit, Backspace to take the
+   * answer back.
+   *
+   * @param {string} key
+   * @returns {boolean} whether the key was an answer
+   */
+  press(key) {
+    if (this.#id === null) return false;
+    const isAsked = !this.#root.querySelector("[data-step=ask]").hidden;
+    if (!isAsked && key === TAKE_BACK_KEY) this.#answer("withdrawn");
+    else if (isAsked && key.toLowerCase() === "x") this.#answer("not_a_digit");
+    else if (isAsked && /^[0-9]$/.test(key)) {
+      if (Number(key) === this.#digit) this.#answer("right");
+      else this.#answer("wrong", Number(key));
+    } else return false;
+    return true;
+  }
+
   /** The answer about drawing `id` was stored. */
   thank(id, { verdict, digit }) {
     if (id !== this.#id) return;
+    const hadFocus = this.#root.contains(document.activeElement);
     if (verdict === "withdrawn") {
       this.#id = null; // so that the page may ask anew
-      return;
+      this.ask(id, this.#digit);
+    } else {
+      this.#find("words").textContent = NOTED[verdict](digit);
+      this.#showStep("thanks");
     }
-    this.#find("words").textContent = VERDICT_WORDS[verdict](digit);
-    this.#showStep("thanks");
+    // The button that was pressed is gone: go on where its successor stands.
+    if (hadFocus) this.#root.querySelector("div:not([hidden]) > button:not([hidden])").focus();
   }
 
   /** The answer about drawing `id` could not be stored. */
@@ -63,21 +98,21 @@ export class FeedbackView {
   }
 
   #clicked(event) {
-    const { step, verdict, digit } = event.target.closest("button")?.dataset ?? {};
-    if (step) this.#showStep(step, { isMoved: true });
-    if (!verdict) return;
+    const { verdict, digit } = event.target.closest("button")?.dataset ?? {};
+    if (verdict) this.#answer(verdict, digit === undefined ? undefined : Number(digit));
+  }
+
+  #answer(verdict, digit) {
     const detail = { id: this.#id, verdict };
-    if (digit !== undefined) detail.digit = Number(digit);
+    if (digit !== undefined) detail.digit = digit;
     this.#root.dispatchEvent(new CustomEvent("feedback", { detail }));
   }
 
-  #showStep(step, { isMoved = false } = {}) {
+  #showStep(step) {
     this.#find("failure").textContent = "";
     for (const part of this.#root.querySelectorAll("div[data-step]")) {
       part.hidden = part.dataset.step !== step;
     }
-    const next = this.#root.querySelector(`div[data-step="${step}"] button:enabled`);
-    if (isMoved) next?.focus();
   }
 
   #find(name) {

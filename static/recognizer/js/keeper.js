@@ -13,9 +13,9 @@
  * @typedef {Object} Sheet
  * @property {Drawing | null} drawing its present ink
  * @property {boolean} isDue its pen has rested, or the visitor asked
- * @property {string | null} keptId the submission that holds `keptStrokes`
- * @property {string | null} keptStrokes
- * @property {string | null} refusedStrokes what the server would not take
+ * @property {string | null} keptId the submission that holds `keptInk`
+ * @property {string | null} keptInk
+ * @property {string | null} refusedInk what the server would not take
  * @property {Drawing | null} attempted sent without an answer: it may be stored
  */
 
@@ -223,7 +223,7 @@ export class Keeper extends EventTarget {
       const isCertain = error.status >= 400 && error.status < 500;
       if (isCertain) sheet.attempted = null;
       if (error.isTemporary) throw error;
-      sheet.refusedStrokes = inkOf(drawing);
+      sheet.refusedInk = inkOf(drawing);
       this.#problem = error;
     }
   }
@@ -231,7 +231,7 @@ export class Keeper extends EventTarget {
   #markKept(sheet, drawing, id) {
     if (sheet.keptId !== null) this.#superseded.push(sheet.keptId);
     sheet.keptId = id;
-    sheet.keptStrokes = inkOf(drawing);
+    sheet.keptInk = inkOf(drawing);
     this.#lastKeptId = id;
   }
 
@@ -290,21 +290,21 @@ function newSheet() {
     drawing: null,
     isDue: false,
     keptId: null,
-    keptStrokes: null,
-    refusedStrokes: null,
+    keptInk: null,
+    refusedInk: null,
     attempted: null,
   };
 }
 
 function inkOf(drawing) {
-  return JSON.stringify(drawing.strokes);
+  return drawing.image ?? JSON.stringify(drawing.strokes);
 }
 
 function isKept(sheet) {
-  return sheet.drawing !== null && inkOf(sheet.drawing) === sheet.keptStrokes;
+  return sheet.drawing !== null && inkOf(sheet.drawing) === sheet.keptInk;
 }
 
 function isUnkept(sheet) {
   if (sheet.drawing === null) return false;
-  return !isKept(sheet) && inkOf(sheet.drawing) !== sheet.refusedStrokes;
+  return !isKept(sheet) && inkOf(sheet.drawing) !== sheet.refusedInk;
 }

@@ -1,7 +1,10 @@
 /**
  * The surface one draws on: pointer events in, ink on a canvas out.
  *
- * It knows nothing of the network. On its canvas it fires
+ * One finger draws; two scroll and zoom the page, as the stylesheet's
+ * `touch-action` lets them. It knows nothing of the network. On its canvas it
+ * fires
+ *   newsheet      someone draws over a picture: whoever listens clears the pad
  *   strokestart   the pen came down
  *   change        there is more, less or other ink; `detail.isLive` tells a pen
  *                 still moving from a finished stroke, an undo or a new sheet
@@ -9,12 +12,21 @@
  */
 import { CANVAS_PX, PEN_WIDTH_PX, Strokes, toCanvasPoint } from "./strokes.js";
 
+// A second finger this soon, or while the ink is this short, means to scroll or
+// zoom: what the first one drew is no stroke. Later it is a palm or a slip.
+const GESTURE_MS = 250;
+const GESTURE_PX = 24;
+
 export class Pad {
   #canvas;
   #context;
   #strokes = new Strokes();
-  /** @type {number | null} the one pointer that draws now */
-  #pointerId = null;
+  /** @type {{id: number, type: string, startedAt: number} | null} what draws now */
+  #pen = null;
+  /** @type {CanvasImageSource | null} shown instead of strokes */
+  #picture = null;
+  /** @type {{x: number, y: number, isDown: boolean} | null} the keyboard's pen */
+  #cursor = null;
   #isRedrawDue = false;
 
   /** @param {HTMLCanvasElement} canvas */
@@ -27,6 +39,29 @@ export class Pad {
 
   get strokes() {
     return this.#strokes;
+  }
+
+  get hasPicture() {
+    return this.#picture !== null;
+  }
+
+  /** @returns {boolean} whether the sheet is empty */
+  get isBlank() {
+    return this.#strokes.isBlank && !this.hasPicture;
+  }
+
+  /** @param {CanvasImageSource} picture to show on a new sheet */
+  showPicture(picture) {
+    this.finish();
+    this.#strokes.clear();
+    this.#picture = picture;
+    this.#inkChanged({ isLive: false });
+  }
+
+  /** @param {{x: number, y: number, isDown: boolean} | null} cursor to mark */
+  showCursor(cursor) {
+    this.#cursor = cursor;
+    this.#redrawSoon();
   }
 
   /** @param {import("./strokes.js").Drawing} drawing to go on with */
@@ -48,20 +83,51 @@ export class Pad {
   clear() {
     this.finish();
     this.#strokes.clear();
+    this.#picture = null;
     this.#inkChanged({ isLive: false });
+  }
+
+  /**
+   * Put a pen down, whatever pen it is.
+   *
+   * @param {[number, number]} place on the canvas
+   * @param {number} timeMs any steady clock
+   * @param {string} pointer as the browser names them, or "keyboard"
+   */
+  beginStroke(place, timeMs, pointer) {
+    if (this.hasPicture) this.#fire("newsheet");
+    this.#strokes.begin(place, timeMs, pointer);
+    this.#fire("strokestart");
+    this.#inkChanged({ isLive: true });
+  }
+
+  extendStroke(place, timeMs) {
+    if (this.#strokes.extend(place, timeMs)) this.#inkChanged({ isLive: true });
   }
 
   /** End the stroke being drawn, if any, where it is. */
   finish() {
-    if (this.#pointerId === null) return;
-    const pointerId = this.#pointerId;
-    this.#pointerId = null;
-    if (this.#canvas.hasPointerCapture(pointerId)) {
-      this.#canvas.releasePointerCapture(pointerId);
-    }
+    if (!this.#strokes.isOpen) return;
+    this.#letGo();
     this.#strokes.end();
     this.#inkChanged({ isLive: false });
     this.#fire("strokeend");
+  }
+
+  /** Take the stroke being drawn back, as if the pen had not come down. */
+  #abandon() {
+    this.#letGo();
+    this.#strokes.drop();
+    this.#inkChanged({ isLive: false });
+    this.#fire("strokeend");
+  }
+
+  #letGo() {
+    const pen = this.#pen;
+    this.#pen = null;
+    if (pen && this.#canvas.hasPointerCapture(pen.id)) {
+      this.#canvas.releasePointerCapture(pen.id);
+    }
   }
 
   #listen() {
@@ -77,23 +143,42 @@ export class Pad {
     }
     // A long press of a finger would open a menu in the middle of a stroke.
     canvas.addEventListener("contextmenu", (event) => {
-      if (this.#pointerId !== null) event.preventDefault();
+      if (this.#pen !== null) event.preventDefault();
     });
   }
 
   #penDown(event) {
-    const isSecondPointer = this.#pointerId !== null || !event.isPrimary;
-    if (isSecondPointer || event.button !== 0) return;
+    if (this.#pen !== null) this.#otherPointerDown(event);
+    if (this.#pen !== null || !event.isPrimary || event.button !== 0) return;
     event.preventDefault();
-    this.#pointerId = event.pointerId;
+    this.finish(); // the keyboard's stroke, if one is open
+    this.#canvas.focus({ preventScroll: true });
+    this.#pen = {
+      id: event.pointerId,
+      type: event.pointerType,
+      startedAt: event.timeStamp,
+    };
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#strokes.begin(this.#place(event), event.timeStamp, event.pointerType);
-    this.#fire("strokestart");
-    this.#inkChanged({ isLive: true });
+    this.beginStroke(this.#place(event), event.timeStamp, event.pointerType);
+  }
+
+  /** A second finger scrolls or zooms; a pen draws, though a palm was first. */
+  #otherPointerDown(event) {
+    if (this.#pen.type !== "touch") return;
+    if (event.pointerType === "pen") this.#abandon();
+    else if (event.pointerType === "touch") {
+      const isYoung = event.timeStamp - this.#pen.startedAt < GESTURE_MS;
+      if (isYoung || this.#strokes.openExtent < GESTURE_PX) this.#abandon();
+    }
   }
 
   #penMoved(event) {
-    if (event.pointerId !== this.#pointerId) return;
+    if (event.pointerId !== this.#pen?.id) return;
+    // Released where no event told us: outside the window, or over a dialog.
+    if (event.pointerType === "mouse" && event.buttons === 0 && event.type !== "pointerup") {
+      this.finish();
+      return;
+    }
     const coalesced = event.getCoalescedEvents?.() ?? [];
     let hasNewInk = false;
     for (const moment of [...coalesced, event]) {
@@ -103,7 +188,7 @@ export class Pad {
   }
 
   #penGone(event) {
-    if (event.pointerId === this.#pointerId) this.finish();
+    if (event.pointerId === this.#pen?.id) this.finish();
   }
 
   #place(event) {
@@ -158,13 +243,38 @@ export class Pad {
     context.clearRect(0, 0, CANVAS_PX, CANVAS_PX);
     // The stylesheet owns the pen's colour, for light, dark and forced colours.
     const ink = getComputedStyle(canvas).color;
+    if (this.#picture) drawPicture(context, this.#picture);
     context.strokeStyle = ink;
     context.fillStyle = ink;
     context.lineWidth = PEN_WIDTH_PX;
     context.lineCap = "round";
     context.lineJoin = "round";
     for (const stroke of this.#strokes.all) drawStroke(context, stroke);
+    if (this.#cursor) {
+      context.strokeStyle = getComputedStyle(canvas).outlineColor;
+      drawCursor(context, this.#cursor);
+    }
   }
+}
+
+/** Show a picture whole and centred. */
+function drawPicture(context, picture) {
+  const scale = Math.min(CANVAS_PX / picture.width, CANVAS_PX / picture.height);
+  const [width, height] = [picture.width * scale, picture.height * scale];
+  const [x, y] = [(CANVAS_PX - width) / 2, (CANVAS_PX - height) / 2];
+  context.drawImage(picture, x, y, width, height);
+}
+
+/** Cross hairs, and a ring as wide as the pen: full while it is down. */
+function drawCursor(context, { x, y, isDown }) {
+  context.lineWidth = isDown ? 5 : 2;
+  context.beginPath();
+  context.arc(x, y, PEN_WIDTH_PX / 2 + 3, 0, 2 * Math.PI);
+  for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    context.moveTo(x + 12 * dx, y + 12 * dy);
+    context.lineTo(x + 20 * dx, y + 20 * dy);
+  }
+  context.stroke();
 }
 
 /** Draw through the midpoints between points: corners of the hand, not of sampling. */

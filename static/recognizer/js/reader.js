@@ -1,7 +1,8 @@
 /**
  * The page's side of the API. Network only: no DOM, no timers of the page.
  *
- * @typedef {import("./strokes.js").Drawing} Drawing
+ * @typedef {import("./strokes.js").Drawing | {image: string}} Drawing strokes, or a
+ *   picture as data URL
  * @typedef {Object} Reading
  * @property {number | null} digit null exactly when refusal is not
  * @property {number} confidence the largest probability
@@ -10,6 +11,7 @@
  * @property {number} digitness how digit-like the ink is, 0 to 1
  * @property {{code: string, message: string} | null} refusal
  * @property {string} [seen] data URL of the 28x28 digit image
+ * @property {string} [why] data URL of what spoke for and against, to lay over it
  * @typedef {{id: string, drawing?: Drawing, prediction?: Reading}} Submission
  */
 
@@ -79,15 +81,17 @@ export class Reader {
    * Read a drawing without storing it. A newer call aborts this one.
    *
    * @param {Drawing} drawing
+   * @param {{why?: boolean}} [options] whether to explain the reading as well
    * @returns {Promise<Reading | null>} null when a newer call took over
    * @throws {ApiError}
    */
-  async read(drawing) {
+  async read(drawing, { why = false } = {}) {
     this.stopReading();
     const mine = new AbortController();
     this.#reading = mine;
     try {
-      const answer = await this.#call("POST", `${this.#readingsUrl}?include=seen`, {
+      const include = why ? "seen,why" : "seen";
+      const answer = await this.#call("POST", `${this.#readingsUrl}?include=${include}`, {
         body: { drawings: [drawing] },
         abort: mine,
       });
@@ -126,13 +130,15 @@ export class Reader {
   /**
    * Look for a drawing whose submission may have arrived without an answer.
    * `Idempotency-Key` can not do this: a browser's first call has no cookie
-   * yet, and without one the API takes no key.
+   * yet, and without one the API takes no key. A picture is not found again: it
+   * is kept in another form than it was sent.
    *
    * @param {Drawing} drawing
    * @returns {Promise<Submission | null>}
    * @throws {ApiError}
    */
   async findKept(drawing) {
+    if (!drawing.strokes) return null;
     const url = `${this.#submissionsUrl}?page_size=${NEWEST_COUNT}`;
     const { results } = await this.#call("GET", url);
     const strokes = JSON.stringify(drawing.strokes);

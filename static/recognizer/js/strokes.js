@@ -11,7 +11,7 @@
  * @property {number} width
  * @property {number} height
  * @property {number} pen_width
- * @property {string} [pointer] "mouse", "touch" or "pen"
+ * @property {string} [pointer] "mouse", "touch", "pen" or "keyboard"
  */
 
 export const CANVAS_PX = 280;
@@ -22,7 +22,7 @@ export const MAX_STROKES = 200;
 export const MAX_POINTS = 10_000;
 
 // The kinds of pointer the API knows; a browser may name others, or none.
-const POINTERS = ["mouse", "touch", "pen"];
+const POINTERS = ["mouse", "touch", "pen", "keyboard"];
 
 // How long a drawing restored after a reload is taken to have rested. Its
 // clock is gone; only the order of times matters to anyone.
@@ -148,6 +148,25 @@ export class Strokes {
   /** Lift the pen. */
   end() {
     this.#isOpen = false;
+  }
+
+  /** Take the open stroke back for good, as if it had never begun. */
+  drop() {
+    if (!this.#isOpen) return;
+    this.end();
+    this.#pointCount -= this.#strokes.pop().length;
+  }
+
+  /** @returns {number} the longer side of the open stroke's box, in canvas pixels */
+  get openExtent() {
+    if (!this.#isOpen) return 0;
+    const stroke = this.#strokes.at(-1);
+    const along = (axis) => stroke.map((point) => point[axis]);
+    const [xs, ys] = [along(0), along(1)];
+    return Math.max(
+      Math.max(...xs) - Math.min(...xs),
+      Math.max(...ys) - Math.min(...ys),
+    );
   }
 
   /** @returns {boolean} whether anything changed */

@@ -1,0 +1,38 @@
+"""The words of the pages' scripts, for the translators and in the page's language."""
+
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_noop as _
+
+PHRASES = (
+    _("%(share)s confident"),
+    _("%(share)s digit-like"),
+    _("Is it a %(digit)s?"),
+    _("It is"),
+    _("Looks like %(digit)s, %(share)s confident; %(second)s."),
+    _("No connection to the server. %(reassurance)s"),
+    _("No, it is"),
+    _("Pen down, column %(column)s, row %(row)s of 14"),
+    _("Pen up, column %(column)s, row %(row)s of 14"),
+    _("Please answer again."),
+    _("Red ink speaks for %(digit)s, blue against it."),
+    _("Thank you. Noted as a %(digit)s."),
+    _("Thank you. Noted as not a digit."),
+    _("Thank you. Noted as right."),
+    _("The server asks for a short break. %(reassurance)s"),
+    _("The server has a problem. %(reassurance)s"),
+    _("This file cannot be opened as a picture: take a PNG, JPEG or WebP file."),
+    _("What did you draw?"),
+    _("Your drawing is safe here and will be sent again."),
+    _("nothing else comes close"),
+    _("or maybe %(digit)s, %(share)s"),
+    _("over %(share)s"),
+    _("under %(share)s"),
+)
+"""What the modules in static/recognizer/js say; a test compares them with this."""
+
+
+def translated_phrases() -> dict[str, str]:
+    """Return the translation of each; nothing where the page is in English."""
+    if (get_language() or "en").startswith("en"):
+        return {}
+    return {phrase: gettext(phrase) for phrase in PHRASES}

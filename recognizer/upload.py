@@ -1,0 +1,55 @@
+"""The page that takes a picture of a digit, for browsers without JavaScript too."""
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from recognizer import services
+from recognizer.drawing import DrawingError
+from recognizer.ml import engine
+from recognizer.models import Submission
+from recognizer.visitors import caller_of, remember_visitor
+
+
+class PictureForm(forms.Form):
+    """One picture file."""
+
+    picture = forms.FileField(
+        label=_("Picture of a digit"),
+        help_text=_("PNG, JPEG or WebP, at most 10 MB. Dark on light or light on dark."),
+        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def upload(request: HttpRequest) -> HttpResponse:
+    """Show the form; read and keep the picture sent, and go to its page."""
+    if request.method != "POST":
+        return _page(request, PictureForm())
+    form = PictureForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _page(request, form, status=400)
+    caller = caller_of(request)
+    try:
+        drawing = engine.picture_from_bytes(form.cleaned_data["picture"].read())
+    except DrawingError as error:
+        form.add_error("picture", error.message)
+        return _page(request, form, status=400)
+    submission = services.submit_drawing(
+        drawing=drawing,
+        visitor=caller.visitor,
+        user=caller.user,
+        source=Submission.Source.UPLOAD,
+    )
+    response = redirect("drawing", submission.pk)
+    if caller.key is None:
+        remember_visitor(response, submission.visitor)
+    return response
+
+
+def _page(request: HttpRequest, form: PictureForm, *, status: int = 200) -> HttpResponse:
+    return render(request, "recognizer/upload.html", {"form": form}, status=status)

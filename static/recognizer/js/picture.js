@@ -1,0 +1,73 @@
+/**
+ * Makes a drawing of a picture file: shrunk, since a phone's photo has more
+ * pixels than anyone needs to read one digit.
+ */
+const MAX_SIDE_PX = 1024;
+const SENT_AS_IT_IS_BYTES = 256 * 1024;
+const TAKEN_TYPES = ["image/png", "image/jpeg", "image/webp"];
+const JPEG_QUALITY = 0.9;
+
+/** The file is no picture that this browser can open. */
+export class PictureError extends Error {}
+
+/**
+ * @param {{width: number, height: number}} size
+ * @returns {{width: number, height: number}} the same shape within MAX_SIDE_PX
+ */
+export function shrunkSize({ width, height }) {
+  const scale = Math.min(1, MAX_SIDE_PX / Math.max(width, height));
+  return {
+    width: Math.max(1, Math.round(width * scale)),
+    height: Math.max(1, Math.round(height * scale)),
+  };
+}
+
+/**
+ * @param {DataTransfer | null} transfer what was pasted or dropped
+ * @returns {File | null} its first picture
+ */
+export function pictureIn(transfer) {
+  return [...(transfer?.files ?? [])].find((file) => file.type.startsWith("image/")) ?? null;
+}
+
+/**
+ * @param {Blob} file
+ * @returns {Promise<{image: string, picture: ImageBitmap}>} a data URL for the API,
+ *   and the picture to show
+ * @throws {PictureError}
+ */
+export async function openPicture(file) {
+  const picture = await createImageBitmap(file).catch(() => null);
+  if (picture === null || picture.width === 0) throw new PictureError();
+  const isSmall = file.size <= SENT_AS_IT_IS_BYTES && TAKEN_TYPES.includes(file.type);
+  const image = isSmall ? await dataUrlOf(file) : shrunk(picture);
+  return { image, picture };
+}
+
+/** @returns {Promise<HTMLImageElement>} the picture in a data URL, to be shown again */
+export async function pictureOf(image) {
+  const picture = new Image();
+  picture.src = image;
+  await picture.decode();
+  return picture;
+}
+
+function shrunk(picture) {
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, shrunkSize(picture));
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff"; // what lies under see-through paper
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/jpeg", JPEG_QUALITY);
+}
+
+function dataUrlOf(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(new PictureError());
+    reader.readAsDataURL(file);
+  });
+}
