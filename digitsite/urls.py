@@ -7,12 +7,21 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from recognizer import accounts, upload, views
+from recognizer import accounts, history, upload, views
 
 urlpatterns = [
     path("", views.draw, name="draw"),
     path("upload/", upload.upload, name="upload"),
-    path("history/", views.history, name="history"),
+    path("history/", history.history, name="history"),
+    path("history/consent/", history.set_consent, name="consent"),
+    path("history/delete/", history.delete_all, name="delete-all"),
+    path("history/<uuid:submission_id>/", history.drawing, name="drawing"),
+    path(
+        "history/<uuid:submission_id>/feedback/",
+        history.give_feedback,
+        name="drawing-feedback",
+    ),
+    path("history/<uuid:submission_id>/delete/", history.delete, name="drawing-delete"),
     path("account/", accounts.account, name="account"),
     path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
     path("account/sign-up/", accounts.sign_up, name="sign-up"),

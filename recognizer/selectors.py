@@ -64,6 +64,23 @@ def submission_page(
     )
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """The drawings beside one in a list; None at its ends."""
+
+    newer: UUID | None
+    older: UUID | None
+
+
+def neighbours(submissions: SubmissionQuerySet, *, of: UUID) -> Neighbours:
+    """Return what lies beside a drawing, which need not be in the list itself."""
+    keys = submissions.values_list("pk", flat=True)
+    return Neighbours(
+        newer=keys.filter(pk__gt=of).order_by("pk").first(),
+        older=keys.filter(pk__lt=of).order_by("-pk").first(),
+    )
+
+
 def known_models() -> ModelVersionQuerySet:
     """Select all model versions, newest first."""
     return ModelVersion.objects.order_by("-pk")

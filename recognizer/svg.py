@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from recognizer.drawing import Drawing, PictureDrawing
+from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
 from recognizer.ml import engine
 
 
@@ -16,17 +16,23 @@ def svg_of(drawing: Drawing) -> str:
             f'<image href="{url}" width="{width}" height="{height}"/></svg>'
         )
     x, y, width, height = drawing.frame()
-    paths = "".join(f'<path d="{_path(stroke)}"/>' for stroke in drawing.strokes)
+    paths = "".join(f'<path d="{path_of(stroke)}"/>' for stroke in drawing.strokes)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" '
-        f'viewBox="{x:g} {y:g} {width:g} {height:g}">'
+        f'viewBox="{view_box_of(drawing)}">'
         f'<path fill="#fff" d="M{x:g} {y:g}h{width:g}v{height:g}h{-width:g}z"/>'
         f'<g fill="none" stroke="#000" stroke-width="{drawing.pen_width:g}" '
         f'stroke-linecap="round" stroke-linejoin="round">{paths}</g></svg>'
     )
 
 
-def _path(stroke: Sequence[Sequence[float]]) -> str:
+def view_box_of(drawing: StrokeDrawing) -> str:
+    """Write the frame around canvas and ink as an SVG's viewBox."""
+    return " ".join(f"{value:g}" for value in drawing.frame())
+
+
+def path_of(stroke: Sequence[Sequence[float]]) -> str:
+    """Write one stroke as the data of a path; a single point is a dot."""
     (x, y, *_), *rest = stroke
     if not rest:
         return f"M{x:g} {y:g}h0"  # a line of no length: its round cap is the dot

@@ -1,9 +1,4 @@
-"""The pages, and what stands in for a page when something is wrong."""
-
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
+"""The page to draw on, and what stands in for a page when something is wrong."""
 
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
@@ -15,16 +10,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
-from recognizer import selectors
 from recognizer.api.errors import error_response
-from recognizer.api.serializers import svg_url
-from recognizer.models import Submission
 from recognizer.phrases import translated_phrases
-from recognizer.refusals import refusal_message
-from recognizer.visitors import caller_of
-
-HISTORY_PAGE_SIZE = 24
-
 
 _ones_own = cache_control(private=True, no_cache=True)
 
@@ -37,79 +24,9 @@ def draw(request: HttpRequest) -> HttpResponse:
     shown = {
         "phrases": translated_phrases(),
         "upload_url": reverse("upload"),
-        "consent_url": f"{reverse('history')}#consent",
+        "consent_url": f"{reverse('history')}#consent-words",
     }
     return render(request, "recognizer/draw.html", shown)
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """What the history shows of one submission."""
-
-    id: UUID
-    created_at: datetime
-    image_url: str
-    digit: int | None
-    refusal_message: str
-    confidence: float
-    second: int | None
-    verdict: str
-    corrected_digit: int | None
-
-
-@dataclass(frozen=True)
-class HistoryView:
-    """The history page's content."""
-
-    submissions: list[HistoryEntry]
-    next_url: str | None
-    previous_url: str | None
-
-
-@require_safe
-@_ones_own
-@vary_on_cookie
-def history(request: HttpRequest) -> HttpResponse:
-    """Show a visitor's own drawings, newest first."""
-    page = selectors.submission_page(
-        Submission.objects.owned_by(*caller_of(request).visitors),
-        size=HISTORY_PAGE_SIZE,
-        before=_uuid(request.GET.get("before")),
-        after=_uuid(request.GET.get("after")),
-    )
-    here = reverse("history")
-    shown = HistoryView(
-        submissions=list(_history_entries(page.submissions)),
-        next_url=f"{here}?before={page.older_than}" if page.older_than else None,
-        previous_url=f"{here}?after={page.newer_than}" if page.newer_than else None,
-    )
-    return render(request, "recognizer/history.html", {"page": shown})
-
-
-def _history_entries(submissions: list[Submission]) -> Iterator[HistoryEntry]:
-    for submission in submissions:
-        shown = submission.shown_prediction
-        yield HistoryEntry(
-            id=submission.pk,
-            created_at=submission.created_at,
-            image_url=svg_url(submission.pk),
-            digit=shown.digit,
-            refusal_message=refusal_message(shown.refusal, shown.probabilities)
-            if shown.refusal
-            else "",
-            confidence=shown.confidence,
-            second=shown.second,
-            verdict=submission.verdict,
-            corrected_digit=submission.corrected_digit,
-        )
-
-
-def _uuid(value: str | None) -> UUID | None:
-    """Take a page's key from the address; a mangled one means the first page."""
-    try:
-        return UUID(value) if value else None
-    except ValueError:
-        return None
 
 
 # --- what is wrong: the error form to programs, a page to people -------------------

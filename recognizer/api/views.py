@@ -265,7 +265,9 @@ class SubmissionView(RecognizerView):
         """Answer the submission with its prediction."""
         include = include_in(request.query_params)
         submission = _own_submission(request, submission_id)
-        return Response(submission_out(submission, extras=_extras(include, submission)))
+        return Response(
+            submission_out(submission, extras=engine.extras_of(submission, include))
+        )
 
     @call(
         "deleteSubmission",
@@ -495,20 +497,10 @@ def _created(
     request: Request, submission: Submission, include: frozenset[str]
 ) -> Response:
     return Response(
-        submission_out(submission, extras=_extras(include, submission)),
+        submission_out(submission, extras=engine.extras_of(submission, include)),
         status=201,
         headers={"Location": f"{request.path}{submission.pk}/"},
     )
-
-
-def _extras(include: frozenset[str], submission: Submission) -> dict[str, str]:
-    """Make the extras of a stored reading with the model that read it."""
-    if not include:
-        return {}
-    version = submission.shown_prediction.model_version
-    recogniser = engine.recogniser_for(version)
-    image = engine.seen_in(engine.drawing_of(submission))
-    return engine.extras(include, image, recogniser=recogniser)
 
 
 def _page_url(request: Request, key: str, place: UUID | None) -> str | None:

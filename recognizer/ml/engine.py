@@ -99,6 +99,17 @@ def extras(
     return made
 
 
+def extras_of(submission: Submission, include: Collection[str]) -> dict[str, str]:
+    """Make the extras of a stored reading with the model that read it.
+
+    Needs its shown prediction; raises ReaderUnavailableError.
+    """
+    if not include:
+        return {}
+    recogniser = recogniser_for(submission.shown_prediction.model_version)
+    return extras(include, seen_in(drawing_of(submission)), recogniser=recogniser)
+
+
 def why_png(image: np.ndarray | None, *, recogniser: Recogniser) -> bytes:
     """Paint which ink spoke for and against the likeliest digit."""
     paint = np.zeros((SIDE_PX, SIDE_PX, 4), np.uint8)

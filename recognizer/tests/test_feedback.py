@@ -96,7 +96,7 @@ class TestFeedback:
     ) -> None:
         say(program, mine, verdict="wrong", digit=1)
 
-        assert "it is a 1" in program.get("/history/").content.decode()
+        assert "it is 1" in program.get("/history/").content.decode()
         listed = admin_client.get("/admin/recognizer/submission/?verdict=wrong")
         assert "wrong: 1" in listed.content.decode()
 

@@ -1,0 +1,421 @@
+"""The history: one's own drawings as pages, and what can be done with them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+from django.views.decorators.vary import vary_on_cookie
+
+from recognizer import selectors, services
+from recognizer.api.filters import filtered
+from recognizer.api.serializers import feedback_in, svg_url
+from recognizer.drawing import DrawingError, StrokeDrawing
+from recognizer.ml import engine
+from recognizer.models import Prediction, Refusal, Submission, SubmissionQuerySet
+from recognizer.refusals import refusal_message
+from recognizer.svg import path_of, view_box_of
+from recognizer.visitors import caller_of
+
+PAGE_SIZE = 24
+
+_View = Callable[..., HttpResponse]
+
+
+def _ones_own(view: _View) -> _View:
+    """Keep a page out of shared caches: it is one visitor's."""
+    return cache_control(private=True, no_cache=True)(vary_on_cookie(view))
+
+
+# --- what is looked for --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which drawings are looked for; of what both say, both must hold.
+
+    shown: "0" to "9", "refused", or "" for any. feedback: "wrong", "none", or "".
+    """
+
+    shown: str = ""
+    feedback: str = ""
+
+    @classmethod
+    def by(cls, query: QueryDict) -> "Wanted":
+        """Take it from an address; what is mangled there looks for nothing."""
+        digit, feedback = query.get("digit", ""), query.get("feedback", "")
+        shown = digit if digit in list("0123456789") else ""
+        if not shown and query.get("refused") == "true":
+            shown = "refused"
+        return cls(shown, feedback if feedback in ("wrong", "none") else "")
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What an address says of it, in the words of the API."""
+        asked = {}
+        if self.shown == "refused":
+            asked["refused"] = "true"
+        elif self.shown:
+            asked["digit"] = self.shown
+        if self.feedback:
+            asked["feedback"] = self.feedback
+        return asked
+
+    def among(self, submissions: SubmissionQuerySet) -> SubmissionQuerySet:
+        """Keep the wanted ones."""
+        return filtered(submissions, QueryDict(urlencode(self.query)))
+
+    def nothing_found(self) -> str:
+        """Say that there is none."""
+        if self.shown and self.feedback:
+            return _("None of your drawings is both.")
+        if self.shown == "refused":
+            return _("None was refused: each of your drawings was read as a digit.")
+        if self.shown:
+            return _("None of your drawings was read as a %(digit)s.") % {
+                "digit": self.shown
+            }
+        if self.feedback == "wrong":
+            return _("You have not called any reading wrong.")
+        return _("Nothing is waiting for you: you have answered each reading.")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A link that narrows the history down; one that is on lets go again."""
+
+    words: str
+    label: str
+    url: str
+    is_on: bool
+
+
+def _choices(wanted: Wanted) -> tuple[list[Choice], list[Choice]]:
+    """Return the words and the digits to choose from."""
+
+    def by_reading(shown: str, words: str, label: str = "") -> Choice:
+        is_on = wanted.shown == shown
+        other = Wanted("" if is_on else shown, wanted.feedback)
+        return Choice(words, label or words, _history_url(other), is_on)
+
+    def by_feedback(feedback: str, words: str) -> Choice:
+        is_on = wanted.feedback == feedback
+        other = Wanted(wanted.shown, "" if is_on else feedback)
+        return Choice(words, words, _history_url(other), is_on)
+
+    words = [
+        Choice(_("All"), _("All"), reverse("history"), wanted == Wanted()),
+        by_reading("refused", _("Refused")),
+        by_feedback("wrong", _("Wrong")),
+        by_feedback("none", _("Unanswered")),
+    ]
+    digits = [
+        by_reading(str(digit), str(digit), _("Read as %(digit)s") % {"digit": digit})
+        for digit in range(10)
+    ]
+    return words, digits
+
+
+def _history_url(wanted: Wanted) -> str:
+    query = f"?{urlencode(wanted.query)}" if wanted.query else ""
+    return reverse("history") + query
+
+
+def _page_url(wanted: Wanted, key: str, place: UUID | None) -> str | None:
+    if place is None:
+        return None
+    return f"{reverse('history')}?{urlencode({**wanted.query, key: str(place)})}"
+
+
+def _drawing_url(wanted: Wanted, submission_id: UUID | None) -> str | None:
+    if submission_id is None:
+        return None
+    query = f"?{urlencode(wanted.query)}" if wanted.query else ""
+    return reverse("drawing", args=[submission_id]) + query
+
+
+# --- the list ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """What the history shows of one submission."""
+
+    id: UUID
+    url: str | None
+    created_at: datetime
+    image_url: str
+    digit: int | None
+    refusal_message: str
+    confidence: float
+    second: int | None
+    verdict: str
+    corrected_digit: int | None
+
+
+@dataclass(frozen=True)
+class HistoryView:
+    """The history page's content.
+
+    is_anybodys: whether there is somebody to keep a consent for.
+    """
+
+    submissions: list[HistoryEntry]
+    choices: tuple[list[Choice], list[Choice]]
+    is_narrowed: bool
+    nothing_found: str
+    next_url: str | None
+    previous_url: str | None
+    export_url: str
+    is_anybodys: bool
+    is_empty: bool
+    may_train: bool
+
+
+@require_safe
+@_ones_own
+def history(request: HttpRequest) -> HttpResponse:
+    """Show a visitor's own drawings, newest first."""
+    caller = caller_of(request)
+    wanted = Wanted.by(request.GET)
+    own = Submission.objects.owned_by(*caller.visitors)
+    page = selectors.submission_page(
+        wanted.among(own).defer("strokes"),
+        size=PAGE_SIZE,
+        before=_uuid(request.GET.get("before")),
+        after=_uuid(request.GET.get("after")),
+    )
+    shown = HistoryView(
+        submissions=[_entry(one, wanted) for one in page.submissions],
+        choices=_choices(wanted),
+        is_narrowed=wanted != Wanted(),
+        nothing_found=wanted.nothing_found(),
+        next_url=_page_url(wanted, "before", page.older_than),
+        previous_url=_page_url(wanted, "after", page.newer_than),
+        export_url=f"{reverse('api:export')}?{urlencode({'as': 'zip'})}",
+        is_anybodys=bool(caller.visitors) or caller.user is not None,
+        is_empty=not page.submissions and not own.exists(),
+        may_train=caller.may_train,
+    )
+    return render(request, "recognizer/history.html", {"page": shown})
+
+
+def _entry(submission: Submission, wanted: Wanted) -> HistoryEntry:
+    shown = submission.shown_prediction
+    return HistoryEntry(
+        id=submission.pk,
+        url=_drawing_url(wanted, submission.pk),
+        created_at=submission.created_at,
+        image_url=svg_url(submission.pk),
+        digit=shown.digit,
+        refusal_message=_refusal_words(shown),
+        confidence=shown.confidence,
+        second=shown.second,
+        verdict=submission.verdict,
+        corrected_digit=submission.corrected_digit,
+    )
+
+
+def _refusal_words(shown: Prediction) -> str:
+    if not shown.refusal:
+        return ""
+    return refusal_message(shown.refusal, shown.probabilities)
+
+
+def _uuid(value: str | None) -> UUID | None:
+    """Take a page's key from the address; a mangled one means the first page."""
+    try:
+        return UUID(value) if value else None
+    except ValueError:
+        return None
+
+
+# --- one drawing ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How likely one digit is; `width` of 100, as SVG writes it."""
+
+    digit: int
+    probability: float
+    width: str
+    is_read: bool
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The strokes as they are painted, and as they are replayed."""
+
+    view_box: str
+    pen_width: str
+    paths: list[str]
+    strokes: list[Any]
+
+
+@dataclass(frozen=True)
+class DrawingView:
+    """The content of one drawing's page; extras are empty where none can be made."""
+
+    submission: Submission
+    reading: Prediction
+    refusal_message: str
+    second_probability: float | None
+    bars: list[Bar]
+    canvas: Canvas | None
+    image_url: str
+    extras: dict[str, str]
+    other_digits: list[int]
+    newer_url: str | None
+    older_url: str | None
+    back_url: str
+    query: str
+
+
+@require_safe
+@_ones_own
+def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
+    """Show one of the visitor's drawings with all that is known of it."""
+    own = _own(request)
+    submission = get_object_or_404(own.with_shown_prediction(), pk=submission_id)
+    wanted = Wanted.by(request.GET)
+    beside = selectors.neighbours(wanted.among(own), of=submission.pk)
+    reading = submission.shown_prediction
+    second = reading.second
+    view = DrawingView(
+        submission=submission,
+        reading=reading,
+        refusal_message=_refusal_words(reading),
+        second_probability=None if second is None else reading.probabilities[second],
+        bars=[
+            Bar(digit, probability, f"{probability * 100:.2f}", digit == reading.digit)
+            for digit, probability in enumerate(reading.probabilities)
+        ],
+        canvas=_canvas(submission),
+        image_url=svg_url(submission.pk),
+        extras=_extras(submission),
+        other_digits=[digit for digit in range(10) if digit != reading.digit],
+        newer_url=_drawing_url(wanted, beside.newer),
+        older_url=_drawing_url(wanted, beside.older),
+        back_url=_history_url(wanted),
+        query=urlencode(wanted.query),
+    )
+    return render(request, "recognizer/drawing.html", {"page": view})
+
+
+def _canvas(submission: Submission) -> Canvas | None:
+    if submission.form != Submission.Form.STROKES:
+        return None
+    strokes = engine.drawing_of(submission)
+    assert isinstance(strokes, StrokeDrawing)  # noqa: S101  # for the type checker
+    return Canvas(
+        view_box=view_box_of(strokes),
+        pen_width=f"{strokes.pen_width:g}",
+        paths=[path_of(stroke) for stroke in strokes.strokes],
+        strokes=strokes.strokes,
+    )
+
+
+def _extras(submission: Submission) -> dict[str, str]:
+    """Make what the model saw and why; without a model the page goes without."""
+    if submission.refusal == Refusal.BLANK:
+        return {}
+    try:
+        return engine.extras_of(submission, {"seen", "why"})
+    except engine.ReaderUnavailableError:
+        return {}
+
+
+@require_POST
+def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
+    """Take a visitor's answer: a verdict, or the digit that it truly is."""
+    submission = get_object_or_404(_own(request), pk=submission_id)
+    digit = request.POST.get("digit", "")
+    asked: dict[str, Any] = {"verdict": request.POST.get("verdict", "")}
+    if digit:
+        asked = {"verdict": "wrong", "digit": _digit(digit)}
+    try:
+        given = feedback_in(asked, shown_digit=submission.shown_digit)
+    except DrawingError as error:
+        messages.error(request, error.message)
+    else:
+        services.give_feedback(
+            submission=submission, verdict=given.verdict, digit=given.digit
+        )
+    back = _drawing_url(Wanted.by(request.GET), submission_id)
+    return redirect(f"{back}#feedback")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_ones_own
+def delete(request: HttpRequest, submission_id: UUID) -> HttpResponse:
+    """Ask whether to delete a drawing, and delete it."""
+    one = _own(request).filter(pk=submission_id)
+    wanted = Wanted.by(request.GET)
+    if request.method != "POST":
+        if not one.exists():
+            raise Http404
+        shown = {
+            "image_url": svg_url(submission_id),
+            "back_url": _drawing_url(wanted, submission_id),
+        }
+        return render(request, "recognizer/delete.html", shown)
+    if not services.delete_submissions(submissions=one):
+        raise Http404
+    messages.success(request, _("The drawing is gone, with all that was kept of it."))
+    return redirect(_history_url(wanted))
+
+
+def _digit(value: str) -> int | str:
+    return int(value) if value in list("0123456789") else value
+
+
+def _own(request: HttpRequest) -> SubmissionQuerySet:
+    return Submission.objects.owned_by(*caller_of(request).visitors)
+
+
+# --- all of them ---------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_ones_own
+def delete_all(request: HttpRequest) -> HttpResponse:
+    """Ask whether to delete all drawings, and delete them."""
+    if request.method != "POST":
+        shown = {"is_all": True, "back_url": reverse("history")}
+        return render(request, "recognizer/delete.html", shown)
+    services.delete_submissions(submissions=_own(request))
+    messages.success(request, _("All your drawings are gone."))
+    return redirect("history")
+
+
+@require_POST
+def set_consent(request: HttpRequest) -> HttpResponse:
+    """Note whether the visitor's drawings may train models."""
+    caller = caller_of(request)
+    if caller.key is None:
+        raise Http404  # nobody to note it for: the page does not offer it
+    may_train = "may_train" in request.POST
+    services.set_consent(
+        visitors=caller.visitors, user=caller.user, may_train=may_train
+    )
+    messages.success(
+        request,
+        _("Noted: your drawings may be used to improve the reader.")
+        if may_train
+        else _("Noted: your drawings are not used to improve the reader."),
+    )
+    return redirect(f"{reverse('history')}#yours")

@@ -1,0 +1,40 @@
+"""Numbers in words, as the visitor's language writes them."""
+
+from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+
+@register.filter
+def percent(probability: float, off_the_scale: str = "words") -> str:
+    """Say a probability without claiming certainty, as `answer.js` does.
+
+    off_the_scale: "words" or "signs", for what is nearer to 0 or 1 than is said.
+    """
+    by_signs = off_the_scale == "signs"
+    if probability >= 0.9995:
+        most = share(0.999, 1)
+        return f">\u2009{most}" if by_signs else _("over %(share)s") % {"share": most}
+    if probability < 0.0005:
+        least = share(0.001, 1)
+        return (
+            f"<\u2009{least}" if by_signs else _("under %(share)s") % {"share": least}
+        )
+    is_near_the_ends = probability >= 0.99 or probability < 0.01
+    return share(probability, 1 if is_near_the_ends else 0)
+
+
+@register.filter
+def share(value: float, decimals: int = 2) -> str:
+    """Write a measured share in percent."""
+    # Rounded here: Django's formatting cuts digits off.
+    written = number_format(round(value * 100, decimals), decimal_pos=decimals)
+    return _("%(number)s\u00a0%%") % {"number": written}
+
+
+@register.filter
+def number(value: float, decimals: int = 0) -> str:
+    """Write a number with its thousands apart."""
+    return number_format(value, decimal_pos=decimals, force_grouping=True)

@@ -1,0 +1,9 @@
+/** Shows the page's times in the reader's own zone; the server knows UTC only. */
+const asHere = new Intl.DateTimeFormat(document.documentElement.lang, {
+  dateStyle: "medium",
+  timeStyle: "short",
+});
+
+for (const time of document.querySelectorAll("time[datetime]")) {
+  time.textContent = asHere.format(new Date(time.dateTime));
+}
