@@ -4,13 +4,17 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.templatetags.static import static
 from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from recognizer import accounts, history, upload, views
 
 urlpatterns = [
     path("", views.draw, name="draw"),
+    # Without a token: it would bring a cookie to everyone, to guard a preference.
+    path("language/", csrf_exempt(set_language), name="set_language"),
     path("upload/", upload.upload, name="upload"),
     path("history/", history.history, name="history"),
     path("history/consent/", history.set_consent, name="consent"),

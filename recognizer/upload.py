@@ -19,7 +19,9 @@ class PictureForm(forms.Form):
 
     picture = forms.FileField(
         label=_("Picture of a digit"),
-        help_text=_("PNG, JPEG or WebP, at most 10 MB. Dark on light or light on dark."),
+        help_text=_(
+            "PNG, JPEG or WebP, at most 10 MB. Dark on light or light on dark."
+        ),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 
@@ -51,5 +53,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _page(request: HttpRequest, form: PictureForm, *, status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, form: PictureForm, *, status: int = 200
+) -> HttpResponse:
     return render(request, "recognizer/upload.html", {"form": form}, status=status)
