@@ -189,8 +189,7 @@ class TestFeedback:
         asked = page.locator("#feedback")
 
         expect(asked).to_contain_text("Is it a 7?")
-        asked.get_by_role("button", name="No", exact=True).tap()
-        expect(asked.get_by_role("button", name="7", exact=True)).to_be_disabled()
+        expect(asked.get_by_role("button", name="7", exact=True)).to_be_hidden()
         asked.get_by_role("button", name="1", exact=True).tap()
         expect(asked).to_contain_text("Noted as a 1")
         corrected = phone.request.get(address).json()["feedback"]
@@ -200,6 +199,40 @@ class TestFeedback:
         assert corrected == {"verdict": "wrong", "digit": 1}
         assert phone.request.get(address).json()["feedback"] is None
         assert site.complaints[page] == []
+
+    def test_is_given_by_one_key_and_taken_back_by_another(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk)
+        draw_by_mouse(page, the_seven().strokes)
+        read_digit(page)
+        asked = page.locator("#feedback")
+        expect(asked).to_contain_text("Is it a 7?")
+
+        for key, noted in {"7": "right", "1": "a 1", "x": "not a digit"}.items():
+            page.keyboard.press(key)
+            expect(asked.get_by_text(f"Noted as {noted}.")).to_be_visible()
+            page.keyboard.press("Backspace")
+            expect(asked.get_by_text("Is it a 7?")).to_be_visible()
+
+        assert site.complaints[page] == []
+
+    def test_keys_do_nothing_outside_the_drawing(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk)
+        draw_by_mouse(page, the_seven().strokes)
+        read_digit(page)
+
+        page.get_by_role("link", name="History", exact=True).focus()
+        page.keyboard.press("1")
+        page.locator("#pad").focus()
+        page.keyboard.press("7")
+
+        expect(page.locator("#feedback")).to_contain_text("Noted as right")
+        kept = page.locator("#kept").get_attribute("data-submission")
+        answer = desk.request.get(f"{site.url}/api/v1/submissions/{kept}/").json()
+        assert answer["feedback"] == {"verdict": "right", "digit": None}
 
     def test_is_asked_anew_of_a_drawing_that_grew(
         self, site: Site, desk: BrowserContext

@@ -21,6 +21,7 @@ const WHY_KEY = "digitsite.why";
 const byId = (id) => document.getElementById(id);
 const page = byId("draw");
 const sheet = byId("sheet");
+const canvas = byId("pad");
 const buttons = {
   undo: byId("undo"),
   redo: byId("redo"),
@@ -30,7 +31,7 @@ const buttons = {
   why: byId("why"),
 };
 
-const pad = new Pad(byId("pad"));
+const pad = new Pad(canvas);
 const keyboardPen = new KeyboardPen(pad);
 const answer = new AnswerView(byId("answer"));
 const feedback = new FeedbackView(byId("feedback"));
@@ -203,7 +204,7 @@ function startNewDrawing() {
   keeper.newSheet();
   live.image = null;
   pad.clear();
-  byId("pad").focus({ preventScroll: true });
+  canvas.focus({ preventScroll: true });
 }
 
 function tryAgain() {
@@ -245,11 +246,11 @@ function onKey(event) {
   if (event.altKey || event.isComposing) return;
   // Single keys only where one draws or answers, so that they surprise nobody.
   const isHere = event.target.closest("#pad, #answer") !== null;
-  const isOnPad = event.target === byId("pad");
+  const isOnPad = event.target === canvas;
   if (isUndoKey && key === "z" && !event.shiftKey) pad.undo();
   else if (isUndoKey && (key === "y" || key === "z")) pad.redo();
   else if (isUndoKey) return;
-  else if (isOnPad && keyboardPen.press(event)) sayWherePenIs();
+  else if (isOnPad && keyboardPen.press(event)) onKeyboardPen();
   else if (event.repeat) return;
   else if (key === "escape" && canClear()) startNewDrawing();
   else if (key === "enter" && !event.target.closest("a, button, input, label")) keep();
@@ -257,7 +258,8 @@ function onKey(event) {
   event.preventDefault();
 }
 
-function sayWherePenIs() {
+function onKeyboardPen() {
+  canvas.removeAttribute("data-pointed");
   const { column, row } = keyboardPen.place;
   const values = { column, row };
   say(
@@ -320,15 +322,17 @@ function showWhetherWhy() {
 
 /* Starting --------------------------------------------------------------- */
 
-const canvas = byId("pad");
 canvas.addEventListener("newsheet", startNewDrawing);
 canvas.addEventListener("strokestart", onStrokeStart);
 canvas.addEventListener("strokeend", () => keyboardPen.ended());
 canvas.addEventListener("change", onInkChange);
 canvas.addEventListener("focus", () => {
-  if (canvas.matches(":focus-visible")) keyboardPen.show();
+  if (canvas.matches(":focus-visible:not([data-pointed])")) keyboardPen.show();
 });
-canvas.addEventListener("blur", () => keyboardPen.leave());
+canvas.addEventListener("blur", () => {
+  canvas.removeAttribute("data-pointed");
+  keyboardPen.leave();
+});
 canvas.addEventListener("pointerdown", () => pad.showCursor(null));
 keeper.addEventListener("update", showState);
 byId("feedback").addEventListener("feedback", giveFeedback);

@@ -152,6 +152,8 @@ export class Pad {
     if (this.#pen !== null || !event.isPrimary || event.button !== 0) return;
     event.preventDefault();
     this.finish(); // the keyboard's stroke, if one is open
+    // A finger's focus would show as the keyboard's does.
+    this.#canvas.toggleAttribute("data-pointed", true);
     this.#canvas.focus({ preventScroll: true });
     this.#pen = {
       id: event.pointerId,

@@ -1,0 +1,167 @@
+"""Every page for everyone: axe finds nothing, targets are large, nothing overflows."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from mlcore.specimens import specimens
+from recognizer.tests.browser.conftest import DESK, PHONE, Site
+from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
+
+AXE = Axe()
+RULES = {
+    "runOnly": [
+        "wcag2a",
+        "wcag2aa",
+        "wcag21a",
+        "wcag21aa",
+        "wcag22aa",
+        "best-practice",
+    ]
+}
+SCREENS = {"desk": (DESK, draw_by_mouse), "phone": (PHONE, draw_by_finger)}
+PAGES = (
+    "/",
+    "/upload/",
+    "/history/",
+    "/history/?refused=true",
+    "/history/{drawing}/",
+    "/history/{drawing}/delete/",
+    "/history/delete/",
+    "/account/sign-in/",
+    "/account/sign-up/",
+    "/no-such-page/",
+)
+TARGET_PX = 44
+SMALL_TARGETS = """minimum => [...document.querySelectorAll(
+    'a[href], button, summary, input:not([type=hidden]), select, label.button')]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+  .filter((one) => !one.closest('p:not(.form-actions), li.prose, td, .visually-hidden'))
+  .filter((one) => !one.matches('.visually-hidden, .skip-link'))
+  .filter((one) => !(one.matches('input') && one.closest('label')))
+  .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
+  .filter(([, { width, height }]) => Math.min(width, height) < minimum - 0.5)
+  .map(([html, { width, height }]) => `${width | 0}x${height | 0} ${html}`)
+"""
+"""Links inside a sentence are exempt (WCAG 2.5.8), all else is 44 px."""
+
+
+@pytest.fixture(
+    params=[(s, c) for s in SCREENS for c in ("light", "dark")], ids="-".join
+)
+def visited(
+    request: pytest.FixtureRequest, site: Site, browser: Browser
+) -> Iterator[tuple[BrowserContext, str]]:
+    """A visitor who has drawn one digit, and that drawing's id."""
+    screen, scheme = request.param
+    size, draw = SCREENS[screen]
+    context = browser.new_context(**size, color_scheme=scheme)
+    page = site.open(context)
+    draw(page, next(s.strokes for s in specimens() if s.digit == 7))
+    kept = page.locator("#kept[data-submission]")
+    expect(kept).to_be_visible(timeout=10_000)
+    drawing = kept.get_attribute("data-submission") or ""
+    page.close()
+    yield context, drawing
+    context.close()
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe finds wrong, a line each."""
+    found = AXE.run(page, options=RULES).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:120]} {node['failureSummary'][:300]}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+class TestEveryPage:
+    def test_has_nothing_that_axe_minds(
+        self, site: Site, visited: tuple[BrowserContext, str]
+    ) -> None:
+        context, drawing = visited
+        found = []
+
+        for path in PAGES:
+            page = site.open(context, path.format(drawing=drawing))
+            page.wait_for_load_state("networkidle")
+            found += [f"{path} {line}" for line in violations(page)]
+            page.close()
+
+        assert found == []
+
+    def test_has_large_targets_and_fits_the_screen(
+        self, site: Site, visited: tuple[BrowserContext, str]
+    ) -> None:
+        context, drawing = visited
+        found = []
+
+        for path in PAGES:
+            page = site.open(context, path.format(drawing=drawing))
+            found += [f"{path} {t}" for t in page.evaluate(SMALL_TARGETS, TARGET_PX)]
+            excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            found += [f"{path} is {excess} px too wide"] if excess > 0 else []
+            page.close()
+
+        assert found == []
+
+
+class TestTheDrawPage:
+    def test_with_an_answer_has_nothing_that_axe_minds(
+        self, site: Site, visited: tuple[BrowserContext, str]
+    ) -> None:
+        context, _ = visited
+        page = site.open(context)
+        page.locator("#pad").click()
+        expect(page.locator("#kept[data-submission]")).to_be_visible(timeout=10_000)
+        page.locator("#why").click()
+        expect(page.locator("#legend")).not_to_be_empty()
+
+        assert violations(page) == []
+        assert page.evaluate(SMALL_TARGETS, TARGET_PX) == []
+
+    def test_tells_the_bars_as_a_table(self, site: Site, desk: BrowserContext) -> None:
+        page = site.open(desk)
+        draw_by_mouse(page, next(s.strokes for s in specimens() if s.digit == 7))
+        expect(page.locator("#digit")).to_have_text("7")
+
+        table = page.get_by_role("table", name="How likely each digit is")
+        row = table.get_by_role("row", name="7")
+        expect(row.get_by_role("rowheader")).to_have_text("7")
+        expect(table.get_by_role("row")).to_have_count(11)
+
+    def test_moves_nothing_for_those_who_ask(
+        self, site: Site, browser: Browser
+    ) -> None:
+        context = browser.new_context(**DESK, reduced_motion="reduce")
+        page = site.open(context)
+
+        moving = page.evaluate(
+            "[...document.querySelectorAll('*')].filter((one) => "
+            "Math.max(...getComputedStyle(one).transitionDuration.split(',')"
+            ".map(parseFloat)) > 0 || getComputedStyle(one).animationName !== 'none')"
+            ".map((one) => one.outerHTML.slice(0, 80))"
+        )
+
+        assert moving == []
+        context.close()
+
+    def test_is_drawn_in_forced_colours(self, site: Site, browser: Browser) -> None:
+        context = browser.new_context(**DESK, forced_colors="active")
+        page = site.open(context)
+        draw_by_mouse(page, next(s.strokes for s in specimens() if s.digit == 7))
+        expect(page.locator("#digit")).to_have_text("7")
+
+        pad = page.locator("#pad")
+        ink = pad.evaluate("canvas => getComputedStyle(canvas).color")
+        system = page.evaluate(
+            "(() => { const one = document.createElement('i');"
+            "one.style.color = 'CanvasText'; document.body.append(one);"
+            "return getComputedStyle(one).color; })()"
+        )
+
+        assert ink == system
+        context.close()
