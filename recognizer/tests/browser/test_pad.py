@@ -1,4 +1,4 @@
-"""The sheet under other hands: fingers, keys, a turned phone, a browser that cancels."""
+"""The sheet under other hands: fingers, keys, a turned phone, a cancelled touch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
