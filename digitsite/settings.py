@@ -238,6 +238,8 @@ VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
 
 STARTER_BUNDLE = BASE_DIR / "mlcore" / "starter"
 NAMED_BUNDLE = env.folder("BUNDLE")  # reads instead of any other, while it is named
+# How the shipped bundle was judged; other models bring their own few figures.
+MODEL_EVALUATION = BASE_DIR / "docs" / "model" / "evaluation.json"
 BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
 
 LOGGING = {

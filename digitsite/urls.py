@@ -7,7 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from recognizer import accounts, history, views
+from recognizer import accounts, history, model_page, views
 
 urlpatterns = [
     path("", views.draw, name="draw"),
@@ -21,6 +21,7 @@ urlpatterns = [
         name="drawing-feedback",
     ),
     path("history/<uuid:submission_id>/delete/", history.delete, name="drawing-delete"),
+    path("model/", model_page.model, name="model"),
     path("account/", accounts.account, name="account"),
     path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
     path("account/sign-up/", accounts.sign_up, name="sign-up"),
