@@ -26,6 +26,27 @@ urlpatterns = [
     path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
     path("account/sign-up/", accounts.sign_up, name="sign-up"),
     path("account/sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("account/email/", accounts.change_email, name="email"),
+    path(
+        "account/password/",
+        accounts.ChangePasswordView.as_view(),
+        name="password-change",
+    ),
+    path(
+        "account/password/forgotten/",
+        accounts.ForgottenPasswordView.as_view(),
+        name="password-reset",
+    ),
+    path(
+        "account/password/sent/",
+        accounts.password_reset_sent,
+        name="password-reset-sent",
+    ),
+    path(
+        "account/password/new/<uidb64>/<token>/",
+        accounts.NewPasswordView.as_view(),
+        name="password-reset-confirm",
+    ),
     path("account/consent/", accounts.set_consent, name="account-consent"),
     path("account/tokens/", accounts.make_token, name="account-tokens"),
     path(
