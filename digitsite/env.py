@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -89,3 +90,68 @@ def redis_url(name: str, *, env: Mapping[str, str] = os.environ) -> str:
             f"{name}={value!r}: say an address such as redis://127.0.0.1:6379/0."
         )
     return value
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Where mail is handed in, and as whom.
+
+    encryption: "" for none, "tls" from the start, "starttls" once greeted. sender: the
+    From of all mail, empty where it was not said.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str
+    encryption: str
+    sender: str
+
+
+_MAIL_SCHEMES = {
+    "smtp": (25, ""),
+    "smtps": (465, "tls"),
+    "smtp+tls": (587, "starttls"),
+}
+
+
+def mail_server(name: str, *, env: Mapping[str, str] = os.environ) -> MailServer | None:
+    """Return a mail server; None where mail goes to the console.
+
+    Never shows the value: a password may stand in it.
+    """
+    value = text(name, "console", env=env)
+    if value == "console":
+        return None
+    try:
+        address = urlsplit(value)
+        port = address.port
+        query = parse_qs(address.query, strict_parsing=bool(address.query))
+    except ValueError:  # its words may quote a piece of the password
+        raise _bad_mail(name, "its port or what follows ? cannot be read") from None
+    if address.scheme not in _MAIL_SCHEMES:
+        raise _bad_mail(name, f"it begins with {address.scheme!r}")
+    if not address.hostname:
+        raise _bad_mail(name, "it names no host")
+    if address.path.strip("/") or address.fragment or query.keys() - {"from"}:
+        raise _bad_mail(name, "only ?from= may follow the host and its port")
+    if bool(address.username) != bool(address.password):
+        raise _bad_mail(name, "user and password go together")
+    usual_port, encryption = _MAIL_SCHEMES[address.scheme]
+    return MailServer(
+        host=address.hostname,
+        port=port or usual_port,
+        user=unquote(address.username or ""),
+        password=unquote(address.password or ""),
+        encryption=encryption,
+        sender=query.get("from", [""])[0],
+    )
+
+
+def _bad_mail(name: str, reason: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        f"{name} is no mail server: {reason}. Say console, or an address such as "
+        "smtp+tls://user:password@mail.example.org:587?from=digits@example.org: "
+        "smtp without encryption, smtps with TLS from the start, smtp+tls with "
+        "STARTTLS. Write @, : and / in user or password as %40, %3A and %2F."
+    )

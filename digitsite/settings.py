@@ -149,6 +149,26 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # seconds; the mail says a day
+
+# --- mail: forgotten passwords -----------------------------------------------------
+
+_MAIL = env.mail_server("EMAIL_URL")
+EMAIL_BACKEND = (
+    f"django.core.mail.backends.{'smtp' if _MAIL else 'console'}.EmailBackend"
+)
+EMAIL_TIMEOUT = 15  # seconds
+DEFAULT_FROM_EMAIL = (
+    f"digitsite@{(PRODUCTION and ALLOWED_HOSTS[0].lstrip('*.')) or 'localhost'}"
+)
+if _MAIL:
+    EMAIL_HOST, EMAIL_PORT = _MAIL.host, _MAIL.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL.user, _MAIL.password
+    EMAIL_USE_SSL = _MAIL.encryption == "tls"
+    EMAIL_USE_TLS = _MAIL.encryption == "starttls"
+    if _MAIL.sender or "@" in _MAIL.user:
+        DEFAULT_FROM_EMAIL = _MAIL.sender or _MAIL.user
+
 # --- the database ----------------------------------------------------------------
 
 _SQLITE = {
@@ -245,6 +265,8 @@ VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
 
 STARTER_BUNDLE = BASE_DIR / "mlcore" / "starter"
 NAMED_BUNDLE = env.folder("BUNDLE")  # reads instead of any other, while it is named
+# How the shipped bundle was judged; other models bring their own few figures.
+MODEL_EVALUATION = BASE_DIR / "docs" / "model" / "evaluation.json"
 BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
 
 LOGGING = {

@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from recognizer import accounts, history, upload, views
+from recognizer import accounts, history, model_page, upload, views
 
 urlpatterns = [
     path("", views.draw, name="draw"),
@@ -26,10 +26,32 @@ urlpatterns = [
         name="drawing-feedback",
     ),
     path("history/<uuid:submission_id>/delete/", history.delete, name="drawing-delete"),
+    path("model/", model_page.model, name="model"),
     path("account/", accounts.account, name="account"),
     path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
     path("account/sign-up/", accounts.sign_up, name="sign-up"),
     path("account/sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("account/email/", accounts.change_email, name="email"),
+    path(
+        "account/password/",
+        accounts.ChangePasswordView.as_view(),
+        name="password-change",
+    ),
+    path(
+        "account/password/forgotten/",
+        accounts.ForgottenPasswordView.as_view(),
+        name="password-reset",
+    ),
+    path(
+        "account/password/sent/",
+        accounts.password_reset_sent,
+        name="password-reset-sent",
+    ),
+    path(
+        "account/password/new/<uidb64>/<token>/",
+        accounts.NewPasswordView.as_view(),
+        name="password-reset-confirm",
+    ),
     path("account/consent/", accounts.set_consent, name="account-consent"),
     path("account/tokens/", accounts.make_token, name="account-tokens"),
     path(

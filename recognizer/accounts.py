@@ -1,22 +1,35 @@
-"""The account pages: sign up, sign in, consent, and the tokens of programs."""
+"""The account pages: sign up, sign in, passwords, consent, and programs' tokens."""
 
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.models import User
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import (
+    LoginView,
+    PasswordChangeView,
+    PasswordResetConfirmView,
+    PasswordResetView,
+)
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from recognizer import services
-from recognizer.forms import SignUpForm, TokenForm
+from recognizer.forms import (
+    EmailForm,
+    ForgottenPasswordForm,
+    SignUpForm,
+    TokenForm,
+)
 from recognizer.models import Token
 from recognizer.visitors import caller_of
 
@@ -44,6 +57,63 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         caller_of(request)
         return redirect("account")
     return render(request, "recognizer/sign_up.html", {"form": form})
+
+
+class ForgottenPasswordView(PasswordResetView):
+    """Send a link to the address, if an account has it; say the same if none has."""
+
+    form_class = ForgottenPasswordForm
+    template_name = "recognizer/password_forgotten.html"
+    subject_template_name = "recognizer/mail/new_password_subject.txt"
+    email_template_name = "recognizer/mail/new_password.txt"
+    success_url = reverse_lazy("password-reset-sent")
+
+
+@require_safe
+def password_reset_sent(request: HttpRequest) -> HttpResponse:
+    """Say where to look for the mail."""
+    return render(request, "recognizer/password_sent.html")
+
+
+class NewPasswordView(PasswordResetConfirmView):
+    """Take a new password from who followed the link of the mail."""
+
+    template_name = "recognizer/password_new.html"
+    success_url = reverse_lazy("sign-in")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Set the password, and say so."""
+        messages.success(self.request, _("Your new password is set: sign in with it."))
+        return super().form_valid(form)
+
+
+class ChangePasswordView(PasswordChangeView):
+    """Take a new password from who knows the present one."""
+
+    template_name = "recognizer/password_change.html"
+    success_url = reverse_lazy("account")
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        """Set the password, and say so."""
+        messages.success(
+            self.request,
+            _("Your password is changed. Other browsers have to sign in again."),
+        )
+        return super().form_valid(form)
+
+
+@never_cache
+@login_required
+@sensitive_post_parameters()
+def change_email(request: HttpRequest) -> HttpResponse:
+    """Take another address, or none, from who knows the password."""
+    user = cast(User, request.user)
+    form = EmailForm(request.POST or None, user=user)
+    if request.method == "POST" and form.is_valid():
+        services.set_email(user=user, email=form.cleaned_data["email"])
+        messages.success(request, _("Your e-mail address is noted."))
+        return redirect("account")
+    return render(request, "recognizer/email.html", {"form": form})
 
 
 @never_cache

@@ -4,20 +4,85 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
 from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from recognizer import mail
 from recognizer.models import Scope
+
+_EMAIL_HELP = _("Only for a forgotten password; you may leave it empty.")
 
 
 class SignUpForm(UserCreationForm):
-    """A name and a password, twice."""
+    """A name, an address if one likes, and a password, twice."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        required=False,
+        max_length=254,
+        help_text=_EMAIL_HELP,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
 
     class Meta(UserCreationForm.Meta):
         model = User
-        fields = ("username",)
+        fields = ("username", "email")
+
+
+class EmailForm(forms.Form):
+    """Another address for the user, who proves to be it by the password."""
+
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        required=False,
+        max_length=254,
+        help_text=_EMAIL_HELP,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].initial = user.email
+        self.user = user
+
+    def clean_password(self) -> str:
+        """Refuse a wrong password."""
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise forms.ValidationError(_("This is not your password."))
+        return password
+
+
+class ForgottenPasswordForm(PasswordResetForm):
+    """An address; whether an account has it shows neither in words nor in time."""
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Send what leads to a new password, at most once a minute to one address."""
+        if mail.may_send_to(self.cleaned_data["email"]):
+            super().save(*args, **kwargs)
+
+    def send_mail(
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
+    ) -> None:
+        """Hand the mail over, without waiting for the mail server."""
+        subject = render_to_string(subject_template_name, context).strip()
+        body = render_to_string(email_template_name, context)
+        mail.send_later(EmailMessage(subject, body, from_email, [to_email]))
 
 
 class TokenForm(forms.Form):

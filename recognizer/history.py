@@ -1,6 +1,5 @@
 """The history: one's own drawings as pages, and what can be done with them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,17 +11,16 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
     require_safe,
 )
-from django.views.decorators.vary import vary_on_cookie
 
 from recognizer import selectors, services
 from recognizer.api.filters import filtered
 from recognizer.api.serializers import feedback_in, svg_url
+from recognizer.caching import ones_own
 from recognizer.drawing import DrawingError, StrokeDrawing
 from recognizer.ml import engine
 from recognizer.models import Prediction, Refusal, Submission, SubmissionQuerySet
@@ -31,14 +29,6 @@ from recognizer.svg import path_of, view_box_of
 from recognizer.visitors import caller_of
 
 PAGE_SIZE = 24
-
-_View = Callable[..., HttpResponse]
-
-
-def _ones_own(view: _View) -> _View:
-    """Keep a page out of shared caches: it is one visitor's."""
-    return cache_control(private=True, no_cache=True)(vary_on_cookie(view))
-
 
 # --- what is looked for --------------------------------------------------------------
 
@@ -186,7 +176,7 @@ class HistoryView:
 
 
 @require_safe
-@_ones_own
+@ones_own
 def history(request: HttpRequest) -> HttpResponse:
     """Show a visitor's own drawings, newest first."""
     caller = caller_of(request)
@@ -286,7 +276,7 @@ class DrawingView:
 
 
 @require_safe
-@_ones_own
+@ones_own
 def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     """Show one of the visitor's drawings with all that is known of it."""
     own = _own(request)
@@ -360,7 +350,7 @@ def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@_ones_own
+@ones_own
 def delete(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     """Ask whether to delete a drawing, and delete it."""
     one = _own(request).filter(pk=submission_id)
@@ -391,7 +381,7 @@ def _own(request: HttpRequest) -> SubmissionQuerySet:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@_ones_own
+@ones_own
 def delete_all(request: HttpRequest) -> HttpResponse:
     """Ask whether to delete all drawings, and delete them."""
     if request.method != "POST":

@@ -316,6 +316,12 @@ def set_consent(
     )
 
 
+def set_email(*, user: User, email: str) -> None:
+    """Note where a user gets mail; empty for nowhere."""
+    user.email = User.objects.normalize_email(email)
+    user.save(update_fields=["email"])
+
+
 def make_token(
     *,
     user: User,

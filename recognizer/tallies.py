@@ -4,6 +4,7 @@ Counting a million rows takes seconds; a number kept along costs one UPDATE. Min
 the last day are kept apart, because that number shrinks while nothing happens.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -11,10 +12,14 @@ from datetime import datetime, timedelta
 from django.db.models import F
 from django.utils import timezone
 
-from recognizer.models import Submission, Tally
+from recognizer.models import ModelVersion, Submission, Tally
 
 REFUSED, LABELLED, NAMED, READ_RIGHT = "refused", "labelled", "named", "read_right"
 _MINUTE = "minute:"
+
+# How sure a reading was of its likeliest digit, from each of these on: finer where
+# most readings lie.
+SURE_FROM = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99)
 
 
 def digit_tally(digit: int) -> str:
@@ -25,6 +30,22 @@ def digit_tally(digit: int) -> str:
 def minute_tally(moment: datetime) -> str:
     """Name the number of drawings of a minute; names sort as time does."""
     return f"{_MINUTE}{moment:%Y-%m-%dT%H:%M}"
+
+
+def model_tallies(version: ModelVersion) -> str:
+    """Name the start of all numbers that are kept for one model."""
+    return f"model:{version.short_digest}:"
+
+
+def read_tally(version: ModelVersion, *, digit: int, read: int) -> str:
+    """Name the number of drawings of a digit by the likeliest that a model read."""
+    return f"{model_tallies(version)}{digit}:{read}"
+
+
+def sure_tally(version: ModelVersion, *, confidence: float, is_right: bool) -> str:
+    """Name the number of drawings read as surely as this, and rightly or not."""
+    band = bisect_right(SURE_FROM, confidence) - 1
+    return f"{model_tallies(version)}sure:{band}:{int(is_right)}"
 
 
 def tallies_of(submission: Submission) -> Counter[str]:
@@ -45,9 +66,13 @@ def label_tallies_of(submission: Submission) -> Counter[str]:
     if submission.is_labelled:
         counts[LABELLED] = 1
     if submission.label_digit is not None:
+        shown, digit = submission.shown_prediction, submission.label_digit
+        version, is_right = shown.model_version, shown.likeliest == digit
         counts[NAMED] = 1
-        is_right = submission.shown_prediction.likeliest == submission.label_digit
         counts[READ_RIGHT] = int(is_right)
+        counts[read_tally(version, digit=digit, read=shown.likeliest)] = 1
+        sure = sure_tally(version, confidence=shown.confidence, is_right=is_right)
+        counts[sure] = 1
     return counts
 
 
@@ -67,6 +92,16 @@ def add(counts: Counter[str]) -> None:
 def take_away(counts: Counter[str]) -> None:
     """Take from the numbers what is gone."""
     add(Counter({name: -count for name, count in counts.items()}))
+
+
+def of_model(version: ModelVersion) -> dict[str, int]:
+    """Return the numbers of one model, by what follows the start of their names."""
+    start = model_tallies(version)
+    found = Tally.objects.filter(name__gte=start, name__lt=f"{start}~")
+    return {
+        name.removeprefix(start): count
+        for name, count in found.values_list("name", "count")
+    }
 
 
 def since(moment: datetime) -> Iterable[int]:

@@ -15,11 +15,13 @@ from digitsite.secret import kept_secret_key
 ROOT = Path(__file__).resolve().parents[2]
 
 
+HOSTS = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
+
+
 def load_settings(
-    tmp_path: Path, **variables: str
+    tmp_path: Path, code: str = HOSTS, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Load the settings in a process of their own."""
-    code = "from django.conf import settings; print(settings.ALLOWED_HOSTS)"
+    """Load the settings in a process of their own and print some."""
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -61,6 +63,53 @@ class TestHelpers:
         assert env.redis_url("X", env={"X": "redis://h:1/0"}) == "redis://h:1/0"
         with pytest.raises(ImproperlyConfigured, match="X='localhost'"):
             env.redis_url("X", env={"X": "localhost"})
+
+    @pytest.mark.parametrize(
+        ("value", "server"),
+        [
+            ("", None),
+            ("console", None),
+            ("smtp://localhost", env.MailServer("localhost", 25, "", "", "", "")),
+            (
+                "smtps://me%40b.example:p%2Fw%3A%40@mail.b.example",
+                env.MailServer(
+                    "mail.b.example", 465, "me@b.example", "p/w:@", "tls", ""
+                ),
+            ),
+            (
+                "smtp+tls://u:p@h:2525/?from=Digits%20%3Cd%40b.example%3E",
+                env.MailServer("h", 2525, "u", "p", "starttls", "Digits <d@b.example>"),
+            ),
+        ],
+    )
+    def test_mail_has_a_server_or_the_console(
+        self, value: str, server: env.MailServer | None
+    ) -> None:
+        assert env.mail_server("X", env={"X": value}) == server
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "mail.example.org",
+            "http://u:secret@h",
+            "smtp://",
+            "smtp://u:sec/ret@h",
+            "smtp://u:secret@h:70000",
+            "smtp://secret@h",
+            "smtp://u:secret@h/path",
+            "smtp://u:secret@h?to=x",
+            "smtp://u:secret@h?from",
+            "smtp://[u:secret@h",
+        ],
+    )
+    def test_mail_that_has_none_is_refused_without_telling_the_password(
+        self, value: str
+    ) -> None:
+        with pytest.raises(ImproperlyConfigured, match="X is no mail server") as told:
+            env.mail_server("X", env={"X": value})
+
+        assert "sec" not in str(told.value)
+        assert told.value.__suppress_context__ or told.value.__context__ is None
 
     def test_words_are_split_at_commas(self) -> None:
         assert env.words("X", env={"X": " a, b ,,"}) == ["a", "b"]
@@ -128,6 +177,46 @@ class TestProduction:
         )
 
         assert done.returncode == 0, done.stderr
+
+
+class TestMail:
+    def told(self, tmp_path: Path, **variables: str) -> list[str]:
+        """Return backend, sender, host, port, TLS and STARTTLS of the settings."""
+        code = (
+            "from django.conf import settings as s; print(s.EMAIL_BACKEND, "
+            "s.DEFAULT_FROM_EMAIL, s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_USE_SSL, "
+            "s.EMAIL_USE_TLS)"
+        )
+        return load_settings(tmp_path, code, **variables).stdout.split()
+
+    def test_goes_to_the_console_unless_told(self, tmp_path: Path) -> None:
+        backend, sender, *_ = self.told(tmp_path)
+
+        assert backend == "django.core.mail.backends.console.EmailBackend"
+        assert sender == "digitsite@localhost"
+
+    def test_goes_to_the_server_that_is_named(self, tmp_path: Path) -> None:
+        told = self.told(
+            tmp_path,
+            PRODUCTION="1",
+            SECRET_KEY="x" * 60,
+            ALLOWED_HOSTS="digits.example.org",
+            EMAIL_URL="smtp+tls://u:p@mail.example.org",
+        )
+
+        assert told == [
+            "django.core.mail.backends.smtp.EmailBackend",
+            "digitsite@digits.example.org",
+            *("mail.example.org", "587", "False", "True"),
+        ]
+
+    def test_comes_from_who_is_said_or_from_its_user(self, tmp_path: Path) -> None:
+        user = "smtps://d%40b.example:p@h"
+
+        assert self.told(tmp_path, EMAIL_URL=user)[1] == "d@b.example"
+        assert self.told(tmp_path, EMAIL_URL=f"{user}?from=e@b.example")[1:] == [
+            *("e@b.example", "h", "465", "True", "False")
+        ]
 
 
 class TestEnvExample:

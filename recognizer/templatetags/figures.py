@@ -37,4 +37,5 @@ def share(value: float, decimals: int = 2) -> str:
 @register.filter
 def number(value: float, decimals: int = 0) -> str:
     """Write a number with its thousands apart."""
-    return number_format(value, decimal_pos=decimals, force_grouping=True)
+    rounded = round(value, decimals) if decimals else round(value)
+    return number_format(rounded, decimal_pos=decimals, force_grouping=True)

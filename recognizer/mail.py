@@ -1,0 +1,36 @@
+"""Mail that nobody waits for, so that no page tells by its time who gets one."""
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from django.core.cache import cache
+from django.core.mail import EmailMessage
+from django.utils.crypto import salted_hmac
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN = 60
+_post = ThreadPoolExecutor(max_workers=2, thread_name_prefix="mail")
+
+
+def may_send_to(address: str) -> bool:
+    """Say whether this address got nothing for a minute, and note that it gets now."""
+    name = salted_hmac("recognizer.mail", address.lower()).hexdigest()
+    try:
+        return bool(cache.add(f"mail:{name}", 1, timeout=_SECONDS_BETWEEN))
+    except RedisError:
+        logger.exception("Mails are not counted: the cache does not answer.")
+        return True
+
+
+def send_later(message: EmailMessage) -> "Future[None]":
+    """Send in a thread of its own; a failure is logged, for nobody is there to see."""
+    return _post.submit(_send, message)
+
+
+def _send(message: EmailMessage) -> None:
+    try:
+        message.send()
+    except Exception:
+        logger.exception("A mail could not be handed in; see EMAIL_URL.")

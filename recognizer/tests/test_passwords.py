@@ -1,0 +1,173 @@
+"""Forgotten and changed passwords, and the address that helps with them."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.core.cache import cache
+from django.test import Client
+
+from recognizer.mail import send_later
+
+PASSWORD = "correct horse battery staple"
+ANOTHER = "another horse, another staple"
+FORGOTTEN = "/account/password/forgotten/"
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    cache.clear()  # it counts mails
+    return User.objects.create_user("ada", "ada@example.org", PASSWORD)
+
+
+@pytest.fixture
+def browser() -> Client:
+    return Client()
+
+
+def the_mail() -> mail.EmailMessage:
+    """Wait for the one mail that was sent."""
+    until = time.monotonic() + 5
+    while not mail.outbox and time.monotonic() < until:
+        time.sleep(0.01)
+    (sent,) = mail.outbox
+    return sent
+
+
+def no_mail() -> bool:
+    """Wait until all that was to be sent was, and say whether that was nothing."""
+    send_later(mail.EmailMessage("", "", None, [])).result()  # to nobody: not sent
+    send_later(mail.EmailMessage("", "", None, [])).result()
+    return mail.outbox == []
+
+
+class TestForgotten:
+    def test_leads_by_a_mail_to_a_new_password(
+        self, browser: Client, ada: User
+    ) -> None:
+        told = browser.post(FORGOTTEN, {"email": "Ada@example.org"}, follow=True)
+        sent = the_mail()
+        (link,) = re.findall(r"http://testserver(/\S+)", str(sent.body))
+        form = browser.get(link, follow=True)
+        done = browser.post(
+            form.redirect_chain[-1][0],
+            {"new_password1": ANOTHER, "new_password2": ANOTHER},
+            follow=True,
+        )
+
+        assert "Look for a mail" in told.content.decode()
+        assert sent.to == ["ada@example.org"]
+        assert "ada" in sent.body
+        assert "\n" not in sent.subject
+        assert "Your new password is set" in done.content.decode()
+        assert Client().login(username="ada", password=ANOTHER)
+
+    def test_works_once(self, browser: Client, ada: User) -> None:
+        browser.post(FORGOTTEN, {"email": "ada@example.org"})
+        (link,) = re.findall(r"http://testserver(/\S+)", str(the_mail().body))
+        ada.set_password(ANOTHER)
+        ada.save()
+
+        page = browser.get(link, follow=True)
+
+        assert "does not work any more" in page.content.decode()
+
+    @pytest.mark.parametrize("email", ["nobody@example.org", "ada@example.org"])
+    def test_never_tells_whether_an_account_has_the_address(
+        self, ada: User, email: str
+    ) -> None:
+        answer = Client().post(FORGOTTEN, {"email": email})
+
+        assert answer.status_code == 302
+        assert answer["Location"] == "/account/password/sent/"
+        assert not answer.cookies
+
+    def test_sends_nothing_to_an_address_of_nobody(
+        self, browser: Client, ada: User
+    ) -> None:
+        browser.post(FORGOTTEN, {"email": "nobody@example.org"})
+
+        assert no_mail()
+
+    def test_sends_one_mail_a_minute(self, browser: Client, ada: User) -> None:
+        for _ in range(3):
+            browser.post(FORGOTTEN, {"email": "ada@example.org"})
+
+        the_mail()
+        send_later(mail.EmailMessage("", "", None, [])).result()
+        assert len(mail.outbox) == 1
+
+    def test_looks_the_same_where_the_mail_server_fails(
+        self, browser: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(self: Any, fail_silently: bool = False) -> int:
+            raise OSError("no route to the mail server")
+
+        monkeypatch.setattr(mail.EmailMessage, "send", fail)
+
+        answer = browser.post(FORGOTTEN, {"email": "ada@example.org"})
+
+        assert answer["Location"] == "/account/password/sent/"
+        assert send_later(mail.EmailMessage()).result() is None
+
+
+class TestSigningUp:
+    @pytest.mark.parametrize("email", ["", "eve@example.org"])
+    def test_takes_an_address_or_none(
+        self, browser: Client, db: None, email: str
+    ) -> None:
+        fields = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
+
+        browser.post("/account/sign-up/", {**fields, "email": email})
+
+        assert User.objects.get().email == email
+
+
+class TestChanges:
+    def test_of_the_password_sign_other_browsers_out(
+        self, browser: Client, ada: User
+    ) -> None:
+        elsewhere = Client()
+        for one in (browser, elsewhere):
+            one.login(username="ada", password=PASSWORD)
+
+        done = browser.post(
+            "/account/password/",
+            {
+                "old_password": PASSWORD,
+                "new_password1": ANOTHER,
+                "new_password2": ANOTHER,
+            },
+            follow=True,
+        )
+
+        assert "Your password is changed" in done.content.decode()
+        assert elsewhere.get("/account/").status_code == 302
+        assert Client().login(username="ada", password=ANOTHER)
+
+    @pytest.mark.parametrize("email", ["", "countess@example.org"])
+    def test_of_the_address_need_the_password(
+        self, browser: Client, ada: User, email: str
+    ) -> None:
+        browser.force_login(ada)
+
+        refused = browser.post(
+            "/account/email/", {"email": "x@example.org", "password": ANOTHER}
+        )
+        done = browser.post(
+            "/account/email/", {"email": email, "password": PASSWORD}, follow=True
+        )
+
+        assert "This is not your password." in refused.content.decode()
+        assert "is noted" in done.content.decode()
+        ada.refresh_from_db()
+        assert ada.email == email
+
+    @pytest.mark.parametrize("path", ["/account/email/", "/account/password/"])
+    def test_are_for_who_is_signed_in(
+        self, browser: Client, db: None, path: str
+    ) -> None:
+        assert browser.get(path)["Location"].startswith("/account/sign-in/")
