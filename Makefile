@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services check train evaluate study card admin screenshots lock
+.PHONY: help run test test-services check train evaluate study card admin screenshots messages lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 screenshots: $(VENV)/all.stamp ## take the pictures in docs/images anew
 	@$(PY) -m recognizer.tests.browser.chromium
 	@$(PY) -m recognizer.tests.browser.screenshots
+
+messages: $(VENV)/all.stamp ## gather what the pages say in locale/, and compile (needs gettext)
+	@$(PY) manage.py makemessages --locale de --no-location --no-obsolete --ignore '.venv' --ignore var
+	@$(PY) manage.py compilemessages --locale de --ignore '.venv'
 
 lock: $(VENV)/all.stamp ## pin requirements/*.in anew into requirements/*.txt
 	@for layer in serve train dev; do \

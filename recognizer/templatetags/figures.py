@@ -31,7 +31,7 @@ def share(value: float, decimals: int = 2) -> str:
     """Write a measured share in percent."""
     # Rounded here: Django's formatting cuts digits off.
     written = number_format(round(value * 100, decimals), decimal_pos=decimals)
-    return _("%(number)s\u00a0%%") % {"number": written}
+    return f"{written}\u00a0%"  # in English and in German
 
 
 @register.filter

@@ -33,12 +33,13 @@ def said_by_templates() -> Iterator[tuple[str | None, str]]:
     for path in (settings.BASE_DIR / "templates").rglob("*.html"):
         text = path.read_text()
         for double, single, context, other in translate.findall(text):
-            yield context or other or None, double or single
+            yield context or other or None, (double or single).replace("%", "%%")
         for options, words in block.findall(text):
             assert "trimmed" in options, f"{path.name}: {words[:60]}"
             for part in words.split("{% plural %}")[:1]:
                 joined = " ".join(line.strip() for line in part.strip().splitlines())
-                yield None, re.sub(r"{{ (\w+) }}", r"%(\1)s", joined)
+                escaped = joined.replace("%", "%%")
+                yield None, re.sub(r"{{ (\w+) }}", r"%(\1)s", escaped)
 
 
 def said_by_python() -> Iterator[tuple[str | None, str]]:

@@ -5,11 +5,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlcore.ink import Points
 from mlcore.specimens import Specimen, specimens
-from recognizer.tests.browser.conftest import Site
+from recognizer.tests.browser.conftest import PHONE, Site
 from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
 from recognizer.tests.drawings import real_pen_drawings
 
@@ -246,3 +246,24 @@ class TestFeedback:
         draw_by_mouse(page, the_seven().strokes[:1])
 
         expect(page.locator("#feedback")).to_be_hidden()
+
+
+class TestLanguage:
+    def test_is_the_browsers_and_can_be_changed(
+        self, site: Site, browser: Browser
+    ) -> None:
+        context = browser.new_context(**PHONE, locale="de-DE")
+        page = site.open(context)
+
+        draw_by_finger(page, the_seven().strokes)
+        read_digit(page)
+        expect(page.locator("#confidence")).to_contain_text("sicher")
+        expect(page.locator("#bars tr[data-digit='0'] .bar-number")).to_contain_text(
+            "0,1"
+        )
+        expect(page.locator("#feedback")).to_contain_text("Ist es eine 7?")
+        page.get_by_role("button", name="English").tap()
+
+        expect(page.get_by_role("link", name="History")).to_be_visible()
+        assert site.complaints[page] == []
+        context.close()
