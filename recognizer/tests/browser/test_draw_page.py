@@ -264,6 +264,6 @@ class TestLanguage:
         expect(page.locator("#feedback")).to_contain_text("Ist es eine 7?")
         page.get_by_role("button", name="English").tap()
 
-        expect(page.get_by_role("link", name="History")).to_be_visible()
+        expect(page.get_by_role("link", name="History", exact=True)).to_be_visible()
         assert site.complaints[page] == []
         context.close()
