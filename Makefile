@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services check train evaluate study card admin screenshots messages lock
+.PHONY: help run test test-services check train evaluate study card bench-page admin screenshots messages lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; re
 
 card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
 	@$(PY) -m mlcore.card $(ARGS)
+
+bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, time to the answer
+	@$(PY) -m recognizer.tests.browser.chromium
+	@$(PY) -m bench.page
 
 admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 	@$(PY) manage.py prepare

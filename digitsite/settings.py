@@ -91,7 +91,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "recognizer.statics.CompressingWhiteNoise",
     "csp.middleware.CSPMiddleware",
     "recognizer.middleware.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -54,10 +54,11 @@ SMALL_TARGETS = """minimum => [...document.querySelectorAll(
 def visited(
     request: pytest.FixtureRequest, site: Site, browser: Browser
 ) -> Iterator[tuple[BrowserContext, str]]:
-    """A visitor who has drawn one digit, and that drawing's id."""
+    """A visitor who has drawn one digit, and that drawing's id; by night a German."""
     screen, scheme = request.param
     size, draw = SCREENS[screen]
-    context = browser.new_context(**size, color_scheme=scheme)
+    locale = {"light": "en-US", "dark": "de-DE"}[scheme]
+    context = browser.new_context(**size, color_scheme=scheme, locale=locale)
     page = site.open(context)
     draw(page, next(s.strokes for s in specimens() if s.digit == 7))
     kept = page.locator("#kept[data-submission]")

@@ -1,0 +1,1 @@
+"""Benchmarks: how fast the site is, measured from outside."""
