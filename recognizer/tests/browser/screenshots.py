@@ -55,7 +55,7 @@ def main() -> None:
                     page.goto(f"{site.url}{path}")
                     page.wait_for_load_state("networkidle")
                     picture = IMAGES / f"{name}-{device}-{scheme}.png"
-                    page.screenshot(path=picture)
+                    page.screenshot(path=picture, full_page=name == "drawing")
                 context.close()
         browser.close()
     sys.stdout.write(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES}\n")

@@ -258,12 +258,16 @@ class TestAnswers:
             url = f"{site.url}/api/v1/submissions/{mine}/"
             return someone.request.get(url).json()["feedback"]
 
+        if with_scripts:
+            page.evaluate("window.isTheSamePage = true")
         page.get_by_role("button", name="Yes, it is 7").click()
         expect(said).to_have_text("You said: right")
         page.get_by_role("button", name="1", exact=True).click()
         expect(said).to_have_text("You said: it is 1")
         one = page.get_by_role("button", name="1", exact=True)
         expect(one).to_have_attribute("aria-pressed", "true")
+        if with_scripts:
+            expect(one).to_be_focused()
         corrected = kept()
         page.get_by_role("button", name="Not a digit").click()
         expect(said).to_have_text("You said: not a digit")
@@ -272,6 +276,18 @@ class TestAnswers:
 
         assert corrected == {"verdict": "wrong", "digit": 1}
         assert kept() is None
+        assert not with_scripts or page.evaluate("window.isTheSamePage")
+        assert site.complaints[page] == []
+
+    def test_go_the_plain_way_where_the_quick_one_fails(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk, f"/history/{store(site, desk)}/")
+        page.evaluate("() => { window.fetch = () => Promise.reject(TypeError()); }")
+
+        page.get_by_role("button", name="1", exact=True).click()
+
+        expect(page.locator("#feedback-said")).to_have_text("You said: it is 1")
         assert site.complaints[page] == []
 
 
