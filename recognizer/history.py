@@ -339,12 +339,13 @@ def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
         asked = {"verdict": "wrong", "digit": _digit(digit)}
     try:
         given = feedback_in(asked, shown_digit=submission.shown_digit)
-    except DrawingError as error:
-        messages.error(request, error.message)
-    else:
         services.give_feedback(
             submission=submission, verdict=given.verdict, digit=given.digit
         )
+    except DrawingError as error:
+        messages.error(request, error.message)
+    except Submission.DoesNotExist as error:  # deleted meanwhile
+        raise Http404 from error
     back = _drawing_url(Wanted.by(request.GET), submission_id)
     return redirect(f"{back}#feedback")
 
@@ -398,14 +399,9 @@ def set_consent(request: HttpRequest) -> HttpResponse:
     caller = caller_of(request)
     if caller.key is None:
         raise Http404  # nobody to note it for: the page does not offer it
-    may_train = "may_train" in request.POST
     services.set_consent(
-        visitors=caller.visitors, user=caller.user, may_train=may_train
-    )
-    messages.success(
-        request,
-        _("Noted: your drawings may be used to improve the reader.")
-        if may_train
-        else _("Noted: your drawings are not used to improve the reader."),
+        visitors=caller.visitors,
+        user=caller.user,
+        may_train="may_train" in request.POST,
     )
     return redirect(f"{reverse('history')}#yours")

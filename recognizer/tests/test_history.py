@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from recognizer.api.serializers import feedback_in
 from recognizer.ml import engine
 from recognizer.models import Feedback, ModelVersion, Submission, Tally, Visitor
 from recognizer.tests.conftest import SEVEN, post_json
@@ -307,6 +308,19 @@ class TestFeedback:
         draw(stranger)
 
         assert answer(stranger, draw(browser), verdict="right").status_code == 404
+
+    def test_of_a_drawing_deleted_meanwhile_is_a_404(
+        self, browser: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mine = draw(browser)
+
+        def delete_and_judge(*args: Any, **kwargs: Any) -> Any:
+            Submission.objects.all().delete()
+            return feedback_in(*args, **kwargs)
+
+        monkeypatch.setattr("recognizer.history.feedback_in", delete_and_judge)
+
+        assert answer(browser, mine, verdict="right").status_code == 404
 
     def test_comes_back_to_where_one_was(self, browser: Client) -> None:
         mine = draw(browser)

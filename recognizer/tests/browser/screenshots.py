@@ -45,9 +45,17 @@ def main() -> None:
                     draw(page, specimen.strokes)
                     expect(page.locator("#kept[data-submission]")).to_be_visible()
                 page.screenshot(path=IMAGES / f"draw-{device}-{scheme}.png")
-                page.goto(f"{site.url}/history/")
-                page.wait_for_load_state("networkidle")
-                page.screenshot(path=IMAGES / f"history-{device}-{scheme}.png")
+                seven = page.locator("#kept").get_attribute("data-submission")
+                pages = {
+                    "history": "/history/",
+                    "drawing": f"/history/{seven}/",
+                    "model": "/model/",
+                }
+                for name, path in pages.items():
+                    page.goto(f"{site.url}{path}")
+                    page.wait_for_load_state("networkidle")
+                    picture = IMAGES / f"{name}-{device}-{scheme}.png"
+                    page.screenshot(path=picture, full_page=name == "drawing")
                 context.close()
         browser.close()
     sys.stdout.write(f"{len(list(IMAGES.glob('*.png')))} pictures in {IMAGES}\n")
