@@ -443,3 +443,31 @@ it("A browser without storage keeps drawings all the same", async () => {
 
   assert.deepEqual(reader.drawings, [ONE]);
 });
+
+describe("A picture", () => {
+  const PICTURE = { image: "data:image/png;base64,AAAA" };
+
+  it("is stored like strokes", async () => {
+    keeper.inkChanged(PICTURE);
+    keeper.keepNow();
+    await settle();
+
+    assert.deepEqual(reader.drawings, [PICTURE]);
+    assert.equal(keeper.keptId, "id-1");
+  });
+
+  it("waits in storage while the server is away, and a reload takes it up", async () => {
+    reader.failure = OFFLINE;
+    keeper.inkChanged(PICTURE);
+    keeper.keepNow();
+    await settle();
+    assert.equal(storage.size, 1);
+
+    reader.failure = null;
+    openPage();
+    assert.deepEqual(keeper.restore(), PICTURE);
+    await settle();
+    assert.deepEqual(reader.drawings, [PICTURE]);
+    assert.equal(storage.size, 0);
+  });
+});

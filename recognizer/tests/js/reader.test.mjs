@@ -230,6 +230,26 @@ describe("Reader.findKept", () => {
   });
 });
 
+describe("Reader.read with why", () => {
+  it("asks for the explanation as well", async () => {
+    const { fetch, calls } = fakeFetch();
+    const reading = makeReader({ fetch }).read(DRAWING, { why: true });
+    calls[0].resolve(readingOf(7));
+    await reading;
+
+    assert.equal(calls[0].url, "/api/v1/readings/?include=seen,why");
+  });
+});
+
+describe("Reader.findKept of a picture", () => {
+  it("does not ask: it is kept in another form than it was sent", async () => {
+    const { fetch, calls } = fakeFetch();
+
+    assert.equal(await makeReader({ fetch }).findKept({ image: "data:..." }), null);
+    assert.equal(calls.length, 0);
+  });
+});
+
 describe("Reader.discard", () => {
   it("deletes by address", async () => {
     const { fetch, calls } = fakeFetch();

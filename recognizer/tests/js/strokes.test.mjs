@@ -218,4 +218,39 @@ describe("Strokes", () => {
     assert.deepEqual(drawing.strokes[41].map(([x]) => x), [410, 411]);
     assert.deepEqual(drawing.strokes.at(-1)[0].slice(0, 2), [0, 50]);
   });
+
+  it("takes an open stroke back for good, as a second finger asks", () => {
+    const strokes = new Strokes();
+    drawStroke(strokes, [[10, 20], [30, 40]]);
+    strokes.begin([50, 50], 100, "touch");
+    strokes.extend([60, 50], 110);
+    strokes.drop();
+
+    assert.equal(strokes.isOpen, false);
+    assert.equal(strokes.canRedo, false);
+    assert.equal(strokes.pointCount, 2);
+    assert.equal(strokes.toDrawing().strokes.length, 1);
+    strokes.drop(); // nothing is open now: the finished stroke stays
+    assert.equal(strokes.toDrawing().strokes.length, 1);
+  });
+
+  it("knows how far the open stroke reaches", () => {
+    const strokes = new Strokes();
+    assert.equal(strokes.openExtent, 0);
+
+    strokes.begin([50, 50], 0, "touch");
+    strokes.extend([60, 50], 10);
+    strokes.extend([60, 90], 20);
+    assert.equal(strokes.openExtent, 40);
+
+    strokes.end();
+    assert.equal(strokes.openExtent, 0);
+  });
+
+  it("names the keyboard as its pointer", () => {
+    const strokes = new Strokes();
+    strokes.begin([50, 50], 0, "keyboard");
+
+    assert.equal(strokes.toDrawing().pointer, "keyboard");
+  });
 });
