@@ -30,8 +30,10 @@ PAGES = (
     "/history/{drawing}/",
     "/history/{drawing}/delete/",
     "/history/delete/",
+    "/model/",
     "/account/sign-in/",
     "/account/sign-up/",
+    "/account/password/forgotten/",
     "/no-such-page/",
 )
 TARGET_PX = 44
@@ -108,6 +110,22 @@ class TestEveryPage:
             page.close()
 
         assert found == []
+
+    def test_asks_no_third_party_for_anything(
+        self, site: Site, visited: tuple[BrowserContext, str]
+    ) -> None:
+        context, drawing = visited
+        asked: list[str] = []
+        context.on("request", lambda request: asked.append(request.url))
+
+        for path in PAGES:
+            page = site.open(context, path.format(drawing=drawing))
+            page.wait_for_load_state("networkidle")
+            page.close()
+
+        assert len(asked) > 50
+        ours = (f"{site.url}/", "data:", "blob:")
+        assert [url for url in asked if not url.startswith(ours)] == []
 
 
 class TestTheDrawPage:
