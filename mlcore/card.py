@@ -28,6 +28,7 @@ from mlcore.report import (
     spread,
     table,
 )
+from mlcore.study import HELD_OUT_LOSS
 
 DOCS = places.REPOSITORY / "docs"
 CARD = DOCS / "model-card.md"
@@ -97,6 +98,7 @@ def over_seeds(study: Study) -> str:
     """Write the table of means and deviations."""
     names = [name for name in _RECIPES if name in study]
     shown = {
+        HELD_OUT_LOSS: "{:.4f}".format,
         "MNIST test, as pixels: accuracy": percent,
         "MNIST test, as pixels: ece": percent,
         "pendigits-train, judged writers: accuracy": percent,
@@ -117,17 +119,32 @@ def over_seeds(study: Study) -> str:
         ]
         for what, show in shown.items()
     ]
-    seeds = [f"{_RECIPES[name]}: {len(study[name]['bundles'])}" for name in names]
+    seeds = [f"{_RECIPES[name]}: {_networks(study[name])}" for name in names]
     return (
         "## The recipe over seeds\n\n"
-        "Mean and standard deviation (`make study`). Each network met the test sets "
-        "twice: when it was trained, and after it had been made to soften what it "
-        "reads; these are the second figures. Seeds: "
-        + "; ".join(seeds)
-        + ". What a recipe was trained without, it has never seen a drawing of: that "
-        "column's figures for letters, or for sketches, say how it meets new kinds.\n\n"
+        "Mean and standard deviation (`make study`). Of what ships, the seed with the "
+        "least log-loss on held-out digits does. What a recipe was trained without, it "
+        "has never seen a drawing of: that column's figures for letters, or for "
+        "sketches, say how it meets new kinds.\n\n"
         + table(["", *(_RECIPES[name] for name in names)], rows)
+        + "Networks:\n\n"
+        + "".join(f"- {line}\n" for line in seeds)
+        + "\n"
     )
+
+
+def _networks(recipe: Mapping[str, Sequence[Any]]) -> str:
+    """Say how many networks a recipe's figures are of, and how they were made."""
+    epochs = " or ".join(str(number) for number in sorted(set(recipe["epochs"])))
+    commits = ", ".join(f"`{commit}`" for commit in sorted(set(recipe["commits"])))
+    count = len(recipe["bundles"])
+    told = f"{count} seed{'s' if count > 1 else ''}, {epochs} epochs, by {commits}"
+    if any(recipe["changed after training"]):
+        told += (
+            "; judged twice, when trained and after they were made to soften what "
+            "they read, and quoted as they were then"
+        )
+    return told
 
 
 _LIMITS = """## Known limits

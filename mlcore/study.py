@@ -7,10 +7,12 @@ What is done is not done again, so a study that was stopped goes on where it was
 network lies in var/study/<recipe>/seed-<n>/ beside the log of its training. Trainings
 run side by side with one thread each, which on two cores gets 1.3 times as much done as
 one training with two threads. At the end it writes means and spreads to
-docs/model/study.json, which the model card quotes.
+docs/model/study.json, which the model card quotes, and names the network that ships: of
+the recipe that does, the one with the least log-loss on held-out digits.
 """
 
 import argparse
+import functools
 import json
 import subprocess
 import sys
@@ -18,13 +20,20 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from mlcore import places
 from mlcore.bundle import MANIFEST, Bundle, open_bundle
-from mlcore.data import DataError, load_mnist, load_pen
+from mlcore.data import DataError, Digits, load_mnist, load_pen
+from mlcore.inference import ServedNetwork
 from mlcore.judge import Evaluation, judge
+from mlcore.pool import as_served
+
+SHIPS = "pen"
+"""The recipe that ships, with the seed that does best on held-out digits."""
 
 RECIPES: dict[str, tuple[str, ...]] = {
     "mnist": (),
@@ -32,7 +41,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "pen-without-letters": ("--pen", "--leave-out", "letters"),
     "pen-without-sketches": ("--pen", "--leave-out", "sketches"),
 }
-"""Flags of `mlcore.train`. The second is what ships; the others show what its parts do:
+"""Flags of `mlcore.train`. One is what ships; the others show what its parts do:
 MNIST alone, and how kinds of non-digits are refused that it has never seen."""
 
 
@@ -56,6 +65,17 @@ class Training:
         """Open what it trained; None where it has not finished yet."""
         found = sorted(self.folder.glob(f"*/{MANIFEST}"))
         return open_bundle(found[-1].parent) if found else None
+
+    def bundle_or_error(self) -> Bundle:
+        """Open what it trained.
+
+        Raises:
+            DataError: it has not finished.
+        """
+        bundle = self.bundle()
+        if bundle is None:
+            raise DataError(f"{self.folder} holds no bundle: train it first.")
+        return bundle
 
     def run(self) -> None:
         """Train in a process of its own, with one thread.
@@ -105,27 +125,73 @@ def study(seeds: int, *, at_once: int, extra: tuple[str, ...] = ()) -> list[Trai
 
 def judged_once(training: Training) -> Evaluation:
     """Judge a network, or return what was found when it was judged before."""
-    bundle = training.bundle()
-    if bundle is None:
-        raise DataError(f"{training.folder} holds no bundle: train it first.")
+    bundle = training.bundle_or_error()
     kept = training.folder / f"{bundle.short_digest}.json"
     if not kept.exists():
-        folder = places.pen_folder()
-        if folder is None:
-            raise DataError("A study needs PEN_DIR, the folder of the pen drawings.")
-        judged = judge(
-            bundle, test=load_mnist().test, pen=load_pen(folder), changed=False
-        )
+        pen = load_pen(_pen_folder())
+        judged = judge(bundle, test=load_mnist().test, pen=pen, changed=False)
         kept.write_text(json.dumps(judged.evaluation))
     found: Evaluation = json.loads(kept.read_text())
     return found
 
 
-def summary(evaluations: Mapping[str, Sequence[Evaluation]]) -> dict[str, object]:
-    """Keep of each recipe's evaluations what the model card quotes, by seed."""
+HELD_OUT_LOSS = "held-out digits: log-loss"
+
+
+def held_out_loss(bundle: Bundle) -> float:
+    """Return the log-loss on MNIST's validation images and on the calibration writers.
+
+    The mean of both: what chooses among seeds, where test sets may choose nothing.
+    """
+    network = ServedNetwork(bundle.served_weights())
+    losses = []
+    for digits in held_out_digits().values():
+        probabilities = bundle.calibration.digit_probabilities(
+            network.logits_of(digits.images)
+        )
+        of_the_label = probabilities[np.arange(len(digits)), digits.labels]
+        losses.append(float(-np.log(of_the_label).mean()))
+    return float(np.mean(losses))
+
+
+@functools.cache
+def held_out_digits() -> dict[str, Digits]:
+    """Frame what no training has met and no test holds."""
+    calibration = load_pen(_pen_folder()).split("calibration")
+    return {
+        "mnist": load_mnist().validation,
+        "pen": as_served(calibration.digits),
+    }
+
+
+def _pen_folder() -> Path:
+    folder = places.pen_folder()
+    if folder is None:
+        raise DataError("A study needs PEN_DIR, the folder of the pen drawings.")
+    return folder
+
+
+def best_seed(losses: Sequence[float]) -> int:
+    """Return the place of the network that ships among the seeds of its recipe."""
+    return int(np.argmin(losses))
+
+
+def summary(
+    evaluations: Mapping[str, Sequence[Evaluation]],
+    bundles: Mapping[str, Sequence[Bundle]],
+) -> dict[str, dict[str, list[Any]]]:
+    """Keep of each recipe's networks what the model card quotes, by seed."""
+    made = {
+        recipe: [bundle.manifest["provenance"] for bundle in of_recipe]
+        for recipe, of_recipe in bundles.items()
+    }
     return {
         recipe: {
             "bundles": [found["bundle"] for found in of_recipe],
+            "epochs": [how["config"]["epochs"] for how in made[recipe]],
+            "commits": [how["commit"][:12] for how in made[recipe]],
+            "changed after training": ["softened" in how for how in made[recipe]],
+            HELD_OUT_LOSS: [held_out_loss(bundle) for bundle in bundles[recipe]],
             **{
                 f"{name}: {figure}": [
                     found["digits"][name][figure] for found in of_recipe
@@ -167,11 +233,19 @@ def main() -> None:
     else:
         done = study(told.seeds, at_once=told.at_once, extra=extra)
     evaluations: dict[str, list[Evaluation]] = {}
+    bundles: dict[str, list[Bundle]] = {}
     for training in tqdm(done, desc="judging"):
         evaluations.setdefault(training.recipe, []).append(judged_once(training))
+        bundles.setdefault(training.recipe, []).append(training.bundle_or_error())
     told.out.parent.mkdir(parents=True, exist_ok=True)
-    told.out.write_text(json.dumps(summary(evaluations), indent=1) + "\n")
+    found = summary(evaluations, bundles)
+    told.out.write_text(json.dumps(found, indent=1) + "\n")
     print(f"Means and spreads: {told.out}")
+    if SHIPS in found:
+        best = found[SHIPS]["bundles"][best_seed(found[SHIPS][HELD_OUT_LOSS])]
+        print(
+            f"Best on held-out digits, and so what ships: {SHIPS}, bundle {best[:12]}"
+        )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 
 from mlcore import places, study
 from mlcore.data import DataError, Mnist
-from mlcore.study import RECIPES, Training, judged_once, trainings
+from mlcore.study import RECIPES, Training, best_seed, judged_once, trainings
 
 
 @pytest.fixture
@@ -88,7 +88,8 @@ class TestCommand:
         pen_folder: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        few = Mnist(mnist.train, mnist.validation, mnist.test.take(np.arange(30)))
+        some = np.arange(30)
+        few = Mnist(mnist.train, mnist.validation.take(some), mnist.test.take(some))
         monkeypatch.setattr(study, "load_mnist", lambda: few)
         monkeypatch.setenv("PEN_DIR", str(pen_folder))
         out = tmp_path / "study.json"
@@ -96,10 +97,21 @@ class TestCommand:
             sys, "argv", ["study", "--seeds", "2", "--at-once", "1", "--out", str(out)]
         )
 
+        study.held_out_digits.cache_clear()
+
         study.main()
 
+        study.held_out_digits.cache_clear()
         found = json.loads(out.read_text())
         assert set(found) == set(RECIPES)
         assert len(commands) == 2 * len(RECIPES)
         assert len(found["mnist"]["MNIST test, as pixels: accuracy"]) == 2
         assert len(found["pen"]["sketches: auroc"]) == 2
+        losses = found["pen"]["held-out digits: log-loss"]
+        assert len(losses) == 2
+        assert 0 < losses[0] < 0.5
+
+
+class TestChoice:
+    def test_falls_on_the_least_loss_on_held_out_digits(self) -> None:
+        assert best_seed([0.014, 0.013, 0.015]) == 1
