@@ -96,7 +96,7 @@ NAMES = {
     "MNIST test, as 280x280 PNG": gettext_noop("MNIST test, as large pictures"),
     "pendigits-train, judged writers": gettext_noop("Pen, pendigits"),
     "unipen-digits, judged writers": gettext_noop("Pen, UNIPEN"),
-    "all pen drawings, judged writers": gettext_noop("All pen drawings"),
+    "all pen drawings, judged writers": gettext_noop("Pen drawings"),
     "letters and symbols": gettext_noop("letters and symbols"),
     "sketches": gettext_noop("sketches"),
     "two or three digits side by side": gettext_noop(

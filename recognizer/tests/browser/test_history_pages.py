@@ -226,7 +226,7 @@ class TestDrawing:
         page.locator(f"[data-submission='{newest}'] a").click()
         page.get_by_role("link", name="Older").click()
         page.wait_for_url(f"**/history/{oldest}/?digit=7")
-        page.get_by_role("link", name="Back to history").click()
+        page.locator(".detail-back").click()
 
         page.wait_for_url("**/history/?digit=7")
         assert site.complaints[page] == []
