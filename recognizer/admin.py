@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from recognizer import services
 from recognizer.api.views import picture_response
+from recognizer.desk import review
 from recognizer.drawing import Drawing
 from recognizer.ml import engine
 from recognizer.models import ModelVersion, Submission, Token, Visitor
@@ -86,6 +87,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         return [
             path("<uuid:pk>/drawing.svg", view(self.drawing_svg), name="drawing-svg"),
             path("<uuid:pk>/seen.png", view(self.seen_png), name="drawing-seen"),
+            *review.addresses(),
             *super().get_urls(),
         ]
 

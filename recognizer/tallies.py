@@ -15,6 +15,8 @@ from recognizer.models import Submission, Tally
 
 REFUSED, LABELLED, NAMED, READ_RIGHT = "refused", "labelled", "named", "read_right"
 _MINUTE = "minute:"
+BINS = 20  # of confidence in [0, 1] and of ink in [0, MOST_INK]
+MOST_INK = 0.4  # mean of a digit image; more falls into the last bin
 
 
 def digit_tally(digit: int) -> str:
@@ -28,14 +30,24 @@ def minute_tally(moment: datetime) -> str:
 
 
 def tallies_of(submission: Submission) -> Counter[str]:
-    """Return what one submission adds; needs its shown prediction where labelled."""
+    """Return what one submission adds; needs its shown prediction."""
     shown = submission.shown_digit
+    reading = submission.shown_prediction
+    pointer = submission.pointer or "unknown"
     counts = Counter(
         [
             REFUSED if shown is None else digit_tally(shown),
             minute_tally(submission.created_at),
+            f"day:{submission.created_at:%Y-%m-%d}",
+            f"confidence:{confidence_bin(reading.confidence)}",
+            f"pointer:{pointer}",
         ]
     )
+    if submission.refusal:
+        counts[f"refusal:{submission.refusal}"] = 1
+        counts[f"pointer_refused:{pointer}"] = 1
+    if reading.ink is not None:
+        counts[f"ink:{ink_bin(reading.ink)}"] = 1
     return counts + label_tallies_of(submission)
 
 
@@ -45,10 +57,23 @@ def label_tallies_of(submission: Submission) -> Counter[str]:
     if submission.is_labelled:
         counts[LABELLED] = 1
     if submission.label_digit is not None:
-        counts[NAMED] = 1
-        is_right = submission.shown_prediction.likeliest == submission.label_digit
-        counts[READ_RIGHT] = int(is_right)
+        pointer = submission.pointer or "unknown"
+        read = submission.shown_prediction.likeliest
+        is_right = read == submission.label_digit
+        counts[NAMED] = counts[f"pointer_named:{pointer}"] = 1
+        counts[f"read:{submission.label_digit}:{read}"] = 1
+        counts[READ_RIGHT] = counts[f"pointer_right:{pointer}"] = int(is_right)
     return counts
+
+
+def confidence_bin(confidence: float) -> int:
+    """Say into which of BINS a confidence falls."""
+    return min(int(confidence * BINS), BINS - 1)
+
+
+def ink_bin(ink: float) -> int:
+    """Say into which of BINS the mean of a digit image falls."""
+    return min(int(ink / MOST_INK * BINS), BINS - 1)
 
 
 def add(counts: Counter[str]) -> None:
