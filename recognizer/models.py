@@ -651,6 +651,8 @@ class TrainingRun(models.Model):
     )
     state = models.CharField(max_length=9, choices=State, default=State.QUEUED)
     attempt = models.PositiveSmallIntegerField(default=0)
+    times_lost = models.PositiveSmallIntegerField(default=0)
+    task_id = models.UUIDField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
     is_cancel_wanted = models.BooleanField(default=False)
     progress = models.FloatField(default=0.0)
