@@ -9,7 +9,6 @@ Files are replaced whole: a training killed at any moment leaves the former ones
 import hashlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,7 +95,9 @@ def end_with_starter() -> None:
     """
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        # Not by sys.stdin: a thread that holds its lock when Python ends aborts it.
+        while os.read(0, 1024):
+            pass
         os._exit(70)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -524,20 +524,23 @@ def _reference(
     }
 
 
-def main() -> None:
-    """Compare two bundles, print the checks, write the report."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command's flags."""
+    made = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     for name in ("candidate", "incumbent", "snapshot", "out"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--earlier", type=Path, help="hold-outs of earlier snapshots")
-    parser.add_argument("--progress", type=Path, help="file to say how far it is")
-    parser.add_argument("--digits", type=int, default=0, help="so many of MNIST's only")
-    parser.add_argument(
-        "--watched", action="store_true", help="end with who started it"
-    )
-    told = parser.parse_args()
+        made.add_argument(f"--{name}", type=Path, required=True)
+    made.add_argument("--earlier", type=Path, help="hold-outs of earlier snapshots")
+    made.add_argument("--progress", type=Path, help="file to say how far it is")
+    made.add_argument("--digits", type=int, default=0, help="so many of MNIST's only")
+    made.add_argument("--watched", action="store_true", help="end with who started it")
+    return made
+
+
+def main() -> None:
+    """Compare two bundles, print the checks, write the report."""
+    told = parser().parse_args()
     if told.watched:
         end_with_starter()
     mnist = load_mnist()

@@ -15,23 +15,13 @@ from django.utils.translation import gettext_lazy as _
 
 from recognizer import services
 from recognizer.api.views import picture_response
+from recognizer.desk import learning as learning  # its pages register themselves
 from recognizer.desk import review
+from recognizer.desk.readonly import ReadOnlyAdmin
 from recognizer.drawing import Drawing
 from recognizer.ml import engine
-from recognizer.models import ModelVersion, Submission, Token, Visitor
+from recognizer.models import Submission, Token, Visitor
 from recognizer.svg import svg_of
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Facts are added by the site and edited by nobody."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody adds by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody edits."""
-        return False
 
 
 @admin.register(Submission)
@@ -172,32 +162,6 @@ def _picture(view: str, submission: Submission, *, side: int) -> SafeString:
         side,
         side,
     )
-
-
-@admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin):
-    """The models the site knows."""
-
-    list_display = ("short_digest", "stage", "origin", "created_at")
-    ordering = ("-id",)
-    exclude = ("manifest",)
-    readonly_fields = ("metrics",)
-
-    @admin.display(description=_("metrics"))
-    def metrics(self, version: ModelVersion) -> SafeString:
-        """What was measured when the model was finished."""
-        return format_html_join(
-            "",
-            "{}: {}<br>",
-            (
-                (name, ", ".join(f"{key} {value}" for key, value in row.items()))
-                for name, row in version.manifest["metrics"].items()
-            ),
-        )
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A model stays known as long as predictions name it."""
-        return False
 
 
 @admin.register(Visitor)

@@ -194,7 +194,7 @@ class _Watched:
                 time.sleep(LOOK_EVERY_S)
         finally:
             child.kill()
-            child.wait()
+            child.communicate()  # waits, and closes its standard input
         if child.returncode != 0:
             lines = [line for line in self.log().splitlines() if line.strip()]
             last = lines[-1] if lines else "nothing"

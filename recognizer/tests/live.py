@@ -123,6 +123,13 @@ def serving(var: Path, **variables: str) -> Iterator[Server]:
 
 
 @contextmanager
+def data_alone(var: Path, **variables: str) -> Iterator[Server]:
+    """Give a data folder and a database without anybody who serves them."""
+    with _database_of_its_own() as database:
+        yield Server("", var, tuple({**variables, **database}.items()))
+
+
+@contextmanager
 def _database_of_its_own() -> Iterator[dict[str, str]]:
     """Make a database where they run on PostgreSQL; SQLite's is in the data folder."""
     url = os.environ.get("DATABASE_URL", "")
