@@ -22,6 +22,7 @@ from django.db import DatabaseError
 
 from mlcore import places
 from mlcore.bundle import Bundle, open_bundle
+from mlcore.checkpoint import end_with_starter as end_with_starter
 from recognizer.ml import datasets, engine
 from recognizer.models import TrainingRun
 from recognizer.services import training

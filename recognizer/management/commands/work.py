@@ -20,10 +20,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--until-done", action="store_true", help="then end")
+        parser.add_argument(
+            "--watched", action="store_true", help="end when standard input does"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not crossing.is_installed():
             self.stderr.write(crossing.HOW_TO_INSTALL)
+        if options["watched"]:
+            crossing.end_with_starter()
         threading.Thread(target=tend_for_ever, daemon=True).start()
         call_command(
             "db_worker", batch=options["until_done"], reload=False, interval=1.0
