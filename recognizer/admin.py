@@ -20,7 +20,7 @@ from recognizer.desk import review
 from recognizer.desk.readonly import ReadOnlyAdmin
 from recognizer.drawing import Drawing
 from recognizer.ml import engine
-from recognizer.models import Submission, Token, Visitor
+from recognizer.models import Prediction, Submission, Token, Visitor
 from recognizer.svg import svg_of
 
 
@@ -59,6 +59,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         "label",
         "probabilities",
         "read_by",
+        "other_readings",
         "source",
         "pointer",
         "visitor",
@@ -70,6 +71,15 @@ class SubmissionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         """Load predictions along."""
         return Submission.objects.with_shown_prediction()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Let the figures' plots ask for the drawings behind a bar."""
+        is_asked_for = lookup.startswith("predictions__") and lookup.split("__")[1] in (
+            "role",
+            "confidence",
+            "ink",
+        )
+        return is_asked_for or super().lookup_allowed(lookup, value, request)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pictures' addresses."""
@@ -153,6 +163,19 @@ class SubmissionAdmin(ReadOnlyAdmin):
     def read_by(self, submission: Submission) -> str:
         """Which version read it."""
         return submission.shown_prediction.model_version.short_digest
+
+    @admin.display(description=_("read again by"))
+    def other_readings(self, submission: Submission) -> SafeString | str:
+        """What other versions make of it."""
+        others = submission.predictions.exclude(role=Prediction.Role.SHOWN)
+        readings = (
+            (one.model_version, one.get_refusal_display() or one.digit, one.confidence)
+            for one in others.select_related("model_version").order_by("pk")
+        )
+        lines = (
+            (f"{by}: {what} ({min(sure, 0.999):.1%})",) for by, what, sure in readings
+        )
+        return format_html_join("", "{}<br>", lines) or "nobody"
 
 
 def _picture(view: str, submission: Submission, *, side: int) -> SafeString:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
+from recognizer.desk import figures
 from recognizer.desk.access import needs, staff
 from recognizer.desk.readonly import KeptAdmin
 from recognizer.ml import training as crossing
@@ -281,6 +282,7 @@ class ModelVersionAdmin(KeptAdmin):
         return [
             path("<uuid:pk>/promote/", view(promote), name="model-promote"),
             path("<uuid:pk>/roll-back/", view(roll_back), name="model-roll-back"),
+            *figures.addresses(),
             *super().get_urls(),
         ]
 

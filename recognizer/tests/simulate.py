@@ -249,7 +249,7 @@ def shell(server: Server, code: str) -> Any:
     )
 
 
-def mnist_alone(var: Path) -> Bundle:
+def mnist_alone() -> Bundle:
     """Return the bundle BUNDLE names, else train one on MNIST alone, once."""
     if named := os.environ.get("BUNDLE"):
         return open_bundle(Path(named))
@@ -298,7 +298,7 @@ def simulate(
     if folder is None:
         sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
     pen = load_pen(folder)
-    bundle = mnist_alone(var)
+    bundle = mnist_alone()
     before = Recogniser(bundle)
     training = pen.split("train").digits
     chosen = misread_writers(training, before, count=writers)

@@ -43,15 +43,20 @@ class TestSelection:
 
         assert kept(make()) == {str(taken.pk)}
 
-    def test_leaves_out_what_visitors_say_and_nobody_reviewed(
-        self, reviewer: User
-    ) -> None:
+    def test_takes_no_visitor_s_word_for_it(self, reviewer: User) -> None:
+        """A malicious one says of every drawing that it is a 7; one is reviewed."""
         person = make_person()
-        drawn = submit(person, specimens()[0].strokes)
-        services.give_feedback(submission=drawn, verdict="wrong", digit=7)
+        drawn = [submit(person, one.strokes) for one in specimens()[:20]]
+        for one in drawn:
+            services.give_feedback(submission=one, verdict="wrong", digit=7)
 
         with pytest.raises(snapshots.NothingToLearnError, match="Account"):
             make()
+        services.label_submission(submission=drawn[0], reviewer=reviewer, digit=0)
+
+        assert list(make().items.values_list("submission_id", "digit")) == [
+            (drawn[0].pk, 0)
+        ]
 
     def test_takes_what_is_no_digit_and_leaves_what_teaches_nothing(
         self, reviewer: User
