@@ -545,8 +545,11 @@ def main() -> None:
         end_with_starter()
     mnist = load_mnist()
     if told.digits:
-        few = np.arange(told.digits)
-        mnist = Mnist(mnist.train, mnist.validation.take(few), mnist.test.take(few))
+        mnist = Mnist(
+            mnist.train,
+            mnist.validation.take(np.arange(min(told.digits, len(mnist.validation)))),
+            mnist.test.take(np.arange(min(told.digits, len(mnist.test)))),
+        )
     pen_folder = places.pen_folder()
     report = judge_candidate(
         Both(

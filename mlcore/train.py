@@ -195,12 +195,11 @@ def finish(
 
 def few_of(mnist: Mnist, count: int) -> Mnist:
     """Take the first so many digits of each part, all where it is 0."""
-    if not count:
-        return mnist
-    few = np.arange(count)
-    return Mnist(
-        mnist.train.take(few), mnist.validation.take(few), mnist.test.take(few)
-    )
+
+    def few(digits: Digits) -> Digits:
+        return digits.take(np.arange(min(count or len(digits), len(digits))))
+
+    return Mnist(few(mnist.train), few(mnist.validation), few(mnist.test))
 
 
 def take_weights(network: keras.Model, bundle: Bundle) -> None:
