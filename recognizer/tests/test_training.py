@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -33,6 +34,7 @@ from recognizer.models import (
     TrainingRun,
 )
 from recognizer.services import snapshots, training
+from recognizer.tests.conftest import record_figure
 from recognizer.tests.learning import fill
 from recognizer.tests.live import Server, data_alone, environment
 
@@ -353,6 +355,16 @@ class TestKilledWorkers:
             assert_nothing_lost(site, found)
 
     @pytest.mark.long
+    def test_twenty_times_lose_nothing_either(self, tmp_path: Path) -> None:
+        with data_alone(tmp_path) as site:
+            found = kill_workers(
+                site, [*STAND_IN, "work"], kills=20, longest_s=8.0, options=[]
+            )
+
+            assert_nothing_lost(site, found)
+            record_figure(f"20 kills of a worker: {_by_state(found)}")
+
+    @pytest.mark.long
     def test_twenty_times_in_real_trainings(self, tmp_path: Path) -> None:
         """A training of 400 digits, killed at 20 random moments."""
         code = (
@@ -372,6 +384,12 @@ class TestKilledWorkers:
             )
 
             assert_nothing_lost(site, found)
+            record_figure(f"20 kills in real trainings: {_by_state(found)}")
+
+
+def _by_state(found: dict[str, Any]) -> str:
+    states = Counter(state for state, *_ in found["runs"])
+    return ", ".join(f"{number} runs {state}" for state, number in states.items())
 
 
 class TestRealChildren:
