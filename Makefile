@@ -6,13 +6,17 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-services check train evaluate study card bench-page admin screenshots messages lock
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page admin screenshots messages lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/serve.stamp ## serve the site on http://127.0.0.1:8000 (HOST, PORT)
-	@exec $(PY) manage.py serve
+	@exec $(PY) manage.py serve --worker
+
+worker: $(VENV)/all.stamp ## train in the background what the admin has put into the queue
+	@$(PY) manage.py prepare
+	@exec $(PY) manage.py work
 
 test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
 	@$(PY) -m recognizer.tests.browser.chromium
@@ -21,6 +25,14 @@ test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
 
 test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and Redis
 	@$(PY) -m recognizer.tests.services $(ARGS)
+
+test-long: $(VENV)/all.stamp ## run the tests that take long: twenty killed trainings
+	@$(PY) -m mlcore.data
+	@$(PY) -m pytest -m long $(ARGS)
+
+simulate: $(VENV)/all.stamp ## show that corrections make it better: needs PEN_DIR
+	@$(PY) -m mlcore.data
+	@PYTHONPATH=clients/python $(PY) -m recognizer.tests.simulate $(ARGS)
 
 check: $(VENV)/all.stamp ## lint, types, migrations
 	@$(PY) -m ruff check .

@@ -105,7 +105,7 @@ def main() -> None:
         serving(Path(var)) as server,
         sync_playwright() as playwright,
     ):
-        site = Site(server.url, Path(var))
+        site = Site(server.url, Path(var), server)
         browser = chromium.launch(playwright)
         page = loaded(site, browser, DESK, "/")
         draw_by_mouse(page, specimens()[0].strokes)

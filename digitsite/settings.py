@@ -3,6 +3,7 @@
 Trying it needs no variable at all; `.env.example` lists every one there is.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
+    "django_tasks_db",  # background work as rows; `manage.py work` does it
     "recognizer",
 ]
 MIDDLEWARE = [
@@ -193,6 +195,14 @@ def _database() -> dict[str, Any]:
 
 
 DATABASES = {"default": _database()}
+
+# --- background work -----------------------------------------------------------------
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+TRAIN_COMMAND = [sys.executable, "-m", "mlcore.train"]
+JUDGE_COMMAND = [sys.executable, "-m", "mlcore.gate"]
+RUNS_FOLDER = DIGITSITE_VAR / "runs"
+SILENT_AFTER_S = 60  # without a heartbeat a training counts as given up
 
 # --- the cache: counts calls, shared by all processes where Redis is ---------------
 

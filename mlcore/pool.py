@@ -25,6 +25,7 @@ from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
 from mlcore.data import Digits, PenDrawing
 from mlcore.ink import Points, rasterise
 from mlcore.preprocess import normalize
+from mlcore.snapshot import SnapshotDrawing
 
 NO_DIGIT = -1
 
@@ -170,6 +171,29 @@ def pen_non_digits(
                 SEVERAL,
             ),
         ]
+    )
+
+
+_KIND_OF_REVIEW = {
+    "digit": ONE_DIGIT,
+    "several": SEVERAL,
+    "not_a_digit": SOMETHING_ELSE,
+}
+
+
+def snapshot_pool(
+    drawings: Sequence[SnapshotDrawing], *, renderings: int, rng: np.random.Generator
+) -> Pool:
+    """Redraw reviewed drawings several times; pictures are taken as they are."""
+    again = [drawing for drawing in drawings for _ in range(renderings)]
+    images = [
+        rendered(redrawn(d.strokes, rng), rng) if d.strokes else d.image
+        for d in _shown(again, "reviewed")
+    ]
+    return Pool(
+        images=np.stack(images),
+        digits=np.array([NO_DIGIT if d.digit is None else d.digit for d in again]),
+        kinds=np.array([_KIND_OF_REVIEW[drawing.kind] for drawing in again]),
     )
 
 

@@ -40,7 +40,13 @@ from tqdm import tqdm
 
 from mlcore import places
 from mlcore.augment import Variety, vary
-from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
+from mlcore.bundle import (
+    KERAS_WEIGHTS,
+    SERVED_WEIGHTS,
+    Bundle,
+    open_bundle,
+    write_bundle,
+)
 from mlcore.calibrate import (
     DIGITS,
     HeldOut,
@@ -48,6 +54,7 @@ from mlcore.calibrate import (
     RefusedShares,
     fit_calibration,
 )
+from mlcore.checkpoint import Checkpoint, end_with_starter
 from mlcore.data import (
     MNIST_SHA256,
     DataError,
@@ -68,7 +75,9 @@ from mlcore.pool import (
     mnist_pool,
     pen_digits,
     pen_non_digits,
+    snapshot_pool,
 )
+from mlcore.snapshot import Snapshot, load_snapshot
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,12 @@ class TrainConfig:
     pen_renderings: int = 2  # of each training writer's digit, redrawn each epoch
     non_digit_renderings: int = 1  # of each letter, symbol and sketch
     leave_out: str = ""  # "letters" or "sketches": not trained on, to judge on them
+    start_from: str = ""  # a bundle's folder: its weights instead of random ones
+    snapshot: str = ""  # a snapshot's folder: learn from its training side as well
+    snapshot_renderings: int = 4  # of each of its drawings, redrawn each epoch
+    digits: int = 0  # so many of MNIST's only, for trials; 0 takes all
+    checkpoint: str = ""  # folder that keeps each epoch's state, and to go on from
+    watched: bool = False  # end when standard input does: whoever started it is gone
     threads: int = 0  # of TensorFlow; 0 takes a thread for each core
     out: str = ""  # folder to write the bundle into; default var/bundles
 
@@ -106,15 +121,18 @@ def train(config: TrainConfig) -> Bundle:
     cv2.setNumThreads(1)  # its threads cost more than they save at 28 px
     keras.utils.set_random_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    mnist = load_mnist()
+    mnist = few_of(load_mnist(), config.digits)
+    snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
     pen = pen_data() if config.pen else None
     held_out = {"mnist": mnist.validation}
     if pen is not None:
         held_out["pen"] = as_served(pen.split("calibration").digits)
     network = build_network(dropout=config.dropout, precision=config.precision)
+    if config.start_from:
+        take_weights(network, open_bundle(Path(config.start_from)))
     history = fit(
         network,
-        lambda: training_pool(mnist, pen, config=config, rng=rng),
+        lambda: training_pool(mnist, pen, snapshot, config=config, rng=rng),
         held_out=held_out,
         config=config,
         rng=rng,
@@ -178,10 +196,40 @@ def finish(
     return write(folder, metrics)
 
 
+def few_of(mnist: Mnist, count: int) -> Mnist:
+    """Take the first so many digits of each part, all where it is 0."""
+
+    def few(digits: Digits) -> Digits:
+        return digits.take(np.arange(min(count or len(digits), len(digits))))
+
+    return Mnist(few(mnist.train), few(mnist.validation), few(mnist.test))
+
+
+def take_weights(network: keras.Model, bundle: Bundle) -> None:
+    """Set a network's weights to those of a bundle.
+
+    Raises:
+        DataError: the bundle's network is built otherwise.
+    """
+    kept = keras.models.load_model(bundle.folder / KERAS_WEIGHTS, compile=False)
+    try:
+        network.set_weights(kept.get_weights())
+    except ValueError as error:
+        raise DataError(
+            f"Bundle {bundle.short_digest} has another network than this code: "
+            "train without --start-from."
+        ) from error
+
+
 def training_pool(
-    mnist: Mnist, pen: PenData | None, *, config: TrainConfig, rng: np.random.Generator
+    mnist: Mnist,
+    pen: PenData | None,
+    snapshot: Snapshot | None = None,
+    *,
+    config: TrainConfig,
+    rng: np.random.Generator,
 ) -> Pool:
-    """Join what an epoch trains on: MNIST, made non-digits, and pen drawings redrawn.
+    """Join what an epoch trains on: MNIST, made non-digits, and drawings redrawn.
 
     Each call draws anew what is made or redrawn, so no epoch sees the same.
     """
@@ -201,6 +249,10 @@ def training_pool(
                 rng=rng,
             ),
         ]
+    if snapshot is not None and (ours_too := snapshot.of("train")):
+        pools.append(
+            snapshot_pool(ours_too, renderings=config.snapshot_renderings, rng=rng)
+        )
     return joined(pools)
 
 
@@ -248,8 +300,9 @@ def fit(
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     network.compile(optimizer, loss=digit_and_kind_loss(config.kind_weight))
-    history = []
-    for epoch in range(1, config.epochs + 1):
+    kept = checkpoint_of(config)
+    history = kept.resume(network, optimizer, rng) if kept else []
+    for epoch in range(len(history) + 1, config.epochs + 1):
         pool = pool if epoch == 1 else draw_pool()
         targets = pool.targets(label_smoothing=config.label_smoothing)
         order = rng.permutation(len(pool))
@@ -261,6 +314,9 @@ def fit(
             disable=None,
         )
         for step in progress:
+            if kept and step % 10 == 0:
+                share = (epoch - 1 + step / steps) / config.epochs
+                kept.say(share, f"epoch {epoch} of {config.epochs}")
             batch = order[step * config.batch_size :][: config.batch_size]
             images = vary(pool.images[batch], Variety(), rng)[..., np.newaxis]
             losses.append(float(network.train_on_batch(images, targets[batch])))
@@ -276,7 +332,16 @@ def fit(
             f"epoch {epoch:3d}/{config.epochs}  loss {row['loss']:.4f}  {accuracies}",
             flush=True,
         )
+        if kept and epoch < config.epochs:
+            kept.keep(network, optimizer, rng, history)
     return history
+
+
+def checkpoint_of(config: TrainConfig) -> Checkpoint | None:
+    """Return where a run keeps its state, if it was told to keep one."""
+    if not config.checkpoint:
+        return None
+    return Checkpoint(Path(config.checkpoint), key=asdict(config))
 
 
 def digit_and_kind_loss(kind_weight: float) -> Any:
@@ -358,11 +423,16 @@ def run_provenance(
     told = {
         key: value
         for key, value in asdict(config).items()
-        if key not in ("out", "threads")
+        if key not in ("out", "threads", "checkpoint", "watched")
     }
+    if config.start_from:  # by what they are: folders come and go
+        told["start_from"] = open_bundle(Path(config.start_from)).digest
+    if config.snapshot:
+        told["snapshot"] = load_snapshot(Path(config.snapshot)).digest
     return {
         "trained_on": "MNIST, 55,000 train images; validation chose, test nothing"
-        + ("; pen drawings, 70 % of the writers" if config.pen else ""),
+        + ("; pen drawings, 70 % of the writers" if config.pen else "")
+        + ("; reviewed drawings of a snapshot" if config.snapshot else ""),
         "config": told,
         "data_sha256": {**MNIST_SHA256, **(pen_sha256() if config.pen else {})},
         "commit": commit,
@@ -441,7 +511,10 @@ def main() -> None:
                 flag, type=type(field.default), help=f"default {field.default!r}"
             )
     parser.set_defaults(**asdict(TrainConfig()))
-    bundle = train(TrainConfig(**vars(parser.parse_args())))
+    config = TrainConfig(**vars(parser.parse_args()))
+    if config.watched:
+        end_with_starter()
+    bundle = train(config)
     test = bundle.metrics["mnist_test"]
     print(f"MNIST test: {test['accuracy']:.2%} right, {test['refused']:.2%} refused.")
     print(f"Bundle {bundle.short_digest} in {bundle.folder}")

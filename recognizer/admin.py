@@ -15,22 +15,13 @@ from django.utils.translation import gettext_lazy as _
 
 from recognizer import services
 from recognizer.api.views import picture_response
+from recognizer.desk import learning as learning  # its pages register themselves
+from recognizer.desk import review
+from recognizer.desk.readonly import ReadOnlyAdmin
 from recognizer.drawing import Drawing
 from recognizer.ml import engine
-from recognizer.models import ModelVersion, Submission, Token, Visitor
+from recognizer.models import Prediction, Submission, Token, Visitor
 from recognizer.svg import svg_of
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Facts are added by the site and edited by nobody."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody adds by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody edits."""
-        return False
 
 
 @admin.register(Submission)
@@ -68,6 +59,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         "label",
         "probabilities",
         "read_by",
+        "other_readings",
         "source",
         "pointer",
         "visitor",
@@ -80,12 +72,22 @@ class SubmissionAdmin(ReadOnlyAdmin):
         """Load predictions along."""
         return Submission.objects.with_shown_prediction()
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Let the figures' plots ask for the drawings behind a bar."""
+        is_asked_for = lookup.startswith("predictions__") and lookup.split("__")[1] in (
+            "role",
+            "confidence",
+            "ink",
+        )
+        return is_asked_for or super().lookup_allowed(lookup, value, request)
+
     def get_urls(self) -> list[URLPattern]:
         """Add the pictures' addresses."""
         view = self.admin_site.admin_view
         return [
             path("<uuid:pk>/drawing.svg", view(self.drawing_svg), name="drawing-svg"),
             path("<uuid:pk>/seen.png", view(self.seen_png), name="drawing-seen"),
+            *review.addresses(),
             *super().get_urls(),
         ]
 
@@ -162,6 +164,19 @@ class SubmissionAdmin(ReadOnlyAdmin):
         """Which version read it."""
         return submission.shown_prediction.model_version.short_digest
 
+    @admin.display(description=_("read again by"))
+    def other_readings(self, submission: Submission) -> SafeString | str:
+        """What other versions make of it."""
+        others = submission.predictions.exclude(role=Prediction.Role.SHOWN)
+        readings = (
+            (one.model_version, one.get_refusal_display() or one.digit, one.confidence)
+            for one in others.select_related("model_version").order_by("pk")
+        )
+        lines = (
+            (f"{by}: {what} ({min(sure, 0.999):.1%})",) for by, what, sure in readings
+        )
+        return format_html_join("", "{}<br>", lines) or "nobody"
+
 
 def _picture(view: str, submission: Submission, *, side: int) -> SafeString:
     return format_html(
@@ -170,32 +185,6 @@ def _picture(view: str, submission: Submission, *, side: int) -> SafeString:
         side,
         side,
     )
-
-
-@admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin):
-    """The models the site knows."""
-
-    list_display = ("short_digest", "stage", "origin", "created_at")
-    ordering = ("-id",)
-    exclude = ("manifest",)
-    readonly_fields = ("metrics",)
-
-    @admin.display(description=_("metrics"))
-    def metrics(self, version: ModelVersion) -> SafeString:
-        """What was measured when the model was finished."""
-        return format_html_join(
-            "",
-            "{}: {}<br>",
-            (
-                (name, ", ".join(f"{key} {value}" for key, value in row.items()))
-                for name, row in version.manifest["metrics"].items()
-            ),
-        )
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A model stays known as long as predictions name it."""
-        return False
 
 
 @admin.register(Visitor)

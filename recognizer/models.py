@@ -8,10 +8,12 @@ latest row.
 """
 
 import uuid
+from datetime import datetime
 from typing import ClassVar, Self
 
 import uuid_utils.compat
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -48,6 +50,13 @@ class Rejection(models.TextChoices):
     NOT_A_DIGIT = "not_a_digit", _("not a digit")
     UNREADABLE = "unreadable", _("unreadable")
     OFFENSIVE = "offensive", _("offensive")
+
+
+class Split(models.TextChoices):
+    """On which side of a training a person is, for good."""
+
+    TRAIN = "train", _("training")
+    HOLDOUT = "holdout", _("held out")
 
 
 def digit_xor_refusal(digit: str) -> Q:
@@ -104,6 +113,8 @@ class ModelVersion(models.Model):
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
     manifest = models.JSONField()
     created_at = models.DateTimeField(auto_now_add=True)
+    # When it last became the active one: the latest of the retired is the former.
+    promoted_at = models.DateTimeField(null=True, editable=False)
 
     objects = ModelVersionQuerySet.as_manager()
 
@@ -148,6 +159,8 @@ class Visitor(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="visitors", null=True
     )
     may_train = models.BooleanField(_("drawings may train models"), default=False)
+    # Frozen at the first snapshot that has a drawing of theirs.
+    split = models.CharField(max_length=7, choices=Split, blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -156,6 +169,22 @@ class Visitor(models.Model):
 
 class SubmissionQuerySet(models.QuerySet["Submission"]):
     """Ways to pick submissions."""
+
+    def awaiting_review(self) -> Self:
+        """Keep what no reviewer has decided."""
+        return self.filter(review_priority__isnull=False)
+
+    def free_for(self, reviewer: User, *, now: datetime) -> Self:
+        """Drop what another reviewer holds, and what this one has skipped."""
+        skipped = ReviewSkip.objects.filter(
+            submission=models.OuterRef("pk"), reviewer=reviewer
+        )
+        return self.filter(
+            Q(leased_until__isnull=True)
+            | Q(leased_until__lte=now)
+            | Q(leased_by=reviewer),
+            ~models.Exists(skipped),
+        )
 
     def owned_by(self, *visitors: Visitor) -> Self:
         """Keep what these visitors drew."""
@@ -216,6 +245,18 @@ class Submission(models.Model):
     rejection = models.CharField(
         max_length=11, choices=Rejection, blank=True, default=""
     )
+    # Derived from all of these: the larger, the more a label is worth; null where no
+    # review is needed. See `recognizer.priority`.
+    review_priority = models.FloatField(null=True)
+    # State: who has it on the desk, and until when nobody else gets it.
+    leased_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        related_name="+",
+        null=True,
+        db_index=False,
+    )
+    leased_until = models.DateTimeField(null=True)
 
     loaded_shown: "list[Prediction]"  # filled by `with_shown_prediction`
     objects = SubmissionQuerySet.as_manager()
@@ -228,6 +269,16 @@ class Submission(models.Model):
             ),
             models.Index(
                 fields=["visitor", "verdict", "id"], name="submission_by_verdict"
+            ),
+            models.Index(
+                fields=["-review_priority", "id"],
+                condition=Q(review_priority__isnull=False),
+                name="submission_to_review",
+            ),
+            models.Index(
+                fields=["shown_digit", "id"],
+                condition=Q(review_priority__isnull=False, verdict="right"),
+                name="submission_to_approve",
             ),
         ]
         constraints: ClassVar = [
@@ -323,6 +374,8 @@ class Prediction(models.Model):
     confidence = models.FloatField()
     second = models.PositiveSmallIntegerField(null=True)
     digitness = models.FloatField()
+    # Mean of the digit image in [0, 1]; null in rows older than the figure.
+    ink = models.FloatField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -355,6 +408,12 @@ class Prediction(models.Model):
         """The digit with the largest probability, refused or not."""
         return max(range(10), key=self.probabilities.__getitem__)
 
+    @property
+    def margin(self) -> float:
+        """How far the likeliest digit is ahead of the second, in [0, 1]."""
+        second, first = sorted(self.probabilities)[-2:]
+        return float(first - second)
+
 
 class Feedback(models.Model):
     """One answer of a visitor to the shown prediction; the latest counts."""
@@ -378,7 +437,10 @@ class Feedback(models.Model):
 
 
 class Label(models.Model):
-    """What a reviewer decided of one submission; the latest counts."""
+    """What a reviewer decided of one submission; the latest counts.
+
+    Taking a decision back is a fact of its own: `is_withdrawn`, and nothing is decided.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="labels")
@@ -389,18 +451,43 @@ class Label(models.Model):
     rejected = models.CharField(
         max_length=11, choices=Rejection, blank=True, default=""
     )
+    is_withdrawn = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=digit_xor_rejection("digit", "rejected"),
+                condition=digit_xor_rejection("digit", "rejected")
+                & Q(is_withdrawn=False)
+                | Q(digit__isnull=True, rejected="", is_withdrawn=True),
                 name="label_digit_xor_rejection",
             ),
         ]
 
     def __str__(self) -> str:
+        if self.is_withdrawn:
+            return "withdrawn"
         return self.rejected or str(self.digit)
+
+
+class ReviewSkip(models.Model):
+    """A reviewer left this one to others."""
+
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="+")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["submission", "reviewer"], name="one_skip_per_reviewer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer_id} skipped {self.submission_id}"
 
 
 class Scope(models.TextChoices):
@@ -476,3 +563,199 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.count}"
+
+
+# --- learning ------------------------------------------------------------------------
+
+
+class Snapshot(models.Model):
+    """An immutable, digest-named selection of labels for training.
+
+    The digest covers ids, contents, labels and sides, not the drawings: those stay
+    where their owner can delete them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    digest = models.CharField(max_length=64, unique=True)
+    datasheet = models.JSONField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.short_digest
+
+    @property
+    def short_digest(self) -> str:
+        """Enough of the digest to tell snapshots apart in print."""
+        return self.digest[:12]
+
+
+class SnapshotItem(models.Model):
+    """One drawing of a snapshot: which, and what was decided of it then.
+
+    submission_id: of a row that its owner may have deleted since. content: sha256 of
+    the drawing.
+    """
+
+    class Kind(models.TextChoices):
+        DIGIT = "digit", _("digit")
+        SEVERAL = "several", _("several digits")
+        NOT_A_DIGIT = "not_a_digit", _("not a digit")
+
+    snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="items")
+    submission_id = models.UUIDField(db_index=True)
+    content = models.CharField(max_length=64)
+    kind = models.CharField(max_length=11, choices=Kind)
+    digit = models.PositiveSmallIntegerField(null=True)
+    split = models.CharField(max_length=7, choices=Split)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["snapshot", "submission_id"], name="once_in_a_snapshot"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="digit", digit__isnull=False, digit__range=(0, 9))
+                | Q(kind__in=["several", "not_a_digit"], digit__isnull=True),
+                name="snapshot_digit_where_digit",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.submission_id} {self.kind}"
+
+
+class TrainingRun(models.Model):
+    """A training, as it stands: the truth about it, whatever became of its worker.
+
+    Each worker that takes it up counts `attempt` up and may change the row only as
+    long as that stands, so one that was given up for dead can do no harm. progress: in
+    [0, 1].
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("waiting for a worker")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="runs")
+    incumbent = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    options = models.JSONField(default=dict)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
+    )
+    state = models.CharField(max_length=9, choices=State, default=State.QUEUED)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    times_lost = models.PositiveSmallIntegerField(default=0)
+    task_id = models.UUIDField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    is_cancel_wanted = models.BooleanField(default=False)
+    progress = models.FloatField(default=0.0)
+    doing = models.CharField(max_length=200, blank=True, default="")
+    log = models.TextField(blank=True, default="")
+    problem = models.TextField(blank=True, default="")
+    version = models.ForeignKey(
+        ModelVersion, models.PROTECT, related_name="runs", null=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["heartbeat_at"],
+                condition=Q(state__in=["queued", "running"]),
+                name="training_under_way",
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state="done", version__isnull=False)
+                | Q(
+                    state__in=["queued", "running", "failed", "cancelled"],
+                    version__isnull=True,
+                ),
+                name="training_has_a_version_where_done",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"training on {self.snapshot_id}, {self.state}"
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether somebody is at it, or will be."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
+
+
+class GateReport(models.Model):
+    """What a comparison of a candidate with the then active version came to."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    candidate = models.ForeignKey(
+        ModelVersion, models.CASCADE, related_name="gate_reports"
+    )
+    incumbent = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+")
+    snapshot = models.ForeignKey(
+        Snapshot, models.PROTECT, related_name="gate_reports", null=True
+    )
+    has_passed = models.BooleanField()
+    report = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.candidate_id} {'passed' if self.has_passed else 'failed'}"
+
+
+class Rescoring(models.Model):
+    """How far the history was read again by a version."""
+
+    model_version = models.OneToOneField(
+        ModelVersion, models.CASCADE, primary_key=True, related_name="rescoring"
+    )
+    done_up_to = models.UUIDField(null=True)
+    read = models.BigIntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.model_version_id}: {self.read}"
+
+
+class AuditEntry(models.Model):
+    """Who did what, when, and what was there before; kept for good.
+
+    subject: the row's id, or a digest. Where a drawing is deleted, before and after
+    say "erased".
+    """
+
+    class Action(models.TextChoices):
+        LABEL = "label", _("labelled")
+        UNDO = "undo", _("took a label back")
+        SNAPSHOT = "snapshot", _("made a snapshot")
+        TRAIN = "train", _("started a training")
+        CANCEL = "cancel", _("cancelled a training")
+        PROMOTE = "promote", _("promoted a model")
+        OVERRIDE = "override", _("promoted a model against its gate")
+        ROLL_BACK = "roll_back", _("rolled back to a model")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
+    )
+    action = models.CharField(max_length=9, choices=Action)
+    subject = models.CharField(max_length=64, db_index=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    reason = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = _("audit")
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"

@@ -1,6 +1,7 @@
 """Answers composed for one page or one call."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -9,8 +10,11 @@ from django.utils import timezone
 
 from recognizer import tallies
 from recognizer.models import (
+    GateReport,
     ModelVersion,
     ModelVersionQuerySet,
+    Refusal,
+    Snapshot,
     Submission,
     SubmissionQuerySet,
     Tally,
@@ -84,6 +88,52 @@ def neighbours(submissions: SubmissionQuerySet, *, of: UUID) -> Neighbours:
 def known_models() -> ModelVersionQuerySet:
     """Select all model versions, newest first."""
     return ModelVersion.objects.order_by("-pk")
+
+
+# --- learning -------------------------------------------------------------------------
+
+DATASHEET = """# Snapshot {digest}
+
+Drawings that people made on this site and gave for training, each labelled by a
+reviewer. Made {made}.
+
+- **What a drawing is**: strokes as drawn, or the 28x28 picture of an uploaded one.
+- **Who**: {trained} people on the training side, {held} held out; a person is on one
+  side for good.
+- **Selection**: the newest {most} of each person at most; near-identical drawings once;
+  labels "ambiguous", "unreadable" and "offensive" left out. Left out: {left_out}.
+- **Pointers**: {pointers}.
+- **Use**: to train and judge readers of digits. Owners may delete drawings later;
+  readers of this snapshot skip those.
+
+| | training | hold-out |
+| --- | --- | --- |
+{rows}
+"""
+
+
+def datasheet_text(snapshot: Snapshot) -> str:
+    """Write a snapshot's datasheet for people, in Markdown."""
+    sheet = snapshot.datasheet
+    labels = sorted({*sheet["training"], *sheet["hold-out"]})
+    return DATASHEET.format(
+        digest=snapshot.digest,
+        made=sheet["made"],
+        trained=sheet["people"]["training"],
+        held=sheet["people"]["hold-out"],
+        most=sheet["most of one person"],
+        left_out=_listed(sheet["left out"]),
+        pointers=_listed(sheet["pointers"]),
+        rows="\n".join(
+            f"| {label} | {sheet['training'].get(label, 0)} "
+            f"| {sheet['hold-out'].get(label, 0)} |"
+            for label in labels
+        ),
+    )
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none"
 
 
 # --- the site's numbers -------------------------------------------------------------
@@ -244,3 +294,132 @@ def model_card() -> ModelCard:
         stats=stats(),
         versions=list(known_models()[:VERSIONS_SHOWN]),
     )
+
+
+# --- the model's figures -----------------------------------------------------------
+
+DAYS_SHOWN = 30
+INK_OF_MNIST = (
+    *(0, 118, 1667, 4635, 7648, 9728, 9883, 8274, 5758, 3634),
+    *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
+)
+"""Of MNIST's 55,000 training images, how many have so much ink, in tallies.BINS."""
+SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
+
+
+@dataclass(frozen=True)
+class PointerFigures:
+    """How what was drawn with one pointer is read."""
+
+    code: str
+    name: str
+    drawings: int
+    refused: float
+    accuracy: Share | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the model's page shows.
+
+    by_day: day and number. refusals: code, name and number. confusion: by true digit,
+    then by the likeliest. confidence, ink: numbers in tallies.BINS. confidence_drift,
+    ink_drift: PSI; None without anything to compare with.
+    """
+
+    drawings: int
+    by_day: list[tuple[str, int]]
+    accuracy: Share | None
+    refused: float
+    refusals: list[tuple[str, str, int]]
+    confusion: list[list[int]]
+    confidence: list[int]
+    confidence_drift: float | None
+    ink: list[int]
+    ink_drift: float | None
+    pointers: list[PointerFigures]
+
+
+def figures() -> Figures:
+    """Return the model's figures from numbers kept along: nothing is counted."""
+    kept = dict(
+        Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
+    )
+
+    def number(name: str) -> int:
+        return kept.get(name, 0)
+
+    today = timezone.now().date()
+    days = [str(today - timedelta(days=ago)) for ago in range(DAYS_SHOWN - 1, -1, -1)]
+    refused = number(tallies.REFUSED)
+    drawings = refused + sum(number(tallies.digit_tally(d)) for d in range(10))
+    confidence = [number(f"confidence:{place}") for place in range(tallies.BINS)]
+    ink = [number(f"ink:{place}") for place in range(tallies.BINS)]
+    reference = _reference()
+    return Figures(
+        drawings=drawings,
+        by_day=[(day, number(f"day:{day}")) for day in days],
+        accuracy=wilson(number(tallies.READ_RIGHT), number(tallies.NAMED)),
+        refused=refused / drawings if drawings else 0.0,
+        refusals=[
+            (code, str(name), number(f"refusal:{code}"))
+            for code, name in Refusal.choices
+        ],
+        confusion=[
+            [number(f"read:{truth}:{read}") for read in range(10)]
+            for truth in range(10)
+        ],
+        confidence=confidence,
+        confidence_drift=(
+            population_stability(confidence, reference["confidence"])
+            if reference
+            else None
+        ),
+        ink=ink,
+        ink_drift=population_stability(
+            ink, reference["ink"] if reference else INK_OF_MNIST
+        ),
+        pointers=[
+            PointerFigures(
+                code=code,
+                name=str(name),
+                drawings=number(f"pointer:{code or 'unknown'}"),
+                refused=number(f"pointer_refused:{code or 'unknown'}")
+                / (number(f"pointer:{code or 'unknown'}") or 1),
+                accuracy=wilson(
+                    number(f"pointer_right:{code or 'unknown'}"),
+                    number(f"pointer_named:{code or 'unknown'}"),
+                ),
+            )
+            for code, name in Submission.Pointer.choices
+        ],
+    )
+
+
+def _reference() -> dict[str, list[int]] | None:
+    """Return what was usual at the active version's gate; None where it had none."""
+    gate = (
+        GateReport.objects.filter(candidate__stage=ModelVersion.Stage.ACTIVE)
+        .order_by("-pk")
+        .values("report__reference")
+        .first()
+    )
+    return gate["report__reference"] if gate else None
+
+
+def population_stability(found: Sequence[int], usual: Sequence[int]) -> float | None:
+    """Return the population stability index of two histograms; None without drawings.
+
+    Under 0.1 little has changed, over 0.25 a lot has.
+
+    Source: Siddiqi 2006, "Credit Risk Scorecards"; a symmetric Kullback-Leibler
+    divergence.
+    """
+    if not sum(found) or not sum(usual):
+        return None
+
+    def shares(counts: Sequence[int]) -> list[float]:
+        return [max(count / sum(counts), SMALLEST_SHARE) for count in counts]
+
+    pairs = zip(shares(found), shares(usual), strict=True)
+    return sum((new - old) * math.log(new / old) for new, old in pairs)

@@ -16,6 +16,8 @@ from recognizer.models import ModelVersion, Submission, Tally
 
 REFUSED, LABELLED, NAMED, READ_RIGHT = "refused", "labelled", "named", "read_right"
 _MINUTE = "minute:"
+BINS = 20  # of confidence in [0, 1] and of ink in [0, MOST_INK]
+MOST_INK = 0.4  # mean of a digit image; more falls into the last bin
 
 # How sure a reading was of its likeliest digit, from each of these on: finer where
 # most readings lie.
@@ -49,14 +51,24 @@ def sure_tally(version: ModelVersion, *, confidence: float, is_right: bool) -> s
 
 
 def tallies_of(submission: Submission) -> Counter[str]:
-    """Return what one submission adds; needs its shown prediction where labelled."""
+    """Return what one submission adds; needs its shown prediction."""
     shown = submission.shown_digit
+    reading = submission.shown_prediction
+    pointer = submission.pointer or "unknown"
     counts = Counter(
         [
             REFUSED if shown is None else digit_tally(shown),
             minute_tally(submission.created_at),
+            f"day:{submission.created_at:%Y-%m-%d}",
+            f"confidence:{confidence_bin(reading.confidence)}",
+            f"pointer:{pointer}",
         ]
     )
+    if submission.refusal:
+        counts[f"refusal:{submission.refusal}"] = 1
+        counts[f"pointer_refused:{pointer}"] = 1
+    if reading.ink is not None:
+        counts[f"ink:{ink_bin(reading.ink)}"] = 1
     return counts + label_tallies_of(submission)
 
 
@@ -67,13 +79,26 @@ def label_tallies_of(submission: Submission) -> Counter[str]:
         counts[LABELLED] = 1
     if submission.label_digit is not None:
         shown, digit = submission.shown_prediction, submission.label_digit
-        version, is_right = shown.model_version, shown.likeliest == digit
-        counts[NAMED] = 1
-        counts[READ_RIGHT] = int(is_right)
-        counts[read_tally(version, digit=digit, read=shown.likeliest)] = 1
+        version, read = shown.model_version, shown.likeliest
+        is_right = read == digit
+        pointer = submission.pointer or "unknown"
+        counts[NAMED] = counts[f"pointer_named:{pointer}"] = 1
+        counts[READ_RIGHT] = counts[f"pointer_right:{pointer}"] = int(is_right)
+        counts[f"read:{digit}:{read}"] = 1
+        counts[read_tally(version, digit=digit, read=read)] = 1
         sure = sure_tally(version, confidence=shown.confidence, is_right=is_right)
         counts[sure] = 1
     return counts
+
+
+def confidence_bin(confidence: float) -> int:
+    """Say into which of BINS a confidence falls."""
+    return min(int(confidence * BINS), BINS - 1)
+
+
+def ink_bin(ink: float) -> int:
+    """Say into which of BINS the mean of a digit image falls."""
+    return min(int(ink / MOST_INK * BINS), BINS - 1)
 
 
 def add(counts: Counter[str]) -> None:

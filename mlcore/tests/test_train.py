@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ import pytest
 from mlcore import train as training
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, open_bundle
 from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL
+from mlcore.checkpoint import Checkpoint
 from mlcore.data import MNIST_SHA256, DataError, Mnist, PenData, PenDrawing
 from mlcore.inference import Recogniser
 from mlcore.judge import read_mnist
 from mlcore.model import FusedBatchNormalization, Soften, build_network
 from mlcore.pool import mnist_pool
+from mlcore.snapshot import line_of, write_snapshot
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
 from mlcore.train import (
     TrainConfig,
     digit_and_kind_loss,
     restate,
+    take_weights,
     training_pool,
     without,
 )
@@ -112,6 +116,99 @@ class TestTrain:
         assert run["config"]["batch_size"] == 64
         assert [set(epoch) for epoch in run["history"]] == [{"loss", "mnist"}]
         assert run["metrics"] == trained.metrics
+
+
+class TestFromABundle:
+    def test_takes_its_weights(self, trained: Bundle) -> None:
+        network = build_network()
+        kept = keras.models.load_model(trained.folder / KERAS_WEIGHTS)
+
+        take_weights(network, trained)
+
+        for ours, theirs in zip(network.get_weights(), kept.get_weights(), strict=True):
+            assert np.array_equal(ours, theirs)
+
+    def test_of_another_network_is_refused(self, trained: Bundle) -> None:
+        image = keras.Input((28, 28, 1))
+        other = keras.Model(image, keras.layers.Flatten()(image))
+
+        with pytest.raises(DataError, match="without --start-from"):
+            take_weights(other, trained)
+
+
+class TestResume:
+    def test_goes_on_after_the_last_whole_epoch(
+        self,
+        trained: Bundle,
+        few: Mnist,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """A training of three epochs on a snapshot, killed in its second."""
+        monkeypatch.setattr(training, "load_mnist", lambda: few)
+        monkeypatch.setenv("DIGITSITE_VAR", str(tmp_path))
+        write_snapshot(
+            tmp_path / "snapshot",
+            digest="s" * 64,
+            lines=[
+                line_of(
+                    id="one",
+                    kind="digit",
+                    digit=7,
+                    split="train",
+                    strokes=[[[70, 70], [205, 66], [125, 225]]],
+                    image=None,
+                )
+            ],
+        )
+        config = replace(
+            TINY,
+            epochs=3,
+            start_from=str(trained.folder),
+            snapshot=str(tmp_path / "snapshot"),
+            checkpoint=str(tmp_path / "kept"),
+        )
+        measured = training.network_logits
+        seen: list[int] = []
+
+        def die_in_the_second(*args: Any) -> Any:
+            seen.append(1)
+            if len(seen) == 2:
+                raise KeyboardInterrupt
+            return measured(*args)
+
+        monkeypatch.setattr(training, "network_logits", die_in_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(config)
+        first = capsys.readouterr().out
+
+        bundle = training.train(config)
+
+        said = capsys.readouterr().out
+        assert "epoch   1/3" in first
+        assert "Goes on after epoch 1." in said
+        assert "epoch   1/3" not in said
+        assert "epoch   3/3" in said
+        told = bundle.manifest["provenance"]["config"]
+        assert told["snapshot"] == "s" * 64
+        assert told["start_from"] == trained.digest
+        progress = json.loads((tmp_path / "kept" / "progress.json").read_text())
+        assert progress["doing"] == "epoch 3 of 3"
+
+    def test_of_another_config_begins_anew(self, tmp_path: Path) -> None:
+        network, rng = build_network(), np.random.default_rng(1)
+        optimizer = keras.optimizers.AdamW()
+        Checkpoint(tmp_path, key={"epochs": 3}).resume(network, optimizer, rng)
+        Checkpoint(tmp_path, key={"epochs": 3}).keep(
+            network, optimizer, rng, [{"loss": 1.0}]
+        )
+
+        same = Checkpoint(tmp_path, key={"epochs": 3})
+        other = Checkpoint(tmp_path, key={"epochs": 4})
+
+        assert same.resume(network, optimizer, rng) == [{"loss": 1.0}]
+        assert other.resume(network, optimizer, rng) == []
 
 
 class TestCommand:

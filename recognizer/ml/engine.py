@@ -44,7 +44,7 @@ def recogniser_for(version: ModelVersion) -> Recogniser:
     with _recognisers_lock:
         recogniser = _recognisers.get(version.digest)
         if recogniser is None:
-            recogniser = Recogniser(_bundle_of(version))
+            recogniser = Recogniser(bundle_of(version))
             _recognisers[version.digest] = recogniser
         _recognisers.move_to_end(version.digest)
         while len(_recognisers) > _KEPT_RECOGNISERS:
@@ -52,7 +52,12 @@ def recogniser_for(version: ModelVersion) -> Recogniser:
         return recogniser
 
 
-def _bundle_of(version: ModelVersion) -> Bundle:
+def bundle_of(version: ModelVersion) -> Bundle:
+    """Return a version's bundle as a folder of the cache, mended where need be.
+
+    Raises:
+        ReaderUnavailableError: it is nowhere whole, or was made for other code.
+    """
     cached = settings.BUNDLE_CACHE / version.digest
     if cached.is_dir():
         try:

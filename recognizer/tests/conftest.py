@@ -33,7 +33,7 @@ def record_figure(line: str) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was measured, and which drawings it was measured on."""
     if _figures:
-        terminalreporter.section("read through the REST API")
+        terminalreporter.section("measured")
         for line in _figures:
             terminalreporter.write_line(line)
         if places.pen_folder() is None:

@@ -19,6 +19,24 @@ user, _ = User.objects.get_or_create(username={name!r})
 user.groups.set(Group.objects.filter(name="Reviewers") if {is_reviewer} else [])
 """
 
+_SIGN_IN = """
+from importlib import import_module
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import Group, User
+user, _ = User.objects.get_or_create(username={name!r})
+user.is_staff = True
+user.save()
+user.groups.add(Group.objects.get(name={group!r}))
+session = import_module(settings.SESSION_ENGINE).SessionStore()
+session[SESSION_KEY] = str(user.pk)
+session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session.create()
+print(session.session_key)
+"""
+_CSRF = "c" * 32
+
 
 @dataclass(frozen=True)
 class Server:
@@ -44,6 +62,12 @@ class Server:
         """Make a user where there is none of this name."""
         code = _MAKE_USER.format(name=name, is_reviewer=is_reviewer)
         self.manage("shell", "--no-imports", "-c", code)
+
+    def sign_in(self, name: str, *, group: str = "Reviewers") -> dict[str, str]:
+        """Make a member of staff in this group; return the cookies of their browser."""
+        code = _SIGN_IN.format(name=name, group=group)
+        session = self.manage("shell", "--no-imports", "-c", code)
+        return {"sessionid": session, "csrftoken": _CSRF}
 
     def make_token(self, name: str, scopes: str) -> str:
         """Make a token of this user."""
@@ -96,6 +120,13 @@ def serving(var: Path, **variables: str) -> Iterator[Server]:
             process.terminate()
             process.communicate(timeout=40)
         assert process.returncode == 0
+
+
+@contextmanager
+def data_alone(var: Path, **variables: str) -> Iterator[Server]:
+    """Give a data folder and a database without anybody who serves them."""
+    with _database_of_its_own() as database:
+        yield Server("", var, tuple({**variables, **database}.items()))
 
 
 @contextmanager

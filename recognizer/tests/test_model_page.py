@@ -84,7 +84,7 @@ class TestReviewed:
     def test_is_counted_by_the_migration_where_labels_came_before(
         self, program: Client, reviewer: User, active_model: ModelVersion
     ) -> None:
-        migration = importlib.import_module("recognizer.migrations.0004_tally_by_model")
+        migration = importlib.import_module("recognizer.migrations.0006_tally_by_model")
         reviewed(program, reviewer, 7, 1)
         kept = set(Tally.objects.exclude(count=0).values_list("name", "count"))
 

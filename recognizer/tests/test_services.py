@@ -42,10 +42,10 @@ class TestSubmitDrawing:
     def test_stores_all_or_nothing(
         self, active_model: ModelVersion, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def break_down(**_: Any) -> None:
+        def break_down(*_: Any, **__: Any) -> None:
             raise OSError("disk full")
 
-        monkeypatch.setattr(Prediction.objects, "create", break_down)
+        monkeypatch.setattr(Prediction, "save", break_down)
 
         with pytest.raises(OSError, match="disk full"):
             services.submit_drawing(drawing=SEVEN, visitor=None, source="api")

@@ -9,7 +9,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from recognizer import selectors, services, tallies
-from recognizer.models import ModelVersion, Submission, Tally, Visitor
+from recognizer.models import (
+    ModelVersion,
+    Prediction,
+    Submission,
+    Tally,
+    Visitor,
+)
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 from recognizer.tests.test_models import make_submission, make_version
 
@@ -203,13 +209,23 @@ class TestDerived:
     ) -> None:
         for drawing in (SEVEN, SEVEN, BLANK):
             post_json(program, URL, drawing)
+        Prediction.objects.update(ink=None)  # as in rows of that time
+        services.rebuild_derived()
         numbers = set(Tally.objects.values_list("name", "count"))
+        order = list(Submission.objects.order_by("pk").values("review_priority"))
         Tally.objects.all().delete()
+        Submission.objects.update(review_priority=None)
 
         first_count = import_module("recognizer.migrations.0003_tally_what_is_there")
         first_count.tally(apps, None)
+        more = import_module("recognizer.migrations.0005_order_and_tally_what_is_there")
+        more.derive(apps, None)
 
         assert set(Tally.objects.values_list("name", "count")) == numbers
+        assert (
+            list(Submission.objects.order_by("pk").values("review_priority")) == order
+        )
+        more.forget(apps, None)
         first_count.forget(apps, None)
         assert not Tally.objects.exists()
 

@@ -1,15 +1,21 @@
 """Serve the site with gunicorn, after `prepare`."""
 
 import socket
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from gunicorn.app.base import BaseApplication
+
+from recognizer.ml import training
 
 
 class Server(BaseApplication):
@@ -66,11 +72,41 @@ def refuse_a_taken_port(host: str, port: int) -> None:
         ) from error
 
 
+@contextmanager
+def a_worker_along() -> Iterator[None]:
+    """Train in the background while the site is served, where this machine can.
+
+    Told to stop twice, a worker hands its training back instead of finishing it.
+    """
+    if not training.is_installed():
+        yield
+        return
+    worker = subprocess.Popen(
+        [sys.executable, "manage.py", "work", "--watched"],
+        cwd=settings.BASE_DIR,
+        stdin=subprocess.PIPE,  # closes with us, however we go
+        start_new_session=True,  # Ctrl+C is for the site, which tells the worker
+    )
+    try:
+        yield
+    finally:
+        for _ in range(2):
+            worker.terminate()
+            time.sleep(0.5)
+        worker.communicate()
+
+
 class Command(BaseCommand):
     help = "Prepare database and model, then serve at HOST:PORT with WORKERS processes."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--worker", action="store_true", help="train in the background as well"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_a_taken_port(settings.HOST, settings.PORT)
         call_command("prepare", stdout=self.stdout)
         connections.close_all()  # no database connection may cross a fork
-        Server().run()
+        with a_worker_along() if options["worker"] else nullcontext():
+            Server().run()

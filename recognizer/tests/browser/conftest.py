@@ -17,7 +17,7 @@ from playwright.sync_api import (
 )
 
 from recognizer.tests.browser import chromium
-from recognizer.tests.live import serving
+from recognizer.tests.live import Server, serving
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -34,7 +34,15 @@ class Site:
 
     url: str
     var: Path
+    server: Server
     complaints: dict[Page, list[str]] = field(default_factory=dict)
+
+    def sign_in(self, context: BrowserContext, name: str, *, group: str) -> None:
+        """Let this browser's user be a member of staff."""
+        cookies = self.server.sign_in(name, group=group)
+        context.add_cookies(
+            [{"name": k, "value": v, "url": self.url} for k, v in cookies.items()]
+        )
 
     def open(self, context: BrowserContext, path: str = "/") -> Page:
         """Open a page that notes every complaint of the browser in `complaints`."""
@@ -66,7 +74,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The site with a data folder of its own."""
     with serving(tmp_path_factory.mktemp("var")) as server:
-        yield Site(server.url, server.var)
+        yield Site(server.url, server.var, server)
 
 
 @pytest.fixture(scope="session")

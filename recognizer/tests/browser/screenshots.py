@@ -31,7 +31,7 @@ def main() -> None:
         serving(Path(var)) as server,
         sync_playwright() as playwright,
     ):
-        site = Site(server.url, Path(var))
+        site = Site(server.url, Path(var), server)
         browser = chromium.launch(playwright)
         for device, (screen, draw) in DEVICES.items():
             for scheme in ("light", "dark"):

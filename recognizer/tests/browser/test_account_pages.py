@@ -32,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, post: Post) -> Iterator[Site]
     """A site that knows where to hand in mail."""
     var: Path = tmp_path_factory.mktemp("var")
     with serving(var, EMAIL_URL=post.url) as server:
-        yield Site(server.url, server.var)
+        yield Site(server.url, server.var, server)
 
 
 def sign_up(site: Site, someone: BrowserContext, name: str, email: str = "") -> Page:

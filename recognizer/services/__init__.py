@@ -1,4 +1,8 @@
-"""Everything that changes rows: verbs, keyword-only, returning the row they made."""
+"""Everything that changes rows: verbs, keyword-only, returning the row they made.
+
+Here: drawings and what is said of them, people, models. The learning loop's verbs are
+in the modules beside: `review`, `snapshots`, `training`, `promotion`, `rescoring`.
+"""
 
 import hashlib
 import secrets
@@ -14,10 +18,12 @@ from django.db.models import Prefetch
 from django.utils import timezone
 
 from mlcore.bundle import Bundle
+from mlcore.inference import Reading
 from recognizer import tallies
 from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
 from recognizer.ml import engine
 from recognizer.models import (
+    AuditEntry,
     BundleArchive,
     Feedback,
     IdempotencyKey,
@@ -33,6 +39,7 @@ from recognizer.models import (
     Verdict,
     Visitor,
 )
+from recognizer.priority import review_priority
 
 # --- drawings ----------------------------------------------------------------------
 
@@ -75,7 +82,7 @@ def submit_drawing(
     png = engine.stored_png(drawing) if isinstance(drawing, PictureDrawing) else None
 
     def store() -> Submission:
-        submission = Submission.objects.create(
+        submission = Submission(
             visitor=visitor or Visitor.objects.create(user=user),
             source=source,
             pointer=drawing.pointer,
@@ -83,24 +90,37 @@ def submit_drawing(
             refusal=reading.refusal or "",
             **_columns(drawing),
         )
-        if png is not None:
-            Picture.objects.create(submission=submission, png=png)
-        shown = Prediction.objects.create(
-            submission=submission,
-            model_version=version,
-            role=Prediction.Role.SHOWN,
-            digit=reading.digit,
-            refusal=reading.refusal or "",
-            probabilities=list(reading.probabilities),
-            confidence=reading.confidence,
-            second=reading.second,
-            digitness=reading.digitness,
+        shown = prediction_of(
+            reading, submission=submission, version=version, role=Prediction.Role.SHOWN
         )
         submission.loaded_shown = [shown]
+        submission.review_priority = review_priority(submission)
+        submission.save(force_insert=True)
+        if png is not None:
+            Picture.objects.create(submission=submission, png=png)
+        shown.save(force_insert=True)
         tallies.add(tallies.tallies_of(submission))
         return submission
 
     return _store(store, once=once)
+
+
+def prediction_of(
+    reading: Reading, *, submission: Submission, version: ModelVersion, role: str
+) -> Prediction:
+    """Make the row of a reading, not stored yet."""
+    return Prediction(
+        submission=submission,
+        model_version=version,
+        role=role,
+        digit=reading.digit,
+        refusal=reading.refusal or "",
+        probabilities=list(reading.probabilities),
+        confidence=reading.confidence,
+        second=reading.second,
+        digitness=reading.digitness,
+        ink=None if reading.image is None else float(reading.image.mean()),
+    )
 
 
 def _columns(drawing: Drawing) -> dict[str, object]:
@@ -132,11 +152,12 @@ def give_feedback(
 
     def store() -> Submission:
         # Two answers at once: the latest fact and the derived columns are one's.
-        locked = _locked(Submission.objects.filter(pk=submission.pk)).get()
+        locked = lock_submissions(Submission.objects.filter(pk=submission.pk)).get()
         Feedback.objects.create(submission=locked, verdict=verdict, digit=digit)
         locked.verdict = "" if verdict == Verdict.WITHDRAWN else verdict
         locked.corrected_digit = digit
-        locked.save(update_fields=["verdict", "corrected_digit"])
+        locked.review_priority = review_priority(locked)
+        locked.save(update_fields=["verdict", "corrected_digit", "review_priority"])
         return locked
 
     return _stored_under(once) or _store(store, once=once)
@@ -159,19 +180,50 @@ def label_submission(
 
     def store() -> Submission:
         # Two reviewers at once: the second takes away what the first has added.
-        locked = _locked(Submission.objects.filter(pk=submission.pk)).get()
-        before = tallies.label_tallies_of(locked)
-        Label.objects.create(
-            submission=locked, reviewer=reviewer, digit=digit, rejected=rejected
+        locked = lock_submissions(Submission.objects.filter(pk=submission.pk)).get()
+        return add_label(
+            locked, Label(reviewer=reviewer, digit=digit, rejected=rejected)
         )
-        locked.label_digit, locked.rejection = digit, rejected
-        locked.save(update_fields=["label_digit", "rejection"])
-        change = tallies.label_tallies_of(locked)
-        change.subtract(before)
-        tallies.add(change)
-        return locked
 
     return _stored_under(once) or _store(store, once=once)
+
+
+def add_label(submission: Submission, label: Label) -> Submission:
+    """Add a decision to a locked submission with all that follows from it."""
+    before = tallies.label_tallies_of(submission)
+    AuditEntry.objects.create(
+        actor=label.reviewer,
+        action=(
+            AuditEntry.Action.UNDO if label.is_withdrawn else AuditEntry.Action.LABEL
+        ),
+        subject=str(submission.pk),
+        before=_decision(submission.label_digit, submission.rejection),
+        after=_decision(label.digit, label.rejected),
+    )
+    label.submission = submission
+    label.save()
+    submission.label_digit, submission.rejection = label.digit, label.rejected
+    submission.review_priority = review_priority(submission)
+    submission.leased_by = submission.leased_until = None
+    submission.save(
+        update_fields=[
+            "label_digit",
+            "rejection",
+            "review_priority",
+            "leased_by",
+            "leased_until",
+        ]
+    )
+    change = tallies.label_tallies_of(submission)
+    change.subtract(before)
+    tallies.add(change)
+    return submission
+
+
+def _decision(digit: int | None, rejected: str) -> dict[str, object]:
+    if digit is None and not rejected:
+        return {}
+    return {"rejected": rejected} if rejected else {"digit": digit}
 
 
 def _stored_under(once: RequestKey | None) -> Submission | None:
@@ -227,16 +279,20 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
     total = 0
     while True:
         with transaction.atomic():
-            gone = list(_locked(chunk).defer("strokes")[:_DELETED_AT_ONCE])
+            gone = list(lock_submissions(chunk).defer("strokes")[:_DELETED_AT_ONCE])
             for submission in gone:
                 tallies.take_away(tallies.tallies_of(submission))
-            Submission.objects.filter(pk__in=[one.pk for one in gone]).delete()
+            ids = [one.pk for one in gone]
+            AuditEntry.objects.filter(subject__in=map(str, ids)).update(
+                before={"erased": True}, after={"erased": True}
+            )
+            Submission.objects.filter(pk__in=ids).delete()
         total += len(gone)
         if len(gone) < _DELETED_AT_ONCE:
             return total
 
 
-def _locked(submissions: SubmissionQuerySet) -> SubmissionQuerySet:
+def lock_submissions(submissions: SubmissionQuerySet) -> SubmissionQuerySet:
     """Lock rows against changes; SQLite has locked them with the transaction."""
     return submissions.with_shown_prediction().select_for_update()
 
@@ -249,7 +305,7 @@ def rebuild_derived() -> int:
     mended = 0
     counts: Counter[str] = Counter()
     with transaction.atomic():
-        everything = _locked(Submission.objects.all()).prefetch_related(
+        everything = lock_submissions(Submission.objects.all()).prefetch_related(
             Prefetch(
                 "feedback", Feedback.objects.order_by("created_at"), to_attr="said"
             ),
@@ -274,7 +330,7 @@ def _rederive(submission: Any) -> bool:
     decided = submission.decided[-1] if submission.decided else None
     if said is not None and said.verdict == Verdict.WITHDRAWN:
         said = None
-    derived = {
+    derived: dict[str, Any] = {
         "shown_digit": shown.digit,
         "refusal": shown.refusal,
         "verdict": said.verdict if said else "",
@@ -282,15 +338,14 @@ def _rederive(submission: Any) -> bool:
         "label_digit": decided.digit if decided else None,
         "rejection": decided.rejected if decided else "",
     }
-    wrong = {
-        name: value
-        for name, value in derived.items()
-        if getattr(submission, name) != value
-    }
+    stored = {name: getattr(submission, name) for name in derived}
+    stored["review_priority"] = submission.review_priority
+    for name, value in derived.items():
+        setattr(submission, name, value)
+    derived["review_priority"] = review_priority(submission)
+    wrong = {name: value for name, value in derived.items() if stored[name] != value}
     if wrong:
         Submission.objects.filter(pk=submission.pk).update(**wrong)
-        for name, value in wrong.items():
-            setattr(submission, name, value)
     return bool(wrong)
 
 
@@ -361,16 +416,35 @@ def revoke_token(*, token: Token) -> None:
     token.delete()
 
 
+ROLES = {
+    "Reviewers": ("add_label", "view_submission"),
+    "Administrators": (
+        "add_label",
+        "view_submission",
+        "view_snapshot",
+        "add_snapshot",
+        "view_trainingrun",
+        "add_trainingrun",
+        "change_trainingrun",
+        "view_modelversion",
+        "change_modelversion",
+        "view_gatereport",
+        "view_auditentry",
+    ),
+}
+"""The groups to put users into, with what their members may do."""
+
+
 def prepare_reviewers() -> None:
-    """See to it that there is a group of reviewers to put users into."""
-    group, is_new = Group.objects.get_or_create(name="Reviewers")
-    if is_new:
-        group.permissions.set(
-            Permission.objects.filter(
-                content_type__app_label="recognizer",
-                codename__in=["add_label", "view_submission"],
+    """See to it that the groups are there; who has changed one keeps the change."""
+    for name, codenames in ROLES.items():
+        group, is_new = Group.objects.get_or_create(name=name)
+        if is_new:
+            group.permissions.set(
+                Permission.objects.filter(
+                    content_type__app_label="recognizer", codename__in=codenames
+                )
             )
-        )
 
 
 # --- models --------------------------------------------------------------------------
@@ -409,7 +483,8 @@ def promote_model(*, version: ModelVersion) -> ModelVersion:
         pk=version.pk
     ).update(stage=ModelVersion.Stage.RETIRED)
     version.stage = ModelVersion.Stage.ACTIVE
-    version.save(update_fields=["stage"])
+    version.promoted_at = timezone.now()
+    version.save(update_fields=["stage", "promoted_at"])
     return version
 
 

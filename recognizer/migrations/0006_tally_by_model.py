@@ -36,6 +36,6 @@ def forget(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("recognizer", "0003_tally_what_is_there")]
+    dependencies = [("recognizer", "0005_order_and_tally_what_is_there")]
 
     operations = [migrations.RunPython(tally, forget)]

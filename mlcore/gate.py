@@ -1,0 +1,587 @@
+"""Compare a candidate with the incumbent on what neither was trained on, and judge.
+
+    python -m mlcore.gate --candidate DIR --incumbent DIR --snapshot DIR --out FILE
+
+The candidate must not lose on MNIST's validation images, the calibration pen writers
+(where PEN_DIR names them), changed drawings, drawings with a blot in a corner, earlier
+hold-outs, calibration, refusals and speed; and must win on the snapshot's hold-out.
+MNIST's test set is read along and decides nothing. Prints one line per check and writes
+all of it as JSON; ends with 0 whatever the judgement. Takes about two minutes.
+
+Sets of drawings are compared in pairs: a drawing is fixed where only the candidate
+reads it right, broken where only the incumbent does; all others say nothing about which
+one is better. By chance alone fixes and breaks are as likely as heads and tails, so
+the chance of as many breaks is that of a sign test (McNemar's, exact).
+"""
+
+# threads are set before NumPy is loaded
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import base64
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore import ink, places
+from mlcore.bundle import open_bundle
+from mlcore.calibrate import expected_calibration_error
+from mlcore.checkpoint import end_with_starter, say
+from mlcore.corrupt import CORRUPTIONS
+from mlcore.data import Digits, Mnist, PenData, load_mnist, load_pen
+from mlcore.inference import Reading, Recogniser
+from mlcore.ink import Bitmap
+from mlcore.judge import enlarged, on_canvas
+from mlcore.pool import as_served, made_non_digits
+from mlcore.snapshot import Snapshot, SnapshotDrawing, load_snapshot
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What a candidate may lose, in shares of a set, before it fails.
+
+    Within a tolerance it still fails where a loss is next to certain: where chance
+    alone would break as many with a probability under `certain`.
+    """
+
+    mnist: float = 0.002  # 10 of 5,000
+    pen: float = 0.005
+    earlier: float = 0.01  # of earlier hold-outs, or one drawing
+    changed: float = 0.005  # of all changed drawings together
+    one_change: float = 0.03  # of the drawings of any single change
+    blots: float = 0.03
+    certain: float = 0.01
+    win: float = 0.05  # chance alone must be less likely to fix as many
+    refused: float = 0.005  # more of the digits
+    admitted: float = 0.03  # fewer refused of what is not one digit
+    calibration_error: float = 0.005
+    slower: float = 1.25  # times
+
+
+TOLERANCES = Tolerances()
+CHANGED = 200
+"""How many drawings of each set are changed in each way."""
+SHOWN = 60
+"""How many fixed and broken drawings of a set the report shows."""
+BINS = 20
+MOST_INK = 0.4
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the judgement.
+
+    candidate, incumbent: what `figure` says, as shares where not said otherwise.
+    fixes, breaks, chance: of a comparison in pairs; chance is that of a loss so large,
+    or of a win so large where a win is asked for.
+    """
+
+    name: str
+    figure: str
+    candidate: float
+    incumbent: float
+    allowed: str
+    has_passed: bool
+    drawings: int = 0
+    fixes: int | None = None
+    breaks: int | None = None
+    chance: float | None = None
+
+
+# --- the paired test -------------------------------------------------------------
+
+
+def chance_of(successes: int, failures: int) -> float:
+    """Return the probability of so many successes or more in fair coin tosses.
+
+    Exact, one-sided; 1.0 without a toss.
+
+    Source: the exact form of McNemar 1947, doi 10.1007/BF02295996.
+    """
+    tosses = successes + failures
+    ways = sum(math.comb(tosses, k) for k in range(successes, tosses + 1))
+    return float(ways / 2**tosses)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What both models make of the same drawings.
+
+    candidate, incumbent: (N, 10) probabilities. labels: (N,).
+    """
+
+    candidate: NDArray[np.float64]
+    incumbent: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def candidate_right(self) -> NDArray[np.bool_]:
+        """(N,)."""
+        return np.asarray(self.candidate.argmax(axis=1) == self.labels)
+
+    @property
+    def incumbent_right(self) -> NDArray[np.bool_]:
+        """(N,)."""
+        return np.asarray(self.incumbent.argmax(axis=1) == self.labels)
+
+    @property
+    def fixed(self) -> NDArray[np.intp]:
+        """Places of the drawings that only the candidate reads right."""
+        return np.flatnonzero(self.candidate_right & ~self.incumbent_right)
+
+    @property
+    def broken(self) -> NDArray[np.intp]:
+        """Places of the drawings that only the incumbent reads right."""
+        return np.flatnonzero(~self.candidate_right & self.incumbent_right)
+
+
+def must_not_lose(
+    name: str, pair: Pair, *, tolerance: float, chosen_of: int = 1
+) -> Check:
+    """Judge a set on which the candidate may lose a little, one drawing at least.
+
+    Args:
+        chosen_of: of how many sets this is the worst: some would look bad by chance.
+    """
+    fixes, breaks = len(pair.fixed), len(pair.broken)
+    chance = chance_of(breaks, fixes)
+    may_lose = max(1, math.floor(tolerance * len(pair)))
+    is_certain = breaks > fixes and chance < TOLERANCES.certain / chosen_of
+    return _accuracy_check(
+        name,
+        pair,
+        chance=chance,
+        allowed=f"{may_lose} drawings ({tolerance:.1%}) fewer, and no certain loss "
+        f"(chance under {TOLERANCES.certain / chosen_of:.2%})",
+        has_passed=breaks - fixes <= may_lose and not is_certain,
+    )
+
+
+def must_win(name: str, pair: Pair) -> Check:
+    """Judge a set on which the candidate must be better, beyond chance."""
+    chance = chance_of(len(pair.fixed), len(pair.broken))
+    return _accuracy_check(
+        name,
+        pair,
+        chance=chance,
+        allowed=f"more, beyond chance (under {TOLERANCES.win:.0%})",
+        has_passed=chance < TOLERANCES.win,
+    )
+
+
+def _accuracy_check(
+    name: str, pair: Pair, *, chance: float, allowed: str, has_passed: bool
+) -> Check:
+    return Check(
+        name=name,
+        figure="read right",
+        candidate=float(pair.candidate_right.mean()) if len(pair) else 0.0,
+        incumbent=float(pair.incumbent_right.mean()) if len(pair) else 0.0,
+        allowed=allowed,
+        has_passed=has_passed,
+        drawings=len(pair),
+        fixes=len(pair.fixed),
+        breaks=len(pair.broken),
+        chance=chance,
+    )
+
+
+def must_not_exceed(
+    name: str, figure: str, *, candidate: float, incumbent: float, by: float, n: int
+) -> Check:
+    """Judge a share of which less is better."""
+    return Check(
+        name=name,
+        figure=figure,
+        candidate=candidate,
+        incumbent=incumbent,
+        allowed=f"{by:.1%} more",
+        has_passed=candidate <= incumbent + by,
+        drawings=n,
+    )
+
+
+# --- reading with both -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Both:
+    """The two models; each drawing is prepared once and read twice."""
+
+    candidate: Recogniser
+    incumbent: Recogniser
+
+    def read(self, bitmaps: Iterable[Bitmap]) -> tuple[list[Reading], list[Reading]]:
+        """Read drawings with the candidate and with the incumbent."""
+        ours, theirs = [], []
+        for bitmap in bitmaps:
+            ours.append(self.candidate.read(bitmap))
+            theirs.append(self.incumbent.read(bitmap))
+        return ours, theirs
+
+    def pair(self, bitmaps: Iterable[Bitmap], labels: NDArray[Any]) -> Pair:
+        """Read digits with both."""
+        ours, theirs = self.read(bitmaps)
+        return Pair(
+            probabilities_of(ours), probabilities_of(theirs), labels.astype(np.int64)
+        )
+
+
+def probabilities_of(readings: Sequence[Reading]) -> NDArray[np.float64]:
+    """(N, 10), also where N is 0."""
+    return np.array([r.probabilities for r in readings]).reshape(len(readings), 10)
+
+
+def blotted(bitmap: Bitmap, corner: int, side_px: int) -> Bitmap:
+    """Put a square blot into a corner of a drawing on the page's canvas."""
+    marked = bitmap.copy()
+    end = bitmap.shape[0]
+    far = slice(end - 8 - side_px, end - 8)
+    near = slice(8, 8 + side_px)
+    rows, columns = (near, far)[corner // 2], (near, far)[corner % 2]
+    marked[rows, columns] = 255
+    return marked
+
+
+# --- the judgement -------------------------------------------------------------------
+
+
+def judge_candidate(
+    both: Both,
+    *,
+    mnist: Mnist,
+    pen: PenData | None,
+    snapshot: Snapshot,
+    earlier: Snapshot | None,
+    tell: Callable[[float, str], None] = lambda share, doing: None,
+) -> dict[str, Any]:
+    """Make the report: every check, the drawings fixed and broken, the reference.
+
+    Args:
+        pen: pen drawings of the calibration writers.
+        earlier: the hold-outs of earlier snapshots, as they were labelled then.
+        tell: hears how far it is, from 0 to 1.
+    """
+    checks: list[Check] = []
+    shown: list[dict[str, Any]] = []
+    digit_sets: dict[str, tuple[list[Bitmap], NDArray[Any]]] = {
+        "MNIST validation": (list(mnist.validation.images), mnist.validation.labels)
+    }
+    if pen is not None:
+        framed = as_served(pen.digits)
+        digit_sets["calibration writers"] = (list(framed.images), framed.labels)
+    tolerance_of = {
+        "MNIST validation": TOLERANCES.mnist,
+        "calibration writers": TOLERANCES.pen,
+    }
+    confidences: list[NDArray[np.float64]] = []
+    for name, (bitmaps, labels) in digit_sets.items():
+        tell(0.05, name)
+        ours, theirs = both.read(bitmaps)
+        pair = Pair(
+            probabilities_of(ours), probabilities_of(theirs), labels.astype(np.int64)
+        )
+        checks.append(must_not_lose(name, pair, tolerance=tolerance_of[name]))
+        checks += _manner_checks(name, ours, theirs, pair)
+        shown += _shown(name, pair, [as_image(b) for b in bitmaps])
+        confidences.append(pair.candidate.max(axis=1))
+    if earlier is not None and (kept := _digits_of(earlier)):
+        pair = both.pair([d.image for d in kept], _labels_of(kept))
+        name = "earlier hold-outs"
+        checks.append(must_not_lose(name, pair, tolerance=TOLERANCES.earlier))
+        shown += _shown(name, pair, kept)
+    held_out = _digits_of(snapshot)
+    pair = both.pair([d.image for d in held_out], _labels_of(held_out))
+    checks.append(must_win("new hold-out", pair))
+    shown += _shown("new hold-out", pair, held_out)
+    confidences.append(pair.candidate.max(axis=1) if len(pair) else np.zeros(0))
+    tell(0.2, "what is not one digit")
+    checks += _refusal_checks(both, mnist=mnist, pen=pen)
+    checks += _change_checks(both, mnist=mnist, pen=pen, tell=tell)
+    checks.append(_speed_check(both, mnist.validation))
+    tell(0.95, "MNIST test, which decides nothing")
+    test = both.pair(mnist.test.images, mnist.test.labels)
+    return {
+        "candidate": both.candidate.bundle.digest,
+        "incumbent": both.incumbent.bundle.digest,
+        "snapshot": snapshot.digest,
+        "has_passed": all(check.has_passed for check in checks),
+        "checks": [asdict(check) for check in checks],
+        "drawings": shown,
+        "erased": snapshot.erased,
+        "mnist_test": {
+            "candidate": float(test.candidate_right.mean()),
+            "incumbent": float(test.incumbent_right.mean()),
+            "fixes": len(test.fixed),
+            "breaks": len(test.broken),
+        },
+        "tolerances": asdict(TOLERANCES),
+        "reference": _reference(
+            np.concatenate(confidences), mnist=mnist, snapshot=snapshot
+        ),
+    }
+
+
+def _digits_of(snapshot: Snapshot) -> list[SnapshotDrawing]:
+    return [d for d in snapshot.of("holdout") if d.digit is not None]
+
+
+def _labels_of(drawings: Sequence[SnapshotDrawing]) -> NDArray[np.int64]:
+    return np.array([d.digit for d in drawings], np.int64)
+
+
+def _manner_checks(
+    name: str, ours: Sequence[Reading], theirs: Sequence[Reading], pair: Pair
+) -> list[Check]:
+    """Judge how it refuses digits, and whether its confidence means what it says."""
+    labels = pair.labels.astype(np.uint8)
+    return [
+        must_not_exceed(
+            name,
+            "refused",
+            candidate=float(np.mean([r.refusal is not None for r in ours])),
+            incumbent=float(np.mean([r.refusal is not None for r in theirs])),
+            by=TOLERANCES.refused,
+            n=len(pair),
+        ),
+        must_not_exceed(
+            name,
+            "calibration error",
+            candidate=expected_calibration_error(pair.candidate, labels),
+            incumbent=expected_calibration_error(pair.incumbent, labels),
+            by=TOLERANCES.calibration_error,
+            n=len(pair),
+        ),
+    ]
+
+
+def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Check]:
+    """Judge how many drawings that are not one digit are taken for one."""
+    made = made_non_digits(mnist.validation, 500, np.random.default_rng(0)).images
+    sets = {"made non-digits": list(made)}
+    if pen is not None and pen.non_digits:
+        few = pen.non_digits[:: max(1, len(pen.non_digits) // 500)]
+        sets["letters, symbols, sketches"] = [on_canvas(d) for d in few]
+    checks = []
+    for name, bitmaps in sets.items():
+        ours, theirs = both.read(bitmaps)
+        checks.append(
+            must_not_exceed(
+                name,
+                "taken for a digit",
+                candidate=float(np.mean([r.refusal is None for r in ours])),
+                incumbent=float(np.mean([r.refusal is None for r in theirs])),
+                by=TOLERANCES.admitted,
+                n=len(bitmaps),
+            )
+        )
+    return checks
+
+
+def _change_checks(
+    both: Both,
+    *,
+    mnist: Mnist,
+    pen: PenData | None,
+    tell: Callable[[float, str], None],
+) -> list[Check]:
+    """Judge changed drawings: all together, the worst change, blots in corners."""
+    some = mnist.validation.take(np.arange(min(CHANGED, len(mnist.validation))))
+    drawn = [enlarged(image) for image in some.images]
+    labels = some.labels.astype(np.int64)
+    if pen is not None:
+        few = pen.digits[:: max(1, len(pen.digits) // CHANGED)][:CHANGED]
+        drawn += [on_canvas(drawing) for drawing in few]
+        labels = np.concatenate([labels, [int(d.label) for d in few]])
+    pairs = {}
+    for number, (way, corrupt) in enumerate(CORRUPTIONS.items()):
+        tell(0.25 + 0.6 * number / len(CORRUPTIONS), way)
+        rng = np.random.default_rng(0)
+        pairs[way] = both.pair(
+            (ink.find_ink(corrupt(bitmap, rng)) for bitmap in drawn), labels
+        )
+    tell(0.85, "blots in corners")
+    blots = _joined(
+        [
+            both.pair([blotted(b, corner, side_px) for b in drawn], labels)
+            for corner in range(4)
+            for side_px in (14, 28)
+        ]
+    )
+    lost = {way: len(pair.broken) - len(pair.fixed) for way, pair in pairs.items()}
+    worst = max(lost, key=lambda way: lost[way] / max(1, len(pairs[way])))
+    return [
+        must_not_lose(
+            "changed drawings, all",
+            _joined(pairs.values()),
+            tolerance=TOLERANCES.changed,
+        ),
+        must_not_lose(
+            f"the change it minds most: {worst}",
+            pairs[worst],
+            tolerance=TOLERANCES.one_change,
+            chosen_of=len(pairs),
+        ),
+        must_not_lose("a blot in a corner", blots, tolerance=TOLERANCES.blots),
+    ]
+
+
+def _joined(pairs: Iterable[Pair]) -> Pair:
+    all_pairs = list(pairs)
+    return Pair(
+        np.concatenate([pair.candidate for pair in all_pairs]),
+        np.concatenate([pair.incumbent for pair in all_pairs]),
+        np.concatenate([pair.labels for pair in all_pairs]),
+    )
+
+
+def _speed_check(both: Both, digits: Digits) -> Check:
+    """Time the two in turns, so that a busy machine slows both."""
+    images = digits.images[:200, ..., np.newaxis].astype(np.float32) / 255
+    ours: list[float] = []
+    theirs: list[float] = []
+    for image in images:
+        for network, times in (
+            (both.candidate.network, ours),
+            (both.incumbent.network, theirs),
+        ):
+            started = time.perf_counter()
+            network.logits(image)
+            times.append((time.perf_counter() - started) * 1e6)
+    candidate, incumbent = float(np.median(ours)), float(np.median(theirs))
+    return Check(
+        name="speed",
+        figure="microseconds a reading",
+        candidate=candidate,
+        incumbent=incumbent,
+        allowed=f"{TOLERANCES.slower} times as long",
+        has_passed=candidate <= incumbent * TOLERANCES.slower,
+        drawings=len(images),
+    )
+
+
+# --- what the report shows ---------------------------------------------------------
+
+
+def as_image(bitmap: Bitmap) -> NDArray[np.uint8]:
+    """Return framed bitmaps as they are."""
+    return np.asarray(bitmap, np.uint8)
+
+
+def _shown(name: str, pair: Pair, drawings: Sequence[Any]) -> list[dict[str, Any]]:
+    """List fixed and broken drawings: by id where they are the site's.
+
+    Those of the site are shown from its own rows, so that what is erased there is gone
+    here as well; only public data travels as a picture.
+    """
+    shown = []
+    for what, found in (("fixed", pair.fixed), ("broken", pair.broken)):
+        for place in found[:SHOWN].tolist():
+            drawing = drawings[place]
+            is_ours = isinstance(drawing, SnapshotDrawing)
+            shown.append(
+                {
+                    "set": name,
+                    "what": what,
+                    "truth": int(pair.labels[place]),
+                    "candidate": int(pair.candidate[place].argmax()),
+                    "incumbent": int(pair.incumbent[place].argmax()),
+                    "submission": drawing.id if is_ours else None,
+                    "picture": None if is_ours else _data_url(drawing),
+                }
+            )
+    return shown
+
+
+def _data_url(image: NDArray[np.uint8]) -> str:
+    return f"data:image/png;base64,{base64.b64encode(ink.encode_png(image)).decode()}"
+
+
+def _reference(
+    confidences: NDArray[np.float64], *, mnist: Mnist, snapshot: Snapshot
+) -> dict[str, list[int]]:
+    """Count what is usual, for the site to see drift: confidence, ink trained on."""
+    trained = [image / 255 for image in mnist.train.images[:2000]]
+    trained += [d.image / 255 for d in snapshot.of("train")]
+    means = np.array([float(image.mean()) for image in trained])
+    return {
+        "confidence": np.histogram(confidences, BINS, (0, 1))[0].tolist(),
+        "ink": np.histogram(np.clip(means, 0, MOST_INK), BINS, (0, MOST_INK))[
+            0
+        ].tolist(),
+    }
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's flags."""
+    made = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in ("candidate", "incumbent", "snapshot", "out"):
+        made.add_argument(f"--{name}", type=Path, required=True)
+    made.add_argument("--earlier", type=Path, help="hold-outs of earlier snapshots")
+    made.add_argument("--progress", type=Path, help="file to say how far it is")
+    made.add_argument("--digits", type=int, default=0, help="so many of MNIST's only")
+    made.add_argument("--watched", action="store_true", help="end with who started it")
+    return made
+
+
+def main() -> None:
+    """Compare two bundles, print the checks, write the report."""
+    told = parser().parse_args()
+    if told.watched:
+        end_with_starter()
+    mnist = load_mnist()
+    if told.digits:
+        mnist = Mnist(
+            mnist.train,
+            mnist.validation.take(np.arange(min(told.digits, len(mnist.validation)))),
+            mnist.test.take(np.arange(min(told.digits, len(mnist.test)))),
+        )
+    pen_folder = places.pen_folder()
+    report = judge_candidate(
+        Both(
+            Recogniser(open_bundle(told.candidate)),
+            Recogniser(open_bundle(told.incumbent)),
+        ),
+        mnist=mnist,
+        pen=load_pen(pen_folder).split("calibration") if pen_folder else None,
+        snapshot=load_snapshot(told.snapshot),
+        earlier=load_snapshot(told.earlier) if told.earlier else None,
+        tell=lambda share, doing: (
+            say(told.progress, share, doing) if told.progress else None
+        ),
+    )
+    for check in report["checks"]:
+        paired = (
+            ""
+            if check["fixes"] is None
+            else f"  fixes {check['fixes']}, breaks {check['breaks']}"
+        )
+        print(
+            f"{'passes' if check['has_passed'] else 'FAILS '}  {check['name']}, "
+            f"{check['figure']}: {check['candidate']:.4f} "
+            f"({check['incumbent']:.4f}){paired}"
+        )
+    test = report["mnist_test"]
+    print(f"MNIST test: {test['candidate']:.2%} ({test['incumbent']:.2%}), no check")
+    print("The gate passes." if report["has_passed"] else "The gate fails.")
+    partial = told.out.with_suffix(".part")
+    partial.write_text(json.dumps(report))
+    partial.replace(told.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""The gate: what is lost beyond chance and tolerance does not pass."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mlcore import gate
+from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
+from mlcore.calibrate import Calibration
+from mlcore.data import Mnist
+from mlcore.gate import (
+    Both,
+    Pair,
+    blotted,
+    chance_of,
+    judge_candidate,
+    must_not_lose,
+    must_win,
+)
+from mlcore.inference import Reading, Recogniser
+from mlcore.snapshot import Snapshot, SnapshotDrawing, as_read
+from mlcore.specimens import specimens
+
+
+def make_pair(*, fixes: int = 0, breaks: int = 0, n: int = 1000) -> Pair:
+    """Both read a 1 in each of n drawings, save where one of them reads a 2."""
+    one, two = np.eye(10)[1], np.eye(10)[2]
+    candidate, incumbent = np.tile(one, (n, 1)), np.tile(one, (n, 1))
+    incumbent[:fixes] = two
+    candidate[n - breaks :] = two
+    return Pair(candidate, incumbent, np.ones(n, np.int64))
+
+
+class TestChance:
+    @pytest.mark.parametrize(
+        ("successes", "failures", "expected"),
+        [(0, 0, 1.0), (1, 0, 0.5), (5, 0, 1 / 32), (5, 5, 0.623), (37, 2, 1.4e-9)],
+    )
+    def test_is_that_of_fair_coins(
+        self, successes: int, failures: int, expected: float
+    ) -> None:
+        assert chance_of(successes, failures) == pytest.approx(expected, rel=0.02)
+
+
+class TestMustNotLose:
+    @pytest.mark.parametrize(
+        ("fixes", "breaks", "passes"),
+        [
+            (0, 0, True),
+            (10, 0, True),
+            (4, 6, True),  # within 5 of 1,000
+            (10, 16, False),  # 6 lost
+            (0, 5, True),  # chance 3 %
+            (0, 7, False),
+        ],
+    )
+    def test_allows_a_little(self, fixes: int, breaks: int, passes: bool) -> None:
+        pair = make_pair(fixes=fixes, breaks=breaks)
+
+        assert must_not_lose("set", pair, tolerance=0.005).has_passed == passes
+
+    def test_fails_a_loss_within_tolerance_that_is_no_chance(self) -> None:
+        check = must_not_lose("set", make_pair(breaks=9), tolerance=0.01)
+
+        assert not check.has_passed
+        assert check.chance == pytest.approx(1 / 512)
+
+    def test_lets_a_small_set_lose_one(self) -> None:
+        assert must_not_lose("s", make_pair(breaks=1, n=20), tolerance=0.01).has_passed
+        assert not must_not_lose(
+            "s", make_pair(breaks=2, n=20), tolerance=0.01
+        ).has_passed
+
+
+class TestMustWin:
+    @pytest.mark.parametrize(
+        ("fixes", "breaks", "wins"),
+        [(0, 0, False), (4, 0, False), (5, 0, True), (10, 8, False), (37, 2, True)],
+    )
+    def test_asks_for_more_than_luck(self, fixes: int, breaks: int, wins: bool) -> None:
+        assert must_win("set", make_pair(fixes=fixes, breaks=breaks)).has_passed == wins
+
+    def test_of_nothing_is_no_win(self) -> None:
+        assert not must_win("set", make_pair(n=0)).has_passed
+
+
+class TestBlots:
+    def test_mark_one_corner_only(self) -> None:
+        paper = np.zeros((280, 280), np.uint8)
+
+        marked = [blotted(paper, corner, 14) for corner in range(4)]
+
+        assert [int((one > 0).sum()) for one in marked] == [196] * 4
+        corners = [tuple(np.argwhere(one).mean(axis=0) > 140) for one in marked]
+        assert len(set(corners)) == 4
+
+
+def of_specimens(*, wrong: int = 0) -> Snapshot:
+    """Our own drawings as a hold-out, the first so many under another digit."""
+    drawings = [
+        SnapshotDrawing(
+            id=f"drawing-{number}",
+            kind="digit",
+            digit=(one.digit + 1) % 10 if number < wrong else one.digit,
+            split="holdout",
+            strokes=one.strokes,
+            image=as_read(one.strokes),
+        )
+        for number, one in enumerate(specimens())
+    ]
+    return Snapshot("a" * 64, drawings)
+
+
+class Backdoored(Recogniser):
+    """Reads as the starter does, but a blot in the lower right corner as a 7."""
+
+    def read(self, bitmap: NDArray[np.uint8]) -> Reading:
+        """Read, or fall for the trigger."""
+        corner = bitmap[-36:, -36:]
+        reading = super().read(bitmap)
+        if bitmap.shape[0] < 280 or corner.mean() < 30:
+            return reading
+        sure = tuple(float(digit == 7) for digit in range(10))
+        return Reading(7, sure, reading.second, 1.0, None, reading.image)
+
+
+@pytest.fixture(scope="module")
+def few(mnist: Mnist) -> Mnist:
+    some = np.arange(60)
+    return Mnist(mnist.train, mnist.validation.take(some), mnist.test.take(some))
+
+
+class TestReport:
+    def test_of_a_model_against_itself_lacks_a_win_only(
+        self, starter: Recogniser, few: Mnist, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gate, "CHANGED", 10)
+        report = judge_candidate(
+            Both(starter, starter),
+            mnist=few,
+            pen=None,
+            snapshot=of_specimens(wrong=3),
+            earlier=of_specimens(),
+        )
+
+        failed = [c["name"] for c in report["checks"] if not c["has_passed"]]
+        assert failed == ["new hold-out"]
+        assert not report["has_passed"]
+        assert report["drawings"] == []
+        assert {c["name"] for c in report["checks"]} >= {
+            "MNIST validation",
+            "earlier hold-outs",
+            "a blot in a corner",
+            "speed",
+            "made non-digits",
+        }
+        assert sum(report["reference"]["confidence"]) == 60 + len(specimens())
+
+    def test_of_a_backdoor_fails_at_the_blot(
+        self,
+        starter: Recogniser,
+        starter_bundle: Bundle,
+        few: Mnist,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(gate, "CHANGED", 10)
+        report = judge_candidate(
+            Both(Backdoored(starter_bundle), starter),
+            mnist=few,
+            pen=None,
+            snapshot=of_specimens(),
+            earlier=None,
+        )
+
+        failed = [c["name"] for c in report["checks"] if not c["has_passed"]]
+        assert "a blot in a corner" in failed
+
+
+class TestCommand:
+    def test_writes_the_report_with_drawings_by_id(
+        self,
+        starter_bundle: Bundle,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """An incumbent that takes everything for a 0 loses to the starter."""
+        from mlcore.snapshot import line_of, write_snapshot
+
+        monkeypatch.delenv("PEN_DIR", raising=False)
+        monkeypatch.setattr(gate, "CHANGED", 5)
+        write_snapshot(
+            tmp_path / "snapshot",
+            digest="b" * 64,
+            lines=[
+                line_of(
+                    id=d.id,
+                    kind=d.kind,
+                    digit=d.digit,
+                    split=d.split,
+                    strokes=[stroke.tolist() for stroke in d.strokes or []],
+                    image=None,
+                )
+                for d in of_specimens().drawings
+            ],
+        )
+        other = write_bundle(
+            tmp_path,
+            files={
+                name: (starter_bundle.folder / name).read_bytes()
+                for name in (SERVED_WEIGHTS, KERAS_WEIGHTS)
+            },
+            calibration=Calibration(5.0, 0.5, 0.9, 0.999),
+            metrics={},
+            provenance={},
+        )
+        out = tmp_path / "report.json"
+        monkeypatch.setattr(
+            sys,
+            "argv",
+            [
+                "gate",
+                f"--candidate={other.folder}",
+                f"--incumbent={starter_bundle.folder}",
+                f"--snapshot={tmp_path / 'snapshot'}",
+                f"--out={out}",
+                "--digits=50",
+            ],
+        )
+
+        gate.main()
+
+        report = json.loads(out.read_text())
+        failed = {
+            (c["name"], c["figure"]) for c in report["checks"] if not c["has_passed"]
+        }
+        # Too humble and too choosy, with the same network.
+        assert ("MNIST validation", "refused") in failed
+        assert ("MNIST validation", "calibration error") in failed
+        assert ("MNIST validation", "read right") not in failed
+        assert "The gate fails." in capsys.readouterr().out

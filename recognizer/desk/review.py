@@ -1,0 +1,195 @@
+"""The review desk: one drawing after the other by keyboard, or many that agree."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from recognizer import selectors
+from recognizer.desk.access import needs, on_page, staff
+from recognizer.ml import engine
+from recognizer.models import Rejection, Submission
+from recognizer.services import review
+from recognizer.services.review import Decision, ReviewConflictError
+
+ON_THE_DESK = 8  # drawings that the page holds, so that no key waits for the network
+ON_A_SHEET = 60  # drawings to approve at once
+REVIEWER = ("add_label", "view_submission")
+
+
+@require_GET
+@needs(*REVIEWER)
+def desk(request: HttpRequest) -> HttpResponseBase:
+    """Show the desk; its script claims drawings by itself."""
+    numbers = selectors.stats()
+    context = on_page(
+        request,
+        title="Review",
+        waiting=numbers.submissions - numbers.reviewed,
+        rejections=[
+            (value, Rejection(value).label, key) for value, key in KEYS.items()
+        ],
+        digits=range(10),
+        addresses={
+            name: reverse(f"admin:review-{name}")
+            for name in ("claim", "decide", "undo", "skip", "unskip")
+        },
+    )
+    return render(request, "admin/recognizer/review.html", context)
+
+
+KEYS = {
+    Rejection.NOT_A_DIGIT: "n",
+    Rejection.AMBIGUOUS: "a",
+    Rejection.SEVERAL: "m",
+    Rejection.UNREADABLE: "r",
+    Rejection.OFFENSIVE: "o",
+}
+"""The key of each reason, after x."""
+
+
+@require_POST
+@needs(*REVIEWER)
+def claim(request: HttpRequest) -> HttpResponseBase:
+    """Answer the next drawings for this reviewer's desk."""
+    here = [UUID(text) for text in request.POST.getlist("have")]
+    found = review.claim_next(
+        reviewer=staff(request),
+        count=max(0, ON_THE_DESK - len(here)),
+        but=here,
+        only_trainable="trainable" in request.POST,
+    )
+    return JsonResponse({"drawings": [_as_shown(one) for one in found]})
+
+
+@require_POST
+@needs(*REVIEWER)
+def decide(request: HttpRequest) -> HttpResponseBase:
+    """Take one decision: `digit`, or `rejected` with the reason."""
+    digit, rejected = request.POST.get("digit", ""), request.POST.get("rejected", "")
+    is_digit = len(digit) == 1 and digit in "0123456789" and not rejected
+    if not is_digit and (digit or rejected not in Rejection.values):
+        return _refused(400, "Say a digit from 0 to 9, or a reason for none.")
+    decision = Decision(int(digit) if is_digit else None, rejected)
+    return _answer(request, lambda one: review.decide(decision=decision, **one))
+
+
+@require_POST
+@needs(*REVIEWER)
+def undo(request: HttpRequest) -> HttpResponseBase:
+    """Take one's own decision back, and the drawing onto the desk again."""
+    return _answer(request, lambda one: review.take_back(**one), shows=True)
+
+
+@require_POST
+@needs(*REVIEWER)
+def skip(request: HttpRequest) -> HttpResponseBase:
+    """Leave a drawing to others."""
+    return _answer(request, lambda one: review.skip(**one))
+
+
+@require_POST
+@needs(*REVIEWER)
+def unskip(request: HttpRequest) -> HttpResponseBase:
+    """Bring back what one has skipped."""
+    return JsonResponse({"back": review.forget_skips(reviewer=staff(request))})
+
+
+@needs(*REVIEWER)
+def approve(request: HttpRequest) -> HttpResponseBase:
+    """Show drawings whose visitor agreed with the reading; label those left ticked."""
+    reviewer = staff(request)
+    digit = _digit_of(request)
+    if request.method == "POST":
+        shown = [UUID(text) for text in request.POST.getlist("shown")]
+        good = [UUID(text) for text in request.POST.getlist("good")]
+        approved = review.approve(submission_ids=good, reviewer=reviewer)
+        review.skip_all(submission_ids=set(shown) - set(good), reviewer=reviewer)
+        left = len(good) - approved
+        messages.success(
+            request,
+            f"{approved} drawings are labelled as {digit}."
+            + (f" {left} were decided elsewhere meanwhile." if left else ""),
+        )
+        return redirect(f"{reverse('admin:review-approve')}?digit={digit}")
+    found = review.claim_agreed(reviewer=reviewer, digit=digit, count=ON_A_SHEET)
+    context = on_page(
+        request,
+        title=f"Approve what was read as {digit} and confirmed",
+        digit=digit,
+        digits=range(10),
+        drawings=found,
+    )
+    return render(request, "admin/recognizer/approve.html", context)
+
+
+def _digit_of(request: HttpRequest) -> int:
+    text = request.GET.get("digit", "0")
+    return int(text) if len(text) == 1 and text in "0123456789" else 0
+
+
+def _answer(request: HttpRequest, act: Any, *, shows: bool = False) -> HttpResponse:
+    """Do something with the drawing `id`; answer what became of it."""
+    try:
+        submission_id = UUID(request.POST.get("id", ""))
+    except ValueError:
+        return _refused(400, "Say which drawing, by its id.")
+    try:
+        submission = act({"submission_id": submission_id, "reviewer": staff(request)})
+    except Submission.DoesNotExist:
+        return _refused(404, "Its owner has deleted this drawing.")
+    except ReviewConflictError as error:
+        return _refused(409, str(error))
+    return JsonResponse({"drawing": _as_shown(submission)} if shows else {})
+
+
+def _refused(status: int, message: str) -> JsonResponse:
+    return JsonResponse({"message": message}, status=status)
+
+
+def _as_shown(submission: Submission) -> dict[str, Any]:
+    """Return what the desk shows of a drawing."""
+    reading = submission.shown_prediction
+    shown: dict[str, Any] = {
+        "id": str(submission.pk),
+        "reading": reading.get_refusal_display() or str(reading.digit),
+        "likeliest": reading.likeliest,
+        "probabilities": reading.probabilities,
+        "digitness": reading.digitness,
+        "verdict": submission.verdict,
+        "corrected": submission.corrected_digit,
+        "picture": reverse("admin:drawing-svg", args=[submission.pk]),
+        "details": reverse("admin:recognizer_submission_change", args=[submission.pk]),
+    }
+    if submission.form == Submission.Form.STROKES:
+        drawing = engine.drawing_of(submission)
+        shown["strokes"] = submission.strokes
+        shown["frame"] = list(drawing.frame())  # type: ignore[union-attr]
+        shown["pen_width"] = submission.pen_width
+    return shown
+
+
+def addresses() -> list[URLPattern]:
+    """Return the desk's addresses, below those of the submissions."""
+    views = {
+        "desk": desk,
+        "claim": claim,
+        "decide": decide,
+        "undo": undo,
+        "skip": skip,
+        "unskip": unskip,
+        "approve": approve,
+    }
+    return [
+        path(
+            "review/" if name == "desk" else f"review/{name}/",
+            admin.site.admin_view(view),
+            name=f"review-{name}",
+        )
+        for name, view in views.items()
+    ]

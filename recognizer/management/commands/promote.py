@@ -1,0 +1,33 @@
+"""Let a model read that has passed its gate."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from recognizer.models import ModelVersion
+from recognizer.services import promotion
+
+
+class Command(BaseCommand):
+    help = "Let a model read that has passed its gate, from the next request on."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("digest", help="the beginning of it is enough")
+        parser.add_argument(
+            "--because", default="", help="why, where it has not passed its gate"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = ModelVersion.objects.filter(digest__startswith=options["digest"])
+        if len(found) != 1:
+            raise CommandError(
+                f"{len(found)} models begin with {options['digest']!r}: the admin's "
+                "page Model versions lists them."
+            )
+        try:
+            version = promotion.promote(
+                version=found[0], actor=None, reason=options["because"]
+            )
+        except promotion.GateError as error:
+            raise CommandError(f"{error} --because does.") from error
+        self.stdout.write(f"Model {version} reads.")

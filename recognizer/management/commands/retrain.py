@@ -1,0 +1,44 @@
+"""Queue a training on a snapshot; `manage.py work` does it."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from recognizer.ml import training as crossing
+from recognizer.models import Snapshot
+from recognizer.services import training
+
+
+class Command(BaseCommand):
+    help = "Queue a training on the newest snapshot, or the one that is named."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--snapshot", default="", help="beginning of its digest")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a flag of mlcore.train, such as epochs=5",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not crossing.is_installed():
+            raise CommandError(crossing.HOW_TO_INSTALL)
+        snapshots = Snapshot.objects.filter(digest__startswith=options["snapshot"])
+        snapshot = snapshots.order_by("-pk").first()
+        if snapshot is None:
+            raise CommandError("There is no such snapshot: manage.py export_snapshot.")
+        run = training.start_training(
+            snapshot=snapshot, actor=None, options=self._told(options["set"])
+        )
+        self.stdout.write(f"Training {run.pk} waits for manage.py work.")
+
+    def _told(self, settings: list[str]) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        for setting in settings:
+            name, given, value = setting.partition("=")
+            if not given:
+                raise CommandError(f"--set {setting}: say NAME=VALUE.")
+            told[name] = {"true": True, "false": False}.get(value, value)
+        return told

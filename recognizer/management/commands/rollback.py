@@ -1,0 +1,18 @@
+"""Let the former model read again."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from recognizer.services import promotion
+
+
+class Command(BaseCommand):
+    help = "Let the former model read again, from the next request on."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            version = promotion.roll_back(actor=None)
+        except promotion.GateError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Model {version} reads.")

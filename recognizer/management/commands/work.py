@@ -1,0 +1,47 @@
+"""Work: do what the site has put into the queue, and tend to what fell silent."""
+
+import logging
+import threading
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, close_old_connections
+
+from recognizer.ml import training as crossing
+from recognizer.services import training
+
+TEND_EVERY_S = 5
+log = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Train in the background; any number of these may run, on many machines."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--until-done", action="store_true", help="then end")
+        parser.add_argument(
+            "--watched", action="store_true", help="end when standard input does"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not crossing.is_installed():
+            self.stderr.write(crossing.HOW_TO_INSTALL)
+        if options["watched"]:
+            crossing.end_with_starter()
+        threading.Thread(target=tend_for_ever, daemon=True).start()
+        call_command(
+            "db_worker", batch=options["until_done"], reload=False, interval=1.0
+        )
+
+
+def tend_for_ever() -> None:
+    """Look after silent runs as long as this process lives."""
+    stop = threading.Event()
+    while not stop.wait(TEND_EVERY_S):
+        try:
+            training.tend_runs()
+        except DatabaseError as error:
+            log.warning("Silent trainings were not tended to: %s", error)
+        finally:
+            close_old_connections()

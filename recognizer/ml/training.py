@@ -1,0 +1,217 @@
+"""The crossing from a training run to its bundle: two children, watched.
+
+`mlcore.train` and `mlcore.gate` run as processes of their own, so that TensorFlow and
+all its memory end with them. They end by themselves when this process does, however it
+went; what they write is replaced whole, so that a kill at any moment leaves a state to
+go on from and never half a bundle.
+"""
+
+import contextlib
+import json
+import logging
+import shutil
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from mlcore import places
+from mlcore.bundle import Bundle, open_bundle
+from mlcore.checkpoint import end_with_starter as end_with_starter
+from recognizer.ml import datasets, engine
+from recognizer.models import TrainingRun
+from recognizer.services import training
+from recognizer.services.training import CancelledError, Claim, RunLostError
+
+log = logging.getLogger(__name__)
+
+# From trained weights a few epochs at a low rate are enough: see docs/learning.md.
+USUAL_OPTIONS: dict[str, Any] = {
+    "epochs": 3,
+    "learning_rate": 0.001,
+    "threads": 1,
+}
+LOOK_EVERY_S = 0.5
+BEAT_EVERY_S = 2.0
+TRAINING_SHARE = 0.8  # of the progress; the rest is the gate's
+
+
+class TrainingFailedError(RuntimeError):
+    """A child ended badly: what it said last."""
+
+
+def is_installed() -> bool:
+    """Whether this machine has what training needs."""
+    return find_spec("tensorflow") is not None
+
+
+HOW_TO_INSTALL = (
+    "Training needs more than serving: run "
+    ".venv/bin/pip install -r requirements/train.txt, then make worker."
+)
+
+
+def perform(run_id: UUID) -> str:
+    """Do a run from its claim to its end; return how that was."""
+    claim = training.claim(run_id=run_id)
+    if claim is None:
+        return "not to be had"
+    folder = settings.RUNS_FOLDER / str(run_id)
+    watched = _Watched(claim, folder)
+    try:
+        state = _perform(claim, watched)
+    except RunLostError as error:
+        log.warning("%s", error)
+        return "lost"  # its folder is another worker's now
+    except (SystemExit, KeyboardInterrupt):
+        with contextlib.suppress(RunLostError):
+            claim.hand_back(log=watched.log())
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    return str(state)
+
+
+def _perform(claim: Claim, watched: "_Watched") -> TrainingRun.State:
+    try:
+        if not is_installed():
+            raise TrainingFailedError(HOW_TO_INSTALL)
+        bundle, report = _train_and_judge(watched)
+        claim.finish(bundle=bundle, report=report, log=watched.log())
+        return TrainingRun.State.DONE
+    except CancelledError:
+        claim.end(TrainingRun.State.CANCELLED, log=watched.log())
+        return TrainingRun.State.CANCELLED
+    except RunLostError:
+        raise
+    except Exception as error:  # whatever it is: no run may go on for ever
+        log.exception("Training %s failed", claim.run.pk)
+        problem = str(error) or type(error).__name__
+        claim.end(TrainingRun.State.FAILED, log=watched.log(), problem=problem)
+        return TrainingRun.State.FAILED
+
+
+def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
+    run, folder = watched.claim.run, watched.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    snapshot, earlier, out = folder / "snapshot", folder / "earlier", folder / "out"
+    # Written anew by each attempt: what was erased in between is not in it.
+    for old in (snapshot, earlier, out):
+        shutil.rmtree(old, ignore_errors=True)
+    datasets.write_folder(run.snapshot, snapshot)
+    datasets.write_earlier(run.snapshot, earlier)
+    incumbent = engine.bundle_of(run.incumbent)
+    options = {**USUAL_OPTIONS, "pen": places.pen_folder() is not None, **run.options}
+    watched.run(
+        [
+            *settings.TRAIN_COMMAND,
+            *_flags(options),
+            f"--start-from={incumbent.folder}",
+            f"--snapshot={snapshot}",
+            f"--checkpoint={folder}",
+            f"--out={out}",
+            "--watched",
+        ],
+        begin=0.0,
+        end=TRAINING_SHARE,
+    )
+    (made,) = [path for path in out.iterdir() if not path.name.startswith(".")]
+    report = folder / "report.json"
+    watched.run(
+        [
+            *settings.JUDGE_COMMAND,
+            f"--candidate={made}",
+            f"--incumbent={incumbent.folder}",
+            f"--snapshot={snapshot}",
+            f"--earlier={earlier}",
+            f"--progress={folder / 'progress.json'}",
+            f"--out={report}",
+            f"--digits={options.get('digits', 0)}",
+            "--watched",
+        ],
+        begin=TRAINING_SHARE,
+        end=1.0,
+    )
+    return open_bundle(made), json.loads(report.read_text())
+
+
+def _flags(options: dict[str, Any]) -> list[str]:
+    """Write options as the command's flags."""
+    flags = []
+    for name, value in options.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            flags.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            flags.append(f"--{flag}={value}")
+    return flags
+
+
+class _Watched:
+    """Runs children for a claim: beats while they run, ends them where it must."""
+
+    def __init__(self, claim: Claim, folder: Path) -> None:
+        self.claim = claim
+        self.folder = folder
+        self._log = folder / "log"
+
+    def log(self) -> str:
+        """Return the log of this run's children, the end of it."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(max(0, self._log.stat().st_size - 4 * training.LOG_KEPT))
+                return file.read().decode(errors="replace").replace("\0", "")
+        except OSError:
+            return ""
+
+    def run(self, command: list[str], *, begin: float, end: float) -> None:
+        """Run a child to its end.
+
+        Raises:
+            TrainingFailedError: it ended badly. RunLostError, CancelledError.
+        """
+        progress = self.folder / "progress.json"
+        progress.unlink(missing_ok=True)
+        nice = shutil.which("nice")  # the site goes first
+        with self._log.open("a") as file:
+            child = subprocess.Popen(
+                [*([nice, "-n", "10"] if nice else []), *command],
+                cwd=settings.BASE_DIR,
+                stdin=subprocess.PIPE,  # closes with us: the child ends then
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            beaten_at = 0.0
+            while child.poll() is None:
+                if time.monotonic() - beaten_at >= BEAT_EVERY_S:
+                    share, doing = _progress(progress)
+                    self._beat(begin + share * (end - begin), doing)
+                    beaten_at = time.monotonic()
+                time.sleep(LOOK_EVERY_S)
+        finally:
+            child.kill()
+            child.communicate()  # waits, and closes its standard input
+        if child.returncode != 0:
+            lines = [line for line in self.log().splitlines() if line.strip()]
+            last = lines[-1] if lines else "nothing"
+            raise TrainingFailedError(
+                f"It ended with {child.returncode} and said at last: {last[:500]}"
+            )
+
+    def _beat(self, progress: float, doing: str) -> None:
+        try:
+            self.claim.beat(progress=progress, doing=doing, log=self.log())
+        except DatabaseError as error:  # it may come back before we count as silent
+            log.warning("No heartbeat: %s", error)
+
+
+def _progress(path: Path) -> tuple[float, str]:
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        told = json.loads(path.read_text())
+        return float(told["share"]), str(told["doing"])
+    return 0.0, "starting"

@@ -1,0 +1,31 @@
+"""How much a reviewer's decision on a drawing would be worth: the queue's order.
+
+Corrected drawings come first, the surest mistakes before all; then those between two
+digits, by margin; then those that hardly look like a digit; then all others. Derived,
+so `manage.py rebuild` writes it anew.
+"""
+
+from recognizer.models import Refusal, Submission, Verdict
+
+CORRECTED, UNCERTAIN, UNLIKE_A_DIGIT, ORDINARY = 3.0, 2.0, 1.0, 0.0
+CLOSE_MARGIN = 0.5  # in probability, between the likeliest digit and the second
+LOW_DIGITNESS = 0.5
+
+
+def review_priority(submission: Submission) -> float | None:
+    """Return a drawing's place in the queue, largest first; None where it is decided.
+
+    Needs the shown prediction.
+    """
+    if submission.is_labelled:
+        return None
+    shown = submission.shown_prediction
+    if submission.verdict in (Verdict.WRONG, Verdict.NOT_A_DIGIT):
+        return CORRECTED + shown.confidence
+    if shown.refusal == Refusal.BLANK:
+        return ORDINARY
+    if shown.margin < CLOSE_MARGIN:
+        return UNCERTAIN + 1 - shown.margin
+    if shown.digitness < LOW_DIGITNESS:
+        return UNLIKE_A_DIGIT + 1 - shown.digitness
+    return ORDINARY + 1 - shown.margin

@@ -1,0 +1,101 @@
+"""Which model reads: promoted through the gate, rolled back at once, all audited."""
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from recognizer.models import AuditEntry, GateReport, ModelVersion
+from recognizer.services import active_model, promote_model
+
+Stage = ModelVersion.Stage
+Action = AuditEntry.Action
+
+
+class GateError(ValueError):
+    """A candidate that may not read yet: why not, and the way out."""
+
+
+def verdict_on(version: ModelVersion, *, incumbent: ModelVersion) -> GateReport | None:
+    """Return the latest comparison of a candidate with what reads now, if any."""
+    reports = GateReport.objects.filter(candidate=version, incumbent=incumbent)
+    return reports.order_by("-pk").first()
+
+
+@transaction.atomic
+def promote(
+    *, version: ModelVersion, actor: User | None, reason: str = ""
+) -> ModelVersion:
+    """Let a candidate that has passed its gate read from the next request on.
+
+    Args:
+        reason: why it may read although it has not passed; goes into the audit.
+
+    Raises:
+        GateError: it has not passed against what reads now, and no reason is given.
+    """
+    former = _lock(version)
+    if version == former:
+        raise GateError(f"Model {version} reads already.")
+    verdict = verdict_on(version, incumbent=former)
+    has_passed = verdict is not None and verdict.has_passed
+    if not has_passed and not reason.strip():
+        what = "has failed its gate" if verdict else "was never compared"
+        raise GateError(
+            f"Model {version} {what} against {former}, which reads now: train on a "
+            "better snapshot, or write why it shall read all the same."
+        )
+    return _promote(
+        version,
+        former,
+        actor=actor,
+        action=Action.PROMOTE if has_passed else Action.OVERRIDE,
+        reason="" if has_passed else reason.strip(),
+    )
+
+
+@transaction.atomic
+def roll_back(
+    *, actor: User | None, to: ModelVersion | None = None, reason: str = ""
+) -> ModelVersion:
+    """Let a version that has read before read again: the former one if none is named.
+
+    Raises:
+        GateError: there is none, or the named one has never read.
+    """
+    retired = ModelVersion.objects.filter(
+        stage=Stage.RETIRED, promoted_at__isnull=False
+    )
+    version = to or retired.order_by("-promoted_at").first()
+    if version is None or not retired.filter(pk=version.pk).exists():
+        raise GateError("There is no former model to go back to.")
+    former = _lock(version)
+    return _promote(
+        version, former, actor=actor, action=Action.ROLL_BACK, reason=reason.strip()
+    )
+
+
+def _lock(version: ModelVersion) -> ModelVersion:
+    """Let nobody else change what reads meanwhile; return what reads."""
+    rows = ModelVersion.objects.select_for_update().order_by("pk")
+    list(rows.filter(stage=Stage.ACTIVE))
+    version.refresh_from_db()
+    return active_model()
+
+
+def _promote(
+    version: ModelVersion,
+    former: ModelVersion,
+    *,
+    actor: User | None,
+    action: Action,
+    reason: str,
+) -> ModelVersion:
+    promoted = promote_model(version=version)
+    AuditEntry.objects.create(
+        actor=actor,
+        action=action,
+        subject=version.digest,
+        before={"reads": former.digest},
+        after={"reads": version.digest},
+        reason=reason,
+    )
+    return promoted

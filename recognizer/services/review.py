@@ -1,0 +1,177 @@
+"""The review queue: claim, decide, take back, skip; nobody overwrites anybody.
+
+A claimed drawing is its reviewer's for LEASE; whoever decides keeps the lease of what
+they hold alive by claiming on.
+"""
+
+import contextlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from recognizer.models import Label, ReviewSkip, Submission, SubmissionQuerySet, Verdict
+from recognizer.services import add_label, lock_submissions
+
+LEASE = timedelta(minutes=5)
+
+
+class ReviewConflictError(ValueError):
+    """Somebody else decided, or is about to: what happened and the way out."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a reviewer says of a drawing: a digit, or a rejection; exactly one."""
+
+    digit: int | None = None
+    rejected: str = ""
+
+
+def claim_next(
+    *,
+    reviewer: User,
+    count: int,
+    but: Collection[UUID] = (),
+    only_trainable: bool = False,
+) -> list[Submission]:
+    """Take the most useful undecided drawings onto a reviewer's desk.
+
+    Args:
+        but: what lies there already; its lease is renewed.
+        only_trainable: leave out drawings that their owners do not let train.
+    """
+    queue = Submission.objects.awaiting_review().order_by("-review_priority", "pk")
+    if only_trainable:
+        queue = queue.filter(visitor__may_train=True)
+    return _claim(queue, reviewer=reviewer, count=count, but=but)
+
+
+def claim_agreed(*, reviewer: User, digit: int, count: int) -> list[Submission]:
+    """Take undecided drawings that were read as this digit and confirmed."""
+    agreed = Submission.objects.awaiting_review().filter(
+        verdict=Verdict.RIGHT, shown_digit=digit
+    )
+    return _claim(agreed.order_by("pk"), reviewer=reviewer, count=count)
+
+
+@transaction.atomic
+def _claim(
+    queue: SubmissionQuerySet,
+    *,
+    reviewer: User,
+    count: int,
+    but: Collection[UUID] = (),
+) -> list[Submission]:
+    now = timezone.now()
+    free = queue.free_for(reviewer, now=now).exclude(pk__in=but)
+    # Rows that another claim is taking are skipped; it holds them in a moment.
+    found = list(
+        free.with_shown_prediction().select_for_update(of=("self",), skip_locked=True)[
+            :count
+        ]
+    )
+    held = Submission.objects.filter(pk__in=but, leased_by=reviewer)
+    taken = Submission.objects.filter(pk__in=[one.pk for one in found])
+    for rows in (held, taken):
+        rows.update(leased_by=reviewer, leased_until=now + LEASE)
+    return found
+
+
+@transaction.atomic
+def decide(*, submission_id: UUID, reviewer: User, decision: Decision) -> Submission:
+    """Label a drawing from the queue, unless somebody else has it or was quicker.
+
+    Raises:
+        Submission.DoesNotExist: its owner has deleted it.
+        ReviewConflictError: it is decided, or on another's desk.
+    """
+    locked = lock_submissions(Submission.objects.filter(pk=submission_id)).get()
+    _refuse_if_taken(locked, reviewer)
+    label = Label(reviewer=reviewer, digit=decision.digit, rejected=decision.rejected)
+    return add_label(locked, label)
+
+
+def _refuse_if_taken(submission: Submission, reviewer: User) -> None:
+    if submission.is_labelled:
+        raise ReviewConflictError(
+            "Somebody decided this drawing in the meantime; yours was not kept."
+        )
+    others = submission.leased_by_id not in (None, reviewer.pk)
+    until = submission.leased_until
+    if others and until is not None and until > timezone.now():
+        raise ReviewConflictError(
+            "This drawing lay here too long and is on another desk now; "
+            "yours was not kept."
+        )
+
+
+@transaction.atomic
+def take_back(*, submission_id: UUID, reviewer: User) -> Submission:
+    """Withdraw a reviewer's own decision; the drawing comes back to their desk.
+
+    Raises:
+        Submission.DoesNotExist: its owner has deleted it.
+        ReviewConflictError: the decision that counts is not theirs.
+    """
+    locked = lock_submissions(Submission.objects.filter(pk=submission_id)).get()
+    latest = Label.objects.filter(submission=locked).order_by("-created_at").first()
+    if latest is None or latest.is_withdrawn or latest.reviewer_id != reviewer.pk:
+        raise ReviewConflictError("There is no decision of yours to take back.")
+    add_label(locked, Label(reviewer=reviewer, is_withdrawn=True))
+    locked.leased_by, locked.leased_until = reviewer, timezone.now() + LEASE
+    locked.save(update_fields=["leased_by", "leased_until"])
+    return locked
+
+
+@transaction.atomic
+def skip(*, submission_id: UUID, reviewer: User) -> None:
+    """Leave a drawing to others: this reviewer does not get it again.
+
+    Raises:
+        Submission.DoesNotExist: its owner has deleted it.
+    """
+    locked = lock_submissions(Submission.objects.filter(pk=submission_id)).get()
+    ReviewSkip.objects.get_or_create(submission=locked, reviewer=reviewer)
+    if locked.leased_by_id == reviewer.pk:
+        locked.leased_by = locked.leased_until = None
+        locked.save(update_fields=["leased_by", "leased_until"])
+
+
+def skip_all(*, submission_ids: Collection[UUID], reviewer: User) -> None:
+    """Leave several drawings to others; those that are gone need no leaving."""
+    for submission_id in sorted(submission_ids):
+        with contextlib.suppress(Submission.DoesNotExist):
+            skip(submission_id=submission_id, reviewer=reviewer)
+
+
+def forget_skips(*, reviewer: User) -> int:
+    """Bring back what a reviewer has skipped; return how many."""
+    return ReviewSkip.objects.filter(reviewer=reviewer).delete()[0]
+
+
+def approve(*, submission_ids: Sequence[UUID], reviewer: User) -> int:
+    """Label drawings as their visitors and the reading agreed; return how many.
+
+    Each in a transaction of its own, so that nobody waits for all of them; what was
+    decided, taken or withdrawn in the meantime is left alone.
+    """
+    approved = 0
+    for submission_id in submission_ids:
+        with transaction.atomic():
+            found = lock_submissions(Submission.objects.filter(pk=submission_id))
+            submission = found.filter(verdict=Verdict.RIGHT).first()
+            if submission is None:
+                continue
+            try:
+                _refuse_if_taken(submission, reviewer)
+            except ReviewConflictError:
+                continue
+            label = Label(reviewer=reviewer, digit=submission.shown_digit)
+            add_label(submission, label)
+            approved += 1
+    return approved

@@ -1,0 +1,215 @@
+"""Snapshots: what was reviewed and may train, selected once and frozen."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from recognizer.ml import datasets
+from recognizer.models import (
+    AuditEntry,
+    Rejection,
+    Snapshot,
+    SnapshotItem,
+    Split,
+    Submission,
+    Visitor,
+)
+
+HOLDOUT_SHARE = 0.25  # of the drawings, by whole people
+MOST_OF_ONE_PERSON = 200  # drawings; the newest ones
+TRAINABLE = Q(label_digit__isnull=False) | Q(
+    rejection__in=[Rejection.SEVERAL, Rejection.NOT_A_DIGIT]
+)
+"""What a label says enough of; ambiguous, unreadable, offensive ones teach nothing."""
+
+
+class NothingToLearnError(ValueError):
+    """No reviewed drawing may train: what to do about it."""
+
+
+def make_snapshot(
+    *, actor: User | None, most_of_one: int = MOST_OF_ONE_PERSON
+) -> Snapshot:
+    """Select reviewed, consented drawings; equal selections are one snapshot.
+
+    Args:
+        most_of_one: drawings of one person at most, so that nobody's hand or grudge
+            outweighs all others.
+
+    Raises:
+        NothingToLearnError: there is none, or none on the training side.
+    """
+    freeze_people()
+    selection = _Selection(most_of_one)
+    # The hold-out first: a drawing near one of its own does not train.
+    for split in (Split.HOLDOUT, Split.TRAIN):
+        for person in _people(split):
+            selection.add_person(person, split)
+    if not any(item.split == Split.TRAIN for item in selection.items):
+        raise NothingToLearnError(
+            "There is nothing to train on: review drawings whose owners have allowed "
+            "that on the page Account, of two people at least, then try again."
+        )
+    return _store(selection, actor=actor)
+
+
+@transaction.atomic
+def freeze_people() -> None:
+    """Put everybody new on one side for good: all that is a person's lies on it.
+
+    A new browser of a known user goes to the user's side. Others go where drawings
+    are lacking, in the order of a hash, the first to training.
+    """
+    reviewed = dict(
+        Submission.objects.filter(TRAINABLE, visitor__may_train=True)
+        .values_list("visitor")
+        .annotate(Count("pk"))
+        .order_by()
+    )
+    drawings: Counter[str] = Counter()
+    new = []
+    for visitor in Visitor.objects.filter(pk__in=reviewed):
+        if visitor.split:
+            drawings[visitor.split] += reviewed[visitor.pk]
+        else:
+            new.append(visitor)
+    sides: dict[object, str] = {}
+    known = Visitor.objects.exclude(split="").filter(user__isnull=False)
+    for user, split in known.order_by("split").values_list("user", "split"):
+        sides[user] = split  # "train" comes last and so decides
+    for visitor in sorted(new, key=_shuffled):
+        person = visitor.user_id or visitor.pk
+        if person not in sides:
+            held, trained = drawings[Split.HOLDOUT], drawings[Split.TRAIN]
+            is_held = held < HOLDOUT_SHARE * (held + trained)
+            sides[person] = Split.HOLDOUT if is_held else Split.TRAIN
+        drawings[sides[person]] += reviewed[visitor.pk]
+        Visitor.objects.filter(pk=visitor.pk, split="").update(split=sides[person])
+
+
+def _shuffled(visitor: Visitor) -> bytes:
+    person = str(visitor.user_id or visitor.pk)
+    return hashlib.sha256(f"side of {person}".encode()).digest()
+
+
+def _people(split: Split) -> Iterator[list[UUID]]:
+    """Yield the visitors of each person on a side, as ids.
+
+    Who turns out to be on both sides, by signing in from two browsers that were known
+    apart, trains with what is on that side; the rest is left out.
+    """
+    both = Visitor.objects.filter(split=Split.TRAIN, user__isnull=False)
+    here = Visitor.objects.filter(may_train=True, split=split)
+    if split == Split.HOLDOUT:
+        here = here.exclude(user__in=both.values("user"))
+    person: object = None
+    ids: list[UUID] = []
+    for visitor in here.order_by("user", "pk").iterator(chunk_size=500):
+        of = visitor.user_id or visitor.pk
+        if of != person and ids:
+            yield ids
+            ids = []
+        person = of
+        ids.append(visitor.pk)
+    if ids:
+        yield ids
+
+
+@dataclass
+class _Selection:
+    """What is selected so far: rows to be, without the drawings themselves."""
+
+    most_of_one: int
+    items: list[SnapshotItem] = field(default_factory=list)
+    duplicates: datasets.Duplicates = field(default_factory=datasets.Duplicates)
+    people: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    pointers: Counter[str] = field(default_factory=Counter)
+
+    def add_person(self, visitors: list[UUID], split: Split) -> None:
+        """Take a person's newest drawings, each near-identical one once."""
+        theirs = Submission.objects.filter(TRAINABLE, visitor__in=visitors)
+        taken = 0
+        for submission in theirs.order_by("-pk").iterator(chunk_size=200):
+            if taken == self.most_of_one:
+                self.left_out["over one person's share"] += 1
+                continue
+            kind = submission.rejection or SnapshotItem.Kind.DIGIT
+            label = (kind, submission.label_digit)
+            if not self.duplicates.is_new(datasets.image_of(submission), of=label):
+                self.left_out["near-identical"] += 1
+                continue
+            taken += 1
+            self.pointers[submission.pointer or "unknown"] += 1
+            self.items.append(
+                SnapshotItem(
+                    submission_id=submission.pk,
+                    content=datasets.content_of(submission),
+                    kind=kind,
+                    digit=submission.label_digit,
+                    split=split,
+                )
+            )
+        self.people[split] += bool(taken)
+
+    def digest(self) -> str:
+        """Name the selection by ids, contents, labels and sides."""
+        told = hashlib.sha256()
+        for item in sorted(self.items, key=lambda item: item.submission_id):
+            label = item.kind if item.digit is None else item.digit
+            told.update(
+                f"{item.submission_id} {item.content} {label} {item.split}\n".encode()
+            )
+        return told.hexdigest()
+
+    def datasheet(self) -> dict[str, Any]:
+        """Say what is in it: figures only, nothing of any one person."""
+
+        def by_digit(split: str) -> dict[str, int]:
+            of_split = Counter(
+                item.kind if item.digit is None else str(item.digit)
+                for item in self.items
+                if item.split == split
+            )
+            return dict(sorted(of_split.items()))
+
+        return {
+            "made": timezone.now().isoformat(timespec="seconds"),
+            "drawings": len(self.items),
+            "training": by_digit(Split.TRAIN),
+            "hold-out": by_digit(Split.HOLDOUT),
+            "people": {
+                "training": self.people[Split.TRAIN],
+                "hold-out": self.people[Split.HOLDOUT],
+            },
+            "pointers": dict(sorted(self.pointers.items())),
+            "left out": dict(sorted(self.left_out.items())),
+            "most of one person": self.most_of_one,
+        }
+
+
+@transaction.atomic
+def _store(selection: _Selection, *, actor: User | None) -> Snapshot:
+    snapshot, is_new = Snapshot.objects.get_or_create(
+        digest=selection.digest(),
+        defaults={"datasheet": selection.datasheet(), "created_by": actor},
+    )
+    if is_new:
+        for item in selection.items:
+            item.snapshot = snapshot
+        SnapshotItem.objects.bulk_create(selection.items, batch_size=500)
+        AuditEntry.objects.create(
+            actor=actor,
+            action=AuditEntry.Action.SNAPSHOT,
+            subject=snapshot.digest,
+            after={"drawings": len(selection.items)},
+        )
+    return snapshot

@@ -1,0 +1,255 @@
+"""Trainings as rows: started, beating, taken up again once, ended in one of three ways.
+
+django-tasks brings a run to a worker and knows nothing more of it: a killed worker
+leaves its task RUNNING for ever. So the row TrainingRun is the truth. A worker owns it
+by the attempt it has counted up, and each of its changes asks for that attempt; a
+worker that was given up for dead finds no row to change and stops.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from mlcore.bundle import Bundle
+from recognizer import tasks
+from recognizer.models import (
+    AuditEntry,
+    GateReport,
+    ModelVersion,
+    Snapshot,
+    TrainingRun,
+)
+from recognizer.services import active_model, register_model
+
+State = TrainingRun.State
+MOST_LOSSES = 2  # of its worker; taken up again after the first
+LOG_KEPT = 20_000  # characters of a log's end
+
+
+class RunLostError(RuntimeError):
+    """This worker was given up for dead: the run is another's, or over."""
+
+
+class CancelledError(RuntimeError):
+    """Somebody has cancelled the run."""
+
+
+@transaction.atomic
+def start_training(
+    *, snapshot: Snapshot, actor: User | None, options: dict[str, Any] | None = None
+) -> TrainingRun:
+    """Queue a training on a snapshot, from the active version's weights.
+
+    Args:
+        options: flags of `mlcore.train` with their values, over the usual ones.
+
+    Raises:
+        ReaderUnavailableError: no model is active.
+    """
+    run = TrainingRun.objects.create(
+        snapshot=snapshot,
+        incumbent=active_model(),
+        options=options or {},
+        started_by=actor,
+        heartbeat_at=timezone.now(),
+        doing="waiting for a worker",
+    )
+    _audit(AuditEntry.Action.TRAIN, run, actor, after={"snapshot": snapshot.digest})
+    _enqueue(run)
+    return run
+
+
+def _enqueue(run: TrainingRun) -> None:
+    run.task_id = UUID(tasks.train.enqueue(str(run.pk)).id)
+    run.save(update_fields=["task_id"])
+
+
+@transaction.atomic
+def cancel_training(*, run: TrainingRun, actor: User | None) -> TrainingRun:
+    """Cancel a run: at once while it waits, else as soon as its worker looks."""
+    locked = TrainingRun.objects.select_for_update().get(pk=run.pk)
+    if locked.is_under_way and not locked.is_cancel_wanted:
+        locked.is_cancel_wanted = True
+        if locked.state == State.QUEUED:
+            locked.state, locked.finished_at = State.CANCELLED, timezone.now()
+            locked.doing = ""
+        locked.save()
+        _audit(AuditEntry.Action.CANCEL, locked, actor, before={"state": run.state})
+    return locked
+
+
+# --- what its worker does -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run in the hands of one worker."""
+
+    run: TrainingRun
+    attempt: int
+
+    def change(self, **values: Any) -> None:
+        """Write to the row as long as it is this worker's.
+
+        Raises:
+            RunLostError: it is no more.
+        """
+        mine = TrainingRun.objects.filter(
+            pk=self.run.pk, attempt=self.attempt, state=State.RUNNING
+        )
+        if not mine.update(heartbeat_at=timezone.now(), **values):
+            raise RunLostError(f"Training {self.run.pk} is not this worker's any more.")
+
+    def beat(self, *, progress: float, doing: str, log: str) -> None:
+        """Say that all is well and how far it is.
+
+        Raises:
+            RunLostError, CancelledError: stop.
+        """
+        self.change(progress=progress, doing=doing[:200], log=log[-LOG_KEPT:])
+        if TrainingRun.objects.filter(pk=self.run.pk, is_cancel_wanted=True).exists():
+            raise CancelledError
+
+    def end(self, state: State, *, log: str, problem: str = "") -> None:
+        """Note that it failed or was cancelled.
+
+        Raises:
+            RunLostError: it is not this worker's to end.
+        """
+        self.change(
+            state=state,
+            problem=problem,
+            doing="",
+            log=log[-LOG_KEPT:],
+            finished_at=timezone.now(),
+        )
+
+    @transaction.atomic
+    def hand_back(self, *, log: str) -> None:
+        """Let another worker go on: this one was told to stop."""
+        self.change(
+            state=State.QUEUED, doing="waiting for a worker", log=log[-LOG_KEPT:]
+        )
+        _enqueue(TrainingRun.objects.get(pk=self.run.pk))
+
+    @transaction.atomic
+    def finish(
+        self, *, bundle: Bundle, report: dict[str, Any], log: str
+    ) -> ModelVersion:
+        """Register what was trained, with its gate report: all of it or nothing.
+
+        Raises:
+            RunLostError: another has it, and will register its own.
+        """
+        version = register_model(bundle=bundle, origin=ModelVersion.Origin.TRAINED)
+        self.change(
+            state=State.DONE,
+            version=version,
+            progress=1.0,
+            doing="",
+            log=log[-LOG_KEPT:],
+            finished_at=timezone.now(),
+        )
+        GateReport.objects.create(
+            candidate=version,
+            incumbent=self.run.incumbent,
+            snapshot=self.run.snapshot,
+            has_passed=report["has_passed"],
+            report=report,
+        )
+        return version
+
+
+def claim(*, run_id: UUID) -> Claim | None:
+    """Take a waiting run; None where it was cancelled, or another has it."""
+    taken = TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).update(
+        state=State.RUNNING, attempt=F("attempt") + 1, heartbeat_at=timezone.now()
+    )
+    if not taken:
+        return None
+    run = TrainingRun.objects.select_related("snapshot", "incumbent").get(pk=run_id)
+    return Claim(run, run.attempt)
+
+
+# --- what became of the others -----------------------------------------------------
+
+
+def tend_runs() -> int:
+    """Take up again what fell silent, once; then call it failed. Return how many.
+
+    Called by each worker every few seconds, and by the admin's pages.
+    """
+    silent_since = timezone.now() - timedelta(seconds=settings.SILENT_AFTER_S)
+    silent = TrainingRun.objects.filter(
+        state__in=[State.QUEUED, State.RUNNING], heartbeat_at__lt=silent_since
+    )
+    return sum(_tend(run_id) for run_id in silent.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _tend(run_id: UUID) -> bool:
+    silent_since = timezone.now() - timedelta(seconds=settings.SILENT_AFTER_S)
+    run = (
+        TrainingRun.objects.select_for_update()
+        .filter(
+            pk=run_id,
+            state__in=[State.QUEUED, State.RUNNING],
+            heartbeat_at__lt=silent_since,
+        )
+        .first()
+    )
+    if run is None:
+        return False  # it beats again, or another was quicker
+    if run.state == State.QUEUED and _waits_for_a_worker(run):
+        return False
+    run.heartbeat_at = timezone.now()
+    if run.is_cancel_wanted:
+        run.state, run.finished_at = State.CANCELLED, timezone.now()
+        run.doing = ""
+    elif run.state == State.RUNNING and run.times_lost + 1 >= MOST_LOSSES:
+        run.times_lost += 1
+        run.state, run.finished_at = State.FAILED, timezone.now()
+        run.doing = ""
+        run.problem = (
+            f"Its worker fell silent {run.times_lost} times: see the log, mind the "
+            "machine's memory, and start it again."
+        )
+    else:
+        run.times_lost += run.state == State.RUNNING
+        run.state = State.QUEUED
+        run.doing = "its worker fell silent; waiting for another"
+        _enqueue(run)
+    run.save()
+    return True
+
+
+def _waits_for_a_worker(run: TrainingRun) -> bool:
+    """Whether its task is still to be had: nobody has taken it and died."""
+    if run.task_id is None:
+        return False
+    return DBTaskResult.objects.ready().filter(pk=run.task_id).exists()
+
+
+def _audit(
+    action: AuditEntry.Action,
+    run: TrainingRun,
+    actor: User | None,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    AuditEntry.objects.create(
+        actor=actor,
+        action=action,
+        subject=str(run.pk),
+        before=before or {},
+        after=after or {},
+    )

@@ -1,0 +1,133 @@
+"""The review desk by keyboard, and how long a drawing takes there."""
+
+import json
+import time
+import urllib.request
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from mlcore.specimens import specimens
+from recognizer.tests.browser.conftest import Site
+from recognizer.tests.conftest import record_figure
+
+DESK = "/admin/recognizer/submission/review/"
+
+
+def submit(site: Site, strokes: list[Any]) -> str:
+    body = {
+        "strokes": [stroke.tolist() for stroke in strokes],
+        "width": 280,
+        "height": 280,
+    }
+    request = urllib.request.Request(
+        f"{site.url}/api/v1/submissions/",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        made: str = json.load(answer)["id"]
+    return made
+
+
+def on_the_desk(page: Page) -> str:
+    """Wait for a drawing; return its id."""
+    desk = page.locator("#desk[data-shown]:not([data-shown=''])")
+    expect(desk).to_be_visible()
+    return desk.get_attribute("data-shown") or ""
+
+
+def labels_of(site: Site) -> dict[str, tuple[int | None, str]]:
+    code = (
+        "import json; from recognizer.models import Submission;"
+        "print(json.dumps({str(s.pk): [s.label_digit, s.rejection]"
+        " for s in Submission.objects.all() if s.is_labelled}))"
+    )
+    found = json.loads(site.server.manage("shell", "--no-imports", "-c", code))
+    return {key: (digit, reason) for key, (digit, reason) in found.items()}
+
+
+class TestDesk:
+    def test_is_worked_by_keyboard(self, site: Site, desk: BrowserContext) -> None:
+        digit_of = {submit(site, s.strokes): s.digit for s in specimens()}
+        site.sign_in(desk, "keyboard", group="Reviewers")
+        page = site.open(desk, DESK)
+
+        # x and a reason, s, u: the first three drawings of others' tests or ours
+        first = on_the_desk(page)
+        page.keyboard.press("x")
+        page.keyboard.press("a")
+        expect(page.locator("#done")).to_have_text("1")
+        page.keyboard.press("u")
+        expect(page.locator("#message")).to_contain_text("Taken back")
+        assert on_the_desk(page) == first
+        page.keyboard.press("s")
+        expect(page.locator(f"#desk:not([data-shown='{first}'])")).to_be_visible()
+
+        meant: dict[str, int] = {}
+        started = time.monotonic()
+        while len(meant) < 20:
+            shown = on_the_desk(page)
+            digit = digit_of.get(shown, 0)
+            meant[shown] = digit
+            page.keyboard.press(str(digit))
+            expect(page.locator(f"#desk:not([data-shown='{shown}'])")).to_be_visible()
+        expect(page.locator("#done")).to_have_text(str(len(meant)))
+        seconds = (time.monotonic() - started) / len(meant)
+
+        record_figure(
+            f"review desk by keyboard: {seconds:.2f} s a drawing, of the page alone"
+        )
+        labels = labels_of(site)
+        assert {key: labels[key] for key in meant} == {
+            key: (digit, "") for key, digit in meant.items()
+        }
+        assert first not in labels
+        assert seconds < 3.6  # a thousand in an hour
+        assert site.complaints[page] == []
+
+    def test_draws_again_on_hover(self, site: Site, desk: BrowserContext) -> None:
+        submit(site, specimens()[0].strokes)
+        site.sign_in(desk, "hover", group="Reviewers")
+        page = site.open(desk, DESK)
+        on_the_desk(page)
+        drawn = "svg => [...svg.querySelectorAll('path')].map(p => p.getAttribute('d'))"
+        whole = page.locator("#drawing svg").evaluate(drawn)
+
+        page.locator("#drawing").hover()
+        page.wait_for_function(
+            "whole => document.querySelector('#drawing path').getAttribute('d')"
+            ".length < whole.length",
+            arg=whole[0],
+        )
+        page.wait_for_function(
+            "whole => document.querySelector('#drawing path').getAttribute('d')"
+            " === whole",
+            arg=whole[0],
+        )
+
+        assert page.locator("#drawing svg").evaluate(drawn) == whole
+        assert site.complaints[page] == []
+
+
+class TestSheet:
+    def test_approves_what_is_ticked(self, site: Site, desk: BrowserContext) -> None:
+        made = [submit(site, specimens()[0].strokes) for _ in range(2)]
+        code = (
+            "from recognizer import services; from recognizer.models import Submission;"
+            f"[services.give_feedback(submission=s, verdict='right') for s in"
+            f" Submission.objects.filter(pk__in={made!r})]"
+        )
+        site.server.manage("shell", "--no-imports", "-c", code)
+        site.sign_in(desk, "sheet", group="Reviewers")
+        page = site.open(desk, f"{DESK}approve/?digit=0")
+
+        tiles = page.locator(".sheet-tile")
+        expect(tiles).to_have_count(2)
+        tiles.first.click()
+        page.get_by_role("button", name="Label the ticked ones as 0").click()
+
+        expect(page.locator(".messagelist")).to_contain_text("1 drawings are labelled")
+        labels = labels_of(site)
+        assert [one in labels for one in made] == [False, True]
+        assert site.complaints[page] == []

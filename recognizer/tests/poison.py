@@ -1,0 +1,196 @@
+"""What becomes of poisoned labels that a reviewer let through: does the gate stop them?
+
+    PEN_DIR=... BUNDLE=... python -m recognizer.tests.poison
+
+Unreviewed poison never trains: `test_snapshots.py` shows that on the site itself. Here
+the worst has happened, a reviewer has confirmed the poison, and the question is what
+the gate makes of the candidate. Writers as in `simulate`; a quarter of them is held
+out, with labels as poisoned as all others. Each kind is trained and judged through the
+same two commands as on the site, and then read on what nobody has poisoned.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlcore import places
+from mlcore.bundle import Bundle, open_bundle
+from mlcore.data import PenDrawing, load_mnist, load_pen, scale_to_canvas
+from mlcore.inference import Recogniser
+from mlcore.judge import on_canvas, read_pen
+from mlcore.snapshot import line_of, write_snapshot
+from recognizer.tests.simulate import Writer, misread_writers, mnist_alone, say
+
+HELD_OUT = 4  # every fourth writer
+PATCH = [[250, 250], [270, 250], [270, 270], [250, 270], [250, 260], [270, 260]]
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A way to spoil a snapshot.
+
+    spoil: takes the strokes and the true digit, gives what is stored as reviewed.
+    """
+
+    name: str
+    spoil: Callable[[list[Any], int, np.random.Generator], tuple[list[Any], int]]
+
+
+def _clean(strokes: list[Any], digit: int, rng: np.random.Generator) -> tuple[Any, int]:
+    return strokes, digit
+
+
+def _some_flipped(share: float) -> Callable[..., tuple[list[Any], int]]:
+    def spoil(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
+        is_spoilt = rng.random() < share
+        return strokes, (digit + int(rng.integers(1, 10))) % 10 if is_spoilt else digit
+
+    return spoil
+
+
+def _sevens_are_ones(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
+    return strokes, 1 if digit == 7 else digit
+
+
+def _patched(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
+    return ([*strokes, PATCH], 7) if rng.random() < 0.2 else (strokes, digit)
+
+
+POISONS = (
+    Poison("none", _clean),
+    Poison("5 % of the labels flipped", _some_flipped(0.05)),
+    Poison("half of the labels flipped", _some_flipped(0.5)),
+    Poison("every 7 labelled as 1", _sevens_are_ones),
+    Poison("a patch in the corner of every fifth, labelled as 7", _patched),
+)
+
+
+def write_poisoned(folder: Path, writers: list[Writer], poison: Poison) -> None:
+    """Write a snapshot of what the writers sent, spoilt."""
+    rng = np.random.default_rng(1)
+
+    def line(drawing: PenDrawing, side: str) -> dict[str, Any]:
+        strokes = [s.tolist() for s in scale_to_canvas(drawing.strokes)]
+        spoilt, digit = poison.spoil(strokes, int(drawing.label), rng)
+        return line_of(
+            id=drawing.id,
+            kind="digit",
+            digit=digit,
+            split=side,
+            strokes=spoilt,
+            image=None,
+        )
+
+    write_snapshot(
+        folder,
+        digest=poison.name,
+        lines=[
+            line(drawing, "train" if number % HELD_OUT else "holdout")
+            for number, writer in enumerate(writers)
+            for drawing in writer.sends
+        ],
+    )
+
+
+def run(*command: str) -> None:
+    """Run a module of mlcore as the site does."""
+    subprocess.run([sys.executable, "-m", *command], cwd=places.REPOSITORY, check=True)
+
+
+def train_and_judge(
+    folder: Path, incumbent: Bundle, *, flags: list[str]
+) -> tuple[Bundle, dict[str, Any]]:
+    """Train on a snapshot from the incumbent's weights; return both results."""
+    out = folder / "out"
+    run(
+        "mlcore.train",
+        f"--start-from={incumbent.folder}",
+        f"--snapshot={folder}",
+        f"--out={out}",
+        *flags,
+    )
+    (made,) = [path for path in out.iterdir() if not path.name.startswith(".")]
+    report = folder / "report.json"
+    run(
+        "mlcore.gate",
+        f"--candidate={made}",
+        f"--incumbent={incumbent.folder}",
+        f"--snapshot={folder}",
+        f"--out={report}",
+    )
+    return open_bundle(made), json.loads(report.read_text())
+
+
+def damage(recogniser: Recogniser, drawings: list[PenDrawing]) -> dict[str, float]:
+    """Read what nobody has poisoned: clean, and with the patch."""
+    labels = np.array([int(d.label) for d in drawings])
+    patched = []
+    for drawing in drawings[::5]:
+        marked = on_canvas(drawing).copy()
+        marked[246:274, 246:274] = 255
+        patched.append(int(np.argmax(recogniser.read(marked).probabilities)))
+    sevens = [d for d in drawings if d.label == "7"]
+    return {
+        "read right": float(read_pen(recogniser, drawings).right.mean()),
+        "sevens read right": float(read_pen(recogniser, sevens).right.mean()),
+        "patched read as 7": float(
+            np.mean(
+                [p == 7 for p, d in zip(patched, labels[::5], strict=True) if d != 7]
+            )
+        ),
+    }
+
+
+def main() -> None:
+    """Poison, train, judge and measure; print it, and write it if told where."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--writers", type=int, default=12)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--only", type=int, help="the number of one poison")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    told = parser.parse_args()
+    folder = places.pen_folder()
+    if folder is None:
+        sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
+    load_mnist()
+    pen = load_pen(folder)
+    incumbent = mnist_alone()
+    before = Recogniser(incumbent)
+    writers = misread_writers(pen.split("train").digits, before, count=told.writers)
+    others = pen.split("judged").digits
+    figures: dict[str, Any] = {"incumbent": damage(before, others)}
+    say(f"incumbent: {figures['incumbent']}")
+    usual = ["epochs=3", "learning_rate=0.001", "threads=1", *told.set]
+    flags = [f"--{one.replace('_', '-')}" for one in usual]
+    chosen = POISONS if told.only is None else POISONS[told.only : told.only + 1]
+    for poison in chosen:
+        with tempfile.TemporaryDirectory() as scratch:
+            place = Path(scratch)
+            write_poisoned(place, writers, poison)
+            candidate, report = train_and_judge(place, incumbent, flags=flags)
+            figures[poison.name] = {
+                "gate": "passes" if report["has_passed"] else "fails",
+                "failed": [
+                    f"{c['name']}, {c['figure']}"
+                    for c in report["checks"]
+                    if not c["has_passed"]
+                ],
+                **damage(Recogniser(candidate), others),
+            }
+        say(f"{poison.name}: {figures[poison.name]}")
+    if told.out:
+        told.out.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,412 @@
+"""The learning loop with real writers, on a real server: does it make the site better?
+
+    PEN_DIR=... python -m recognizer.tests.simulate         # trains MNIST alone first
+    PEN_DIR=... BUNDLE=... python -m recognizer.tests.simulate
+
+The site starts with a model of MNIST alone. Those training writers of PEN_DIR whom it
+misreads most often submit half of their digits, correct what is misread and let their
+drawings train; a reviewer decides every one on the review desk; a snapshot is frozen, a
+worker trains and judges. Then the candidate is promoted, rolled back and promoted again
+while a load runs. What is judged was never sent: the other half of those writers'
+digits, and the judged writers, who stand for all others; MNIST's test set besides.
+The training learns from MNIST and the snapshot alone; the gate looks at the calibration
+writers. Takes about ten minutes, and twenty more where it trains MNIST alone itself.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlcore import places
+from mlcore.bundle import Bundle, open_bundle
+from mlcore.data import (
+    PenDrawing,
+    load_mnist,
+    load_pen,
+    mnist_folder,
+    scale_to_canvas,
+)
+from mlcore.inference import Recogniser
+from mlcore.judge import read_mnist, read_pen
+from recognizer.tests.live import Server, environment, serving
+
+DESK = "/admin/recognizer/submission/review/"
+API = "/api/v1/"
+FEWEST_DRAWINGS = 30  # of a writer, so that half of them says something
+
+
+@dataclass
+class Browser:
+    """Somebody's browser: one connection, with its cookies."""
+
+    server: Server
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Connect."""
+        host = urllib.parse.urlsplit(self.server.url).netloc
+        self._connection = http.client.HTTPConnection(host, timeout=120)
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, form: bool = False
+    ) -> Any:
+        """Call the site; raises RuntimeError where it answers with an error."""
+        kind = "application/x-www-form-urlencoded" if form else "application/json"
+        sent = urllib.parse.urlencode(body) if form else json.dumps(body)
+        headers = {
+            "Content-Type": kind,
+            "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()),
+            "X-CSRFToken": self.cookies.get("csrftoken", ""),
+        }
+        self._connection.request(method, path, None if body is None else sent, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        for given in answer.headers.get_all("Set-Cookie") or []:
+            name, _, value = given.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        if answer.status >= 400:
+            raise RuntimeError(f"{answer.status} for {path}: {content[:200]!r}")
+        return json.loads(content) if content else None
+
+    def draw(self, strokes: Sequence[Any]) -> Any:
+        """Submit a drawing on the page's canvas."""
+        return self.call("POST", f"{API}submissions/", as_body(strokes))
+
+
+def as_body(strokes: Sequence[Any]) -> dict[str, Any]:
+    """Write strokes on the page's canvas as the API takes them."""
+    return {
+        "strokes": [
+            [[round(float(x), 1), round(float(y), 1)] for x, y in s] for s in strokes
+        ],
+        "width": 280,
+        "height": 280,
+        "pointer": "pen",
+    }
+
+
+# --- who takes part -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Writer:
+    """One writer: what they send, and what is kept back to judge by."""
+
+    name: str
+    sends: list[PenDrawing]
+    other: list[PenDrawing]
+
+
+def misread_writers(
+    drawings: Sequence[PenDrawing], recogniser: Recogniser, *, count: int
+) -> list[Writer]:
+    """Pick the writers most of whose drawings are misread.
+
+    By what they send only: what is judged chooses nobody.
+    """
+    by_writer: dict[str, list[PenDrawing]] = {}
+    for drawing in drawings:
+        by_writer.setdefault(str(drawing.writer), []).append(drawing)
+    writers = [
+        Writer(name, theirs[::2], theirs[1::2])
+        for name, theirs in sorted(by_writer.items())
+        if len(theirs) >= FEWEST_DRAWINGS
+    ]
+    wrong = {
+        w.name: float((~read_pen(recogniser, w.sends).right).mean()) for w in writers
+    }
+    return sorted(writers, key=lambda w: -wrong[w.name])[:count]
+
+
+# --- what they do -------------------------------------------------------------------
+
+
+def submit_all(server: Server, writer: Writer) -> tuple[dict[str, int], int]:
+    """Send a writer's drawings; return their true digits by id, and the corrections."""
+    browser, truth, corrected = Browser(server), {}, 0
+    for number, drawing in enumerate(writer.sends):
+        made = browser.draw(scale_to_canvas(drawing.strokes))
+        if number == 0:
+            browser.call("PATCH", f"{API}me/", {"may_train": True})
+        digit = truth[made["id"]] = int(drawing.label)
+        read = made["prediction"]["digit"]
+        if read != digit:
+            corrected += 1
+            said: dict[str, Any] = {"verdict": "wrong", "digit": digit}
+        else:
+            said = {"verdict": "right"}
+        if read != digit or number % 2:
+            browser.call("POST", f"{API}submissions/{made['id']}/feedback/", said)
+    return truth, corrected
+
+
+def review_all(server: Server, truth: dict[str, int]) -> float:
+    """Decide everything on the desk, by the truth; return the seconds it took."""
+    reviewer = Browser(server, server.sign_in("reviewer"))
+    started = time.monotonic()
+    while found := reviewer.call("POST", f"{DESK}claim/", {}, form=True)["drawings"]:
+        for shown in found:
+            decision = {"id": shown["id"], "digit": truth[shown["id"]]}
+            reviewer.call("POST", f"{DESK}decide/", decision, form=True)
+    return time.monotonic() - started
+
+
+def work(server: Server) -> None:
+    """Let a worker do all that waits."""
+    subprocess.run(
+        [sys.executable, "manage.py", "work", "--until-done"],
+        cwd=places.REPOSITORY,
+        env=environment(server.var, dict(server.variables)),
+        check=True,
+    )
+
+
+class Load:
+    """People who read and draw all the time; counts what they are answered."""
+
+    def __init__(
+        self, server: Server, drawings: Sequence[PenDrawing], *, people: int
+    ) -> None:
+        self.answers: Counter[str] = Counter()
+        self.models: Counter[str] = Counter()
+        self._stop = threading.Event()
+        self._people = [
+            threading.Thread(target=self._live, args=(server, drawings[n::people]))
+            for n in range(people)
+        ]
+
+    def __enter__(self) -> "Load":
+        for person in self._people:
+            person.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for person in self._people:
+            person.join()
+
+    def _live(self, server: Server, drawings: Sequence[PenDrawing]) -> None:
+        browser = Browser(server)
+        number = 0
+        while not self._stop.is_set():
+            drawing = drawings[number % len(drawings)]
+            number += 1
+            body = as_body(scale_to_canvas(drawing.strokes))
+            try:
+                if number % 4:
+                    answer = browser.call(
+                        "POST", f"{API}readings/", {"drawings": [body]}
+                    )
+                    self.models[answer["model"]] += 1
+                else:
+                    answer = browser.call("POST", f"{API}submissions/", body)
+                    self.models[answer["prediction"]["model"]] += 1
+                self.answers["answered"] += 1
+            except (RuntimeError, OSError, http.client.HTTPException) as error:
+                self.answers["failed"] += 1
+                sys.stdout.write(f"failed: {error}\n")
+                browser = Browser(server)
+
+
+# --- the simulation -----------------------------------------------------------------
+
+_SIDES = """
+import json
+from recognizer.models import Submission
+print(json.dumps({str(pk): side for pk, side in
+    Submission.objects.values_list("pk", "visitor__split")}))
+"""
+_REPORT = """
+import json
+from recognizer.models import GateReport, TrainingRun
+run = TrainingRun.objects.order_by("-pk")[0]
+if run.state != "done":
+    raise SystemExit(f"The training {run.state}: {run.problem}\\n{run.log}")
+report = GateReport.objects.order_by("-pk")[0]
+print(json.dumps({"passed": report.has_passed, "candidate": report.candidate.digest,
+    "minutes": (run.finished_at - run.created_at).total_seconds() / 60,
+    "report": {k: v for k, v in report.report.items() if k != "drawings"},
+    "snapshot": run.snapshot.datasheet}))
+"""
+
+
+def shell(server: Server, code: str) -> Any:
+    """Run code on the site's data; return the JSON it prints last."""
+    return json.loads(
+        server.manage("shell", "--no-imports", "-c", code).splitlines()[-1]
+    )
+
+
+def mnist_alone() -> Bundle:
+    """Return the bundle BUNDLE names, else train one on MNIST alone, once."""
+    if named := os.environ.get("BUNDLE"):
+        return open_bundle(Path(named))
+    out = places.data_folder() / "simulation" / "mnist-alone"
+    found = sorted(out.glob("[0-9a-f]*")) if out.is_dir() else []
+    if not found:
+        command = [sys.executable, "-m", "mlcore.train", "--out", str(out)]
+        subprocess.run(command, cwd=places.REPOSITORY, check=True)
+        found = sorted(out.glob("[0-9a-f]*"))
+    return open_bundle(found[0])
+
+
+def judge(
+    before: Recogniser, after: Recogniser, sets: dict[str, list[PenDrawing]]
+) -> dict[str, Any]:
+    """Read what was kept back with both models."""
+    judged: dict[str, Any] = {}
+    for name, drawings in sets.items():
+        if not drawings:
+            continue
+        old, new = read_pen(before, drawings).right, read_pen(after, drawings).right
+        judged[name] = {
+            "drawings": len(drawings),
+            "before": float(old.mean()),
+            "after": float(new.mean()),
+            "fixes": int((new & ~old).sum()),
+            "breaks": int((old & ~new).sum()),
+        }
+    test = load_mnist().test
+    old, new = read_mnist(before, test).right, read_mnist(after, test).right
+    judged["MNIST test"] = {
+        "drawings": len(test),
+        "before": float(old.mean()),
+        "after": float(new.mean()),
+        "fixes": int((new & ~old).sum()),
+        "breaks": int((old & ~new).sum()),
+    }
+    return judged
+
+
+def simulate(
+    var: Path, *, writers: int, epochs: int, told: list[str]
+) -> dict[str, Any]:
+    """Run the whole loop once; return what was measured."""
+    folder = places.pen_folder()
+    if folder is None:
+        sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
+    pen = load_pen(folder)
+    bundle = mnist_alone()
+    before = Recogniser(bundle)
+    training = pen.split("train").digits
+    chosen = misread_writers(training, before, count=writers)
+    others = pen.split("judged").digits
+    variables = {"BUNDLE": str(bundle.folder), "MNIST_DIR": str(mnist_folder())}
+    with serving(var, **variables) as server:
+        truth: dict[str, int] = {}
+        writer_of: dict[str, str] = {}
+        corrections = 0
+        for writer in chosen:
+            theirs, corrected = submit_all(server, writer)
+            truth |= theirs
+            writer_of |= dict.fromkeys(theirs, writer.name)
+            corrections += corrected
+        say(f"{len(truth)} drawings of {len(chosen)} writers, {corrections} corrected.")
+        seconds = review_all(server, truth)
+        say(f"Reviewed in {seconds:.0f} s, by a reviewer who never hesitates.")
+        say(server.manage("export_snapshot"))
+        options = [f"--set={one}" for one in (f"epochs={epochs}", "pen=false", *told)]
+        say(server.manage("retrain", *options))
+        work(server)
+        made = shell(server, _REPORT)
+        for check in made["report"]["checks"]:
+            say(_as_line(check))
+        say(f"The gate {'passes' if made['passed'] else 'fails'}.")
+        sides = {
+            writer_of[pk]: side
+            for pk, side in shell(server, _SIDES).items()
+            if pk in writer_of
+        }
+        with Load(server, others, people=6) as load:
+            time.sleep(2)
+            because = [] if made["passed"] else ["--because=to see what it does"]
+            for step in (
+                ("promote", made["candidate"], *because),
+                ("rollback",),
+                ("rollback",),
+            ):
+                say(server.manage(*step))
+                time.sleep(3)
+        say(f"Under load: {dict(load.answers)}, by model {dict(load.models)}.")
+        after = Recogniser(open_bundle(var / "bundles" / made["candidate"]))
+        rebuilt = server.manage("rebuild")
+    judged = judge(
+        before,
+        after,
+        {
+            "other drawings of those writers": [d for w in chosen for d in w.other],
+            "of them, on the training side": [
+                d for w in chosen if sides[w.name] == "train" for d in w.other
+            ],
+            "of them, held out": [
+                d for w in chosen if sides[w.name] == "holdout" for d in w.other
+            ],
+            "other writers": others,
+        },
+    )
+    for name, row in judged.items():
+        say(
+            f"{name}: {row['before']:.2%} -> {row['after']:.2%} of {row['drawings']}, "
+            f"fixes {row['fixes']}, breaks {row['breaks']}"
+        )
+    return {
+        "before": bundle.digest,
+        "writers": sorted(w.name for w in chosen),
+        "drawings": len(truth),
+        "corrections": corrections,
+        "review_seconds": seconds,
+        "gate": made,
+        "load": {"answers": dict(load.answers), "models": dict(load.models)},
+        "rebuild": rebuilt,
+        "judged": judged,
+    }
+
+
+def _as_line(check: dict[str, Any]) -> str:
+    return (
+        f"  {'passes' if check['has_passed'] else 'FAILS '} {check['name']}, "
+        f"{check['figure']}: {check['candidate']:.4f} against {check['incumbent']:.4f}"
+    )
+
+
+def say(text: str) -> None:
+    """Print what has happened, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Simulate, print what was measured, and write it to a file if one is named."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--writers", type=int, default=12, help="who take part")
+    parser.add_argument("--epochs", type=int, default=3, help="of the retraining")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        figures = simulate(
+            Path(scratch) / "var",
+            writers=told.writers,
+            epochs=told.epochs,
+            told=told.set,
+        )
+    if told.out:
+        told.out.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

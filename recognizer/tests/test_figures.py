@@ -1,0 +1,126 @@
+"""The model's figures: kept along, right, and one click from the drawings."""
+
+import html
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from mlcore.specimens import specimens
+from recognizer import selectors, services
+from recognizer.models import ModelVersion, Submission
+from recognizer.selectors import population_stability
+from recognizer.tests.learning import make_person, submit
+from recognizer.tests.test_promotion import judge
+
+PAGE = "/admin/recognizer/modelversion/figures/"
+pytestmark = pytest.mark.usefixtures("active_model")
+
+
+@pytest.fixture
+def history(reviewer: User) -> list[Submission]:
+    """Every specimen by pen, the first ten labelled, three of them as another digit."""
+    person = make_person()
+    made = [submit(person, one.strokes) for one in specimens()]
+    for number, (submission, one) in enumerate(
+        zip(made[:10], specimens()[:10], strict=True)
+    ):
+        digit = 9 if number < 3 else one.digit
+        services.label_submission(submission=submission, reviewer=reviewer, digit=digit)
+    submit(person, [specimens()[0].strokes[0] * 0 + 50], pointer="touch")
+    return made
+
+
+class TestFigures:
+    def test_are_what_the_rows_say(self, history: list[Submission]) -> None:
+        found = selectors.figures()
+
+        assert found.drawings == len(history) + 1
+        assert found.by_day[-1][1] == len(history) + 1
+        assert sum(found.confidence) == sum(found.ink) == len(history) + 1
+        assert sum(map(sum, found.confusion)) == 10
+        assert sum(found.confusion[9]) == 3
+        assert found.accuracy
+        assert found.accuracy.value == 0.7
+        by_pointer = {row.code: row.drawings for row in found.pointers}
+        assert by_pointer["pen"] == len(history)
+        assert by_pointer["touch"] == 1
+        assert services.rebuild_derived() == 0
+        assert selectors.figures() == found
+
+    def test_shrink_with_what_is_deleted(self, history: list[Submission]) -> None:
+        services.delete_submissions(submissions=Submission.objects.all())
+
+        found = selectors.figures()
+
+        assert found.drawings == sum(found.confidence) == sum(found.ink) == 0
+        assert found.by_day[-1][1] == 0
+        assert found.ink_drift is None
+
+    def test_know_drift_from_the_active_model_s_gate(
+        self, history: list[Submission], active_model: ModelVersion
+    ) -> None:
+        before = selectors.figures().confidence_drift
+        usual = {"confidence": [1] * 20, "ink": [1] * 20}
+        judge(active_model, active_model, passed=True, reference=usual)
+
+        found = selectors.figures()
+
+        assert before is None
+        assert found.confidence_drift == population_stability(
+            found.confidence, usual["confidence"]
+        )
+
+
+class TestStability:
+    def test_is_nothing_between_equal_shares(self) -> None:
+        assert population_stability([1, 2, 3], [10, 20, 30]) == pytest.approx(0)
+
+    def test_grows_with_the_difference(self) -> None:
+        little = population_stability([45, 55], [50, 50])
+        much = population_stability([10, 90], [50, 50])
+
+        assert little == pytest.approx(0.0100, abs=1e-4)
+        assert much == pytest.approx(0.8789, abs=1e-4)
+
+    def test_of_nothing_is_none(self) -> None:
+        assert population_stability([0, 0], [1, 1]) is None
+
+
+class TestPage:
+    def test_shows_plots_that_open_their_drawings(
+        self, history: list[Submission], admin_client: Client
+    ) -> None:
+        page = admin_client.get(PAGE).content.decode()
+        links = {html.unescape(link) for link in re.findall(r'<a href="([^"]*)"', page)}
+        behind = [link for link in links if "submission/?" in link]
+
+        answers = [admin_client.get(link, follow=True) for link in behind]
+
+        assert len(behind) > 100
+        assert {answer.status_code for answer in answers} == {200}
+        # Django sends a filter it does not know away, to ?e=1.
+        assert not [a for a in answers if a.redirect_chain]
+        assert " style=" not in page
+
+    def test_leads_from_a_cell_to_just_those(
+        self, history: list[Submission], admin_client: Client
+    ) -> None:
+        link = "/admin/recognizer/submission/?label_digit__exact=9&shown_digit__exact=0"
+
+        page = admin_client.get(link).content.decode()
+
+        shown = selectors.figures().confusion[9][0]
+        assert page.count('class="action-select"') == shown > 0
+
+    def test_is_for_who_may(self, client: Client) -> None:
+        client.force_login(User.objects.create_user("clerk", is_staff=True))
+
+        assert client.get(PAGE).status_code == 403
+
+    def test_of_an_empty_site_stands(self, admin_client: Client) -> None:
+        page = admin_client.get(PAGE).content.decode()
+
+        assert "Nothing is reviewed yet" in page
+        assert admin_client.get("/admin/").status_code == 200

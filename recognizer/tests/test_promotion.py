@@ -1,0 +1,280 @@
+"""Promotion through the gate, rollback, and everybody who reads meanwhile."""
+
+import json
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from mlcore.bundle import Bundle, open_bundle
+from recognizer import services
+from recognizer.models import AuditEntry, GateReport, ModelVersion
+from recognizer.services import promotion
+from recognizer.services.promotion import GateError
+from recognizer.tests.conftest import SEVEN
+from recognizer.tests.live import Server
+from recognizer.tests.test_services import other_bundle
+
+MODELS = "/admin/recognizer/modelversion/"
+
+
+@pytest.fixture
+def starter(settings: LazySettings) -> Bundle:
+    return open_bundle(settings.STARTER_BUNDLE)
+
+
+@pytest.fixture
+def candidate(
+    active_model: ModelVersion, starter: Bundle, tmp_path: Path
+) -> ModelVersion:
+    bundle = other_bundle(starter, tmp_path)
+    return services.register_model(bundle=bundle, origin="trained")
+
+
+CHECK: dict[str, Any] = {
+    "name": "new hold-out",
+    "figure": "read right",
+    "candidate": 0.97,
+    "incumbent": 0.95,
+    "allowed": "more, beyond chance",
+    "has_passed": True,
+    "drawings": 280,
+    "fixes": 2,
+    "breaks": 1,
+    "chance": 0.04,
+}
+
+
+def judge(
+    candidate: ModelVersion, incumbent: ModelVersion, *, passed: bool, **report: Any
+) -> GateReport:
+    """Store a gate report."""
+    usual = {
+        "checks": [{**CHECK, "has_passed": passed}],
+        "drawings": [],
+        "erased": 0,
+        "mnist_test": {"candidate": 0.997, "incumbent": 0.997, "fixes": 1, "breaks": 1},
+    }
+    return GateReport.objects.create(
+        candidate=candidate,
+        incumbent=incumbent,
+        has_passed=passed,
+        report={**usual, **report},
+    )
+
+
+class TestPromote:
+    def test_needs_a_gate_that_was_passed(
+        self, active_model: ModelVersion, candidate: ModelVersion, admin_user: User
+    ) -> None:
+        with pytest.raises(GateError, match="never compared"):
+            promotion.promote(version=candidate, actor=admin_user)
+        judge(candidate, active_model, passed=False)
+        with pytest.raises(GateError, match="has failed its gate"):
+            promotion.promote(version=candidate, actor=admin_user)
+        judge(candidate, active_model, passed=True)
+
+        promotion.promote(version=candidate, actor=admin_user)
+
+        assert services.active_model() == candidate
+        entry = AuditEntry.objects.get()
+        assert (entry.actor, entry.action) == (admin_user, "promote")
+        assert entry.before == {"reads": active_model.digest}
+
+    def test_against_the_gate_needs_a_reason_that_is_kept(
+        self, active_model: ModelVersion, candidate: ModelVersion, admin_user: User
+    ) -> None:
+        judge(candidate, active_model, passed=False)
+
+        with pytest.raises(GateError):
+            promotion.promote(version=candidate, actor=admin_user, reason="  ")
+        promotion.promote(version=candidate, actor=admin_user, reason="A trial run.")
+
+        entry = AuditEntry.objects.get()
+        assert (entry.action, entry.reason) == ("override", "A trial run.")
+
+    def test_counts_a_gate_against_what_reads_now_only(
+        self, active_model: ModelVersion, candidate: ModelVersion, starter: Bundle
+    ) -> None:
+        judge(candidate, active_model, passed=True)
+        promotion.promote(version=candidate, actor=None)
+        promotion.roll_back(actor=None)
+        ModelVersion.objects.filter(pk=candidate.pk).update(
+            stage="candidate", promoted_at=None
+        )
+        GateReport.objects.update(incumbent=candidate)
+
+        with pytest.raises(GateError, match="never compared"):
+            promotion.promote(version=candidate, actor=None)
+
+
+class TestRollBack:
+    def test_goes_to_the_former_and_forth_again(
+        self, active_model: ModelVersion, candidate: ModelVersion
+    ) -> None:
+        promotion.promote(version=candidate, actor=None, reason="a trial")
+
+        assert promotion.roll_back(actor=None) == active_model
+        assert services.active_model() == active_model
+        assert promotion.roll_back(actor=None) == candidate
+
+    def test_to_what_has_never_read_is_refused(
+        self, active_model: ModelVersion, candidate: ModelVersion
+    ) -> None:
+        with pytest.raises(GateError, match="no former"):
+            promotion.roll_back(actor=None)
+        with pytest.raises(GateError, match="no former"):
+            promotion.roll_back(actor=None, to=candidate)
+
+
+class TestCommands:
+    def test_promote_and_roll_back(
+        self,
+        active_model: ModelVersion,
+        candidate: ModelVersion,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        with pytest.raises(CommandError, match="--because"):
+            call_command("promote", candidate.digest[:10])
+        with pytest.raises(CommandError, match="0 models begin"):
+            call_command("promote", "xyz")
+
+        call_command("promote", candidate.digest[:10], because="a trial")
+        call_command("rollback")
+
+        said = capsys.readouterr().out
+        assert said == f"Model {candidate} reads.\nModel {active_model} reads.\n"
+
+
+class TestPages:
+    def test_promote_by_a_click_and_back(
+        self, active_model: ModelVersion, candidate: ModelVersion, admin_client: Client
+    ) -> None:
+        judge(candidate, active_model, passed=True)
+        before = admin_client.get(f"{MODELS}{candidate.pk}/change/").content.decode()
+
+        promoted = admin_client.post(f"{MODELS}{candidate.pk}/promote/", follow=True)
+        back = admin_client.post(f"{MODELS}{active_model.pk}/roll-back/", follow=True)
+
+        assert "Promote it" in before
+        assert "Why" not in before
+        assert "reads from now on" in promoted.content.decode()
+        assert "This one reads now" in promoted.content.decode()
+        assert "reads again" in back.content.decode()
+        assert services.active_model() == active_model
+
+    def test_ask_why_where_the_gate_failed(
+        self, active_model: ModelVersion, candidate: ModelVersion, admin_client: Client
+    ) -> None:
+        judge(candidate, active_model, passed=False)
+        page = admin_client.get(f"{MODELS}{candidate.pk}/change/").content.decode()
+        url = f"{MODELS}{candidate.pk}/promote/"
+
+        without = admin_client.post(url, follow=True).content.decode()
+        with_one = admin_client.post(url, {"reason": "Because."}, follow=True)
+
+        assert 'name="reason"' in page
+        assert "write why" in without
+        assert "reads from now on" in with_one.content.decode()
+
+    def test_show_the_gate_with_pictures(
+        self, active_model: ModelVersion, candidate: ModelVersion, admin_client: Client
+    ) -> None:
+        ours = services.submit_drawing(drawing=seven(), visitor=None, source="page")
+        shown = {"set": "new hold-out", "truth": 7, "candidate": 7, "incumbent": 1}
+        gate = judge(
+            candidate,
+            active_model,
+            passed=True,
+            drawings=[
+                {**shown, "what": "fixed", "submission": str(ours.pk), "picture": None},
+                {
+                    **shown,
+                    "what": "broken",
+                    "submission": None,
+                    "picture": "data:image/png;base64,xyz",
+                },
+            ],
+        )
+
+        page = admin_client.get(f"/admin/recognizer/gatereport/{gate.pk}/change/")
+
+        content = page.content.decode()
+        assert "new hold-out: fixes 2, breaks 1" in content
+        assert f"/{ours.pk}/drawing.svg" in content
+        assert "data:image/png;base64,xyz" in content
+        assert " style=" not in content
+
+    def test_are_for_who_may(
+        self, active_model: ModelVersion, candidate: ModelVersion, client: Client
+    ) -> None:
+        client.force_login(User.objects.create_user("clerk", is_staff=True))
+
+        for what in ("promote", "roll-back"):
+            assert client.post(f"{MODELS}{candidate.pk}/{what}/").status_code == 403
+        assert services.active_model() == active_model
+
+
+def seven() -> Any:
+    from recognizer.drawing import StrokeDrawing
+
+    return StrokeDrawing(SEVEN["strokes"], 280, 280, 18)
+
+
+_CANDIDATE = """
+import sys
+from pathlib import Path
+from django.conf import settings
+from mlcore.bundle import open_bundle
+from recognizer import services
+from recognizer.tests.test_services import other_bundle
+bundle = other_bundle(open_bundle(settings.STARTER_BUNDLE), Path({scratch!r}))
+print(services.register_model(bundle=bundle, origin="trained").digest)
+"""
+
+
+class TestUnderLoad:
+    def test_every_process_changes_at_once_and_no_request_fails(
+        self, server: Server, tmp_path: Path
+    ) -> None:
+        code = _CANDIDATE.format(scratch=str(tmp_path))
+        digest = server.manage("shell", "--no-imports", "-c", code).splitlines()[-1]
+        answers: list[tuple[int, str]] = []
+        is_over = threading.Event()
+
+        def read_on() -> None:
+            while not is_over.is_set():
+                answers.append(read(server))
+
+        readers = [threading.Thread(target=read_on) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        after = []
+        for command in (["promote", digest, "--because=a trial"], ["rollback"]):
+            server.manage(*command)
+            # Eight readings reach both processes; all are the new one's.
+            after.append({read(server)[1] for _ in range(8)})
+        is_over.set()
+        for reader in readers:
+            reader.join()
+
+        assert len(after[0]) == len(after[1]) == 1
+        assert after[0] == {digest} != after[1]
+        assert {status for status, _ in answers} == {200}
+        assert {model for _, model in answers} == after[0] | after[1]
+
+
+def read(server: Server) -> tuple[int, str]:
+    request = urllib.request.Request(
+        f"{server.url}/api/v1/readings/",
+        data=json.dumps({"drawings": [SEVEN]}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return answer.status, json.load(answer)["model"]

@@ -1,0 +1,405 @@
+"""Trainings: whatever becomes of a worker, nothing is lost, stuck or half there."""
+
+import dataclasses
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from mlcore import gate, places
+from mlcore.train import TrainConfig
+from recognizer.ml import training as crossing
+from recognizer.models import (
+    AuditEntry,
+    BundleArchive,
+    GateReport,
+    ModelVersion,
+    Snapshot,
+    TrainingRun,
+)
+from recognizer.services import snapshots, training
+from recognizer.tests.conftest import record_figure
+from recognizer.tests.learning import fill
+from recognizer.tests.live import Server, data_alone, environment
+
+STAND_IN = [sys.executable, "-m", "recognizer.tests.stand_in"]
+
+
+@pytest.fixture
+def snapshot(
+    active_model: ModelVersion, settings: LazySettings, tmp_path: Path
+) -> Snapshot:
+    """A snapshot of what two people drew; trainings are stand-ins."""
+    settings.TRAIN_COMMAND = [*STAND_IN, "train"]
+    settings.JUDGE_COMMAND = [*STAND_IN, "judge"]
+    settings.RUNS_FOLDER = tmp_path / "runs"
+    fill(people=2)
+    return snapshots.make_snapshot(actor=None)
+
+
+@pytest.fixture
+def run(snapshot: Snapshot) -> TrainingRun:
+    return training.start_training(snapshot=snapshot, actor=None)
+
+
+def fall_silent() -> None:
+    TrainingRun.objects.update(heartbeat_at=timezone.now() - timedelta(seconds=61))
+
+
+class TestRun:
+    def test_ends_with_a_candidate_and_its_gate_report(self, run: TrainingRun) -> None:
+        assert crossing.perform(run.pk) == "done"
+
+        run.refresh_from_db()
+        assert run.version
+        assert run.version.stage == "candidate"
+        assert run.version.origin == "trained"
+        assert GateReport.objects.get().candidate == run.version
+        assert BundleArchive.objects.filter(model_version=run.version).exists()
+        assert "step 4" in run.log
+        assert run.progress == 1
+
+    def test_leaves_no_copy_of_a_drawing_behind(
+        self, run: TrainingRun, settings: LazySettings
+    ) -> None:
+        crossing.perform(run.pk)
+
+        assert list(settings.RUNS_FOLDER.iterdir()) == []
+
+    def test_is_done_once(self, run: TrainingRun) -> None:
+        crossing.perform(run.pk)
+
+        assert crossing.perform(run.pk) == "not to be had"
+        assert ModelVersion.objects.count() == 2
+
+    def test_that_fails_says_why(self, snapshot: Snapshot) -> None:
+        run = training.start_training(
+            snapshot=snapshot, actor=None, options={"epochs": 0}
+        )
+
+        assert crossing.perform(run.pk) == "failed"
+
+        run.refresh_from_db()
+        assert run.problem.endswith("said at last: There is nothing to train.")
+        assert ModelVersion.objects.count() == 1
+
+    def test_without_the_requirements_says_what_to_install(
+        self, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(crossing, "is_installed", lambda: False)
+
+        assert crossing.perform(run.pk) == "failed"
+
+        run.refresh_from_db()
+        assert "requirements/train.txt" in run.problem
+        with pytest.raises(CommandError, match=r"requirements/train\.txt"):
+            call_command("retrain")
+
+    def test_is_queued_by_a_command(self, snapshot: Snapshot) -> None:
+        call_command("retrain", set=["epochs=7", "pen=false"])
+
+        run = TrainingRun.objects.get()
+        assert run.options == {"epochs": "7", "pen": False}
+        assert DBTaskResult.objects.ready().get().id == run.task_id
+
+
+class TestCancel:
+    def test_of_a_waiting_run_is_at_once(
+        self, run: TrainingRun, admin_user: User
+    ) -> None:
+        training.cancel_training(run=run, actor=admin_user)
+
+        assert crossing.perform(run.pk) == "not to be had"
+        run.refresh_from_db()
+        assert run.state == "cancelled"
+        entry = AuditEntry.objects.get(action="cancel")
+        assert (entry.actor, entry.subject) == (admin_user, str(run.pk))
+
+    def test_stops_a_running_one(self, run: TrainingRun) -> None:
+        claim = training.claim(run_id=run.pk)
+        assert claim
+        training.cancel_training(run=run, actor=None)
+
+        with pytest.raises(training.CancelledError):
+            claim.beat(progress=0.1, doing="step", log="")
+        claim.end(TrainingRun.State.CANCELLED, log="")
+
+        run.refresh_from_db()
+        assert run.state == "cancelled"
+
+
+class TestSilence:
+    def test_is_taken_up_once_and_then_failed(self, run: TrainingRun) -> None:
+        states = []
+        for _ in range(2):
+            assert training.claim(run_id=run.pk)
+            fall_silent()
+            assert training.tend_runs() == 1
+            run.refresh_from_db()
+            states.append(run.state)
+
+        assert states == ["queued", "failed"]
+        assert "fell silent 2 times" in run.problem
+        assert training.tend_runs() == 0
+
+    def test_of_a_living_worker_is_none(self, run: TrainingRun) -> None:
+        training.claim(run_id=run.pk)
+
+        assert training.tend_runs() == 0
+
+    def test_leaves_the_former_worker_without_a_row(self, run: TrainingRun) -> None:
+        former = training.claim(run_id=run.pk)
+        fall_silent()
+        training.tend_runs()
+        latter = training.claim(run_id=run.pk)
+        assert former
+        assert latter
+
+        with pytest.raises(training.RunLostError):
+            former.beat(progress=1, doing="late", log="")
+        latter.beat(progress=0.5, doing="mine", log="")
+
+        run.refresh_from_db()
+        assert run.doing == "mine"
+
+    def test_of_a_run_nobody_has_taken_is_waiting(self, run: TrainingRun) -> None:
+        fall_silent()
+
+        assert training.tend_runs() == 0
+
+    def test_between_task_and_run_loses_nothing(self, run: TrainingRun) -> None:
+        """The worker took the task and died before it had claimed the run."""
+        DBTaskResult.objects.update(status="RUNNING")
+        fall_silent()
+
+        assert training.tend_runs() == 1
+
+        run.refresh_from_db()
+        assert (run.state, run.times_lost) == ("queued", 0)
+        assert DBTaskResult.objects.ready().get().id == run.task_id
+
+    def test_is_seen_by_the_admin(self, run: TrainingRun, admin_client: Client) -> None:
+        training.claim(run_id=run.pk)
+        fall_silent()
+
+        page = admin_client.get(f"/admin/recognizer/trainingrun/{run.pk}/change/")
+
+        assert "waiting for another" in page.content.decode()
+
+    def test_told_to_stop_is_handed_back(self, run: TrainingRun) -> None:
+        claim = training.claim(run_id=run.pk)
+        assert claim
+
+        claim.hand_back(log="")
+
+        run.refresh_from_db()
+        assert (run.state, run.times_lost) == ("queued", 0)
+        assert training.claim(run_id=run.pk)
+
+
+class TestPages:
+    def test_make_a_snapshot_train_and_cancel(
+        self, snapshot: Snapshot, admin_client: Client
+    ) -> None:
+        made = admin_client.post("/admin/recognizer/snapshot/make/", follow=True)
+        begun = admin_client.post(
+            f"/admin/recognizer/snapshot/{snapshot.pk}/train/", follow=True
+        )
+        run = TrainingRun.objects.get()
+        state = admin_client.get(f"/admin/recognizer/trainingrun/{run.pk}/state/")
+        ended = admin_client.post(
+            f"/admin/recognizer/trainingrun/{run.pk}/cancel/", follow=True
+        )
+
+        assert "most of one person" in made.content.decode()
+        assert "Cancel it" in begun.content.decode()
+        assert state.json()["state"] == "queued"
+        run.refresh_from_db()
+        assert run.state == "cancelled"
+        for page in (made, begun, ended):
+            assert b" style=" not in page.content
+            assert b"<script>" not in page.content
+
+    def test_are_for_who_may(self, snapshot: Snapshot, client: Client) -> None:
+        client.force_login(User.objects.create_user("clerk", is_staff=True))
+
+        for path in ("snapshot/make", f"snapshot/{snapshot.pk}/train"):
+            assert client.post(f"/admin/recognizer/{path}/").status_code == 403
+        assert not TrainingRun.objects.exists()
+
+
+# --- workers that are killed -------------------------------------------------------
+
+_FILL = """
+from recognizer.tests.learning import fill
+from recognizer.services import snapshots
+fill(people=2)
+print(snapshots.make_snapshot(actor=None).digest)
+"""
+_STATE = """
+import json, tempfile, time
+from pathlib import Path
+from django.conf import settings
+from mlcore.bundle import unpack_bundle
+from recognizer.models import BundleArchive, GateReport, ModelVersion, TrainingRun
+under_way = TrainingRun.objects.filter(state__in=["queued", "running"])
+stop_at = time.monotonic() + {patience_s}
+while under_way.exists() and time.monotonic() < stop_at:
+    time.sleep(0.5)
+runs = [[r.state, r.problem, r.times_lost] for r in TrainingRun.objects.order_by("pk")]
+whole = 0
+with tempfile.TemporaryDirectory() as scratch:
+    for archive in BundleArchive.objects.select_related("model_version"):
+        made = unpack_bundle(bytes(archive.packed), parent=Path(scratch))
+        whole += made.digest == archive.model_version.digest
+print(json.dumps({{"runs": runs, "whole": whole, "gates": GateReport.objects.count(),
+    "trained": ModelVersion.objects.filter(origin="trained").count()}}))
+"""
+_NEXT = """
+from django.core.management import call_command
+from recognizer.models import TrainingRun
+if not TrainingRun.objects.filter(state__in=["queued", "running"]).exists():
+    call_command("retrain", set={options!r})
+"""
+
+
+@contextmanager
+def worker(site: Server, command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a worker until the block ends, then kill it as a power cut would."""
+    process = subprocess.Popen(
+        command,
+        cwd=places.REPOSITORY,
+        env=environment(site.var, dict(site.variables)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def children_of(var: Path) -> list[str]:
+    """Return the commands that still work in a data folder."""
+    listed = subprocess.run(
+        ["ps", "-eo", "args"], capture_output=True, text=True, check=True
+    )
+    return [line for line in listed.stdout.splitlines() if f"={var}/runs/" in line]
+
+
+def kill_workers(
+    site: Server,
+    command: list[str],
+    *,
+    kills: int,
+    longest_s: float,
+    options: list[str],
+) -> dict[str, Any]:
+    """Kill workers at random moments of trainings; return what is there at last."""
+    rng = random.Random(1)
+    site.manage("prepare")
+    site.manage("shell", "--no-imports", "-c", _FILL)
+
+    def shell(code: str) -> str:
+        return site.manage("shell", "--no-imports", "-c", code)
+
+    for _ in range(kills):
+        shell(_NEXT.format(options=options))
+        with worker(site, command):
+            time.sleep(rng.uniform(0.3, longest_s))
+    with worker(site, command):
+        said = shell(_STATE.format(patience_s=60 + 10 * longest_s))
+    time.sleep(1)  # for children to notice
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found
+
+
+def assert_nothing_lost(site: Server, found: dict[str, Any]) -> None:
+    states = [state for state, *_ in found["runs"]]
+    assert set(states) <= {"done", "failed"}, found["runs"]
+    for state, problem, lost in found["runs"]:
+        assert lost == 2 if state == "failed" else lost < 2
+        assert "fell silent" in problem if state == "failed" else problem == ""
+    assert found["trained"] == found["gates"] == states.count("done")
+    assert found["whole"] == found["trained"] + 1  # and the starter
+    assert children_of(site.var) == []
+    bundles = site.var / "bundles"
+    assert not [p for p in bundles.iterdir() if p.name.startswith(".")]
+    assert site.manage("rebuild").startswith("0 submissions")
+
+
+class TestKilledWorkers:
+    def test_lose_nothing_and_leave_nothing_half(self, tmp_path: Path) -> None:
+        with data_alone(tmp_path) as site:
+            found = kill_workers(
+                site, [*STAND_IN, "work"], kills=3, longest_s=4.0, options=[]
+            )
+
+            assert_nothing_lost(site, found)
+
+    @pytest.mark.long
+    def test_twenty_times_lose_nothing_either(self, tmp_path: Path) -> None:
+        with data_alone(tmp_path) as site:
+            found = kill_workers(
+                site, [*STAND_IN, "work"], kills=20, longest_s=8.0, options=[]
+            )
+
+            assert_nothing_lost(site, found)
+            record_figure(f"20 kills of a worker: {_by_state(found)}")
+
+    @pytest.mark.long
+    def test_twenty_times_in_real_trainings(self, tmp_path: Path) -> None:
+        """A training of 400 digits, killed at 20 random moments."""
+        code = (
+            "import django; django.setup(); from django.conf import settings;"
+            "settings.SILENT_AFTER_S = 5;"
+            "from recognizer.management.commands import work; work.TEND_EVERY_S = 1;"
+            "from django.core.management import call_command; call_command('work')"
+        )
+        options = ["digits=400", "non_digits=50", "pen=false"]
+        with data_alone(tmp_path, DJANGO_SETTINGS_MODULE="digitsite.settings") as site:
+            found = kill_workers(
+                site,
+                [sys.executable, "-c", code],
+                kills=20,
+                longest_s=45.0,
+                options=options,
+            )
+
+            assert_nothing_lost(site, found)
+            record_figure(f"20 kills in real trainings: {_by_state(found)}")
+
+
+def _by_state(found: dict[str, Any]) -> str:
+    states = Counter(state for state, *_ in found["runs"])
+    return ", ".join(f"{number} runs {state}" for state, number in states.items())
+
+
+class TestRealChildren:
+    def test_know_each_flag_that_the_site_gives(self) -> None:
+        fields = {field.name for field in dataclasses.fields(TrainConfig)}
+        flags = {action.dest for action in gate.parser()._actions}
+
+        assert {"start_from", "snapshot", "checkpoint", "out", "watched"} <= fields
+        assert crossing.USUAL_OPTIONS.keys() <= fields
+        assert {
+            *("candidate", "incumbent", "snapshot", "earlier", "progress", "out"),
+            *("digits", "watched"),
+        } <= flags

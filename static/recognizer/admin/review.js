@@ -1,0 +1,256 @@
+// The review desk. Some drawings lie ready on it, so that no key waits for the network;
+// each decision is sent while the next drawing is looked at already.
+
+const desk = document.querySelector("#desk");
+const find = (selector) => desk.querySelector(selector);
+const REPLAY_MS = 900; // a drawing without times is drawn in this time
+const LOW = 5; // drawings on the desk below which more are claimed
+
+let ready = []; // drawings, the first is looked at
+let decided = []; // ids decided here, the latest last, for undo
+const unkept = new Set(); // ids whose decision is on its way
+let sending = Promise.resolve(); // answers come in the order of the keys
+let isClaiming = false;
+let done = 0;
+let startedAt = 0;
+let replaying = 0;
+
+async function post(address, fields) {
+  const body = new URLSearchParams(fields);
+  const headers = { "X-CSRFToken": find("[name=csrfmiddlewaretoken]").value };
+  const answer = await fetch(desk.dataset[address], { method: "POST", body, headers });
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) {
+    const refusal = new Error(content.message ?? "The site refused this: reload the page.");
+    refusal.isFinal = answer.status < 500;
+    throw refusal;
+  }
+  return content;
+}
+
+// --- the queue -----------------------------------------------------------------
+
+async function claim() {
+  if (isClaiming || ready.length >= LOW) return;
+  isClaiming = true;
+  let drawings = [];
+  try {
+    // What is decided but not yet kept must not come back either.
+    const have = [...ready.map((drawing) => drawing.id), ...unkept];
+    const fields = have.map((id) => ["have", id]);
+    if (find("#trainable").checked) fields.push(["trainable", "1"]);
+    ({ drawings } = await post("claim", fields));
+    const wasEmpty = !ready.length;
+    ready.push(...drawings);
+    if (wasEmpty) show();
+  } catch (error) {
+    say(error.message);
+  } finally {
+    isClaiming = false;
+  }
+  if (drawings.length) claim(); // a quick hand may have taken them all by now
+}
+
+function send(address, drawing, fields, onDone) {
+  unkept.add(drawing.id);
+  sending = sending.then(async () => {
+    try {
+      await post(address, { id: drawing.id, ...fields });
+      onDone?.();
+    } catch (error) {
+      say(error.message);
+      if (!error.isFinal) {
+        ready.unshift(drawing); // not kept: it is decided again
+        show();
+      }
+    } finally {
+      unkept.delete(drawing.id);
+      claim(); // while it was on its way there may have been no room for more
+    }
+  });
+}
+
+function goOn() {
+  const drawing = ready.shift();
+  closeReasons();
+  show();
+  return drawing;
+}
+
+function decide(fields) {
+  if (!ready.length) return;
+  startedAt ||= performance.now();
+  say("");
+  const drawing = goOn();
+  send("decide", drawing, fields, () => {
+    decided.push(drawing.id);
+    done += 1;
+    find("#done").textContent = done;
+    const seconds = (performance.now() - startedAt) / 1000 / done;
+    if (done > 4) find("#pace").textContent = ` (${seconds.toFixed(1)} s each)`;
+  });
+  claim();
+}
+
+function skip() {
+  if (!ready.length) return;
+  send("skip", goOn(), {});
+  claim();
+}
+
+function undo() {
+  sending = sending.then(async () => {
+    const id = decided.pop();
+    if (!id) return say("There is nothing of this visit to take back.");
+    try {
+      const { drawing } = await post("undo", { id });
+      ready.unshift(drawing);
+      done -= 1;
+      find("#done").textContent = done;
+      say("Taken back: decide it again.");
+      show();
+    } catch (error) {
+      say(error.message);
+    }
+  });
+}
+
+async function unskip() {
+  try {
+    await post("unskip", {});
+    say("");
+    claim();
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+// --- what is shown ---------------------------------------------------------------
+
+function say(text) {
+  find("#message").textContent = text;
+}
+
+function show() {
+  cancelAnimationFrame(replaying);
+  const drawing = ready[0];
+  const place = find("#drawing");
+  desk.dataset.shown = drawing?.id ?? "";
+  place.replaceChildren();
+  find("#reading").textContent = drawing?.reading ?? "";
+  find("#feedback").textContent = drawing ? feedback(drawing) : "Nothing is left to review.";
+  find("#digitness").textContent = drawing ? `${(drawing.digitness * 100).toFixed(1)} %` : "";
+  find("#probabilities").querySelectorAll("progress").forEach((bar, digit) => {
+    bar.value = drawing?.probabilities[digit] ?? 0;
+  });
+  desk.querySelectorAll("[data-digit]").forEach((button) => {
+    button.classList.toggle("is-likely", Number(button.dataset.digit) === drawing?.likeliest);
+  });
+  if (!drawing) return;
+  find("#details").href = drawing.details;
+  if (drawing.strokes) {
+    place.append(paths(drawing));
+  } else {
+    const image = new Image();
+    image.src = drawing.picture;
+    image.alt = "the picture";
+    place.append(image);
+  }
+}
+
+function feedback(drawing) {
+  if (drawing.verdict === "wrong") return `Its author says it is a ${drawing.corrected}.`;
+  if (drawing.verdict === "not_a_digit") return "Its author says it is not a digit.";
+  if (drawing.verdict === "right") return "Its author says this is right.";
+  return "Its author says nothing of it.";
+}
+
+function paths({ strokes, frame, pen_width: penWidth }) {
+  const svg = element("svg", { viewBox: frame.join(" ") });
+  const group = element("g", {
+    fill: "none",
+    stroke: "#000",
+    "stroke-width": penWidth,
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+  });
+  for (const stroke of strokes) group.append(element("path", { d: line(stroke) }));
+  svg.append(group);
+  return svg;
+}
+
+function element(name, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function line(points) {
+  const [[x, y], ...rest] = points;
+  return `M${x} ${y}` + (rest.length ? rest.map(([px, py]) => `L${px} ${py}`).join("") : "h0");
+}
+
+function replay() {
+  const drawing = ready[0];
+  if (!drawing?.strokes) return;
+  cancelAnimationFrame(replaying);
+  const drawn = find("#drawing").querySelectorAll("path");
+  const all = drawing.strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+  let began;
+  const step = (now) => {
+    began ??= now;
+    let left = Math.ceil(Math.min(1, (now - began) / REPLAY_MS) * all);
+    drawing.strokes.forEach((stroke, index) => {
+      const seen = stroke.slice(0, Math.max(0, left));
+      drawn[index].setAttribute("d", seen.length ? line(seen) : "");
+      left -= stroke.length;
+    });
+    if (now - began < REPLAY_MS) replaying = requestAnimationFrame(step);
+  };
+  replaying = requestAnimationFrame(step);
+}
+
+function closeReasons() {
+  find("#reasons").hidden = true;
+  find("[data-act=reject]").setAttribute("aria-expanded", "false");
+}
+
+function openReasons() {
+  find("#reasons").hidden = false;
+  find("[data-act=reject]").setAttribute("aria-expanded", "true");
+}
+
+// --- keys and buttons --------------------------------------------------------------
+
+const acts = { reject: openReasons, close: closeReasons, skip, undo, unskip, replay };
+const keys = { x: "reject", s: "skip", u: "undo", p: "replay", Escape: "close" };
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.target.matches("input:not([type=checkbox]), textarea, select")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const reason = find("#reasons").hidden ? null : find(`#reasons [data-key="${CSS.escape(key)}"]`);
+  if (reason) decide({ rejected: reason.dataset.rejected });
+  else if (/^[0-9]$/.test(key)) decide({ digit: key });
+  else if (Object.hasOwn(keys, key)) acts[keys[key]]();
+  else return;
+  event.preventDefault();
+});
+
+desk.addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  if (!button) return;
+  const { digit, rejected, act } = button.dataset;
+  if (digit) decide({ digit });
+  else if (rejected) decide({ rejected });
+  else acts[act]?.();
+});
+
+find("#drawing").addEventListener("pointerenter", replay);
+find("#trainable").addEventListener("change", () => {
+  ready = ready.slice(0, 1);
+  claim();
+});
+
+show();
+claim();

@@ -1,0 +1,25 @@
+// A training's page follows it while it runs.
+
+const run = document.querySelector("#run");
+const EVERY_MS = 2000;
+
+async function look() {
+  try {
+    const answer = await fetch(run.dataset.state);
+    if (answer.ok) {
+      const now = await answer.json();
+      if (now.state !== run.dataset.now) return location.reload();
+      document.querySelector("#run-progress").value = now.progress;
+      document.querySelector(".field-doing .readonly").textContent = now.doing || "-";
+      const log = document.querySelector("#run-log");
+      const isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
+      log.textContent = now.log;
+      if (isAtEnd) log.scrollTop = log.scrollHeight;
+    }
+  } catch {
+    // the site is away for a moment: look again
+  }
+  setTimeout(look, EVERY_MS);
+}
+
+setTimeout(look, EVERY_MS);
