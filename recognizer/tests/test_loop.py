@@ -31,8 +31,8 @@ OPTIONS: dict[str, Any] = {
     "digits": 60,
     "non_digits": 30,
     "batch_size": 32,
-    "epochs": 4,
-    "learning_rate": 0.003,
+    "epochs": 6,
+    "learning_rate": 0.006,
     "ema_momentum": 0.8,  # the usual mean is over more steps than these few
     "pen": False,
 }
