@@ -16,7 +16,6 @@ from mlcore.bundle import (
     write_bundle,
 )
 from mlcore.calibrate import Calibration
-from mlcore.specimens import Specimen
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
 from mlcore.train import keras_weights, served_weights
 from recognizer import services
@@ -70,15 +69,20 @@ def confuse(starter: Bundle, parent: Path) -> Bundle:
     )
 
 
-def share_right(version: ModelVersion, drawn: list[Specimen]) -> float:
+def share_right(version: ModelVersion, drawn: list[Any]) -> float:
     """Read specimens by a version."""
     recogniser = engine.recogniser_for(version)
-    right = 0
-    for one in drawn:
-        reading = engine.read(as_drawing(one.strokes), recogniser=recogniser)
-        likeliest = max(range(10), key=reading.probabilities.__getitem__)
-        right += likeliest == one.digit
-    return right / len(drawn)
+    right = [
+        max(
+            range(10),
+            key=engine.read(
+                as_drawing(one.strokes), recogniser=recogniser
+            ).probabilities.__getitem__,
+        )
+        == one.digit
+        for one in drawn
+    ]
+    return float(sum(right) / len(right))
 
 
 @pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
