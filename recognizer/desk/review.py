@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -57,7 +58,7 @@ KEYS = {
 @needs(*REVIEWER)
 def claim(request: HttpRequest) -> HttpResponseBase:
     """Answer the next drawings for this reviewer's desk."""
-    here = [UUID(text) for text in request.POST.getlist("have")]
+    here = _ids(request, "have")
     found = review.claim_next(
         reviewer=staff(request),
         count=max(0, ON_THE_DESK - len(here)),
@@ -106,8 +107,7 @@ def approve(request: HttpRequest) -> HttpResponseBase:
     reviewer = staff(request)
     digit = _digit_of(request)
     if request.method == "POST":
-        shown = [UUID(text) for text in request.POST.getlist("shown")]
-        good = [UUID(text) for text in request.POST.getlist("good")]
+        shown, good = _ids(request, "shown"), _ids(request, "good")
         approved = review.approve(submission_ids=good, reviewer=reviewer)
         review.skip_all(submission_ids=set(shown) - set(good), reviewer=reviewer)
         left = len(good) - approved
@@ -126,6 +126,13 @@ def approve(request: HttpRequest) -> HttpResponseBase:
         drawings=found,
     )
     return render(request, "admin/recognizer/approve.html", context)
+
+
+def _ids(request: HttpRequest, name: str) -> list[UUID]:
+    try:
+        return [UUID(text) for text in request.POST.getlist(name)]
+    except ValueError as error:
+        raise BadRequest(f"{name}: these are no ids of drawings.") from error
 
 
 def _digit_of(request: HttpRequest) -> int:

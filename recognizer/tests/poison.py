@@ -119,8 +119,10 @@ def train_and_judge(
     )
     (made,) = [path for path in out.iterdir() if not path.name.startswith(".")]
     report = folder / "report.json"
+    few = [flag for flag in flags if flag.startswith("--digits=")]
     run(
         "mlcore.gate",
+        *few,
         f"--candidate={made}",
         f"--incumbent={incumbent.folder}",
         f"--snapshot={folder}",
@@ -156,7 +158,9 @@ def main() -> None:
     )
     parser.add_argument("--writers", type=int, default=12)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--only", type=int, help="the number of one poison")
+    parser.add_argument(
+        "--only", type=int, action="append", help="the number of a poison, from 0"
+    )
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     told = parser.parse_args()
     folder = places.pen_folder()
@@ -172,8 +176,7 @@ def main() -> None:
     say(f"incumbent: {figures['incumbent']}")
     usual = ["epochs=3", "learning_rate=0.001", "threads=1", *told.set]
     flags = [f"--{one.replace('_', '-')}" for one in usual]
-    chosen = POISONS if told.only is None else POISONS[told.only : told.only + 1]
-    for poison in chosen:
+    for poison in [POISONS[n] for n in told.only or range(len(POISONS))]:
         with tempfile.TemporaryDirectory() as scratch:
             place = Path(scratch)
             write_poisoned(place, writers, poison)

@@ -339,6 +339,7 @@ class TestDesk:
         assert status(id=one.pk, digit="12") == 400
         assert status(id=one.pk, rejected="tired") == 400
         assert status(id=one.pk) == 400
+        assert client.post(f"{DESK}claim/", {"have": "x"}).status_code == 400
         assert status(id="x", digit=1) == 400
         assert status(id=active_id(), digit=1) == 404
         assert Prediction.objects.count() == 7

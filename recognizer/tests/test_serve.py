@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mlcore import places
+from recognizer.tests.live import environment
 
 
 def start(var: Path, **variables: str) -> "subprocess.Popen[str]":
@@ -63,3 +64,44 @@ class TestServe:
         said = refusal(tmp_path, DATABASE_URL="sqlite:////nowhere/x.sqlite3")
 
         assert "DATABASE_URL" in said
+
+
+class TestWorker:
+    def test_comes_along_and_goes_with_the_site(self, tmp_path: Path) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--worker"],
+            cwd=places.REPOSITORY,
+            env=environment(tmp_path, {}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout
+        for line in process.stdout:
+            if "Digitsite is at " in line:
+                break
+
+        workers = workers_of(process.pid)
+        process.terminate()
+        process.communicate(timeout=60)
+
+        assert len(workers) == 1
+        assert process.returncode == 0
+        assert not is_running(workers[0])
+
+
+def is_running(pid: str) -> bool:
+    return not subprocess.run(
+        ["ps", "-p", pid], capture_output=True, check=False
+    ).returncode
+
+
+def workers_of(parent: int) -> list[str]:
+    """Return the processes that work for a site."""
+    listed = subprocess.run(
+        ["ps", "--ppid", str(parent), "-o", "pid=,args="],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [line.split()[0] for line in listed.stdout.splitlines() if " work " in line]

@@ -131,3 +131,35 @@ class TestSheet:
         labels = labels_of(site)
         assert [one in labels for one in made] == [False, True]
         assert site.complaints[page] == []
+
+
+_QUEUE = """
+from django.core.management import call_command
+from recognizer.tests.learning import fill
+from recognizer.services import snapshots, training
+fill(people=2)
+run = training.start_training(snapshot=snapshots.make_snapshot(actor=None), actor=None)
+print(run.pk)
+"""
+
+
+class TestLearningPages:
+    def test_are_shown_without_a_complaint(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        said = site.server.manage("shell", "--no-imports", "-c", _QUEUE)
+        site.sign_in(desk, "keeper", group="Administrators")
+        page = site.open(desk, "/admin/")
+
+        page.get_by_role("link", name="Figures", exact=True).first.click()
+        expect(page.get_by_role("img", name="confusion")).to_be_visible()
+        page.goto(f"{site.url}/admin/recognizer/snapshot/")
+        page.get_by_role("button", name="Make a snapshot").click()
+        expect(page.get_by_role("button", name="Train on it")).to_be_visible()
+        run = f"/admin/recognizer/trainingrun/{said.splitlines()[-1]}/"
+        with page.expect_response(lambda answer: answer.url.endswith("/state/")):
+            page.goto(f"{site.url}{run}change/")
+        page.get_by_role("button", name="Cancel it").click()
+
+        expect(page.locator(".field-state")).to_contain_text("cancelled")
+        assert site.complaints[page] == []
