@@ -5,9 +5,9 @@
     python -m mlcore.train --epochs 2 --out /tmp/try
 
 Every field of `TrainConfig` is a flag. At the end it prints the accuracy on MNIST's
-test set and the bundle's folder. The default recipe takes 20 minutes with one thread,
-29 with --pen, on two AMD cores of 2024 that train another network beside it; the run is
-recorded in var/runs/<time>/.
+test set and the bundle's folder. The default recipe takes 15 to 25 minutes with
+one thread, 42 to 48 with --pen, as measured on two AMD cores of 2024 that trained
+another network and ran tests beside it; the run is recorded in var/runs/<time>/.
 """
 
 # threads are set before NumPy and TensorFlow are loaded

@@ -24,6 +24,7 @@ from recognizer.caching import ones_own
 from recognizer.drawing import DrawingError, StrokeDrawing
 from recognizer.ml import engine
 from recognizer.models import Prediction, Refusal, Submission, SubmissionQuerySet
+from recognizer.phrases import translated_phrases
 from recognizer.refusals import refusal_message
 from recognizer.svg import path_of, view_box_of
 from recognizer.visitors import caller_of
@@ -75,7 +76,7 @@ class Wanted:
         if self.shown == "refused":
             return _("None was refused: each of your drawings was read as a digit.")
         if self.shown:
-            return _("None of your drawings was read as a %(digit)s.") % {
+            return _("None of your drawings was read as %(digit)s.") % {
                 "digit": self.shown
             }
         if self.feedback == "wrong":
@@ -303,7 +304,8 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
         back_url=_history_url(wanted),
         query=urlencode(wanted.query),
     )
-    return render(request, "recognizer/drawing.html", {"page": view})
+    shown = {"page": view, "phrases": translated_phrases()}
+    return render(request, "recognizer/drawing.html", shown)
 
 
 def _canvas(submission: Submission) -> Canvas | None:

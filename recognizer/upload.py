@@ -26,6 +26,16 @@ class PictureForm(forms.Form):
     )
 
 
+_PROBLEMS = {
+    "not_an_image": _("This is not a PNG, JPEG or WebP picture: send one of these."),
+    "too_many_pixels": _("The picture has too many pixels: make it smaller."),
+    "damaged_image": _(
+        "The picture is damaged or cut off: save it again and send the new file."
+    ),
+}
+"""What the API says in English, by its codes."""
+
+
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
@@ -39,7 +49,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     try:
         drawing = engine.picture_from_bytes(form.cleaned_data["picture"].read())
     except DrawingError as error:
-        form.add_error("picture", error.message)
+        form.add_error("picture", _PROBLEMS.get(error.code, error.message))
         return _page(request, form, status=400)
     submission = services.submit_drawing(
         drawing=drawing,

@@ -117,7 +117,7 @@ class TestFingers:
                 touch(session, "touchMove", (x - 40, moved), (x + 40, moved))
             touch(session, "touchEnd")
 
-        page.wait_for_function("scrollY > 50")
+        page.wait_for_function("() => scrollY > 50")
         expect(page.locator("#sheet")).to_have_attribute("data-empty", "")
         assert site.complaints[page] == []
 
@@ -133,7 +133,7 @@ class TestFingers:
                 )
             touch(session, "touchEnd")
 
-        page.wait_for_function("visualViewport.scale > 1.3")
+        page.wait_for_function("() => visualViewport.scale > 1.3")
         expect(page.locator("#sheet")).to_have_attribute("data-empty", "")
 
     def test_one_draws_and_does_not_scroll(

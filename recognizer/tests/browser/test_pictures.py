@@ -86,7 +86,7 @@ class TestAPicture:
                 [kept.replace("-", "")],
             ).fetchone()
         assert row == ("upload", "picture", 5)
-        expect(page.locator("#feedback")).to_contain_text("Is it a 5?")
+        expect(page.locator("#feedback")).to_contain_text("Is it 5?")
         assert site.complaints[page] == []
 
     @pytest.mark.parametrize("way", ["drop", "paste"])

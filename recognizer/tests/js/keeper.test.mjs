@@ -5,6 +5,7 @@ import { Keeper } from "../../../static/recognizer/js/keeper.js";
 import { ApiError } from "../../../static/recognizer/js/reader.js";
 
 const REST_MS = 1200;
+const LOOK_AFTER_MS = 2000;
 
 function drawingOf(...strokes) {
   return { strokes, width: 280, height: 280, pen_width: 18 };
@@ -350,7 +351,7 @@ describe("A reload", () => {
     keeper.leave();
     reader.failure = null;
     const ink = openPage().restore();
-    await settle();
+    await clock.pass(LOOK_AFTER_MS);
 
     assert.deepEqual(ink, ONE);
     assert.deepEqual(reader.drawings, [ONE]);
@@ -363,10 +364,21 @@ describe("A reload", () => {
     await settle();
     assert.deepEqual(reader.drawings, [ONE]);
     openPage().restore();
-    await settle();
+    await clock.pass(LOOK_AFTER_MS);
 
     assert.deepEqual(reader.drawings, [ONE]);
     assert.equal(keeper.keptId, "id-1");
+  });
+
+  it("does not look before what the leaving page sent has arrived", async () => {
+    keeper.inkChanged(ONE);
+    keeper.leave();
+    openPage().restore();
+    await clock.pass(LOOK_AFTER_MS - 1);
+    assert.deepEqual(reader.log, ["submit"]);
+
+    await clock.pass(1);
+    assert.deepEqual(reader.log, ["submit", "find"]);
   });
 
   it("still deletes the superseded drawing of the page before", async () => {
@@ -377,7 +389,7 @@ describe("A reload", () => {
     await settle();
     assert.deepEqual(reader.drawings, [ONE, TWO]);
     openPage().restore();
-    await settle();
+    await clock.pass(LOOK_AFTER_MS);
 
     assert.deepEqual(reader.drawings, [TWO]);
   });
@@ -389,7 +401,7 @@ describe("A reload", () => {
     await settle();
     reader.failure = null;
     const ink = openPage().restore();
-    await settle();
+    await clock.pass(LOOK_AFTER_MS);
 
     assert.equal(ink, null);
     assert.deepEqual(reader.drawings, [ONE]);
@@ -444,6 +456,18 @@ it("A browser without storage keeps drawings all the same", async () => {
   assert.deepEqual(reader.drawings, [ONE]);
 });
 
+describe("An answered drawing", () => {
+  it("stays when more is drawn on its sheet, which is kept as another", async () => {
+    keeper.inkChanged(ONE);
+    await clock.pass(REST_MS);
+    keeper.keepForGood("id-1");
+    keeper.inkChanged(TWO);
+    await clock.pass(REST_MS);
+
+    assert.deepEqual(reader.drawings, [ONE, TWO]);
+  });
+});
+
 describe("A picture", () => {
   const PICTURE = { image: "data:image/png;base64,AAAA" };
 
@@ -466,7 +490,7 @@ describe("A picture", () => {
     reader.failure = null;
     openPage();
     assert.deepEqual(keeper.restore(), PICTURE);
-    await settle();
+    await clock.pass(LOOK_AFTER_MS);
     assert.deepEqual(reader.drawings, [PICTURE]);
     assert.equal(storage.size, 0);
   });

@@ -20,14 +20,14 @@ describe("phrase", () => {
   it("is English where the page brings nothing else", async () => {
     const { phrase } = await inPage({ lang: "en" });
 
-    assert.equal(phrase("Is it a %(digit)s?", { digit: 7 }), "Is it a 7?");
+    assert.equal(phrase("Is it %(digit)s?", { digit: 7 }), "Is it 7?");
   });
 
   it("is the page's translation", async () => {
-    const phrases = { "Is it a %(digit)s?": "Ist es eine %(digit)s?" };
+    const phrases = { "Is it %(digit)s?": "Ist es eine %(digit)s?" };
     const { phrase } = await inPage({ lang: "de", phrases });
 
-    assert.equal(phrase("Is it a %(digit)s?", { digit: 7 }), "Ist es eine 7?");
+    assert.equal(phrase("Is it %(digit)s?", { digit: 7 }), "Ist es eine 7?");
     assert.equal(phrase("Not there"), "Not there");
   });
 

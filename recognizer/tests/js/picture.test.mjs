@@ -27,8 +27,13 @@ describe("pictureIn", () => {
     assert.equal(pictureIn({ files }), files[1]);
   });
 
-  it("finds none in words, or in nothing", () => {
-    assert.equal(pictureIn({ files: [file("text/plain")] }), null);
+  it("gives another file where there is no picture, to say what is wrong with it", () => {
+    const files = [file("text/plain")];
+
+    assert.equal(pictureIn({ files }), files[0]);
+  });
+
+  it("finds none in nothing", () => {
     assert.equal(pictureIn({ files: [] }), null);
     assert.equal(pictureIn(null), null);
   });

@@ -3,6 +3,7 @@
  * answer goes to the page.
  */
 import { AnswerView, sentence } from "./answer.js";
+import { Corrections } from "./corrections.js";
 import { FeedbackView } from "./feedback.js";
 import { frameOf } from "./frame.js";
 import { Keeper } from "./keeper.js";
@@ -41,6 +42,7 @@ const reader = new Reader({
   csrfToken,
 });
 const keeper = new Keeper({ reader, storage: storageOf("sessionStorage") });
+const corrections = new Corrections({ reader, storage: storageOf("sessionStorage") });
 
 // What to do about the newest ink: `lastAskedAt` slows the live readings down,
 // `problem` is why it is unread, `reading` is what was last read in it. `image` is
@@ -102,6 +104,7 @@ async function read({ isSettled }) {
   } catch (error) {
     if (!isSettled) return; // The finished stroke is read again anyway.
     live.problem = error;
+    live.reading = null;
     answer.markStale();
     if (error.isTemporary) readLater(error);
   }
@@ -145,10 +148,19 @@ function showState() {
   }
   showFeedback(id);
 
-  const problem = keeper.problem ?? live.problem;
-  const words = problem === null ? "" : wordsFor(problem);
+  const { problem, words } = problemNow();
   if (byId("problem").textContent !== words) byId("problem").textContent = words;
   buttons.retry.hidden = !problem?.isTemporary;
+}
+
+/** What is wrong, the newest mistake of the visitor's own before all. */
+function problemNow() {
+  if (live.problem instanceof PictureError || keeper.problem === null) {
+    const problem = live.problem;
+    if (problem === null) return { problem, words: "" };
+    return { problem, words: wordsFor(problem, phrase("It will be read again.")) };
+  }
+  return { problem: keeper.problem, words: wordsFor(keeper.problem) };
 }
 
 function canClear() {
@@ -185,6 +197,7 @@ function wordsFor(
       "This file cannot be opened as a picture: take a PNG, JPEG or WebP file.",
     );
   }
+  if (error.status === 404) return phrase("This drawing was deleted.");
   if (!error.isTemporary) return error.message;
   if (error.isNetworkFailure) {
     return phrase("No connection to the server. %(reassurance)s", { reassurance });
@@ -209,21 +222,24 @@ function startNewDrawing() {
 
 function tryAgain() {
   live.failures = 0;
+  corrections.sendNow();
   if (live.problem !== null) read({ isSettled: true });
   keeper.retryNow();
 }
 
-async function giveFeedback({ detail: { id, ...given } }) {
-  try {
-    await reader.giveFeedback(id, given);
-    feedback.thank(id, given);
-    showState();
-  } catch (error) {
-    feedback.fail(id, wordsFor(error, phrase("Please answer again.")));
-  }
+function onAnswerGiven({ detail: { id, ...given } }) {
+  feedback.thank(id, given);
+  showState();
+}
+
+function onAnswerFailed({ detail: { id, error } }) {
+  const reassurance = phrase("Your answer is safe here and will be sent again.");
+  feedback.fail(id, wordsFor(error, reassurance));
 }
 
 function onStrokeStart() {
+  // Whatever was kept of a sheet that was undone to nothing stays kept.
+  if (pad.strokes.all.length === 1) keeper.newSheet();
   keeper.hold();
   showWhy(null);
   showState();
@@ -235,6 +251,7 @@ function onInkChange({ detail }) {
     return;
   }
   showWhy(null);
+  live.reading = null;
   keeper.inkChanged(drawingNow());
   read({ isSettled: true });
   showState();
@@ -253,7 +270,7 @@ function onKey(event) {
   else if (isOnPad && keyboardPen.press(event)) onKeyboardPen();
   else if (event.repeat) return;
   else if (key === "escape" && canClear()) startNewDrawing();
-  else if (key === "enter" && !event.target.closest("a, button, input, label")) keep();
+  else if (key === "enter" && !event.target.closest("a, button, input, label, summary")) keep();
   else if (!isHere || !feedback.press(event.key)) return;
   event.preventDefault();
 }
@@ -335,7 +352,12 @@ canvas.addEventListener("blur", () => {
 });
 canvas.addEventListener("pointerdown", () => pad.showCursor(null));
 keeper.addEventListener("update", showState);
-byId("feedback").addEventListener("feedback", giveFeedback);
+corrections.addEventListener("given", onAnswerGiven);
+corrections.addEventListener("failed", onAnswerFailed);
+byId("feedback").addEventListener("feedback", ({ detail }) => {
+  keeper.keepForGood(detail.id);
+  corrections.give(detail);
+});
 byId("picture").addEventListener("change", ({ target }) => {
   takePicture(target.files[0] ?? null);
   target.value = ""; // so that the same file can be chosen again
@@ -372,4 +394,5 @@ async function takeUpAgain() {
 }
 
 showWhetherWhy();
+corrections.restore();
 takeUpAgain();

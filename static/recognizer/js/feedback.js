@@ -10,7 +10,7 @@ import { phrase } from "./phrases.js";
 
 const NOTED = {
   right: () => phrase("Thank you. Noted as right."),
-  wrong: (digit) => phrase("Thank you. Noted as a %(digit)s.", { digit }),
+  wrong: (digit) => phrase("Thank you. Noted as %(digit)s.", { digit }),
   not_a_digit: () => phrase("Thank you. Noted as not a digit."),
 };
 
@@ -21,6 +21,8 @@ export class FeedbackView {
   #id = null;
   /** @type {number | null} what the drawing was read as */
   #digit = null;
+  /** @type {Map<string, {verdict: string, digit?: number}>} by submission */
+  #given = new Map();
 
   /** @param {HTMLElement} root holds a `[data-step]` for each step */
   constructor(root) {
@@ -46,10 +48,10 @@ export class FeedbackView {
     this.#find("question").textContent =
       digit === null
         ? phrase("What did you draw?")
-        : phrase("Is it a %(digit)s?", { digit });
+        : phrase("Is it %(digit)s?", { digit });
     this.#find("otherwise").textContent =
       digit === null ? phrase("It is") : phrase("No, it is");
-    this.#showStep("ask");
+    this.#showStep(this.#given.has(id) ? "thanks" : "ask");
   }
 
   /** There is nothing to ask about now. */
@@ -78,16 +80,12 @@ export class FeedbackView {
   }
 
   /** The answer about drawing `id` was stored. */
-  thank(id, { verdict, digit }) {
+  thank(id, given) {
+    if (given.verdict === "withdrawn") this.#given.delete(id);
+    else this.#given.set(id, given);
     if (id !== this.#id) return;
     const hadFocus = this.#root.contains(document.activeElement);
-    if (verdict === "withdrawn") {
-      this.#id = null; // so that the page may ask anew
-      this.ask(id, this.#digit);
-    } else {
-      this.#find("words").textContent = NOTED[verdict](digit);
-      this.#showStep("thanks");
-    }
+    this.#showStep(this.#given.has(id) ? "thanks" : "ask");
     // The button that was pressed is gone: go on where its successor stands.
     if (hadFocus) this.#root.querySelector("div:not([hidden]) > button:not([hidden])").focus();
   }
@@ -110,6 +108,8 @@ export class FeedbackView {
 
   #showStep(step) {
     this.#find("failure").textContent = "";
+    const given = this.#given.get(this.#id);
+    if (given) this.#find("words").textContent = NOTED[given.verdict](given.digit);
     for (const part of this.#root.querySelectorAll("div[data-step]")) {
       part.hidden = part.dataset.step !== step;
     }

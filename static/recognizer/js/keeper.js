@@ -22,6 +22,9 @@
 const REST_MS = 1200;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
+// What a page sends as it goes is stored about as the next page opens: looked for
+// at once it would not be found, and stored a second time.
+const LOOK_AFTER_MS = 2000;
 const STORAGE_KEY = "digitsite.unkept";
 
 export class Keeper extends EventTarget {
@@ -34,6 +37,8 @@ export class Keeper extends EventTarget {
   #putAway = [];
   /** @type {string[]} superseded submissions still to be deleted */
   #superseded = [];
+  /** @type {Set<string>} answered submissions, which nothing supersedes */
+  #answered = new Set();
   /** @type {Sheet | null} */
   #sending = null;
   /** @type {string | null} */
@@ -109,6 +114,15 @@ export class Keeper extends EventTarget {
     this.#work();
   }
 
+  /**
+   * Somebody has said how this submission was read: it stays, whatever is drawn on.
+   *
+   * @param {string} id
+   */
+  keepForGood(id) {
+    this.#answered.add(id);
+  }
+
   /** Go on at once after a failure. */
   retryNow() {
     this.#failures = 0;
@@ -126,7 +140,7 @@ export class Keeper extends EventTarget {
       if (isUnderWay) continue;
       sheet.attempted = sheet.drawing;
       // Its answer finds nobody; `attempted` has the next page look for it.
-      this.#reader.submit(sheet.drawing).catch(() => {});
+      this.#reader.submit(sheet.drawing, { isLeaving: true }).catch(() => {});
       // Until a first answer has brought the cookie, two calls would make two
       // owners: the others wait in storage for the next page.
       if (this.#lastKeptId === null) break;
@@ -151,7 +165,11 @@ export class Keeper extends EventTarget {
     this.#putAway = saved.putAway;
     this.#superseded = saved.superseded;
     this.#present = saved.present ?? newSheet();
-    this.retryNow();
+    this.#present.isDue = true;
+    const isUnderWay = [...this.#putAway, this.#present].some((one) => one.attempted);
+    if (isUnderWay) {
+      this.#retryTimer = this.#clock.setTimeout(() => this.#work(), LOOK_AFTER_MS);
+    } else this.#work();
     return this.#present.drawing;
   }
 
@@ -229,7 +247,8 @@ export class Keeper extends EventTarget {
   }
 
   #markKept(sheet, drawing, id) {
-    if (sheet.keptId !== null) this.#superseded.push(sheet.keptId);
+    const { keptId } = sheet;
+    if (keptId !== null && !this.#answered.has(keptId)) this.#superseded.push(keptId);
     sheet.keptId = id;
     sheet.keptInk = inkOf(drawing);
     this.#lastKeptId = id;

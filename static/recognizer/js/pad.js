@@ -252,7 +252,7 @@ export class Pad {
     context.lineCap = "round";
     context.lineJoin = "round";
     for (const stroke of this.#strokes.all) drawStroke(context, stroke);
-    if (this.#cursor) {
+    if (this.#cursor && !this.hasPicture) {
       context.strokeStyle = getComputedStyle(canvas).outlineColor;
       drawCursor(context, this.#cursor);
     }

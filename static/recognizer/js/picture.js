@@ -5,7 +5,7 @@
 const MAX_SIDE_PX = 1024;
 const SENT_AS_IT_IS_BYTES = 256 * 1024;
 const TAKEN_TYPES = ["image/png", "image/jpeg", "image/webp"];
-const JPEG_QUALITY = 0.9;
+const QUALITY = 0.9;
 
 /** The file is no picture that this browser can open. */
 export class PictureError extends Error {}
@@ -24,10 +24,11 @@ export function shrunkSize({ width, height }) {
 
 /**
  * @param {DataTransfer | null} transfer what was pasted or dropped
- * @returns {File | null} its first picture
+ * @returns {File | null} its first picture, else its first file: to say what is wrong
  */
 export function pictureIn(transfer) {
-  return [...(transfer?.files ?? [])].find((file) => file.type.startsWith("image/")) ?? null;
+  const files = [...(transfer?.files ?? [])];
+  return files.find((file) => file.type.startsWith("image/")) ?? files[0] ?? null;
 }
 
 /**
@@ -40,7 +41,7 @@ export async function openPicture(file) {
   const picture = await createImageBitmap(file).catch(() => null);
   if (picture === null || picture.width === 0) throw new PictureError();
   const isSmall = file.size <= SENT_AS_IT_IS_BYTES && TAKEN_TYPES.includes(file.type);
-  const image = isSmall ? await dataUrlOf(file) : shrunk(picture);
+  const image = isSmall ? await dataUrlOf(file) : shrunk(picture, file.type);
   return { image, picture };
 }
 
@@ -52,15 +53,15 @@ export async function pictureOf(image) {
   return picture;
 }
 
-function shrunk(picture) {
+function shrunk(picture, type) {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, shrunkSize(picture));
   const context = canvas.getContext("2d");
-  context.fillStyle = "#fff"; // what lies under see-through paper
-  context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return canvas.toDataURL("image/jpeg", JPEG_QUALITY);
+  // Only JPEG is never see-through; of the others the server sees what lies under.
+  const kind = type === "image/png" || type === "image/webp" ? "image/webp" : "image/jpeg";
+  return canvas.toDataURL(kind, QUALITY);
 }
 
 function dataUrlOf(file) {

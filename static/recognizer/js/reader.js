@@ -118,13 +118,18 @@ export class Reader {
 
   /**
    * Store a drawing. The request outlives the page when it is small enough.
+   * Tabs take turns, because a newcomer's first answer brings the cookie: two
+   * first calls at once would make two owners.
    *
    * @param {Drawing} drawing
+   * @param {{isLeaving?: boolean}} [options] there is no time to take turns
    * @returns {Promise<Submission>}
    * @throws {ApiError}
    */
-  submit(drawing) {
-    return this.#call("POST", this.#submissionsUrl, { body: drawing });
+  submit(drawing, { isLeaving = false } = {}) {
+    const send = () => this.#call("POST", this.#submissionsUrl, { body: drawing });
+    const locks = globalThis.navigator?.locks;
+    return isLeaving || !locks ? send() : locks.request("digitsite.submit", send);
   }
 
   /**
