@@ -76,7 +76,7 @@ class TestChoices:
     @pytest.mark.parametrize(
         ("query", "words"),
         [
-            ("digit=3", "None of your drawings was read as a 3."),
+            ("digit=3", "None of your drawings was read as 3."),
             ("digit=3&feedback=none", "None of your drawings is both."),
         ],
     )
