@@ -1,6 +1,7 @@
 """Every page for everyone: axe finds nothing, targets are large, nothing overflows."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -50,25 +51,45 @@ SMALL_TARGETS = """minimum => [...document.querySelectorAll(
 """Links inside a sentence are exempt (WCAG 2.5.8), all else is 44 px."""
 
 
+@dataclass(frozen=True)
+class Walk:
+    """What was found on all pages, a line each."""
+
+    minded_by_axe: list[str]
+    small_or_wide: list[str]
+    asked_for: list[str]
+
+
 @pytest.fixture(
-    params=[(s, c) for s in SCREENS for c in ("light", "dark")], ids="-".join
+    scope="module",
+    params=[(s, c) for s in SCREENS for c in ("light", "dark")],
+    ids="-".join,
 )
-def visited(
-    request: pytest.FixtureRequest, site: Site, browser: Browser
-) -> Iterator[tuple[BrowserContext, str]]:
-    """A visitor who has drawn one digit, and that drawing's id; by night a German."""
+def walk(request: pytest.FixtureRequest, site: Site, browser: Browser) -> Walk:
+    """Every page, as a visitor who has drawn one digit sees it; by night a German."""
     screen, scheme = request.param
     size, draw = SCREENS[screen]
     locale = {"light": "en-US", "dark": "de-DE"}[scheme]
     context = browser.new_context(**size, color_scheme=scheme, locale=locale)
+    found = Walk([], [], [])
+    context.on("request", lambda request: found.asked_for.append(request.url))
     page = site.open(context)
     draw(page, next(s.strokes for s in specimens() if s.digit == 7))
     kept = page.locator("#kept[data-submission]")
     expect(kept).to_be_visible(timeout=10_000)
-    drawing = kept.get_attribute("data-submission") or ""
+    drawing = kept.get_attribute("data-submission")
     page.close()
-    yield context, drawing
+    for path in PAGES:
+        page = site.open(context, path.format(drawing=drawing))
+        found.minded_by_axe.extend(f"{path} {line}" for line in violations(page))
+        small = page.evaluate(SMALL_TARGETS, TARGET_PX)
+        found.small_or_wide.extend(f"{path} {target}" for target in small)
+        excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if excess > 0:
+            found.small_or_wide.append(f"{path} is {excess} px too wide")
+        page.close()
     context.close()
+    return found
 
 
 def violations(page: Page) -> list[str]:
@@ -82,65 +103,34 @@ def violations(page: Page) -> list[str]:
 
 
 class TestEveryPage:
-    def test_has_nothing_that_axe_minds(
-        self, site: Site, visited: tuple[BrowserContext, str]
-    ) -> None:
-        context, drawing = visited
-        found = []
+    def test_has_nothing_that_axe_minds(self, walk: Walk) -> None:
+        assert walk.minded_by_axe == []
 
-        for path in PAGES:
-            page = site.open(context, path.format(drawing=drawing))
-            page.wait_for_load_state("networkidle")
-            found += [f"{path} {line}" for line in violations(page)]
-            page.close()
+    def test_has_large_targets_and_fits_the_screen(self, walk: Walk) -> None:
+        assert walk.small_or_wide == []
 
-        assert found == []
-
-    def test_has_large_targets_and_fits_the_screen(
-        self, site: Site, visited: tuple[BrowserContext, str]
-    ) -> None:
-        context, drawing = visited
-        found = []
-
-        for path in PAGES:
-            page = site.open(context, path.format(drawing=drawing))
-            found += [f"{path} {t}" for t in page.evaluate(SMALL_TARGETS, TARGET_PX)]
-            excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            found += [f"{path} is {excess} px too wide"] if excess > 0 else []
-            page.close()
-
-        assert found == []
-
-    def test_asks_no_third_party_for_anything(
-        self, site: Site, visited: tuple[BrowserContext, str]
-    ) -> None:
-        context, drawing = visited
-        asked: list[str] = []
-        context.on("request", lambda request: asked.append(request.url))
-
-        for path in PAGES:
-            page = site.open(context, path.format(drawing=drawing))
-            page.wait_for_load_state("networkidle")
-            page.close()
-
-        assert len(asked) > 50
+    def test_asks_no_third_party_for_anything(self, site: Site, walk: Walk) -> None:
         ours = (f"{site.url}/", "data:", "blob:")
-        assert [url for url in asked if not url.startswith(ours)] == []
+
+        assert len(walk.asked_for) > 50
+        assert [url for url in walk.asked_for if not url.startswith(ours)] == []
 
 
 class TestTheDrawPage:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
     def test_with_an_answer_has_nothing_that_axe_minds(
-        self, site: Site, visited: tuple[BrowserContext, str]
+        self, site: Site, browser: Browser, scheme: Literal["light", "dark"]
     ) -> None:
-        context, _ = visited
+        context = browser.new_context(**PHONE, color_scheme=scheme)
         page = site.open(context)
-        page.locator("#pad").click()
+        draw_by_finger(page, next(s.strokes for s in specimens() if s.digit == 7))
         expect(page.locator("#kept[data-submission]")).to_be_visible(timeout=10_000)
-        page.locator("#why").click()
+        page.locator("#why").tap()
         expect(page.locator("#legend")).not_to_be_empty()
 
         assert violations(page) == []
         assert page.evaluate(SMALL_TARGETS, TARGET_PX) == []
+        context.close()
 
     def test_tells_the_bars_as_a_table(self, site: Site, desk: BrowserContext) -> None:
         page = site.open(desk)

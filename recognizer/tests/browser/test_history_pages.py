@@ -279,16 +279,36 @@ class TestAnswers:
         assert not with_scripts or page.evaluate("window.isTheSamePage")
         assert site.complaints[page] == []
 
-    def test_go_the_plain_way_where_the_quick_one_fails(
+    def test_that_do_not_get_through_say_so_and_can_be_given_again(
         self, site: Site, desk: BrowserContext
     ) -> None:
         page = site.open(desk, f"/history/{store(site, desk)}/")
-        page.evaluate("() => { window.fetch = () => Promise.reject(TypeError()); }")
+        said = page.locator("#feedback-said")
+        page.evaluate(
+            "() => { window.kept = fetch;"
+            "window.fetch = () => Promise.reject(Error()); }"
+        )
+
+        page.get_by_role("button", name="1", exact=True).click()
+        expect(said).to_contain_text("did not get through")
+        page.evaluate("() => { window.fetch = window.kept; }")
+        page.get_by_role("button", name="1", exact=True).click()
+
+        expect(said).to_have_text("You said: it is 1")
+        assert site.complaints[page] == []
+
+    def test_outlive_signing_in_in_another_tab(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        page = site.open(desk, f"/history/{store(site, desk)}/")
+        page.evaluate(
+            "() => { document.querySelector('#feedback [name=csrfmiddlewaretoken]')"
+            ".value = 'an old one'; }"
+        )
 
         page.get_by_role("button", name="1", exact=True).click()
 
         expect(page.locator("#feedback-said")).to_have_text("You said: it is 1")
-        assert site.complaints[page] == []
 
 
 class TestWithoutScripts:
