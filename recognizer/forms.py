@@ -1,7 +1,7 @@
 """The forms of the account pages."""
 
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
@@ -107,10 +107,10 @@ class TokenForm(forms.Form):
 
     def __init__(self, *args: Any, may_review: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        scopes = self.fields["scopes"]
+        scopes = cast(forms.MultipleChoiceField, self.fields["scopes"])
         scopes.initial = [Scope.READ, Scope.WRITE]
         if not may_review:  # such a token would be refused at each call
-            scopes.choices = [  # type: ignore[attr-defined]
+            scopes.choices = [
                 choice for choice in Scope.choices if choice[0] != Scope.REVIEW
             ]
 

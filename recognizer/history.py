@@ -21,7 +21,7 @@ from recognizer import selectors, services
 from recognizer.api.filters import filtered
 from recognizer.api.serializers import feedback_in, svg_url
 from recognizer.caching import ones_own
-from recognizer.drawing import DrawingError, StrokeDrawing
+from recognizer.drawing import DrawingError
 from recognizer.ml import engine
 from recognizer.models import Prediction, Refusal, Submission, SubmissionQuerySet
 from recognizer.phrases import translated_phrases
@@ -311,8 +311,7 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
 def _canvas(submission: Submission) -> Canvas | None:
     if submission.form != Submission.Form.STROKES:
         return None
-    strokes = engine.drawing_of(submission)
-    assert isinstance(strokes, StrokeDrawing)  # noqa: S101  # for the type checker
+    strokes = engine.strokes_of(submission)
     return Canvas(
         view_box=view_box_of(strokes),
         pen_width=f"{strokes.pen_width:g}",

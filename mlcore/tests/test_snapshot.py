@@ -1,6 +1,7 @@
 """Snapshots on disk, and what counts as the same drawing."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ from mlcore.specimens import jittered, specimens
 SEVEN = [[[70, 70], [205, 66], [125, 225]]]
 
 
-def make_line(**overrides: object) -> dict[str, object]:
-    usual: dict[str, object] = {
+def make_line(**overrides: Any) -> dict[str, object]:
+    usual: dict[str, Any] = {
         "id": "one",
         "kind": "digit",
         "digit": 7,
@@ -30,7 +31,7 @@ def make_line(**overrides: object) -> dict[str, object]:
         "strokes": SEVEN,
         "image": None,
     }
-    return line_of(**{**usual, **overrides})  # type: ignore[arg-type]
+    return line_of(**{**usual, **overrides})
 
 
 class TestFolder:

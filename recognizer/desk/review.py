@@ -174,9 +174,8 @@ def _as_shown(submission: Submission) -> dict[str, Any]:
         "details": reverse("admin:recognizer_submission_change", args=[submission.pk]),
     }
     if submission.form == Submission.Form.STROKES:
-        drawing = engine.drawing_of(submission)
         shown["strokes"] = submission.strokes
-        shown["frame"] = list(drawing.frame())  # type: ignore[union-attr]
+        shown["frame"] = list(engine.strokes_of(submission).frame())
         shown["pen_width"] = submission.pen_width
     return shown
 

@@ -194,17 +194,22 @@ def stored_png(drawing: PictureDrawing) -> bytes:
 def drawing_of(submission: Submission) -> Drawing:
     """Rebuild the drawing from its row."""
     if submission.form == Submission.Form.STROKES:
-        return StrokeDrawing(
-            strokes=submission.strokes or [],
-            width=submission.width or 0,
-            height=submission.height or 0,
-            pen_width=submission.pen_width or 0,
-            pointer=submission.pointer,
-        )
+        return strokes_of(submission)
     png = bytes(Picture.objects.get(submission=submission).png)
     return PictureDrawing(
         ink.decode_stored_png(png),
         is_ink=submission.form == Submission.Form.PIXELS,
+        pointer=submission.pointer,
+    )
+
+
+def strokes_of(submission: Submission) -> StrokeDrawing:
+    """Rebuild the drawing of a row that holds strokes."""
+    return StrokeDrawing(
+        strokes=submission.strokes or [],
+        width=submission.width or 0,
+        height=submission.height or 0,
+        pen_width=submission.pen_width or 0,
         pointer=submission.pointer,
     )
 

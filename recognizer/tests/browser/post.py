@@ -13,12 +13,14 @@ from contextlib import contextmanager
 class _Conversation(socketserver.StreamRequestHandler):
     """As much of RFC 5321 as a client that hands in one mail needs."""
 
+    server: "_Office"
+
     def handle(self) -> None:
         self._say("220 ready")
         while line := self.rfile.readline().strip().upper():
             if line.startswith(b"DATA"):
                 self._say("354 go on")
-                self.server.received.put(self._content())  # type: ignore[attr-defined]
+                self.server.received.put(self._content())
             if line.startswith(b"QUIT"):
                 self._say("221 bye")
                 return
@@ -32,6 +34,14 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def _say(self, line: str) -> None:
         self.wfile.write(f"{line}\r\n".encode())
+
+
+class _Office(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Conversation)
+        self.received: queue.Queue[bytes] = queue.Queue()
 
 
 class Post:
@@ -50,10 +60,7 @@ class Post:
 @contextmanager
 def post_office() -> Iterator[Post]:
     """Take mail while the block runs."""
-    received: queue.Queue[bytes] = queue.Queue()
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Conversation) as server:
-        server.daemon_threads = True
-        server.received = received  # type: ignore[attr-defined]
+    with _Office() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield Post(server.server_address[1], received)
+        yield Post(server.server_address[1], server.received)
         server.shutdown()
