@@ -7,8 +7,8 @@
  *
  * @typedef {{id: string, verdict: string, digit?: number}} Given
  */
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 30_000;
+import { pageClock, retryDelay } from "./retry.js";
+
 const STORAGE_KEY = "digitsite.answers";
 
 export class Corrections extends EventTarget {
@@ -21,7 +21,7 @@ export class Corrections extends EventTarget {
   #failures = 0;
   #retryTimer;
 
-  constructor({ reader, storage, clock = defaultClock }) {
+  constructor({ reader, storage, clock = pageClock }) {
     super();
     this.#reader = reader;
     this.#storage = storage;
@@ -81,8 +81,7 @@ export class Corrections extends EventTarget {
   }
 
   #retryLater(error) {
-    const backoff = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, LAST_RETRY_MS);
-    const delay = Math.max(backoff, error.retryAfterMs ?? 0);
+    const delay = retryDelay(error, this.#failures);
     this.#failures += 1;
     this.#retryTimer = this.#clock.setTimeout(() => this.sendNow(), delay);
   }
@@ -100,8 +99,3 @@ export class Corrections extends EventTarget {
     }
   }
 }
-
-const defaultClock = {
-  setTimeout: (...args) => setTimeout(...args),
-  clearTimeout: (id) => clearTimeout(id),
-};

@@ -12,11 +12,10 @@ import { Pad } from "./pad.js";
 import { phrase } from "./phrases.js";
 import { openPicture, PictureError, pictureIn, pictureOf } from "./picture.js";
 import { Reader } from "./reader.js";
+import { retryDelay } from "./retry.js";
 import { PEN_WIDTH_PX } from "./strokes.js";
 
 const LIVE_READING_EVERY_MS = 150;
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 30_000;
 const WHY_KEY = "digitsite.why";
 
 const byId = (id) => document.getElementById(id);
@@ -112,8 +111,7 @@ async function read({ isSettled }) {
 }
 
 function readLater(error) {
-  const backoff = Math.min(FIRST_RETRY_MS * 2 ** live.failures, LAST_RETRY_MS);
-  const delay = Math.max(backoff, error.retryAfterMs ?? 0);
+  const delay = retryDelay(error, live.failures);
   live.failures += 1;
   live.retryTimer = setTimeout(() => read({ isSettled: true }), delay);
 }

@@ -18,10 +18,9 @@
  * @property {string | null} refusedInk what the server would not take
  * @property {Drawing | null} attempted sent without an answer: it may be stored
  */
+import { pageClock, retryDelay } from "./retry.js";
 
 const REST_MS = 1200;
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 30_000;
 // What a page sends as it goes is stored about as the next page opens: looked for
 // at once it would not be found, and stored a second time.
 const LOOK_AFTER_MS = 2000;
@@ -55,7 +54,7 @@ export class Keeper extends EventTarget {
    * @param {{reader: import("./reader.js").Reader, storage: Storage,
    *   clock?: {setTimeout: Function, clearTimeout: Function}}} options
    */
-  constructor({ reader, storage, clock = defaultClock }) {
+  constructor({ reader, storage, clock = pageClock }) {
     super();
     this.#reader = reader;
     this.#storage = storage;
@@ -265,8 +264,7 @@ export class Keeper extends EventTarget {
   }
 
   #retryLater(error) {
-    const backoff = FIRST_RETRY_MS * 2 ** this.#failures;
-    const delay = Math.max(Math.min(backoff, LAST_RETRY_MS), error.retryAfterMs ?? 0);
+    const delay = retryDelay(error, this.#failures);
     this.#failures += 1;
     this.#retryTimer = this.#clock.setTimeout(() => this.#work(), delay);
   }
@@ -297,11 +295,6 @@ export class Keeper extends EventTarget {
     }
   }
 }
-
-const defaultClock = {
-  setTimeout: (...args) => setTimeout(...args),
-  clearTimeout: (id) => clearTimeout(id),
-};
 
 /** @returns {Sheet} */
 function newSheet() {
