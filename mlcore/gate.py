@@ -5,6 +5,7 @@
 The candidate must not lose on MNIST's validation images, the calibration pen writers
 (where PEN_DIR names them), changed drawings, drawings with a blot in a corner, earlier
 hold-outs, calibration, refusals and speed; and must win on the snapshot's hold-out.
+Of the snapshot's labels few may contradict a sure reading on one reviewer's word alone.
 MNIST's test set is read along and decides nothing. Prints one line per check and writes
 all of it as JSON; ends with 0 whatever the judgement. Takes about two minutes.
 
@@ -64,6 +65,7 @@ class Tolerances:
     refused: float = 0.005  # more of the digits
     admitted: float = 0.03  # fewer refused of what is not one digit
     calibration_error: float = 0.005
+    doubted: float = 0.01  # of the snapshot's labels, or three
     slower: float = 1.25  # times
 
 
@@ -72,6 +74,8 @@ CHANGED = 200
 """How many drawings of each set are changed in each way."""
 SHOWN = 60
 """How many fixed and broken drawings of a set the report shows."""
+SURE = 0.9
+"""The confidence of a reading that one person alone may not contradict too often."""
 BINS = 20
 MOST_INK = 0.4
 
@@ -307,6 +311,8 @@ def judge_candidate(
     checks.append(must_win("new hold-out", pair))
     shown += _shown("new hold-out", pair, held_out)
     confidences.append(pair.candidate.max(axis=1) if len(pair) else np.zeros(0))
+    doubted, doubt = _doubts(both, snapshot)
+    checks.append(doubt)
     tell(0.2, "what is not one digit")
     checks += _refusal_checks(both, mnist=mnist, pen=pen)
     checks += _change_checks(both, mnist=mnist, pen=pen, tell=tell)
@@ -320,6 +326,7 @@ def judge_candidate(
         "has_passed": all(check.has_passed for check in checks),
         "checks": [asdict(check) for check in checks],
         "drawings": shown,
+        "doubted": doubted,
         "erased": snapshot.erased,
         "mnist_test": {
             "candidate": float(test.candidate_right.mean()),
@@ -365,6 +372,50 @@ def _manner_checks(
             n=len(pair),
         ),
     ]
+
+
+def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check]:
+    """Find labels that rest on one person's word against a sure reading.
+
+    A mistaken or malicious reviewer looks like this, and so does a model that is
+    surely wrong; a second person's opinion tells them apart.
+    """
+    ours, theirs = both.read(d.image for d in snapshot.drawings)
+
+    def contradicted(readings: Sequence[Reading]) -> list[int]:
+        return [
+            place
+            for place, (drawing, reading) in enumerate(
+                zip(snapshot.drawings, readings, strict=True)
+            )
+            if not drawing.is_borne_out
+            and reading.digit is not None
+            and reading.digit != drawing.digit
+            and reading.confidence >= SURE
+        ]
+
+    found = contradicted(theirs)
+    drawings = len(snapshot.drawings)
+    may_be = max(3, math.floor(TOLERANCES.doubted * drawings))
+    doubted = [
+        {
+            "submission": snapshot.drawings[place].id,
+            "truth": snapshot.drawings[place].digit,
+            "kind": snapshot.drawings[place].kind,
+            "candidate": int(np.argmax(ours[place].probabilities)),
+            "incumbent": theirs[place].digit,
+        }
+        for place in found
+    ]
+    return doubted, Check(
+        name="the snapshot's labels",
+        figure="surely contradicted, on one person's word",
+        candidate=len(contradicted(ours)) / max(1, drawings),
+        incumbent=len(found) / max(1, drawings),
+        allowed=f"{may_be} ({TOLERANCES.doubted:.0%}) by the incumbent",
+        has_passed=len(found) <= may_be,
+        drawings=drawings,
+    )
 
 
 def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Check]:

@@ -99,7 +99,7 @@ class TestBlots:
         assert len(set(corners)) == 4
 
 
-def of_specimens(*, wrong: int = 0) -> Snapshot:
+def of_specimens(*, wrong: int = 0, is_borne_out: bool = False) -> Snapshot:
     """Our own drawings as a hold-out, the first so many under another digit."""
     drawings = [
         SnapshotDrawing(
@@ -109,6 +109,7 @@ def of_specimens(*, wrong: int = 0) -> Snapshot:
             split="holdout",
             strokes=one.strokes,
             image=as_read(one.strokes),
+            is_borne_out=is_borne_out,
         )
         for number, one in enumerate(specimens())
     ]
@@ -180,6 +181,40 @@ class TestReport:
         assert "a blot in a corner" in failed
 
 
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("wrong", "is_borne_out", "passes"),
+        [(0, False, True), (3, False, True), (9, False, False), (9, True, True)],
+    )
+    def test_fail_where_one_person_often_contradicts_what_is_sure(
+        self,
+        starter: Recogniser,
+        few: Mnist,
+        monkeypatch: pytest.MonkeyPatch,
+        wrong: int,
+        is_borne_out: bool,
+        passes: bool,
+    ) -> None:
+        monkeypatch.setattr(gate, "CHANGED", 2)
+        report = judge_candidate(
+            Both(starter, starter),
+            mnist=few,
+            pen=None,
+            snapshot=of_specimens(wrong=wrong, is_borne_out=is_borne_out),
+            earlier=None,
+        )
+
+        check = next(
+            c for c in report["checks"] if c["name"] == "the snapshot's labels"
+        )
+        doubted = 0 if is_borne_out else wrong
+        assert check["has_passed"] == passes
+        assert check["incumbent"] == pytest.approx(doubted / len(specimens()))
+        assert [d["submission"] for d in report["doubted"]] == [
+            f"drawing-{number}" for number in range(doubted)
+        ]
+
+
 class TestCommand:
     def test_writes_the_report_with_drawings_by_id(
         self,
@@ -204,6 +239,7 @@ class TestCommand:
                     split=d.split,
                     strokes=[stroke.tolist() for stroke in d.strokes or []],
                     image=None,
+                    is_borne_out=d.is_borne_out,
                 )
                 for d in of_specimens().drawings
             ],
