@@ -25,7 +25,7 @@ import base64
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,9 +56,10 @@ class Tolerances:
 
     mnist: float = 0.002  # 10 of 5,000
     pen: float = 0.005
+    one_digit: float = 0.02  # of the drawings of any single digit of these two
     earlier: float = 0.01  # of earlier hold-outs, or one drawing
     changed: float = 0.005  # of all changed drawings together
-    one_change: float = 0.03  # of the drawings of any single change
+    one_change: float = 0.03  # of the drawings of any single change or blot
     blots: float = 0.03
     certain: float = 0.01
     win: float = 0.05  # chance alone must be less likely to fix as many
@@ -76,6 +77,7 @@ SHOWN = 60
 """How many fixed and broken drawings of a set the report shows."""
 SURE = 0.9
 """The confidence of a reading that one person alone may not contradict too often."""
+CORNERS = ("upper left", "upper right", "lower left", "lower right")
 BINS = 20
 MOST_INK = 0.4
 
@@ -130,6 +132,10 @@ class Pair:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def take(self, chosen: NDArray[np.bool_]) -> "Pair":
+        """Return the pair of the chosen drawings; (N,) bool."""
+        return Pair(self.candidate[chosen], self.incumbent[chosen], self.labels[chosen])
+
     @property
     def candidate_right(self) -> NDArray[np.bool_]:
         """(N,)."""
@@ -170,6 +176,20 @@ def must_not_lose(
         allowed=f"{may_lose} drawings ({tolerance:.1%}) fewer, and no certain loss "
         f"(chance under {TOLERANCES.certain / chosen_of:.2%})",
         has_passed=breaks - fixes <= may_lose and not is_certain,
+    )
+
+
+def worst_must_not_lose(
+    name: str, pairs: Mapping[str, Pair], *, tolerance: float
+) -> Check:
+    """Judge the one of several sets on which the candidate loses the most."""
+    lost = {
+        which: (len(pair.broken) - len(pair.fixed)) / max(1, len(pair))
+        for which, pair in pairs.items()
+    }
+    worst = max(lost, key=lambda which: lost[which])
+    return must_not_lose(
+        f"{name}: {worst}", pairs[worst], tolerance=tolerance, chosen_of=len(pairs)
     )
 
 
@@ -298,6 +318,14 @@ def judge_candidate(
             probabilities_of(ours), probabilities_of(theirs), labels.astype(np.int64)
         )
         checks.append(must_not_lose(name, pair, tolerance=tolerance_of[name]))
+        of_digits = {str(digit): pair.take(pair.labels == digit) for digit in range(10)}
+        checks.append(
+            worst_must_not_lose(
+                f"{name}, the digit it minds most",
+                of_digits,
+                tolerance=TOLERANCES.one_digit,
+            )
+        )
         checks += _manner_checks(name, ours, theirs, pair)
         shown += _shown(name, pair, [as_image(b) for b in bitmaps])
         confidences.append(pair.candidate.max(axis=1))
@@ -464,28 +492,28 @@ def _change_checks(
             (ink.find_ink(corrupt(bitmap, rng)) for bitmap in drawn), labels
         )
     tell(0.85, "blots in corners")
-    blots = _joined(
-        [
-            both.pair([blotted(b, corner, side_px) for b in drawn], labels)
-            for corner in range(4)
-            for side_px in (14, 28)
-        ]
-    )
-    lost = {way: len(pair.broken) - len(pair.fixed) for way, pair in pairs.items()}
-    worst = max(lost, key=lambda way: lost[way] / max(1, len(pairs[way])))
+    blots = {
+        f"{side_px} px in the {where}": both.pair(
+            [blotted(b, corner, side_px) for b in drawn], labels
+        )
+        for corner, where in enumerate(CORNERS)
+        for side_px in (14, 28)
+    }
     return [
         must_not_lose(
             "changed drawings, all",
             _joined(pairs.values()),
             tolerance=TOLERANCES.changed,
         ),
-        must_not_lose(
-            f"the change it minds most: {worst}",
-            pairs[worst],
-            tolerance=TOLERANCES.one_change,
-            chosen_of=len(pairs),
+        worst_must_not_lose(
+            "the change it minds most", pairs, tolerance=TOLERANCES.one_change
         ),
-        must_not_lose("a blot in a corner", blots, tolerance=TOLERANCES.blots),
+        must_not_lose(
+            "a blot in a corner", _joined(blots.values()), tolerance=TOLERANCES.blots
+        ),
+        worst_must_not_lose(
+            "the blot it minds most", blots, tolerance=TOLERANCES.one_change
+        ),
     ]
 
 

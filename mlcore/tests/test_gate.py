@@ -20,6 +20,7 @@ from mlcore.gate import (
     judge_candidate,
     must_not_lose,
     must_win,
+    worst_must_not_lose,
 )
 from mlcore.inference import Reading, Recogniser
 from mlcore.snapshot import Snapshot, SnapshotDrawing, as_read
@@ -74,6 +75,28 @@ class TestMustNotLose:
         assert not must_not_lose(
             "s", make_pair(breaks=2, n=20), tolerance=0.01
         ).has_passed
+
+
+class TestWorst:
+    def test_fails_a_loss_that_is_small_among_all(self) -> None:
+        """Nine lost are little of 1,500, and much of one digit's 150."""
+        unharmed = {str(digit): make_pair(n=150) for digit in range(9)}
+        harmed = make_pair(breaks=9, n=150)
+
+        check = worst_must_not_lose(
+            "set, the digit it minds most", {**unharmed, "9": harmed}, tolerance=0.02
+        )
+
+        assert check.name == "set, the digit it minds most: 9"
+        assert (check.breaks, check.has_passed) == (9, False)
+        assert worst_must_not_lose("set", unharmed, tolerance=0.02).has_passed
+
+    def test_takes_pairs_apart(self) -> None:
+        pair = make_pair(breaks=2, n=4)
+
+        part = pair.take(np.array([False, False, True, False]))
+
+        assert (len(part), len(part.broken)) == (1, 1)
 
 
 class TestMustWin:
