@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import Count, Min
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from recognizer import tallies
 from recognizer.models import (
@@ -21,6 +23,7 @@ from recognizer.models import (
     Submission,
     SubmissionQuerySet,
     Tally,
+    TrainingRun,
     Verdict,
 )
 
@@ -338,6 +341,31 @@ INK_OF_MNIST = (
     *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
 )
 """Of MNIST's 55,000 training images, how many have so much ink, in tallies.BINS."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The background work: tasks that wait, for how long, trainings under way."""
+
+    waiting: int
+    oldest_s: float
+    trainings: int
+
+
+def queue() -> Queue:
+    """Return how the background work stands."""
+    found = DBTaskResult.objects.ready().aggregate(
+        waiting=Count("pk"), oldest=Min("enqueued_at")
+    )
+    oldest = found["oldest"]
+    running = TrainingRun.objects.filter(state=TrainingRun.State.RUNNING)
+    return Queue(
+        waiting=found["waiting"],
+        oldest_s=(timezone.now() - oldest).total_seconds() if oldest else 0.0,
+        trainings=running.count(),
+    )
+
+
 SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
 
 

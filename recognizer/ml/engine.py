@@ -14,6 +14,7 @@ from mlcore.data import idx_header as idx_header
 from mlcore.inference import Reading, Recogniser
 from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
 from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
+from recognizer.metrics import Stage, count_reading
 from recognizer.models import BundleArchive, ModelVersion, Picture, Submission
 
 DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
@@ -78,7 +79,12 @@ def bundle_of(version: ModelVersion) -> Bundle:
 
 def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
     """Read one drawing."""
-    return recogniser.read(bitmap_of(drawing))
+    with Stage("ink"):
+        bitmap = bitmap_of(drawing)
+    with Stage("infer"):
+        reading = recogniser.read(bitmap)
+    count_reading(reading)
+    return reading
 
 
 def bitmap_of(drawing: Drawing) -> ink.Bitmap:
