@@ -30,8 +30,8 @@ from tqdm import tqdm
 from mlcore import places
 from recognizer.tests.conftest import SEVEN
 from recognizer.tests.live import Server, one_of_many
+from recognizer.tests.machines import Machine, machines, nginx_before
 from recognizer.tests.services import postgres, program, redis_server
-from recognizer.tests.test_machines import Machine, machines, nginx_before
 
 DOCS = places.REPOSITORY / "docs"
 FIGURES = DOCS / "stores.json"

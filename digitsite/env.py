@@ -97,11 +97,14 @@ def rate(
 
 
 def redis_url(name: str, *, env: Mapping[str, str] = os.environ) -> str:
-    """Return an address of Redis; empty where it is unset."""
+    """Return an address of Redis; empty where it is unset.
+
+    Never shows the value: a password may stand in it.
+    """
     value = text(name, env=env)
     if value and not value.startswith(("redis://", "rediss://", "unix://")):
         raise ImproperlyConfigured(
-            f"{name}={value!r}: say an address such as redis://127.0.0.1:6379/0."
+            f"{name} is no address of Redis: say one such as redis://127.0.0.1:6379/0."
         )
     return value
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import has_vary_header, patch_cache_control
 
 from recognizer import request_ids
 from recognizer.api.errors import error_response
@@ -39,6 +40,26 @@ class ObservingMiddleware:
 
 
 _DRAINED_BYTES = 4  # times the limit: how much of a refused body is still taken in
+
+
+class BrowserPolicyMiddleware:
+    """Tells browsers what no page may do, and who may keep an answer.
+
+    Nothing here is for other sites' pages, and what differs by cookie is nobody's but
+    its visitor's: a view that says nothing of it is kept out of shared caches.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the headers that Django has no setting for."""
+        response = self.get_response(request)
+        response.headers["Permissions-Policy"] = settings.PERMISSIONS_POLICY
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        if has_vary_header(response, "Cookie") and "Cache-Control" not in response:
+            patch_cache_control(response, private=True, no_cache=True)
+        return response
 
 
 class BodyLimitMiddleware:

@@ -19,6 +19,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recognizer import request_ids
+from recognizer.fields import ProbabilitiesField, StrokesField
 
 
 def new_id() -> uuid.UUID:
@@ -232,7 +233,7 @@ class Submission(models.Model):
     form = models.CharField(max_length=7, choices=Form)
     pointer = models.CharField(max_length=8, choices=Pointer, blank=True, default="")
     # The drawing itself where it is strokes; a picture lies in Picture.
-    strokes = models.JSONField(null=True)
+    strokes = StrokesField(null=True)
     width = models.FloatField(null=True)
     height = models.FloatField(null=True)
     pen_width = models.FloatField(null=True)
@@ -380,13 +381,14 @@ class Prediction(models.Model):
     submission = models.ForeignKey(
         Submission, models.CASCADE, related_name="predictions"
     )
+    # Nothing asks for all that one version has read.
     model_version = models.ForeignKey(
-        ModelVersion, models.PROTECT, related_name="predictions"
+        ModelVersion, models.PROTECT, related_name="predictions", db_index=False
     )
     role = models.CharField(max_length=7, choices=Role)
     digit = models.PositiveSmallIntegerField(null=True)
     refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
-    probabilities = models.JSONField()
+    probabilities = ProbabilitiesField()
     confidence = models.FloatField()
     second = models.PositiveSmallIntegerField(null=True)
     digitness = models.FloatField()

@@ -1,7 +1,8 @@
 """Answers composed for one page or one call."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -13,14 +14,17 @@ from django_tasks_db.models import DBTaskResult
 from recognizer import tallies
 from recognizer.models import (
     GateReport,
+    Label,
     ModelVersion,
     ModelVersionQuerySet,
     Refusal,
+    Rejection,
     Snapshot,
     Submission,
     SubmissionQuerySet,
     Tally,
     TrainingRun,
+    Verdict,
 )
 
 
@@ -86,6 +90,36 @@ def neighbours(submissions: SubmissionQuerySet, *, of: UUID) -> Neighbours:
         newer=keys.filter(pk__gt=of).order_by("pk").first(),
         older=keys.filter(pk__lt=of).order_by("-pk").first(),
     )
+
+
+What = tuple[int | None, str]
+"""What somebody says of a drawing: a digit, or else a rejection."""
+
+
+def voices(
+    submissions: Iterable[Submission],
+) -> defaultdict[tuple[UUID, What], set[object]]:
+    """Return who says what of these drawings: reviewers, and who drew it.
+
+    People, by user or else browser: nobody counts twice.
+    """
+    found: defaultdict[tuple[UUID, What], set[object]] = defaultdict(set)
+    drawn = list(submissions)
+    for submission in drawn:
+        owner = submission.visitor.user_id or submission.visitor_id
+        if submission.verdict == Verdict.NOT_A_DIGIT:
+            for rejection in (Rejection.NOT_A_DIGIT, Rejection.SEVERAL):
+                found[submission.pk, (None, rejection.value)].add(owner)
+        elif submission.verdict in (Verdict.RIGHT, Verdict.WRONG):
+            is_right = submission.verdict == Verdict.RIGHT
+            digit = submission.shown_digit if is_right else submission.corrected_digit
+            found[submission.pk, (digit, "")].add(owner)
+    labels = Label.objects.filter(submission__in=drawn, is_withdrawn=False)
+    for pk, digit, rejected, reviewer in labels.values_list(
+        "submission", "digit", "rejected", "reviewer"
+    ):
+        found[pk, (digit, rejected)].add(reviewer)
+    return found
 
 
 def known_models() -> ModelVersionQuerySet:
@@ -368,8 +402,13 @@ class Figures:
     pointers: list[PointerFigures]
 
 
-def figures() -> Figures:
-    """Return the model's figures from numbers kept along: nothing is counted."""
+def figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
+    """Return the model's figures from numbers kept along: nothing is counted.
+
+    Args:
+        shipped_confidence: what is usual where the active version came with the code
+            and so had no gate here, in tallies.BINS; empty where unknown.
+    """
     kept = dict(
         Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
     )
@@ -384,6 +423,7 @@ def figures() -> Figures:
     confidence = [number(f"confidence:{place}") for place in range(tallies.BINS)]
     ink = [number(f"ink:{place}") for place in range(tallies.BINS)]
     reference = _reference()
+    usual_confidence = reference["confidence"] if reference else shipped_confidence
     return Figures(
         drawings=drawings,
         by_day=[(day, number(f"day:{day}")) for day in days],
@@ -399,8 +439,8 @@ def figures() -> Figures:
         ],
         confidence=confidence,
         confidence_drift=(
-            population_stability(confidence, reference["confidence"])
-            if reference
+            population_stability(confidence, usual_confidence)
+            if usual_confidence
             else None
         ),
         ink=ink,

@@ -166,8 +166,9 @@ def _as_points(drawing: StrokeDrawing) -> list[ink.Points]:
 # --- pictures ----------------------------------------------------------------------
 
 
-# A picture at the pixel limit takes 200 MB while it is decoded: two at a time.
-_decoding = threading.BoundedSemaphore(2)
+# A picture at the pixel limit takes up to 360 MB while it is decoded, as WebP 720 MB
+# (measured): one at a time in each process, of which there is one for each core.
+_decoding = threading.Lock()
 
 
 def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:

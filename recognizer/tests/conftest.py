@@ -12,15 +12,10 @@ from django.test import Client
 from mlcore import places
 from mlcore.bundle import open_bundle
 from recognizer import services
+from recognizer.desk.site import note_password
 from recognizer.models import ModelVersion
+from recognizer.tests.drawings import SEVEN as SEVEN
 from recognizer.tests.live import Server, serving
-
-SEVEN: dict[str, Any] = {
-    "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
-    "width": 280,
-    "height": 280,
-}
-
 
 _figures: list[str] = []
 
@@ -68,6 +63,22 @@ def reviewer(db: None) -> User:
     user = User.objects.create_user("reviewer")
     user.user_permissions.add(Permission.objects.get(codename="add_label"))
     return user
+
+
+def enter_desk(client: Client, user: User) -> None:
+    """Sign in as staff who have just given their password to the admin."""
+    client.force_login(user)
+    session = client.session
+    note_password(session)
+    session.save()
+
+
+@pytest.fixture
+def admin_client(admin_user: User) -> Client:
+    """A superuser's browser, past the admin's door."""
+    client = Client()
+    enter_desk(client, admin_user)
+    return client
 
 
 def bearer(user: User, *scopes: str) -> dict[str, str]:

@@ -26,14 +26,16 @@ from importlib import import_module
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group, User
+from recognizer.desk.site import note_password
 user, _ = User.objects.get_or_create(username={name!r})
 user.is_staff = True
 user.save()
 user.groups.add(Group.objects.get(name={group!r}))
 session = import_module(settings.SESSION_ENGINE).SessionStore()
 session[SESSION_KEY] = str(user.pk)
-session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+note_password(session)
 session.create()
 print(session.session_key)
 """

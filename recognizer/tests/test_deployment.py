@@ -16,8 +16,8 @@ import yaml
 
 from mlcore import places
 from recognizer.tests.conftest import SEVEN
+from recognizer.tests.machines import Machine
 from recognizer.tests.services import free_port, program
-from recognizer.tests.test_machines import Machine
 
 DEPLOY = places.REPOSITORY / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile"

@@ -37,7 +37,7 @@ from recognizer.models import (
 )
 from recognizer.request_ids import RequestIdFilter
 from recognizer.services import snapshots, training
-from recognizer.tests.conftest import record_figure
+from recognizer.tests.conftest import enter_desk, record_figure
 from recognizer.tests.learning import fill
 from recognizer.tests.live import Server, data_alone, environment
 
@@ -260,7 +260,7 @@ class TestPages:
             assert b"<script>" not in page.content
 
     def test_are_for_who_may(self, snapshot: Snapshot, client: Client) -> None:
-        client.force_login(User.objects.create_user("clerk", is_staff=True))
+        enter_desk(client, User.objects.create_user("clerk", is_staff=True))
 
         for path in ("snapshot/make", f"snapshot/{snapshot.pk}/train"):
             assert client.post(f"/admin/recognizer/{path}/").status_code == 403

@@ -1,11 +1,10 @@
-
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recognizer', '0006_tally_by_model'),
+        ('recognizer', '0009_packed_alone'),
     ]
 
     operations = [
