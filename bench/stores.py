@@ -28,7 +28,7 @@ import redis
 from tqdm import tqdm
 
 from mlcore import places
-from recognizer.tests.conftest import SEVEN
+from recognizer.tests.drawings import SEVEN
 from recognizer.tests.live import Server, one_of_many
 from recognizer.tests.machines import Machine, machines, nginx_before
 from recognizer.tests.services import postgres, program, redis_server
@@ -121,7 +121,7 @@ def durabilities(folder: Path, database: str) -> dict[str, list[dict[str, float]
 
 LUA = """
 wrk.method = "POST"
-wrk.body = [[{body}]]
+wrk.body = [==[{body}]==]
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "{bearer}"
 wrk.headers["X-Forwarded-Proto"] = "https"
