@@ -37,7 +37,7 @@ DOCS = places.REPOSITORY / "docs"
 FIGURES = DOCS / "stores.json"
 ROUNDS = 5
 DRAWINGS = 300  # a round, one after the other
-SECONDS = 6  # a round under load
+SECONDS = 4  # a round under load
 CONNECTIONS = 8
 
 # --- how durable ----------------------------------------------------------------------
@@ -162,7 +162,7 @@ def load(layout: Layout, folder: Path) -> dict[str, Any]:
     script = folder / "post.lua"
     script.write_text(LUA.format(body=json.dumps(SEVEN), bearer=layout.bearer))
     wrk = [
-        *(program("wrk", package="wrk"), "-t1", f"-d{SECONDS}s"),
+        *(program("wrk", package="wrk"), "-t1", f"-d{SECONDS}s", "--timeout", "30s"),
         *(f"-c{CONNECTIONS // len(layout.urls)}", "-s", str(script)),
     ]
     before = {name: processor_s(roots) for name, roots in layout.roles.items()}
