@@ -26,7 +26,7 @@ test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
 test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and Redis
 	@$(PY) -m recognizer.tests.services $(ARGS)
 
-test-long: $(VENV)/all.stamp ## run the tests that take long: twenty killed trainings
+test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings and web processes
 	@$(PY) -m mlcore.data
 	@$(PY) -m pytest -m long $(ARGS)
 

@@ -42,11 +42,12 @@ _CSRF = "c" * 32
 
 @dataclass(frozen=True)
 class Server:
-    """A running site: its address, its data folder, what its start was told."""
+    """A running site: address, data folder, what its start was told, process id."""
 
     url: str
     var: Path
     variables: tuple[tuple[str, str], ...] = ()
+    pid: int = 0
 
     def manage(self, *arguments: str) -> str:
         """Run a command of manage.py on the site's data; return what it prints."""
@@ -117,7 +118,8 @@ def serving(var: Path, **variables: str) -> Iterator[Server]:
     with _database_of_its_own() as database:
         process, url = start_site(var, {**variables, **database})
         try:
-            yield Server(url, var, tuple({**variables, **database}.items()))
+            told = tuple({**variables, **database}.items())
+            yield Server(url, var, told, process.pid)
         finally:
             process.terminate()
             process.communicate(timeout=40)
