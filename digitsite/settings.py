@@ -215,7 +215,10 @@ _SQLITE = {
     # Writers queue up instead of failing, and readers never wait for them.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,  # seconds
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    # secure_delete: what somebody deletes is overwritten, not only unlinked.
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+    ),
 }
 
 

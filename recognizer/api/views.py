@@ -153,8 +153,7 @@ class ReadingsView(RecognizerView):
         """Answer one reading, or one error, for each drawing, in order."""
         include = include_in(request.query_params)
         batch = drawings_in(request.data)
-        version = services.active_model()
-        recogniser = engine.recogniser_for(version)
+        version, recogniser = services.reader()
         answers = []
         stop_at = time.monotonic() + settings.MAX_SECONDS_PER_CALL
         for data in batch:

@@ -5,6 +5,7 @@ in the modules beside: `review`, `snapshots`, `training`, `promotion`, `rescorin
 """
 
 import hashlib
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -42,6 +43,8 @@ from recognizer.models import (
 )
 from recognizer.priority import review_priority
 
+logger = logging.getLogger(__name__)
+
 # --- drawings ----------------------------------------------------------------------
 
 
@@ -75,8 +78,7 @@ def submit_drawing(
     """
     if earlier := _stored_under(once):
         return earlier
-    version = active_model()
-    recogniser = engine.recogniser_for(version)
+    version, recogniser = reader()
     reading = engine.read(
         drawing, recogniser=recogniser
     )  # slow: before the transaction
@@ -463,6 +465,27 @@ def active_model() -> ModelVersion:
         raise engine.ReaderUnavailableError(
             "No model is active: run manage.py prepare."
         ) from error
+
+
+def reader() -> tuple[ModelVersion, engine.Recogniser]:
+    """Return the version that reads now, loaded.
+
+    Where it cannot be loaded the former one reads on, and what it reads is stored as
+    its own; each call tries the active one again, so no restart is needed.
+
+    Raises:
+        ReaderUnavailableError: none can be loaded.
+    """
+    version = active_model()
+    try:
+        return version, engine.recogniser_for(version)
+    except engine.ReaderUnavailableError as error:
+        retired = ModelVersion.objects.filter(stage=ModelVersion.Stage.RETIRED)
+        former = retired.order_by("-promoted_at", "-pk").first()
+        if former is None:
+            raise
+        logger.error("%s Model %s reads on.", error, former.short_digest)
+        return former, engine.recogniser_for(former)
 
 
 @transaction.atomic
