@@ -8,10 +8,12 @@ import hashlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db import IntegrityError, transaction
@@ -27,6 +29,7 @@ from recognizer.ml import engine
 from recognizer.models import (
     AuditEntry,
     BundleArchive,
+    Erasure,
     Feedback,
     IdempotencyKey,
     Label,
@@ -286,6 +289,9 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
             for submission in gone:
                 tallies.take_away(tallies.tallies_of(submission))
             ids = [one.pk for one in gone]
+            Erasure.objects.bulk_create(
+                [Erasure(submission_id=pk) for pk in ids], ignore_conflicts=True
+            )
             AuditEntry.objects.filter(subject__in=map(str, ids)).update(
                 before={"erased": True}, after={"erased": True}
             )
@@ -293,6 +299,18 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
         total += len(gone)
         if len(gone) < _DELETED_AT_ONCE:
             return total
+
+
+def erase_again(*, ids: Iterable[UUID]) -> int:
+    """Delete what was deleted once and is back, from a backup; return how many were."""
+    erased = 0
+    ids = iter(ids)
+    while some := list(islice(ids, _DELETED_AT_ONCE)):
+        erased += delete_submissions(submissions=Submission.objects.filter(pk__in=some))
+        Erasure.objects.bulk_create(
+            [Erasure(submission_id=pk) for pk in some], ignore_conflicts=True
+        )
+    return erased
 
 
 def lock_submissions(submissions: SubmissionQuerySet) -> SubmissionQuerySet:
