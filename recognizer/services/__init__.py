@@ -88,7 +88,7 @@ def submit_drawing(
             pointer=drawing.pointer,
             shown_digit=reading.digit,
             refusal=reading.refusal or "",
-            **_columns(drawing),
+            **columns_of(drawing),
         )
         shown = prediction_of(
             reading, submission=submission, version=version, role=Prediction.Role.SHOWN
@@ -123,7 +123,8 @@ def prediction_of(
     )
 
 
-def _columns(drawing: Drawing) -> dict[str, object]:
+def columns_of(drawing: Drawing) -> dict[str, object]:
+    """Return what a submission's row holds of its drawing."""
     if isinstance(drawing, StrokeDrawing):
         return {
             "form": Submission.Form.STROKES,
