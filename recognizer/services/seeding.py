@@ -299,8 +299,10 @@ def _numbers(kinds: list[_Kind], chosen: Any, written: list[datetime]) -> Counte
     for place, times in zip(*np.unique(chosen, return_counts=True), strict=True):
         for name, count in kinds[place].counts.items():
             counts[name] += count * int(times)
-    counts.update(f"day:{moment:%Y-%m-%d}" for moment in written)
-    counts.update(tallies.minute_tally(moment) for moment in written)
+    counts.update(f"day:{moment.date()}" for moment in written)
+    # Minutes are kept for a day and dropped later.
+    recent = timezone.now() - timedelta(days=1, minutes=1)
+    counts.update(tallies.minute_tally(one) for one in written if one >= recent)
     return counts
 
 
