@@ -1,7 +1,8 @@
 """Answers composed for one page or one call."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -11,13 +12,16 @@ from django.utils import timezone
 from recognizer import tallies
 from recognizer.models import (
     GateReport,
+    Label,
     ModelVersion,
     ModelVersionQuerySet,
     Refusal,
+    Rejection,
     Snapshot,
     Submission,
     SubmissionQuerySet,
     Tally,
+    Verdict,
 )
 
 
@@ -83,6 +87,36 @@ def neighbours(submissions: SubmissionQuerySet, *, of: UUID) -> Neighbours:
         newer=keys.filter(pk__gt=of).order_by("pk").first(),
         older=keys.filter(pk__lt=of).order_by("-pk").first(),
     )
+
+
+What = tuple[int | None, str]
+"""What somebody says of a drawing: a digit, or else a rejection."""
+
+
+def voices(
+    submissions: Iterable[Submission],
+) -> defaultdict[tuple[UUID, What], set[object]]:
+    """Return who says what of these drawings: reviewers, and who drew it.
+
+    People, by user or else browser: nobody counts twice.
+    """
+    found: defaultdict[tuple[UUID, What], set[object]] = defaultdict(set)
+    drawn = list(submissions)
+    for submission in drawn:
+        owner = submission.visitor.user_id or submission.visitor_id
+        if submission.verdict == Verdict.NOT_A_DIGIT:
+            for rejection in (Rejection.NOT_A_DIGIT, Rejection.SEVERAL):
+                found[submission.pk, (None, rejection.value)].add(owner)
+        elif submission.verdict in (Verdict.RIGHT, Verdict.WRONG):
+            is_right = submission.verdict == Verdict.RIGHT
+            digit = submission.shown_digit if is_right else submission.corrected_digit
+            found[submission.pk, (digit, "")].add(owner)
+    labels = Label.objects.filter(submission__in=drawn, is_withdrawn=False)
+    for pk, digit, rejected, reviewer in labels.values_list(
+        "submission", "digit", "rejected", "reviewer"
+    ):
+        found[pk, (digit, rejected)].add(reviewer)
+    return found
 
 
 def known_models() -> ModelVersionQuerySet:
