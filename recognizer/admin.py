@@ -50,7 +50,6 @@ class SubmissionAdmin(ReadOnlyAdmin):
     )
     ordering = ("-id",)
     list_per_page = 50
-    show_full_result_count = False
     readonly_fields = (
         "drawing",
         "seen",

@@ -293,6 +293,14 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
             return total
 
 
+def delete_all(*, visitors: Sequence[Visitor]) -> int:
+    """Remove all that visitors drew, one after the other; return how many it was."""
+    return sum(
+        delete_submissions(submissions=Submission.objects.owned_by(visitor))
+        for visitor in visitors
+    )
+
+
 def lock_submissions(submissions: SubmissionQuerySet) -> SubmissionQuerySet:
     """Lock rows against changes; SQLite has locked them with the transaction."""
     return submissions.with_shown_prediction().select_for_update()
