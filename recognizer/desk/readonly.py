@@ -13,14 +13,20 @@ LISTED = 10_000  # of the newest rows: counting and sorting more takes ever long
 class NewestRows(ChangeList):
     """A list of the newest rows alone, by whatever it is filtered and sorted."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.leaves_out = False
+        super().__init__(*args, **kwargs)
+        if self.leaves_out:
+            self.title = f"{self.title}, of the newest {LISTED:,}"
+
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Any = None
     ) -> QuerySet[Any]:
-        """Leave out what is older, and say so."""
+        """Leave out what is older."""
         keys = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)
         for oldest in keys[LISTED - 1 : LISTED]:
+            self.leaves_out = True
             self.root_queryset = self.root_queryset.filter(pk__gte=oldest)
-            self.title = f"{self.title}, of the newest {LISTED:,}"
         return super().get_queryset(request, exclude_parameters)
 
 

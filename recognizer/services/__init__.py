@@ -23,6 +23,7 @@ from recognizer import tallies
 from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
 from recognizer.ml import engine
 from recognizer.models import (
+    Archived,
     AuditEntry,
     BundleArchive,
     Feedback,
@@ -281,8 +282,10 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
     while True:
         with transaction.atomic():
             gone = list(lock_submissions(chunk).defer("strokes")[:_DELETED_AT_ONCE])
+            counts: Counter[str] = Counter()
             for submission in gone:
-                tallies.take_away(tallies.tallies_of(submission))
+                counts.update(tallies.tallies_of(submission))
+            tallies.take_away(counts)
             ids = [one.pk for one in gone]
             AuditEntry.objects.filter(subject__in=map(str, ids)).update(
                 before={"erased": True}, after={"erased": True}
@@ -294,7 +297,11 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
 
 
 def delete_all(*, visitors: Sequence[Visitor]) -> int:
-    """Remove all that visitors drew, one after the other; return how many it was."""
+    """Remove all that visitors drew, one after the other; return how many there were.
+
+    What was archived of it goes from the archives the next time `expire` runs.
+    """
+    Archived.objects.filter(visitor__in=visitors).delete()
     return sum(
         delete_submissions(submissions=Submission.objects.owned_by(visitor))
         for visitor in visitors
