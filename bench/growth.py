@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import psycopg
 from tqdm import tqdm
 
 from mlcore import places
@@ -277,7 +278,7 @@ def measure(small: Site, large: Site) -> dict[str, Any]:
 
 
 def page(vendors: dict[str, dict[str, Any]]) -> str:
-    """Write docs/growth.md from the figures."""
+    """Write figures as a page."""
     parts = [PAGE_HEAD]
     for name, found in vendors.items():
         few, many = found["small"], found["large"]
@@ -346,14 +347,18 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}"
 
 
-def show_page() -> None:
-    """Write the page from the figures that are there."""
-    found = {
+def figures() -> dict[str, dict[str, Any]]:
+    """Return what was measured, by database."""
+    return {
         name: json.loads((FIGURES / f"{name.lower()}.json").read_text())
         for name in ("SQLite", "PostgreSQL")
         if (FIGURES / f"{name.lower()}.json").exists()
     }
-    PAGE.write_text(page(found))
+
+
+def written_page() -> str:
+    """Write docs/growth.md from what was measured."""
+    return page(figures())
 
 
 def main() -> None:
@@ -388,14 +393,12 @@ def main() -> None:
     FIGURES.mkdir(exist_ok=True)
     name = "postgresql" if chosen.postgresql else "sqlite"
     (FIGURES / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
-    show_page()
+    PAGE.write_text(written_page())
 
 
 @contextmanager
 def another_database(url: str) -> Iterator[str]:
     """Make a second database on a server."""
-    import psycopg
-
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE large")
     yield f"{url.rpartition('/')[0]}/large"

@@ -300,8 +300,8 @@ def _numbers(kinds: list[_Kind], chosen: Any, written: list[datetime]) -> Counte
         for name, count in kinds[place].counts.items():
             counts[name] += count * int(times)
     counts.update(f"day:{moment.date()}" for moment in written)
-    # Minutes are kept for a day and dropped later.
-    recent = timezone.now() - timedelta(days=1, minutes=1)
+    # Older minutes are forgotten, and a year of them would take long to store.
+    recent = timezone.now() - timedelta(days=2)
     counts.update(tallies.minute_tally(one) for one in written if one >= recent)
     return counts
 
