@@ -27,7 +27,7 @@ test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and
 	@$(PY) -m mlcore.data
 	@$(PY) -m recognizer.tests.services $(ARGS)
 
-test-long: $(VENV)/all.stamp ## run the tests that take long: twenty killed trainings
+test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings and web processes
 	@$(PY) -m mlcore.data
 	@$(PY) -m pytest -m long $(ARGS)
 

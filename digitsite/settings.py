@@ -215,7 +215,10 @@ _SQLITE = {
     # Writers queue up instead of failing, and readers never wait for them.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,  # seconds
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    # secure_delete: what somebody deletes is overwritten, not only unlinked.
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+    ),
 }
 
 
@@ -313,6 +316,9 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, low=0, high=10)
 
 VISITOR_COOKIE = "visitor"
 VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
+
+# Drawings older than this are taken out by `manage.py expire`; 0 keeps them for good.
+RETENTION_DAYS = env.integer("RETENTION_DAYS", 0, low=0, high=36_500)
 
 # --- the model that reads before any was trained here -----------------------------
 

@@ -369,6 +369,20 @@ class Picture(models.Model):
         return f"picture {self.submission_id}"
 
 
+class Archived(models.Model):
+    """A drawing that was taken out into an archive file; see `services.expiry`.
+
+    A line of an archive counts as long as its row stands here: it goes with its owner,
+    and when they delete all that is theirs.
+    """
+
+    submission_id = models.UUIDField(primary_key=True)
+    visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"archived {self.submission_id}"
+
+
 class Prediction(models.Model):
     """A stored reading of one submission by one model version."""
 

@@ -29,7 +29,7 @@ def _digit(mode: str = "RGB", side: int = _SIDE) -> Image.Image:
 
 def _saved(picture: Image.Image, kind: str, **options: object) -> bytes:
     file = io.BytesIO()
-    picture.save(file, kind, **options)  # type: ignore[arg-type]
+    picture.save(file, kind, **options)
     return file.getvalue()
 
 
