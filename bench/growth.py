@@ -76,7 +76,7 @@ with connection.cursor() as cursor:
     found = {}
     for table in TABLES:
         if connection.vendor == "sqlite":
-            cursor.execute("SELECT sum(pgsize) FROM dbstat WHERE aggregate AND name IN "
+            cursor.execute("SELECT sum(pgsize) FROM dbstat WHERE name IN "
                 "(SELECT name FROM sqlite_master WHERE tbl_name = %s)",
                 [f"recognizer_{table}"])
         else:
@@ -287,7 +287,7 @@ def page(vendors: dict[str, dict[str, Any]]) -> str:
             f"Medians of {found['rounds']} rounds in turn, in ms, of whole answers "
             f"over loopback; who looks owns three browsers, one with "
             f"{many['of_the_largest']:,} drawings ({few['of_the_largest']:,} in the "
-            f"small history, whose last whole page, the {few['page']}th, stands for "
+            f"small history, whose last whole page, number {few['page']}, stands for "
             f"the 1,000th). {found['machine']}.\n",
             "| call | small | large | large, p90 | ratio |\n"
             "| --- | --- | --- | --- | --- |",
