@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page admin screenshots messages lock
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-growth admin screenshots messages lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
 bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, time to the answer
 	@$(PY) -m recognizer.tests.browser.chromium
 	@$(PY) -m bench.page
+
+bench-growth: $(VENV)/all.stamp ## measure pages at 10 million drawings against 10 thousand (half an hour, 12 GB)
+	@$(PY) -m bench.growth $(ARGS)
 
 admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 	@$(PY) manage.py prepare
