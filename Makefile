@@ -24,6 +24,7 @@ test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
 	@$(PY) -m pytest $(ARGS)
 
 test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and Redis
+	@$(PY) -m mlcore.data
 	@$(PY) -m recognizer.tests.services $(ARGS)
 
 test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings and web processes

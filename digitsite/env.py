@@ -6,7 +6,7 @@ the start with one clear sentence instead of surfacing as odd behaviour later.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -45,6 +45,20 @@ def integer(
             f"{name}={value!r}: say a whole number from {low} to {high}."
         )
     return int(value)
+
+
+def one_of(
+    name: str,
+    default: str,
+    *,
+    choices: Sequence[str],
+    env: Mapping[str, str] = os.environ,
+) -> str:
+    """Return one of some words."""
+    value = text(name, default, env=env).lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r}: say {' or '.join(choices)}.")
+    return value
 
 
 def words(name: str, *, env: Mapping[str, str] = os.environ) -> list[str]:

@@ -105,6 +105,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",  # outermost: on redirects to https as well
     "recognizer.middleware.BrowserPolicyMiddleware",
+    "recognizer.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "recognizer.statics.CompressingWhiteNoise",
     "recognizer.middleware.BodyLimitMiddleware",
@@ -324,12 +325,29 @@ NAMED_BUNDLE = env.folder("BUNDLE")  # reads instead of any other, while it is n
 MODEL_EVALUATION = BASE_DIR / "docs" / "model" / "evaluation.json"
 BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
 
+# --- what operators see --------------------------------------------------------------
+
+# Who may ask for /metrics; without it who is on this machine.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+LOG_FORMAT = env.one_of(
+    "LOG_FORMAT", "json" if PRODUCTION else "line", choices=("line", "json")
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "recognizer.request_ids.RequestIdFilter"}},
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "line": {
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
+        },
+        "json": {"()": "digitsite.logs.JSONFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
 }

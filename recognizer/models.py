@@ -18,6 +18,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from recognizer.fields import ProbabilitiesField, StrokesField
+
 
 def new_id() -> uuid.UUID:
     """Make a public id: UUIDv7, so ids sort by the time they were made."""
@@ -230,7 +232,7 @@ class Submission(models.Model):
     form = models.CharField(max_length=7, choices=Form)
     pointer = models.CharField(max_length=8, choices=Pointer, blank=True, default="")
     # The drawing itself where it is strokes; a picture lies in Picture.
-    strokes = models.JSONField(null=True)
+    strokes = StrokesField(null=True)
     width = models.FloatField(null=True)
     height = models.FloatField(null=True)
     pen_width = models.FloatField(null=True)
@@ -364,13 +366,14 @@ class Prediction(models.Model):
     submission = models.ForeignKey(
         Submission, models.CASCADE, related_name="predictions"
     )
+    # Nothing asks for all that one version has read.
     model_version = models.ForeignKey(
-        ModelVersion, models.PROTECT, related_name="predictions"
+        ModelVersion, models.PROTECT, related_name="predictions", db_index=False
     )
     role = models.CharField(max_length=7, choices=Role)
     digit = models.PositiveSmallIntegerField(null=True)
     refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
-    probabilities = models.JSONField()
+    probabilities = ProbabilitiesField()
     confidence = models.FloatField()
     second = models.PositiveSmallIntegerField(null=True)
     digitness = models.FloatField()

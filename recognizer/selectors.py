@@ -1,23 +1,30 @@
 """Answers composed for one page or one call."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import Count, Min
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from recognizer import tallies
 from recognizer.models import (
     GateReport,
+    Label,
     ModelVersion,
     ModelVersionQuerySet,
     Refusal,
+    Rejection,
     Snapshot,
     Submission,
     SubmissionQuerySet,
     Tally,
+    TrainingRun,
+    Verdict,
 )
 
 
@@ -83,6 +90,36 @@ def neighbours(submissions: SubmissionQuerySet, *, of: UUID) -> Neighbours:
         newer=keys.filter(pk__gt=of).order_by("pk").first(),
         older=keys.filter(pk__lt=of).order_by("-pk").first(),
     )
+
+
+What = tuple[int | None, str]
+"""What somebody says of a drawing: a digit, or else a rejection."""
+
+
+def voices(
+    submissions: Iterable[Submission],
+) -> defaultdict[tuple[UUID, What], set[object]]:
+    """Return who says what of these drawings: reviewers, and who drew it.
+
+    People, by user or else browser: nobody counts twice.
+    """
+    found: defaultdict[tuple[UUID, What], set[object]] = defaultdict(set)
+    drawn = list(submissions)
+    for submission in drawn:
+        owner = submission.visitor.user_id or submission.visitor_id
+        if submission.verdict == Verdict.NOT_A_DIGIT:
+            for rejection in (Rejection.NOT_A_DIGIT, Rejection.SEVERAL):
+                found[submission.pk, (None, rejection.value)].add(owner)
+        elif submission.verdict in (Verdict.RIGHT, Verdict.WRONG):
+            is_right = submission.verdict == Verdict.RIGHT
+            digit = submission.shown_digit if is_right else submission.corrected_digit
+            found[submission.pk, (digit, "")].add(owner)
+    labels = Label.objects.filter(submission__in=drawn, is_withdrawn=False)
+    for pk, digit, rejected, reviewer in labels.values_list(
+        "submission", "digit", "rejected", "reviewer"
+    ):
+        found[pk, (digit, rejected)].add(reviewer)
+    return found
 
 
 def known_models() -> ModelVersionQuerySet:
@@ -304,6 +341,31 @@ INK_OF_MNIST = (
     *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
 )
 """Of MNIST's 55,000 training images, how many have so much ink, in tallies.BINS."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The background work: tasks that wait, for how long, trainings under way."""
+
+    waiting: int
+    oldest_s: float
+    trainings: int
+
+
+def queue() -> Queue:
+    """Return how the background work stands."""
+    found = DBTaskResult.objects.ready().aggregate(
+        waiting=Count("pk"), oldest=Min("enqueued_at")
+    )
+    oldest = found["oldest"]
+    running = TrainingRun.objects.filter(state=TrainingRun.State.RUNNING)
+    return Queue(
+        waiting=found["waiting"],
+        oldest_s=(timezone.now() - oldest).total_seconds() if oldest else 0.0,
+        trainings=running.count(),
+    )
+
+
 SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
 
 
@@ -340,8 +402,13 @@ class Figures:
     pointers: list[PointerFigures]
 
 
-def figures() -> Figures:
-    """Return the model's figures from numbers kept along: nothing is counted."""
+def figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
+    """Return the model's figures from numbers kept along: nothing is counted.
+
+    Args:
+        shipped_confidence: what is usual where the active version came with the code
+            and so had no gate here, in tallies.BINS; empty where unknown.
+    """
     kept = dict(
         Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
     )
@@ -356,6 +423,7 @@ def figures() -> Figures:
     confidence = [number(f"confidence:{place}") for place in range(tallies.BINS)]
     ink = [number(f"ink:{place}") for place in range(tallies.BINS)]
     reference = _reference()
+    usual_confidence = reference["confidence"] if reference else shipped_confidence
     return Figures(
         drawings=drawings,
         by_day=[(day, number(f"day:{day}")) for day in days],
@@ -371,8 +439,8 @@ def figures() -> Figures:
         ],
         confidence=confidence,
         confidence_drift=(
-            population_stability(confidence, reference["confidence"])
-            if reference
+            population_stability(confidence, usual_confidence)
+            if usual_confidence
             else None
         ),
         ink=ink,

@@ -61,6 +61,7 @@ from recognizer.api.serializers import (
 )
 from recognizer.api.throttles import Allowance
 from recognizer.drawing import Drawing, DrawingError, StrokeDrawing
+from recognizer.metrics import Stage
 from recognizer.ml import engine
 from recognizer.models import Scope, Submission
 from recognizer.services import RequestKey
@@ -221,7 +222,8 @@ class SubmissionsView(RecognizerView):
         caller = caller_of(request)
         content = _content_of(request)
         once = _request_key(request, content)
-        drawing = _drawing_of(content)
+        with Stage("parse"):
+            drawing = _drawing_of(content)
         submission = services.submit_drawing(
             drawing=drawing,
             visitor=caller.visitor,

@@ -251,6 +251,7 @@ def report_context(gate: GateReport) -> dict[str, Any]:
     return {
         "gate": gate,
         "report": report,
+        "doubted": report.get("doubted", []),
         "sets": [
             {
                 "name": name,

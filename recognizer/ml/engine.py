@@ -16,6 +16,7 @@ from mlcore.inference import Reading
 from mlcore.inference import Recogniser as Recogniser
 from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
 from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
+from recognizer.metrics import Stage, count_reading
 from recognizer.models import BundleArchive, ModelVersion, Picture, Submission
 
 DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
@@ -103,7 +104,12 @@ def _of_version(bundle: Bundle, version: ModelVersion) -> Bundle:
 
 def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
     """Read one drawing."""
-    return recogniser.read(bitmap_of(drawing))
+    with Stage("ink"):
+        bitmap = bitmap_of(drawing)
+    with Stage("infer"):
+        reading = recogniser.read(bitmap)
+    count_reading(reading)
+    return reading
 
 
 def bitmap_of(drawing: Drawing) -> ink.Bitmap:

@@ -22,6 +22,7 @@ from mlcore.bundle import Bundle
 from mlcore.inference import Reading
 from recognizer import tallies
 from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
+from recognizer.metrics import Stage
 from recognizer.ml import engine
 from recognizer.models import (
     AuditEntry,
@@ -248,7 +249,7 @@ def _stored_under(once: RequestKey | None) -> Submission | None:
 def _store(store: Callable[[], Submission], *, once: RequestKey | None) -> Submission:
     """Store in one transaction, and where a key was given only once under it."""
     try:
-        with transaction.atomic():
+        with Stage("store"), transaction.atomic():
             submission = store()
             if once is not None:
                 IdempotencyKey.objects.create(

@@ -1,6 +1,8 @@
 """The real server with the real model, as `make run` starts it."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,12 +44,15 @@ _CSRF = "c" * 32
 
 @dataclass(frozen=True)
 class Server:
-    """A running site: address, data folder, what its start was told, process id."""
+    """A running site: its address, its data folder, what its start was told.
+
+    process: who serves it; None where nobody does.
+    """
 
     url: str
     var: Path
     variables: tuple[tuple[str, str], ...] = ()
-    pid: int = 0
+    process: "subprocess.Popen[str] | None" = None
 
     def manage(self, *arguments: str) -> str:
         """Run a command of manage.py on the site's data; return what it prints."""
@@ -60,6 +65,20 @@ class Server:
             check=True,
         )
         return done.stdout.strip()
+
+    def kill(self) -> None:
+        """End all its processes at once, as a machine does that loses its power."""
+        assert self.process
+        children = subprocess.run(
+            ["ps", "--ppid", str(self.process.pid), "-o", "pid="],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,  # 1 where there are none
+        )
+        # The parent first: it would start others.
+        for pid in (self.process.pid, *map(int, children.stdout.split())):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def make_user(self, name: str, *, is_reviewer: bool = False) -> None:
         """Make a user where there is none of this name."""
@@ -113,28 +132,33 @@ def start_site(
 
 @contextmanager
 def serving(var: Path, **variables: str) -> Iterator[Server]:
-    """Serve a data folder while the block runs."""
+    """Serve a data folder while the block runs, from a database of its own."""
+    with own_database() as database, one_of_many(var, **variables, **database) as site:
+        yield site
+
+
+@contextmanager
+def one_of_many(var: Path, **variables: str) -> Iterator[Server]:
+    """Serve while the block runs, beside others; a killed one is no mistake."""
     var.mkdir(exist_ok=True)
-    with _database_of_its_own() as database:
-        process, url = start_site(var, {**variables, **database})
-        try:
-            told = tuple({**variables, **database}.items())
-            yield Server(url, var, told, process.pid)
-        finally:
-            process.terminate()
-            process.communicate(timeout=40)
-        assert process.returncode == 0
+    process, url = start_site(var, variables)
+    try:
+        yield Server(url, var, tuple(variables.items()), process)
+    finally:
+        process.terminate()
+        process.communicate(timeout=40)
+    assert process.returncode in (0, -signal.SIGKILL)
 
 
 @contextmanager
 def data_alone(var: Path, **variables: str) -> Iterator[Server]:
     """Give a data folder and a database without anybody who serves them."""
-    with _database_of_its_own() as database:
+    with own_database() as database:
         yield Server("", var, tuple({**variables, **database}.items()))
 
 
 @contextmanager
-def _database_of_its_own() -> Iterator[dict[str, str]]:
+def own_database() -> Iterator[dict[str, str]]:
     """Make a database where they run on PostgreSQL; SQLite's is in the data folder."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):

@@ -63,12 +63,14 @@ class TestFigures:
         self, history: list[Submission], active_model: ModelVersion
     ) -> None:
         before = selectors.figures().confidence_drift
+        shipped = selectors.figures(shipped_confidence=[2] * 20).confidence_drift
         usual = {"confidence": [1] * 20, "ink": [1] * 20}
         judge(active_model, active_model, passed=True, reference=usual)
 
         found = selectors.figures()
 
         assert before is None
+        assert shipped == pytest.approx(found.confidence_drift)
         assert found.confidence_drift == population_stability(
             found.confidence, usual["confidence"]
         )

@@ -86,8 +86,9 @@ class Sender(threading.Thread):
 
 def web_processes(server: Server) -> list[int]:
     """Return the processes of the server that answer requests."""
+    assert server.process
     listed = subprocess.run(
-        ["ps", "--ppid", str(server.pid), "-o", "pid="],
+        ["ps", "--ppid", str(server.process.pid), "-o", "pid="],
         capture_output=True,
         text=True,
         check=False,

@@ -201,12 +201,22 @@ class TestPages:
                     "picture": "data:image/png;base64,xyz",
                 },
             ],
+            doubted=[
+                {
+                    "submission": str(ours.pk),
+                    "truth": 1,
+                    "kind": "digit",
+                    "incumbent": 7,
+                }
+            ],
         )
 
         page = admin_client.get(f"/admin/recognizer/gatereport/{gate.pk}/change/")
 
         content = page.content.decode()
         assert "new hold-out: fixes 2, breaks 1" in content
+        assert "labelled 1, read as 7" in content
+        assert f"/review/second/{gate.pk}/" in content
         assert f"/{ours.pk}/drawing.svg" in content
         assert "data:image/png;base64,xyz" in content
         assert " style=" not in content
