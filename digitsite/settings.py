@@ -220,6 +220,12 @@ _SQLITE = {
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
     ),
 }
+_POSTGRES = {
+    # One that hangs must not hang the site: each step ends in a 503 instead.
+    "connect_timeout": 5,  # seconds
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+}
 
 
 def _database() -> dict[str, Any]:
@@ -237,6 +243,8 @@ def _database() -> dict[str, Any]:
         ) from None
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["OPTIONS"] = _SQLITE
+    elif database["ENGINE"] == "django.db.backends.postgresql":
+        database["OPTIONS"] = {**_POSTGRES, **database.get("OPTIONS", {})}
     return database
 
 

@@ -11,6 +11,7 @@ is imported at the first use, after `manage.py serve` has named the folder.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -26,6 +27,8 @@ from mlcore.inference import Reading
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram
+
+logger = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 STAGE_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
@@ -90,21 +93,40 @@ def shared_by_processes() -> Iterator[None]:
 # --- counting, on the way of each request ---------------------------------------------
 
 
+class _Harmless:
+    """Whatever befalls counting, such as a full disk, no visitor loses an answer by it.
+
+    After a failure prometheus_client may stumble over files it has closed: any error.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin to count."""
+
+    def __exit__(self, kind: object, error: object, _: object) -> bool:
+        if isinstance(error, Exception):
+            logger.warning("Not counted: %r", error)
+        return isinstance(error, Exception)
+
+
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Count an answer."""
     match = request.resolver_match
     route = match.route if match else ""  # of none: a static file, or no such address
-    own = meters()
-    own.requests.labels(request.method, route, status).inc()
-    own.request_seconds.labels(route).observe(seconds)
+    with _Harmless():
+        own = meters()
+        own.requests.labels(request.method, route, status).inc()
+        own.request_seconds.labels(route).observe(seconds)
 
 
 def count_reading(reading: Reading) -> None:
     """Count what was read."""
-    own = meters()
     digit = "" if reading.digit is None else reading.digit
-    own.readings.labels(digit, reading.refusal or "").inc()
-    own.confidence.observe(reading.confidence)
+    with _Harmless():
+        own = meters()
+        own.readings.labels(digit, reading.refusal or "").inc()
+        own.confidence.observe(reading.confidence)
 
 
 class Stage:
@@ -120,4 +142,5 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         passed = time.perf_counter() - self._began
-        meters().stage_seconds.labels(self._name).observe(passed)
+        with _Harmless():
+            meters().stage_seconds.labels(self._name).observe(passed)
