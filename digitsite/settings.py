@@ -231,7 +231,7 @@ _POSTGRES = {
 def _database() -> dict[str, Any]:
     url = env.text("DATABASE_URL", f"sqlite:///{DIGITSITE_VAR / 'digitsite.sqlite3'}")
     try:
-        database = dict(
+        database: dict[str, Any] = dict(
             dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
         )
     except ValueError:
@@ -343,7 +343,10 @@ LOG_FORMAT = env.one_of(
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "recognizer.request_ids.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "recognizer.request_ids.RequestIdFilter"},
+        "without_addresses": {"()": "digitsite.logs.WithoutAddresses"},
+    },
     "formatters": {
         "line": {
             "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
@@ -355,6 +358,13 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT,
             "filters": ["request_id"],
+        }
+    },
+    "loggers": {
+        "gunicorn.error": {
+            "handlers": ["console"],
+            "filters": ["without_addresses"],
+            "propagate": False,
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},
