@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "recognizer.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "recognizer.statics.CompressingWhiteNoise",
+    "recognizer.middleware.RushMiddleware",
     "recognizer.middleware.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -314,6 +315,11 @@ MAX_CANVAS_SIDE = 10_000
 MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
+
+# In each process; fewer than its threads, so that some are left to turn others away.
+REQUESTS_AT_ONCE = 24
+RUSH_PATIENCE_S = 3.0
+RUSH_ENDS_AFTER_S = 5.0
 
 # Calls to the API, of one anonymous address; users and tokens may make more of them.
 # Trying the site on one's own machine needs no limit.
