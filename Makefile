@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit bench-growth
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit bench-growth soak
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; re
 
 card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
 	@$(PY) -m mlcore.card $(ARGS)
+
+soak: $(VENV)/all.stamp ## send twice what the site can take, for 30 minutes (ARGS="--minutes 2")
+	@$(PY) -m bench.soak $(ARGS)
 
 bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, time to the answer
 	@$(PY) -m recognizer.tests.browser.chromium
