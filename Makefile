@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page admin screenshots messages lock
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench bench-peers bench-page admin screenshots messages lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; re
 card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
 	@$(PY) -m mlcore.card $(ARGS)
 
+bench: $(VENV)/all.stamp ## measure the server against its peers and its limits (needs wrk and bench-peers)
+	@$(PY) -m bench.server $(ARGS)
+
+bench-peers: $(VENV)-peers/peers.stamp ## install the peers of the benchmark, in .venv-peers
+
 bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, time to the answer
 	@$(PY) -m recognizer.tests.browser.chromium
 	@$(PY) -m bench.page
@@ -73,6 +78,8 @@ lock: $(VENV)/all.stamp ## pin requirements/*.in anew into requirements/*.txt
 	@for layer in serve train dev; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	    --upgrade requirements/$$layer.in -o requirements/$$layer.txt || exit 1; done
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	  --upgrade bench/peers/requirements.in -o bench/peers/requirements.txt
 
 $(PY):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Digitsite needs Python 3.11, 3.12 or 3.13, and %s is %d.%d: name another one, such as make run PYTHON=python3.12" % (sys.executable, *v))'
@@ -88,3 +95,9 @@ $(VENV)/all.stamp: requirements.txt requirements/serve.txt requirements/train.tx
 	@echo "Installing what training and tests need (about 2 GB, once) ..."
 	@$(PIP) -r requirements.txt
 	@touch $@ $(VENV)/serve.stamp
+
+$(VENV)-peers/peers.stamp: bench/peers/requirements.txt | $(PY)
+	@echo "Installing what the peers need (about 2 GB, once) ..."
+	@$(PYTHON) -m venv $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
