@@ -40,6 +40,7 @@ from recognizer.models import (
     Verdict,
     Visitor,
 )
+from recognizer.prepared import PreparedLookup
 from recognizer.priority import review_priority
 
 # --- drawings ----------------------------------------------------------------------
@@ -491,12 +492,18 @@ def active_model() -> ModelVersion:
     Raises:
         ReaderUnavailableError: none was registered yet.
     """
-    try:
-        return ModelVersion.objects.active()
-    except ModelVersion.DoesNotExist as error:
+    version = _of_stage.first(ModelVersion.Stage.ACTIVE)
+    if version is None:
         raise engine.ReaderUnavailableError(
             "No model is active: run manage.py prepare."
-        ) from error
+        )
+    return version
+
+
+# What few calls need of a version, its manifest, is loaded by those.
+_of_stage = PreparedLookup(
+    lambda stage: ModelVersion.objects.filter(stage=stage).defer("manifest")
+)
 
 
 @transaction.atomic
