@@ -1,5 +1,6 @@
 """The server that serves the site, and what it is told: gunicorn, from our settings."""
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +39,11 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         """Return the application."""
-        return self._load()
+        application = self._load()
+        # What is loaded stays: no collection shall copy it into each worker's memory.
+        gc.collect()
+        gc.freeze()
+        return application
 
 
 def announce(server: Any) -> None:
