@@ -108,6 +108,6 @@ def the_only_writer() -> Iterator[None]:
     if connection.vendor != "sqlite":
         yield
         return
-    with (settings.DIGITSITE_VAR / "writing.lock").open("w") as lock:
+    with (settings.DIGITSITE_VAR / "writing.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
