@@ -39,7 +39,6 @@ PORT = 8765
 CONNECTIONS = (1, 8, 64)
 ROUNDS = 5
 LEAST_ROUNDS = 5  # for figures that are kept
-WARM_UP_S = 3
 PEERS = places.REPOSITORY / ".venv-peers" / "bin" / "python"
 
 
@@ -257,10 +256,12 @@ def measure(
                 f"http://127.0.0.1:{PORT}{call.path}",
                 bodies=bodies.get(call.bodies),
                 connections=max(call.connections),
-                seconds=WARM_UP_S,
+                seconds=seconds,
                 cookie=cookie,
             )
             for connections in call.connections:
+                # What the former run left in its queue is answered before this.
+                ask(call.path, _FIRST[call.bodies])
                 cpu_before = cpu_s(session)
                 measured = load(
                     f"http://127.0.0.1:{PORT}{call.path}",
@@ -323,7 +324,7 @@ def main() -> None:
     parser.add_argument("--words-only", action="store_true")
     given = parser.parse_args()
     if given.words_only:
-        performance.write_page(performance.load_figures())
+        performance.write_page()
         return
     if not PEERS.exists():
         raise SystemExit("The peers' environment is missing: run make bench-peers.")
@@ -382,6 +383,9 @@ def main() -> None:
     if given.only or given.rounds < LEAST_ROUNDS:
         sys.stdout.write("Not the whole run: docs/performance.md stays as it is.\n")
         return
+    subprocess.run(
+        [sys.executable, "-m", "bench.pieces"], cwd=places.REPOSITORY, check=True
+    )
     performance.keep(measured)
 
 

@@ -32,13 +32,14 @@ class PreparedLookup(Generic[M]):
     def _prepare(self, value: Any) -> Callable[[Any], M | None]:
         queryset = self._matching(value)
         compiler = queryset.query.get_compiler(connection=connection)
-        sql, parameters = compiler.as_sql()
-        if len(parameters) != 1:
-            raise ValueError(f"A look-up is by one value, not by {len(parameters)}.")
+        if len(queryset.query.where.children) != 1:
+            raise ValueError("A look-up is by one value.")
+        sql, _ = compiler.as_sql()
         columns = [column for column, _, _ in compiler.select]
         converters = compiler.get_converters(columns)
         names = [column.target.attname for column in columns]
-        field, model = queryset.query.where.children[0].lhs.target, queryset.model
+        condition: Any = queryset.query.where.children[0]
+        field, model = condition.lhs.target, queryset.model
 
         def first(value: Any) -> M | None:
             with connection.cursor() as cursor:
