@@ -24,10 +24,6 @@ NAMES = {
     ("digitsite", "strokes, stored"): "Digitsite: strokes, stored",
     ("digitsite", "PNG, stored"): "Digitsite: PNG data URL, stored",
     ("digitsite", "strokes, read"): "Digitsite: strokes, read only",
-    (
-        "digitsite",
-        f"{BATCH} strokes, read",
-    ): f"Digitsite: {BATCH} strokes a call, read only",
     ("fastapi", "png"): "FastAPI + ONNX Runtime: PNG, nothing stored",
     ("flask", "png"): "Flask + `keras.predict`: PNG, nothing stored",
     ("limits", "one INSERT"): "limit: DRF, one INSERT, no work",

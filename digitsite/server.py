@@ -1,5 +1,6 @@
 """The server that serves the site, and what it is told: gunicorn, from our settings."""
 
+import ctypes
 import gc
 import sys
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from gunicorn.app.base import BaseApplication
+
+_M_ARENA_MAX = -8  # of malloc.h
 
 
 class Server(BaseApplication):
@@ -39,11 +42,22 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         """Return the application."""
+        share_memory_between_threads()
         application = self._load()
         # What is loaded stays: no collection shall copy it into each worker's memory.
         gc.collect()
         gc.freeze()
         return application
+
+
+def share_memory_between_threads() -> None:
+    """Have the C library keep two heaps of freed memory instead of one a thread.
+
+    Two workers take 220 MB after reading pictures by 32 threads each instead of 262.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # glibc's
+        libc.mallopt(_M_ARENA_MAX, 2)
 
 
 def announce(server: Any) -> None:
