@@ -5,6 +5,7 @@
 The candidate must not lose on MNIST's validation images, the calibration pen writers
 (where PEN_DIR names them), changed drawings, drawings with a blot in a corner, earlier
 hold-outs, calibration, refusals and speed; and must win on the snapshot's hold-out.
+Of the snapshot's labels few may contradict a sure reading on one reviewer's word alone.
 MNIST's test set is read along and decides nothing. Prints one line per check and writes
 all of it as JSON; ends with 0 whatever the judgement. Takes about two minutes.
 
@@ -24,7 +25,7 @@ import base64
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,15 +56,17 @@ class Tolerances:
 
     mnist: float = 0.002  # 10 of 5,000
     pen: float = 0.005
+    one_digit: float = 0.02  # of the drawings of any single digit of these two
     earlier: float = 0.01  # of earlier hold-outs, or one drawing
     changed: float = 0.005  # of all changed drawings together
-    one_change: float = 0.03  # of the drawings of any single change
+    one_change: float = 0.03  # of the drawings of any single change or blot
     blots: float = 0.03
     certain: float = 0.01
     win: float = 0.05  # chance alone must be less likely to fix as many
     refused: float = 0.005  # more of the digits
     admitted: float = 0.03  # fewer refused of what is not one digit
     calibration_error: float = 0.005
+    doubted: float = 0.01  # of the snapshot's labels, or three
     slower: float = 1.25  # times
 
 
@@ -72,6 +75,9 @@ CHANGED = 200
 """How many drawings of each set are changed in each way."""
 SHOWN = 60
 """How many fixed and broken drawings of a set the report shows."""
+SURE = 0.9
+"""The confidence of a reading that one person alone may not contradict too often."""
+CORNERS = ("upper left", "upper right", "lower left", "lower right")
 BINS = 20
 MOST_INK = 0.4
 
@@ -126,6 +132,10 @@ class Pair:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def take(self, chosen: NDArray[np.bool_]) -> "Pair":
+        """Return the pair of the chosen drawings; (N,) bool."""
+        return Pair(self.candidate[chosen], self.incumbent[chosen], self.labels[chosen])
+
     @property
     def candidate_right(self) -> NDArray[np.bool_]:
         """(N,)."""
@@ -166,6 +176,20 @@ def must_not_lose(
         allowed=f"{may_lose} drawings ({tolerance:.1%}) fewer, and no certain loss "
         f"(chance under {TOLERANCES.certain / chosen_of:.2%})",
         has_passed=breaks - fixes <= may_lose and not is_certain,
+    )
+
+
+def worst_must_not_lose(
+    name: str, pairs: Mapping[str, Pair], *, tolerance: float
+) -> Check:
+    """Judge the one of several sets on which the candidate loses the most."""
+    lost = {
+        which: (len(pair.broken) - len(pair.fixed)) / max(1, len(pair))
+        for which, pair in pairs.items()
+    }
+    worst = max(lost, key=lambda which: lost[which])
+    return must_not_lose(
+        f"{name}: {worst}", pairs[worst], tolerance=tolerance, chosen_of=len(pairs)
     )
 
 
@@ -294,6 +318,14 @@ def judge_candidate(
             probabilities_of(ours), probabilities_of(theirs), labels.astype(np.int64)
         )
         checks.append(must_not_lose(name, pair, tolerance=tolerance_of[name]))
+        of_digits = {str(digit): pair.take(pair.labels == digit) for digit in range(10)}
+        checks.append(
+            worst_must_not_lose(
+                f"{name}, the digit it minds most",
+                of_digits,
+                tolerance=TOLERANCES.one_digit,
+            )
+        )
         checks += _manner_checks(name, ours, theirs, pair)
         shown += _shown(name, pair, [as_image(b) for b in bitmaps])
         confidences.append(pair.candidate.max(axis=1))
@@ -307,6 +339,8 @@ def judge_candidate(
     checks.append(must_win("new hold-out", pair))
     shown += _shown("new hold-out", pair, held_out)
     confidences.append(pair.candidate.max(axis=1) if len(pair) else np.zeros(0))
+    doubted, doubt = _doubts(both, snapshot)
+    checks.append(doubt)
     tell(0.2, "what is not one digit")
     checks += _refusal_checks(both, mnist=mnist, pen=pen)
     checks += _change_checks(both, mnist=mnist, pen=pen, tell=tell)
@@ -320,6 +354,7 @@ def judge_candidate(
         "has_passed": all(check.has_passed for check in checks),
         "checks": [asdict(check) for check in checks],
         "drawings": shown,
+        "doubted": doubted,
         "erased": snapshot.erased,
         "mnist_test": {
             "candidate": float(test.candidate_right.mean()),
@@ -365,6 +400,50 @@ def _manner_checks(
             n=len(pair),
         ),
     ]
+
+
+def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check]:
+    """Find labels that rest on one person's word against a sure reading.
+
+    A mistaken or malicious reviewer looks like this, and so does a model that is
+    surely wrong; a second person's opinion tells them apart.
+    """
+    ours, theirs = both.read(d.image for d in snapshot.drawings)
+
+    def contradicted(readings: Sequence[Reading]) -> list[int]:
+        return [
+            place
+            for place, (drawing, reading) in enumerate(
+                zip(snapshot.drawings, readings, strict=True)
+            )
+            if not drawing.is_borne_out
+            and reading.digit is not None
+            and reading.digit != drawing.digit
+            and reading.confidence >= SURE
+        ]
+
+    found = contradicted(theirs)
+    drawings = len(snapshot.drawings)
+    may_be = max(3, math.floor(TOLERANCES.doubted * drawings))
+    doubted = [
+        {
+            "submission": snapshot.drawings[place].id,
+            "truth": snapshot.drawings[place].digit,
+            "kind": snapshot.drawings[place].kind,
+            "candidate": int(np.argmax(ours[place].probabilities)),
+            "incumbent": theirs[place].digit,
+        }
+        for place in found
+    ]
+    return doubted, Check(
+        name="the snapshot's labels",
+        figure="surely contradicted, on one person's word",
+        candidate=len(contradicted(ours)) / max(1, drawings),
+        incumbent=len(found) / max(1, drawings),
+        allowed=f"{may_be} ({TOLERANCES.doubted:.0%}) by the incumbent",
+        has_passed=len(found) <= may_be,
+        drawings=drawings,
+    )
 
 
 def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Check]:
@@ -413,28 +492,28 @@ def _change_checks(
             (ink.find_ink(corrupt(bitmap, rng)) for bitmap in drawn), labels
         )
     tell(0.85, "blots in corners")
-    blots = _joined(
-        [
-            both.pair([blotted(b, corner, side_px) for b in drawn], labels)
-            for corner in range(4)
-            for side_px in (14, 28)
-        ]
-    )
-    lost = {way: len(pair.broken) - len(pair.fixed) for way, pair in pairs.items()}
-    worst = max(lost, key=lambda way: lost[way] / max(1, len(pairs[way])))
+    blots = {
+        f"{side_px} px in the {where}": both.pair(
+            [blotted(b, corner, side_px) for b in drawn], labels
+        )
+        for corner, where in enumerate(CORNERS)
+        for side_px in (14, 28)
+    }
     return [
         must_not_lose(
             "changed drawings, all",
             _joined(pairs.values()),
             tolerance=TOLERANCES.changed,
         ),
-        must_not_lose(
-            f"the change it minds most: {worst}",
-            pairs[worst],
-            tolerance=TOLERANCES.one_change,
-            chosen_of=len(pairs),
+        worst_must_not_lose(
+            "the change it minds most", pairs, tolerance=TOLERANCES.one_change
         ),
-        must_not_lose("a blot in a corner", blots, tolerance=TOLERANCES.blots),
+        must_not_lose(
+            "a blot in a corner", _joined(blots.values()), tolerance=TOLERANCES.blots
+        ),
+        worst_must_not_lose(
+            "the blot it minds most", blots, tolerance=TOLERANCES.one_change
+        ),
     ]
 
 

@@ -33,7 +33,8 @@ class SnapshotDrawing:
     """One reviewed drawing.
 
     digit: 0 to 9 where the kind is "digit", else None. strokes: as drawn, in CSS
-    pixels, or None for a picture. image: (28, 28) uint8 as it is read.
+    pixels, or None for a picture. image: (28, 28) uint8 as it is read. is_borne_out:
+    whether two people say so: a reviewer, and who drew it or another reviewer.
     """
 
     id: str
@@ -42,6 +43,7 @@ class SnapshotDrawing:
     split: Split
     strokes: list[Points] | None
     image: NDArray[np.uint8]
+    is_borne_out: bool
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def line_of(
     split: str,
     strokes: Sequence[Sequence[Sequence[float]]] | None,
     image: NDArray[np.uint8] | None,
+    is_borne_out: bool,
 ) -> dict[str, Any]:
     """Return a drawing as its line of the file: strokes, or else its digit image."""
     return {
@@ -98,6 +101,7 @@ def line_of(
         "image": (
             None if image is None else base64.b64encode(image.tobytes()).decode()
         ),
+        "is_borne_out": is_borne_out,
     }
 
 
@@ -138,6 +142,7 @@ def _read(path: Path) -> Iterator[SnapshotDrawing]:
                         base64.b64decode(given["image"]), np.uint8
                     ).reshape(SIDE_PX, SIDE_PX)
                 ),
+                is_borne_out=given["is_borne_out"],
             )
 
 

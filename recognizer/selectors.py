@@ -1,23 +1,34 @@
 """Answers composed for one page or one call."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from uuid import UUID
 
+from django.db.models import Count, Min
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from recognizer import tallies
 from recognizer.models import (
     GateReport,
+    Label,
     ModelVersion,
     ModelVersionQuerySet,
     Refusal,
+    Rejection,
     Snapshot,
     Submission,
     SubmissionQuerySet,
     Tally,
+    TrainingRun,
+    Verdict,
+    Visitor,
 )
 
 
@@ -36,6 +47,7 @@ class SubmissionPage:
 def submission_page(
     submissions: SubmissionQuerySet,
     *,
+    visitors: Sequence[Visitor],
     size: int,
     before: UUID | None = None,
     after: UUID | None = None,
@@ -46,19 +58,20 @@ def submission_page(
     nothing is ever counted.
 
     Args:
+        visitors: whose drawings; all of one person.
         size: drawings a page.
         before: show older ones than this submission.
         after: show newer ones than this submission.
     """
     loaded = submissions.with_shown_prediction()
-    newer = loaded.filter(pk__gt=after).order_by("pk") if after else loaded.none()
-    found = list(newer[: size + 1])
+    newer = loaded.filter(pk__gt=after) if after else loaded.none()
+    found = _first_of_all(newer, visitors, order="pk", count=size + 1)
     if found:
         has_newer, has_older = len(found) > size, True
         shown = found[:size][::-1]
     else:  # from the newest on, also when nothing is newer than `after`
         older = loaded.filter(pk__lt=before) if before else loaded
-        found = list(older.order_by("-pk")[: size + 1])
+        found = _first_of_all(older, visitors, order="-pk", count=size + 1)
         has_newer, has_older = before is not None, len(found) > size
         shown = found[:size]
     return SubmissionPage(
@@ -66,6 +79,23 @@ def submission_page(
         older_than=shown[-1].pk if shown and has_older else None,
         newer_than=shown[0].pk if shown and has_newer else None,
     )
+
+
+def _first_of_all(
+    submissions: SubmissionQuerySet,
+    visitors: Sequence[Visitor],
+    *,
+    order: str,
+    count: int,
+) -> list[Submission]:
+    """Return the first of all that visitors drew, in order.
+
+    The first of each, merged: an index has those in order, whereas asked for all at
+    once a database sorts everything they ever drew.
+    """
+    of_each = [submissions.owned_by(one).order_by(order)[:count] for one in visitors]
+    merged = merge(*of_each, key=attrgetter("pk"), reverse=order == "-pk")
+    return list(islice(merged, count))
 
 
 @dataclass(frozen=True)
@@ -76,13 +106,46 @@ class Neighbours:
     older: UUID | None
 
 
-def neighbours(submissions: SubmissionQuerySet, *, of: UUID) -> Neighbours:
+def neighbours(
+    submissions: SubmissionQuerySet, *, visitors: Sequence[Visitor], of: UUID
+) -> Neighbours:
     """Return what lies beside a drawing, which need not be in the list itself."""
-    keys = submissions.values_list("pk", flat=True)
+    keys = submissions.only("pk")
+    newer = _first_of_all(keys.filter(pk__gt=of), visitors, order="pk", count=1)
+    older = _first_of_all(keys.filter(pk__lt=of), visitors, order="-pk", count=1)
     return Neighbours(
-        newer=keys.filter(pk__gt=of).order_by("pk").first(),
-        older=keys.filter(pk__lt=of).order_by("-pk").first(),
+        newer=newer[0].pk if newer else None, older=older[0].pk if older else None
     )
+
+
+What = tuple[int | None, str]
+"""What somebody says of a drawing: a digit, or else a rejection."""
+
+
+def voices(
+    submissions: Iterable[Submission],
+) -> defaultdict[tuple[UUID, What], set[object]]:
+    """Return who says what of these drawings: reviewers, and who drew it.
+
+    People, by user or else browser: nobody counts twice.
+    """
+    found: defaultdict[tuple[UUID, What], set[object]] = defaultdict(set)
+    drawn = list(submissions)
+    for submission in drawn:
+        owner = submission.visitor.user_id or submission.visitor_id
+        if submission.verdict == Verdict.NOT_A_DIGIT:
+            for rejection in (Rejection.NOT_A_DIGIT, Rejection.SEVERAL):
+                found[submission.pk, (None, rejection.value)].add(owner)
+        elif submission.verdict in (Verdict.RIGHT, Verdict.WRONG):
+            is_right = submission.verdict == Verdict.RIGHT
+            digit = submission.shown_digit if is_right else submission.corrected_digit
+            found[submission.pk, (digit, "")].add(owner)
+    labels = Label.objects.filter(submission__in=drawn, is_withdrawn=False)
+    for pk, digit, rejected, reviewer in labels.values_list(
+        "submission", "digit", "rejected", "reviewer"
+    ):
+        found[pk, (digit, rejected)].add(reviewer)
+    return found
 
 
 def known_models() -> ModelVersionQuerySet:
@@ -304,6 +367,31 @@ INK_OF_MNIST = (
     *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
 )
 """Of MNIST's 55,000 training images, how many have so much ink, in tallies.BINS."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The background work: tasks that wait, for how long, trainings under way."""
+
+    waiting: int
+    oldest_s: float
+    trainings: int
+
+
+def queue() -> Queue:
+    """Return how the background work stands."""
+    found = DBTaskResult.objects.ready().aggregate(
+        waiting=Count("pk"), oldest=Min("enqueued_at")
+    )
+    oldest = found["oldest"]
+    running = TrainingRun.objects.filter(state=TrainingRun.State.RUNNING)
+    return Queue(
+        waiting=found["waiting"],
+        oldest_s=(timezone.now() - oldest).total_seconds() if oldest else 0.0,
+        trainings=running.count(),
+    )
+
+
 SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
 
 
@@ -340,8 +428,13 @@ class Figures:
     pointers: list[PointerFigures]
 
 
-def figures() -> Figures:
-    """Return the model's figures from numbers kept along: nothing is counted."""
+def figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
+    """Return the model's figures from numbers kept along: nothing is counted.
+
+    Args:
+        shipped_confidence: what is usual where the active version came with the code
+            and so had no gate here, in tallies.BINS; empty where unknown.
+    """
     kept = dict(
         Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
     )
@@ -356,6 +449,7 @@ def figures() -> Figures:
     confidence = [number(f"confidence:{place}") for place in range(tallies.BINS)]
     ink = [number(f"ink:{place}") for place in range(tallies.BINS)]
     reference = _reference()
+    usual_confidence = reference["confidence"] if reference else shipped_confidence
     return Figures(
         drawings=drawings,
         by_day=[(day, number(f"day:{day}")) for day in days],
@@ -371,8 +465,8 @@ def figures() -> Figures:
         ],
         confidence=confidence,
         confidence_drift=(
-            population_stability(confidence, reference["confidence"])
-            if reference
+            population_stability(confidence, usual_confidence)
+            if usual_confidence
             else None
         ),
         ink=ink,

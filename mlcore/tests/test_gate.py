@@ -20,6 +20,7 @@ from mlcore.gate import (
     judge_candidate,
     must_not_lose,
     must_win,
+    worst_must_not_lose,
 )
 from mlcore.inference import Reading, Recogniser
 from mlcore.snapshot import Snapshot, SnapshotDrawing, as_read
@@ -76,6 +77,28 @@ class TestMustNotLose:
         ).has_passed
 
 
+class TestWorst:
+    def test_fails_a_loss_that_is_small_among_all(self) -> None:
+        """Nine lost are little of 1,500, and much of one digit's 150."""
+        unharmed = {str(digit): make_pair(n=150) for digit in range(9)}
+        harmed = make_pair(breaks=9, n=150)
+
+        check = worst_must_not_lose(
+            "set, the digit it minds most", {**unharmed, "9": harmed}, tolerance=0.02
+        )
+
+        assert check.name == "set, the digit it minds most: 9"
+        assert (check.breaks, check.has_passed) == (9, False)
+        assert worst_must_not_lose("set", unharmed, tolerance=0.02).has_passed
+
+    def test_takes_pairs_apart(self) -> None:
+        pair = make_pair(breaks=2, n=4)
+
+        part = pair.take(np.array([False, False, True, False]))
+
+        assert (len(part), len(part.broken)) == (1, 1)
+
+
 class TestMustWin:
     @pytest.mark.parametrize(
         ("fixes", "breaks", "wins"),
@@ -99,7 +122,7 @@ class TestBlots:
         assert len(set(corners)) == 4
 
 
-def of_specimens(*, wrong: int = 0) -> Snapshot:
+def of_specimens(*, wrong: int = 0, is_borne_out: bool = False) -> Snapshot:
     """Our own drawings as a hold-out, the first so many under another digit."""
     drawings = [
         SnapshotDrawing(
@@ -109,6 +132,7 @@ def of_specimens(*, wrong: int = 0) -> Snapshot:
             split="holdout",
             strokes=one.strokes,
             image=as_read(one.strokes),
+            is_borne_out=is_borne_out,
         )
         for number, one in enumerate(specimens())
     ]
@@ -180,6 +204,40 @@ class TestReport:
         assert "a blot in a corner" in failed
 
 
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("wrong", "is_borne_out", "passes"),
+        [(0, False, True), (3, False, True), (9, False, False), (9, True, True)],
+    )
+    def test_fail_where_one_person_often_contradicts_what_is_sure(
+        self,
+        starter: Recogniser,
+        few: Mnist,
+        monkeypatch: pytest.MonkeyPatch,
+        wrong: int,
+        is_borne_out: bool,
+        passes: bool,
+    ) -> None:
+        monkeypatch.setattr(gate, "CHANGED", 2)
+        report = judge_candidate(
+            Both(starter, starter),
+            mnist=few,
+            pen=None,
+            snapshot=of_specimens(wrong=wrong, is_borne_out=is_borne_out),
+            earlier=None,
+        )
+
+        check = next(
+            c for c in report["checks"] if c["name"] == "the snapshot's labels"
+        )
+        doubted = 0 if is_borne_out else wrong
+        assert check["has_passed"] == passes
+        assert check["incumbent"] == pytest.approx(doubted / len(specimens()))
+        assert [d["submission"] for d in report["doubted"]] == [
+            f"drawing-{number}" for number in range(doubted)
+        ]
+
+
 class TestCommand:
     def test_writes_the_report_with_drawings_by_id(
         self,
@@ -204,6 +262,7 @@ class TestCommand:
                     split=d.split,
                     strokes=[stroke.tolist() for stroke in d.strokes or []],
                     image=None,
+                    is_borne_out=d.is_borne_out,
                 )
                 for d in of_specimens().drawings
             ],

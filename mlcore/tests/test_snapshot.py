@@ -30,6 +30,7 @@ def make_line(**overrides: Any) -> dict[str, object]:
         "split": "train",
         "strokes": SEVEN,
         "image": None,
+        "is_borne_out": False,
     }
     return line_of(**{**usual, **overrides})
 
@@ -50,6 +51,7 @@ class TestFolder:
                     split="holdout",
                     strokes=None,
                     image=picture,
+                    is_borne_out=True,
                 ),
             ],
         )
@@ -63,6 +65,7 @@ class TestFolder:
         assert drawn.strokes[0].tolist() == SEVEN[0]
         assert np.array_equal(drawn.image, as_read(drawn.strokes))
         assert np.array_equal(sent.image, picture)
+        assert [d.is_borne_out for d in found.drawings] == [False, True]
         assert [d.id for d in found.of("holdout")] == ["two"]
 
     def test_that_is_cut_off_is_refused(self, tmp_path: Path) -> None:

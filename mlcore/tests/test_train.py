@@ -159,6 +159,7 @@ class TestResume:
                     split="train",
                     strokes=[[[70, 70], [205, 66], [125, 225]]],
                     image=None,
+                    is_borne_out=False,
                 )
             ],
         )

@@ -251,6 +251,7 @@ def report_context(gate: GateReport) -> dict[str, Any]:
     return {
         "gate": gate,
         "report": report,
+        "doubted": report.get("doubted", []),
         "sets": [
             {
                 "name": name,
@@ -387,4 +388,3 @@ class AuditEntryAdmin(KeptAdmin):
     list_select_related = ("actor",)
     search_fields = ("=subject",)
     ordering = ("-id",)
-    show_full_result_count = False

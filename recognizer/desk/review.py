@@ -7,14 +7,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from recognizer import selectors
 from recognizer.desk.access import needs, on_page, staff
 from recognizer.ml import engine
-from recognizer.models import Rejection, Submission
+from recognizer.models import GateReport, Rejection, Submission
 from recognizer.services import review
 from recognizer.services.review import Decision, ReviewConflictError
 
@@ -28,18 +28,38 @@ REVIEWER = ("add_label", "view_submission")
 def desk(request: HttpRequest) -> HttpResponseBase:
     """Show the desk; its script claims drawings by itself."""
     numbers = selectors.stats()
-    context = on_page(
+    acts = ("claim", "decide", "undo", "skip", "unskip")
+    return _desk(
         request,
         title="Review",
         waiting=numbers.submissions - numbers.reviewed,
-        rejections=[
-            (value, Rejection(value).label, key) for value, key in KEYS.items()
-        ],
-        digits=range(10),
-        addresses={
-            name: reverse(f"admin:review-{name}")
-            for name in ("claim", "decide", "undo", "skip", "unskip")
-        },
+        addresses={name: reverse(f"admin:review-{name}") for name in acts},
+    )
+
+
+@require_GET
+@needs(*REVIEWER)
+def second_desk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Show the desk with what a gate report doubts, for a second opinion."""
+    report = get_object_or_404(GateReport, pk=pk)
+    acts = {
+        "claim": reverse("admin:review-second-claim", args=[pk]),
+        "decide": reverse("admin:review-second-decide"),
+        "skip": reverse("admin:review-skip"),
+        "unskip": reverse("admin:review-unskip"),
+    }
+    return _desk(
+        request,
+        title="Second opinions",
+        waiting=len(report.report.get("doubted", [])),
+        addresses=acts,
+    )
+
+
+def _desk(request: HttpRequest, *, title: str, **context: Any) -> HttpResponseBase:
+    rejections = [(value, Rejection(value).label, key) for value, key in KEYS.items()]
+    context = on_page(
+        request, title=title, rejections=rejections, digits=range(10), **context
     )
     return render(request, "admin/recognizer/review.html", context)
 
@@ -72,12 +92,37 @@ def claim(request: HttpRequest) -> HttpResponseBase:
 @needs(*REVIEWER)
 def decide(request: HttpRequest) -> HttpResponseBase:
     """Take one decision: `digit`, or `rejected` with the reason."""
+    return _decided(request, review.decide)
+
+
+@require_POST
+@needs(*REVIEWER)
+def second_claim(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Answer the next drawings for a second opinion."""
+    here = _ids(request, "have")
+    found = review.doubted(
+        report=get_object_or_404(GateReport, pk=pk),
+        reviewer=staff(request),
+        count=max(0, ON_THE_DESK - len(here)),
+        but=here,
+    )
+    return JsonResponse({"drawings": [_as_shown(one) for one in found]})
+
+
+@require_POST
+@needs(*REVIEWER)
+def second_decide(request: HttpRequest) -> HttpResponseBase:
+    """Take a second opinion, in the form of a decision."""
+    return _decided(request, review.give_second_opinion)
+
+
+def _decided(request: HttpRequest, decide: Any) -> HttpResponse:
     digit, rejected = request.POST.get("digit", ""), request.POST.get("rejected", "")
     is_digit = len(digit) == 1 and digit in "0123456789" and not rejected
     if not is_digit and (digit or rejected not in Rejection.values):
         return _refused(400, "Say a digit from 0 to 9, or a reason for none.")
     decision = Decision(int(digit) if is_digit else None, rejected)
-    return _answer(request, lambda one: review.decide(decision=decision, **one))
+    return _answer(request, lambda one: decide(decision=decision, **one))
 
 
 @require_POST
@@ -190,7 +235,9 @@ def addresses() -> list[URLPattern]:
         "skip": skip,
         "unskip": unskip,
         "approve": approve,
+        "second-decide": second_decide,
     }
+    of_report = {"second": second_desk, "second-claim": second_claim}
     return [
         path(
             "review/" if name == "desk" else f"review/{name}/",
@@ -198,4 +245,11 @@ def addresses() -> list[URLPattern]:
             name=f"review-{name}",
         )
         for name, view in views.items()
+    ] + [
+        path(
+            f"review/{name}/<uuid:pk>/",
+            admin.site.admin_view(view),
+            name=f"review-{name}",
+        )
+        for name, view in of_report.items()
     ]

@@ -14,6 +14,7 @@ from mlcore.preprocess import SIDE_PX
 from mlcore.snapshot import Duplicates as Duplicates
 from recognizer.ml import engine
 from recognizer.models import Picture, Snapshot, SnapshotItem, Submission
+from recognizer.selectors import voices
 
 _AT_ONCE = 200
 
@@ -63,12 +64,20 @@ def _first_of_each(items: Iterator[SnapshotItem]) -> Iterator[SnapshotItem]:
 def _lines(items: Iterator[SnapshotItem]) -> Iterator[dict[str, Any] | None]:
     """Yield each item's line; None where its owner has taken the drawing away."""
     for some in _batched(items):
-        here = Submission.objects.filter(visitor__may_train=True).in_bulk(
-            [item.submission_id for item in some]
-        )
+        ids = [item.submission_id for item in some]
+        allowed = Submission.objects.filter(visitor__may_train=True)
+        here = allowed.select_related("visitor").in_bulk(ids)
+        said = voices(here.values())
         for item in some:
             submission = here.get(item.submission_id)
-            yield None if submission is None else _line(item, submission)
+            label = (item.digit, "" if item.digit is not None else item.kind)
+            yield (
+                None
+                if submission is None
+                else _line(
+                    item, submission, is_borne_out=len(said[submission.pk, label]) > 1
+                )
+            )
 
 
 def _batched(items: Iterator[SnapshotItem]) -> Iterator[list[SnapshotItem]]:
@@ -76,7 +85,9 @@ def _batched(items: Iterator[SnapshotItem]) -> Iterator[list[SnapshotItem]]:
         yield some
 
 
-def _line(item: SnapshotItem, submission: Submission) -> dict[str, Any]:
+def _line(
+    item: SnapshotItem, submission: Submission, *, is_borne_out: bool
+) -> dict[str, Any]:
     return on_disk.line_of(
         id=str(submission.pk),
         kind=item.kind,
@@ -84,4 +95,5 @@ def _line(item: SnapshotItem, submission: Submission) -> dict[str, Any]:
         split=item.split,
         strokes=submission.strokes,
         image=None if submission.strokes else image_of(submission),
+        is_borne_out=is_borne_out,
     )

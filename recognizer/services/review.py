@@ -12,9 +12,18 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from recognizer.models import Label, ReviewSkip, Submission, SubmissionQuerySet, Verdict
+from recognizer.models import (
+    GateReport,
+    Label,
+    ReviewSkip,
+    Submission,
+    SubmissionQuerySet,
+    Verdict,
+)
+from recognizer.selectors import voices
 from recognizer.services import add_label, lock_submissions
 
 LEASE = timedelta(minutes=5)
@@ -108,6 +117,68 @@ def _refuse_if_taken(submission: Submission, reviewer: User) -> None:
             "This drawing lay here too long and is on another desk now; "
             "yours was not kept."
         )
+
+
+def doubted(
+    *, report: GateReport, reviewer: User, count: int, but: Collection[UUID] = ()
+) -> list[Submission]:
+    """Return drawings that wait for a second opinion, which this reviewer may give.
+
+    Those that a gate found contradicting a sure reading on one person's word, and that
+    still stand so: not those decided by this reviewer, nor those skipped.
+    """
+    doubts = report.report.get("doubted", [])  # reports of former code have none
+    ids = [UUID(drawing["submission"]) for drawing in doubts]
+    theirs = Label.objects.filter(submission=OuterRef("pk"), reviewer=reviewer)
+    skipped = ReviewSkip.objects.filter(submission=OuterRef("pk"), reviewer=reviewer)
+    waiting = (
+        Submission.objects.filter(~Exists(theirs), ~Exists(skipped), pk__in=ids)
+        .filter(review_priority__isnull=True)
+        .exclude(pk__in=but)
+        .select_related("visitor")
+        .with_shown_prediction()
+        .order_by("pk")
+    )
+    found: list[Submission] = []
+    for submission in waiting.iterator(chunk_size=200):
+        if len(found) == count:
+            break
+        said = voices([submission])
+        label = (submission.label_digit, submission.rejection)
+        if len(said[submission.pk, label]) < 2:
+            found.append(submission)
+    return found
+
+
+@transaction.atomic
+def give_second_opinion(
+    *, submission_id: UUID, reviewer: User, decision: Decision
+) -> Submission:
+    """Decide once more what somebody else has decided.
+
+    The same again bears the label out. Another one takes it back: both opinions stay on
+    record, nothing is decided, and the drawing returns to the queue.
+
+    Raises:
+        Submission.DoesNotExist: its owner has deleted it.
+        ReviewConflictError: nothing is decided, or by this very reviewer.
+    """
+    locked = lock_submissions(Submission.objects.filter(pk=submission_id)).get()
+    if not locked.is_labelled:
+        raise ReviewConflictError(
+            "Nothing is decided of this drawing any more: it is back in the queue."
+        )
+    latest = Label.objects.filter(submission=locked).latest("created_at")
+    if latest.reviewer_id == reviewer.pk:
+        raise ReviewConflictError(
+            "You have decided this drawing: a second opinion takes somebody else."
+        )
+    first = Decision(locked.label_digit, locked.rejection)
+    label = Label(reviewer=reviewer, digit=decision.digit, rejected=decision.rejected)
+    add_label(locked, label)
+    if decision != first:
+        add_label(locked, Label(reviewer=reviewer, is_withdrawn=True))
+    return locked
 
 
 @transaction.atomic

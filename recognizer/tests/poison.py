@@ -5,8 +5,10 @@
 Unreviewed poison never trains: `test_snapshots.py` shows that on the site itself. Here
 the worst has happened, a reviewer has confirmed the poison, and the question is what
 the gate makes of the candidate. Writers as in `simulate`; a quarter of them is held
-out, with labels as poisoned as all others. Each kind is trained and judged through the
-same two commands as on the site, and then read on what nobody has poisoned.
+out, with labels as poisoned as all others. Who drew a digit that was misread has said
+so, and what it is. Each kind is trained and judged through the same two commands as on
+the site, and then read on what nobody has poisoned. Where the drawers lie along with
+the reviewer, the gate stands without its check of the snapshot's labels.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,8 +75,14 @@ POISONS = (
 )
 
 
-def write_poisoned(folder: Path, writers: list[Writer], poison: Poison) -> None:
-    """Write a snapshot of what the writers sent, spoilt."""
+def write_poisoned(
+    folder: Path, writers: list[Writer], poison: Poison, *, misread: Collection[str]
+) -> None:
+    """Write a snapshot of what the writers sent, spoilt.
+
+    Args:
+        misread: ids of the drawings whose drawers have said what they are.
+    """
     rng = np.random.default_rng(1)
 
     def line(drawing: PenDrawing, side: str) -> dict[str, Any]:
@@ -87,6 +95,7 @@ def write_poisoned(folder: Path, writers: list[Writer], poison: Poison) -> None:
             split=side,
             strokes=spoilt,
             image=None,
+            is_borne_out=drawing.id in misread and digit == int(drawing.label),
         )
 
     write_snapshot(
@@ -171,6 +180,9 @@ def main() -> None:
     incumbent = mnist_alone()
     before = Recogniser(incumbent)
     writers = misread_writers(pen.split("train").digits, before, count=told.writers)
+    sent = [drawing for writer in writers for drawing in writer.sends]
+    is_right = read_pen(before, sent).right
+    misread = {d.id for d, right in zip(sent, is_right, strict=True) if not right}
     others = pen.split("judged").digits
     figures: dict[str, Any] = {"incumbent": damage(before, others)}
     say(f"incumbent: {figures['incumbent']}")
@@ -179,7 +191,7 @@ def main() -> None:
     for poison in [POISONS[n] for n in told.only or range(len(POISONS))]:
         with tempfile.TemporaryDirectory() as scratch:
             place = Path(scratch)
-            write_poisoned(place, writers, poison)
+            write_poisoned(place, writers, poison, misread=misread)
             candidate, report = train_and_judge(place, incumbent, flags=flags)
             figures[poison.name] = {
                 "gate": "passes" if report["has_passed"] else "fails",

@@ -64,6 +64,7 @@ def judge(told: dict[str, str]) -> None:
         "incumbent": open_bundle(Path(told["incumbent"])).digest,
         "checks": [],
         "drawings": [],
+        "doubted": [],
         "erased": load_snapshot(Path(told["snapshot"])).erased,
         "mnist_test": {"candidate": 1.0, "incumbent": 1.0, "fixes": 0, "breaks": 0},
         "reference": {"confidence": [1] * 20, "ink": [1] * 20},

@@ -17,7 +17,7 @@ from recognizer import services
 from recognizer.models import AuditEntry, GateReport, ModelVersion
 from recognizer.services import promotion
 from recognizer.services.promotion import GateError
-from recognizer.tests.conftest import SEVEN
+from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.live import Server
 from recognizer.tests.test_services import other_bundle
 
@@ -201,12 +201,22 @@ class TestPages:
                     "picture": "data:image/png;base64,xyz",
                 },
             ],
+            doubted=[
+                {
+                    "submission": str(ours.pk),
+                    "truth": 1,
+                    "kind": "digit",
+                    "incumbent": 7,
+                }
+            ],
         )
 
         page = admin_client.get(f"/admin/recognizer/gatereport/{gate.pk}/change/")
 
         content = page.content.decode()
         assert "new hold-out: fixes 2, breaks 1" in content
+        assert "labelled 1, read as 7" in content
+        assert f"/review/second/{gate.pk}/" in content
         assert f"/{ours.pk}/drawing.svg" in content
         assert "data:image/png;base64,xyz" in content
         assert " style=" not in content
@@ -214,7 +224,7 @@ class TestPages:
     def test_are_for_who_may(
         self, active_model: ModelVersion, candidate: ModelVersion, client: Client
     ) -> None:
-        client.force_login(User.objects.create_user("clerk", is_staff=True))
+        enter_desk(client, User.objects.create_user("clerk", is_staff=True))
 
         for what in ("promote", "roll-back"):
             assert client.post(f"{MODELS}{candidate.pk}/{what}/").status_code == 403

@@ -17,6 +17,7 @@ from recognizer import services
 from recognizer.models import (
     AuditEntry,
     Feedback,
+    GateReport,
     Label,
     ModelVersion,
     Prediction,
@@ -24,7 +25,7 @@ from recognizer.models import (
 )
 from recognizer.services import review
 from recognizer.services.review import Decision, ReviewConflictError
-from recognizer.tests.conftest import SEVEN
+from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.live import Server
 from recognizer.tests.test_models import make_prediction, make_submission
 
@@ -283,7 +284,7 @@ class TestApprove:
         make_read(active_model, verdict="wrong", corrected=1)
         services.rebuild_derived()
         client = Client()
-        client.force_login(ada)
+        enter_desk(client, ada)
         page = client.get(f"{DESK}approve/?digit=7")
 
         answer = client.post(
@@ -310,13 +311,120 @@ class TestApprove:
         assert not Label.objects.exists()
 
 
+@pytest.fixture
+def doubted(
+    queue: dict[str, Submission], active_model: ModelVersion, ada: User
+) -> GateReport:
+    """A gate has doubted three labels of ada's: two against the reading, one not."""
+    names = ("sure", "ordinary", "surely wrong")
+    for name in names:
+        services.label_submission(submission=queue[name], reviewer=ada, digit=1)
+    drawings = [{"submission": str(queue[name].pk)} for name in names]
+    return GateReport.objects.create(
+        candidate=active_model,
+        incumbent=active_model,
+        has_passed=False,
+        report={"doubted": drawings},
+    )
+
+
+class TestSecondOpinion:
+    def test_is_somebody_else_s(
+        self, doubted: GateReport, ada: User, ben: User
+    ) -> None:
+        hers = review.doubted(report=doubted, reviewer=ada, count=10)
+        his = review.doubted(report=doubted, reviewer=ben, count=2)
+
+        assert hers == []
+        assert len(his) == 2
+        with pytest.raises(ReviewConflictError, match="somebody else"):
+            review.give_second_opinion(
+                submission_id=his[0].pk, reviewer=ada, decision=Decision(digit=1)
+            )
+
+    def test_that_agrees_bears_the_label_out(
+        self, doubted: GateReport, queue: dict[str, Submission], ben: User
+    ) -> None:
+        kept = review.give_second_opinion(
+            submission_id=queue["sure"].pk, reviewer=ben, decision=Decision(digit=1)
+        )
+
+        left = review.doubted(report=doubted, reviewer=make_reviewer("cy"), count=10)
+        assert kept.label_digit == 1
+        assert set(names(queue, left)) == {"ordinary", "surely wrong"}
+
+    def test_that_differs_brings_the_drawing_back(
+        self, doubted: GateReport, queue: dict[str, Submission], ada: User, ben: User
+    ) -> None:
+        one = queue["sure"]
+
+        back = review.give_second_opinion(
+            submission_id=one.pk, reviewer=ben, decision=Decision(digit=7)
+        )
+
+        cy = make_reviewer("cy")
+        assert not back.is_labelled
+        assert [str(label) for label in Label.objects.filter(submission=one)] == [
+            "1",
+            "7",
+            "withdrawn",
+        ]
+        assert one.pk in {s.pk for s in review.claim_next(reviewer=cy, count=10)}
+        assert services.rebuild_derived() == 0
+        with pytest.raises(ReviewConflictError, match="back in the queue"):
+            review.give_second_opinion(
+                submission_id=one.pk, reviewer=cy, decision=Decision(digit=7)
+            )
+
+    def test_of_who_drew_it_counts_too(
+        self, doubted: GateReport, queue: dict[str, Submission], ben: User
+    ) -> None:
+        one = queue["sure"]
+        services.give_feedback(submission=one, verdict="wrong", digit=1)
+
+        found = review.doubted(report=doubted, reviewer=ben, count=10)
+
+        assert "sure" not in names(queue, found)
+
+    def test_does_not_count_twice_where_its_drawer_reviews(
+        self, doubted: GateReport, queue: dict[str, Submission], ada: User, ben: User
+    ) -> None:
+        one = queue["sure"]
+        one.visitor.user = ada
+        one.visitor.save()
+        services.give_feedback(submission=one, verdict="wrong", digit=1)
+
+        found = review.doubted(report=doubted, reviewer=ben, count=10)
+
+        assert "sure" in names(queue, found)
+
+    def test_is_given_on_a_desk_of_its_own(
+        self, doubted: GateReport, queue: dict[str, Submission], ben: User
+    ) -> None:
+        client = Client()
+        client.force_login(ben)
+
+        page = client.get(f"{DESK}second/{doubted.pk}/").content.decode()
+        claimed = client.post(f"{DESK}second-claim/{doubted.pk}/").json()["drawings"]
+        first, second, _ = (one["id"] for one in claimed)
+        client.post(f"{DESK}second-decide/", {"id": first, "digit": "1"})
+        client.post(f"{DESK}second-decide/", {"id": second, "digit": "7"})
+        left = client.post(f"{DESK}second-claim/{doubted.pk}/").json()["drawings"]
+
+        assert f"{DESK}second-claim/{doubted.pk}/" in page
+        assert "undo" not in page.partition('id="desk"')[2].partition("csrf")[0]
+        assert len(left) == 1
+        labels = Submission.objects.in_bulk([first, second])
+        assert sorted(one.is_labelled for one in labels.values()) == [False, True]
+
+
 class TestDesk:
     def test_is_for_reviewers(self, active_model: ModelVersion, ada: User) -> None:
         clerk = User.objects.create_user("clerk", is_staff=True)
         client = Client()
-        client.force_login(clerk)
+        enter_desk(client, clerk)
         as_clerk = [client.get(DESK), client.post(f"{DESK}claim/")]
-        client.force_login(ada)
+        enter_desk(client, ada)
         page = client.get(DESK)
 
         assert [answer.status_code for answer in as_clerk] == [403, 403]
@@ -328,7 +436,7 @@ class TestDesk:
         self, queue: dict[str, Submission], ada: User, ben: User
     ) -> None:
         client = Client()
-        client.force_login(ada)
+        enter_desk(client, ada)
         one = queue["sure"]
         services.label_submission(submission=one, reviewer=ben, digit=2)
 

@@ -195,6 +195,22 @@ class TestFolder:
         owners = Submission.objects.in_bulk([d.id for d in second.drawings])
         assert {one.visitor_id for one in owners.values()} == {gone.pk}
 
+    def test_knows_what_two_people_say(self, reviewer: User, tmp_path: Path) -> None:
+        fill(people=2)
+        confirmed, corrected, alone, *_ = Submission.objects.order_by("pk")
+        for one in (confirmed, corrected, alone):
+            services.label_submission(submission=one, reviewer=reviewer, digit=3)
+        colleague = User.objects.create_user("colleague")
+        services.label_submission(submission=confirmed, reviewer=colleague, digit=3)
+        services.label_submission(submission=alone, reviewer=reviewer, digit=3)
+        services.give_feedback(submission=corrected, verdict="wrong", digit=3)
+
+        datasets.write_folder(make(), tmp_path)
+
+        drawings = {d.id: d for d in load_snapshot(tmp_path).drawings}
+        said = [drawings.get(str(one.pk)) for one in (confirmed, corrected, alone)]
+        assert [d and d.is_borne_out for d in said] == [True, True, False]
+
     def test_of_the_command_has_a_datasheet(self, tmp_path: Path) -> None:
         fill(people=2)
 

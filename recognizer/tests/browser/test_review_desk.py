@@ -110,6 +110,40 @@ class TestDesk:
         assert site.complaints[page] == []
 
 
+_DOUBTED = """
+from django.contrib.auth.models import User
+from recognizer import services
+from recognizer.models import GateReport, Submission
+one = Submission.objects.get(pk=%r)
+hasty = User.objects.create_user("hasty")
+digit = (one.shown_digit + 1) %% 10
+services.label_submission(submission=one, reviewer=hasty, digit=digit)
+model = services.active_model()
+print(GateReport.objects.create(candidate=model, incumbent=model, has_passed=False,
+    report={"doubted": [{"submission": str(one.pk)}]}).pk)
+"""
+
+
+class TestSecondOpinions:
+    def test_take_back_what_somebody_else_sees_otherwise(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        made = submit(site, specimens()[0].strokes)
+        said = site.server.manage("shell", "--no-imports", "-c", _DOUBTED % made)
+        site.sign_in(desk, "second", group="Reviewers")
+        page = site.open(desk, f"{DESK}second/{said.splitlines()[-1]}/")
+
+        assert on_the_desk(page) == made
+        assert made in labels_of(site)
+        page.keyboard.press(str(specimens()[0].digit))
+        expect(page.locator("#done")).to_have_text("1")
+        page.keyboard.press("u")
+        expect(page.locator("#message")).to_contain_text("back in the queue")
+
+        assert made not in labels_of(site)
+        assert site.complaints[page] == []
+
+
 class TestSheet:
     def test_approves_what_is_ticked(self, site: Site, desk: BrowserContext) -> None:
         made = [submit(site, specimens()[0].strokes) for _ in range(2)]

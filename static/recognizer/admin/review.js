@@ -38,7 +38,7 @@ async function claim() {
     // What is decided but not yet kept must not come back either.
     const have = [...ready.map((drawing) => drawing.id), ...unkept];
     const fields = have.map((id) => ["have", id]);
-    if (find("#trainable").checked) fields.push(["trainable", "1"]);
+    if (find("#trainable")?.checked) fields.push(["trainable", "1"]);
     ({ drawings } = await post("claim", fields));
     const wasEmpty = !ready.length;
     ready.push(...drawings);
@@ -99,6 +99,7 @@ function skip() {
 }
 
 function undo() {
+  if (!desk.dataset.undo) return say("A second opinion stays: the drawing is back in the queue if the two differ.");
   sending = sending.then(async () => {
     const id = decided.pop();
     if (!id) return say("There is nothing of this visit to take back.");
@@ -247,7 +248,7 @@ desk.addEventListener("click", ({ target }) => {
 });
 
 find("#drawing").addEventListener("pointerenter", replay);
-find("#trainable").addEventListener("change", () => {
+find("#trainable")?.addEventListener("change", () => {
   ready = ready.slice(0, 1);
   claim();
 });

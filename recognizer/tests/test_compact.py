@@ -1,0 +1,138 @@
+"""What is stored of a drawing is few bytes, and all of it."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core import serializers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlcore.specimens import specimens
+from recognizer import compact
+from recognizer.drawing import StrokeDrawing
+from recognizer.ml import engine
+from recognizer.models import Prediction, Submission
+from recognizer.tests.drawings import real_pen_drawings
+from recognizer.tests.learning import hands, make_person, submit
+from recognizer.tests.test_fuzz import STROKE
+
+AS_THE_PAGE_SENDS = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2800).map(lambda tenths: tenths / 10),
+            st.integers(0, 2800).map(lambda tenths: tenths / 10),
+            st.integers(0, 86_400_000),
+        ).map(list),
+        min_size=1,
+        max_size=60,
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def as_javascript_writes(value: Any) -> Any:
+    """Write whole floats as integers, as JSON.stringify does."""
+    if isinstance(value, list):
+        return [as_javascript_writes(one) for one in value]
+    return int(value) if value == int(value) else value
+
+
+class TestStrokes:
+    @given(st.lists(STROKE, min_size=1, max_size=8))
+    def test_come_back_as_they_were_whatever_is_sent(self, drawn: Any) -> None:
+        packed = compact.pack_strokes(drawn)
+
+        assert compact.unpack_strokes(packed) == drawn
+
+    @given(AS_THE_PAGE_SENDS)
+    def test_come_back_letter_by_letter_from_the_page(self, drawn: Any) -> None:
+        sent = json.dumps(as_javascript_writes(drawn))
+
+        packed = compact.pack_strokes(json.loads(sent))
+
+        assert json.dumps(compact.unpack_strokes(packed)) == sent
+        assert packed[0] == 1  # by steps, not as JSON
+
+    def test_take_a_fifth_of_their_json(self) -> None:
+        drawn = real_pen_drawings(each=5) or [(o.digit, o.strokes) for o in specimens()]
+        json_bytes = packed_bytes = 0
+        for _, strokes in drawn:
+            rounded = [np.round(s.astype(float), 1).tolist() for s in strokes]
+            json_bytes += len(json.dumps(rounded))
+            packed_bytes += len(compact.pack_strokes(rounded))
+
+        assert packed_bytes < 0.25 * json_bytes
+
+    @pytest.mark.parametrize(
+        "packed",
+        [
+            b"",
+            b"\x00",
+            b"\x00{",
+            b"\x01",
+            b"\x01\x00",
+            b"\x01\x00\x80",
+            b"\x01\x00\x02\x08\x00\x00",
+            b"\x01\x00\x02\x02\x00\x00\x00\x00",
+            b"\x07\x00",
+        ],
+    )
+    def test_that_are_damaged_are_an_error(self, packed: bytes) -> None:
+        with pytest.raises(compact.DamagedError):
+            compact.unpack_strokes(packed)
+
+    @pytest.mark.parametrize("number", [2**53 / 1000, 1e17, 1e300, 5e-324, 0.1234])
+    def test_are_exact_where_numbers_are_odd(self, number: float) -> None:
+        strokes = [[[number, -number], [0, number]]]
+
+        assert compact.unpack_strokes(compact.pack_strokes(strokes)) == strokes
+
+
+class TestProbabilities:
+    @given(st.lists(st.floats(0, 1), min_size=10, max_size=10))
+    def test_come_back_exactly(self, probabilities: list[float]) -> None:
+        packed = compact.pack_probabilities(probabilities)
+
+        assert compact.unpack_probabilities(packed) == probabilities
+        assert len(packed) == 80
+
+    def test_that_are_damaged_are_an_error(self) -> None:
+        with pytest.raises(compact.DamagedError):
+            compact.unpack_probabilities(b"short")
+
+
+@pytest.mark.usefixtures("active_model")
+class TestStoredDrawings:
+    def test_are_read_as_the_shown_ones_to_the_digit_image(self) -> None:
+        person = make_person()
+        drawn = [one.strokes for hand in hands(2) for one in hand]
+        drawn += [strokes for _, strokes in real_pen_drawings(each=2)]
+        for strokes in drawn:
+            shown = submit(person, strokes)
+            stored = Submission.objects.with_shown_prediction().get(pk=shown.pk)
+
+            seen = engine.seen_in(engine.drawing_of(stored))
+
+            sent = StrokeDrawing(shown.strokes, 280, 280, 18)
+            assert np.array_equal(seen, engine.seen_in(sent))  # type: ignore[arg-type]
+            assert stored.strokes == shown.strokes
+            assert stored.shown_prediction.probabilities == (
+                shown.shown_prediction.probabilities
+            )
+
+    def test_survive_a_fixture(self) -> None:
+        one = submit(make_person(), specimens()[0].strokes)
+        rows = [one, one.shown_prediction]
+
+        written = serializers.serialize("json", rows)
+        submission, prediction = (
+            read.object for read in serializers.deserialize("json", written)
+        )
+
+        assert isinstance(submission, Submission)
+        assert submission.strokes == one.strokes
+        assert isinstance(prediction, Prediction)
+        assert prediction.probabilities == one.shown_prediction.probabilities
