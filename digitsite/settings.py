@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "recognizer.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "recognizer.statics.CompressingWhiteNoise",
+    "recognizer.middleware.RushMiddleware",
     "recognizer.middleware.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -220,12 +221,18 @@ _SQLITE = {
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
     ),
 }
+_POSTGRES = {
+    # One that hangs must not hang the site: each step ends in a 503 instead.
+    "connect_timeout": 5,  # seconds
+    "tcp_user_timeout": 10_000,  # milliseconds
+    "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
+}
 
 
 def _database() -> dict[str, Any]:
     url = env.text("DATABASE_URL", f"sqlite:///{DIGITSITE_VAR / 'digitsite.sqlite3'}")
     try:
-        database = dict(
+        database: dict[str, Any] = dict(
             dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
         )
     except ValueError:
@@ -237,6 +244,8 @@ def _database() -> dict[str, Any]:
         ) from None
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["OPTIONS"] = _SQLITE
+    elif database["ENGINE"] == "django.db.backends.postgresql":
+        database["OPTIONS"] = {**_POSTGRES, **database.get("OPTIONS", {})}
     return database
 
 
@@ -307,6 +316,11 @@ MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
+# In each process; fewer than its threads, so that some are left to turn others away.
+REQUESTS_AT_ONCE = 24
+RUSH_PATIENCE_S = 3.0
+RUSH_ENDS_AFTER_S = 5.0
+
 # Calls to the API, of one anonymous address; users and tokens may make more of them.
 # Trying the site on one's own machine needs no limit.
 THROTTLE = env.rate("DIGITSITE_THROTTLE", "600/min" if PRODUCTION else "off")
@@ -338,7 +352,10 @@ LOG_FORMAT = env.one_of(
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "recognizer.request_ids.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "recognizer.request_ids.RequestIdFilter"},
+        "without_addresses": {"()": "digitsite.logs.WithoutAddresses"},
+    },
     "formatters": {
         "line": {
             "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
@@ -350,6 +367,13 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT,
             "filters": ["request_id"],
+        }
+    },
+    "loggers": {
+        "gunicorn.error": {
+            "handlers": ["console"],
+            "filters": ["without_addresses"],
+            "propagate": False,
         }
     },
     "root": {"handlers": ["console"], "level": "INFO"},

@@ -2,8 +2,9 @@
 
 /livez asks nothing of anybody: a process that answers lives. /readyz tries what a
 drawing needs. Without the database, its migrations, a place to write or a model,
-nothing can be stored: 503, and a balancer sends requests elsewhere. Without the cache
-or a worker the site goes on, less exactly or more slowly: 200, and "degraded".
+nothing can be stored: 503, and a balancer sends requests elsewhere. Without the cache,
+a worker, or the model that was promoted last, the site goes on, less exactly, more
+slowly, or by the former model: 200, and "degraded".
 """
 
 import logging
@@ -104,8 +105,14 @@ def _disk() -> dict[str, Any]:
 
 
 def _model() -> dict[str, Any]:
+    version, _ = services.reader()  # verified by its digest when it is loaded
+    return {"digest": version.digest}
+
+
+def _promotion() -> dict[str, Any]:
+    """Tell whether the model that was promoted reads, or the former in its place."""
     version = services.active_model()
-    engine.recogniser_for(version)  # verified by its digest when it is loaded
+    engine.recogniser_for(version)
     return {"digest": version.digest}
 
 
@@ -131,6 +138,7 @@ CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "migrations": _migrations,
     "disk": _disk,
     "model": _model,
+    "promotion": _promotion,
     "cache": _cache,
     "queue": _queue,
 }

@@ -11,6 +11,7 @@ is imported at the first use, after `manage.py serve` has named the folder.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -26,6 +27,8 @@ from mlcore.inference import Reading
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram
+
+logger = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 STAGE_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
@@ -113,20 +116,39 @@ def _of_stage(name: str) -> Histogram:
     return meters().stage_seconds.labels(name)
 
 
+class _Harmless:
+    """Whatever befalls counting, such as a full disk, no visitor loses an answer by it.
+
+    After a failure prometheus_client may stumble over files it has closed: any error.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin to count."""
+
+    def __exit__(self, kind: object, error: object, _: object) -> bool:
+        if isinstance(error, Exception):
+            logger.warning("Not counted: %r", error)
+        return isinstance(error, Exception)
+
+
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Count an answer."""
     method = request.method if request.method in METHODS else "other"
     match = request.resolver_match
     route = match.route if match else ""  # of none: a static file, or no such address
-    requests, request_seconds = _of_request(str(method), route, status)
-    requests.inc()
-    request_seconds.observe(seconds)
+    with _Harmless():
+        requests, request_seconds = _of_request(str(method), route, status)
+        requests.inc()
+        request_seconds.observe(seconds)
 
 
 def count_reading(reading: Reading) -> None:
     """Count what was read."""
-    _of_reading(reading.digit, reading.refusal).inc()
-    meters().confidence.observe(reading.confidence)
+    with _Harmless():
+        _of_reading(reading.digit, reading.refusal).inc()
+        meters().confidence.observe(reading.confidence)
 
 
 class Stage:
@@ -141,4 +163,6 @@ class Stage:
         self._began = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        _of_stage(self._name).observe(time.perf_counter() - self._began)
+        passed = time.perf_counter() - self._began
+        with _Harmless():
+            _of_stage(self._name).observe(passed)

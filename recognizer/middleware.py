@@ -1,5 +1,6 @@
 """What happens to a request before any view."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from recognizer.api.errors import error_response
 from recognizer.health import livez, readyz
 from recognizer.metrics import count_request
 from recognizer.metrics_page import metrics
+from recognizer.views import busy
 
 PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
@@ -60,6 +62,43 @@ class BrowserPolicyMiddleware:
         if has_vary_header(response, "Cookie") and "Cache-Control" not in response:
             patch_cache_control(response, private=True, no_cache=True)
         return response
+
+
+class RushMiddleware:
+    """Turns away what is too much, at once, so that what is taken in stays quick.
+
+    A burst is let in and waits in the server's queue. A rush that goes on is not: after
+    RUSH_PATIENCE_S, whatever comes while REQUESTS_AT_ONCE are being answered is told
+    when to come back, until for RUSH_ENDS_AFTER_S nothing was too much. Each process
+    judges for itself.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self._lock = threading.Lock()
+        self._running = 0
+        self._rush_began = self._last_too_much = float("-inf")
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer 503 in a rush, or pass the request on."""
+        with self._lock:
+            is_too_much = self._is_too_much(time.monotonic())
+            self._running += not is_too_much
+        if is_too_much:
+            return busy(request)
+        try:
+            return self.get_response(request)
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _is_too_much(self, now: float) -> bool:
+        if self._running < settings.REQUESTS_AT_ONCE:
+            return False
+        if now - self._last_too_much > settings.RUSH_ENDS_AFTER_S:
+            self._rush_began = now
+        self._last_too_much = now
+        return now - self._rush_began > settings.RUSH_PATIENCE_S
 
 
 class BodyLimitMiddleware:

@@ -82,17 +82,22 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.page_not_found(request, exception)
 
 
+def busy(request: HttpRequest) -> HttpResponse:
+    """Answer 503: come back in a few seconds."""
+    answer = (
+        unavailable_response()
+        if _is_api(request)
+        # Without the request: who is signed in may be what cannot be known.
+        else HttpResponse(render_to_string("503.html"), status=503)
+    )
+    answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500, or 503 where something we stand on is away."""
     if is_fault(sys.exception()):
-        answer = (
-            unavailable_response()
-            if _is_api(request)
-            # Without the request: who is signed in may be what cannot be known.
-            else HttpResponse(render_to_string("503.html"), status=503)
-        )
-        answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        return answer
+        return busy(request)
     if _is_api(request):
         return error_response(
             500,

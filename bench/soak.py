@@ -1,0 +1,218 @@
+"""Send the real server more than it can take, for long: does it stay quick and small?
+
+make soak                       # 30 minutes at twice the capacity
+make soak ARGS="--minutes 2 --times 0.7"
+
+First the capacity is measured: so many senders that each wait for their answer. Then
+drawings are sent at a rate that waits for nobody (an open loop), times the capacity.
+A line a minute says what became of them, how long the accepted and the turned away
+waited, and what memory the server's processes have (Pss, so that what they share counts
+once). Ends with 1 where an answer was no 201, 429 or 503, where one in a hundred of
+those turned away waited over a second or of the accepted over five, or where memory
+grew by more than a tenth from the first fifth of the run to the last.
+
+Senders and server share this machine's cores, so the capacity is lower than alone.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tqdm import tqdm
+
+from recognizer.tests.live import Server, serving
+
+DRAWING = {
+    "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
+    "width": 280,
+    "height": 280,
+}
+SENDERS, CAPACITY_S = 16, 8.0
+LONGEST_S = 30.0
+MOST_OPEN = 2000  # connections; one more is not sent, and counted as such
+TURNED_AWAY = (429, 503)
+
+
+@dataclass
+class Minute:
+    """What became of the drawings sent in a minute: seconds each status waited."""
+
+    waits: dict[int, list[float]] = field(default_factory=dict)
+    not_sent: int = 0
+
+    def add(self, status: int, seconds: float) -> None:
+        """Note an answer; 0 is none at all."""
+        self.waits.setdefault(status, []).append(seconds)
+
+    def of(self, *statuses: int) -> list[float]:
+        """Return the waits of some statuses."""
+        return [wait for status in statuses for wait in self.waits.get(status, [])]
+
+    def counts(self) -> Counter[int]:
+        """Return how many there were of each status."""
+        return Counter({status: len(waits) for status, waits in self.waits.items()})
+
+
+async def send(host: str, port: int) -> int:
+    """Send one drawing; return the status of the answer, 0 where none came."""
+    body = json.dumps(DRAWING).encode()
+    head = (
+        f"POST /api/v1/submissions/ HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(head.encode() + body)
+                answer = await reader.read()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return 0
+    return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
+
+
+async def capacity(host: str, port: int) -> float:
+    """Return drawings stored a second while every sender waits for its answer."""
+    stop_at = time.monotonic() + CAPACITY_S
+
+    async def one_after_the_other() -> int:
+        stored = 0
+        while time.monotonic() < stop_at:
+            stored += await send(host, port) == 201
+        return stored
+
+    stored = await asyncio.gather(*(one_after_the_other() for _ in range(SENDERS)))
+    return sum(stored) / CAPACITY_S
+
+
+async def flood(host: str, port: int, *, rate: float, seconds: float) -> Minute:
+    """Send at a rate that waits for no answer; waits count from when one was due."""
+    minute, began = Minute(), time.monotonic()
+    running: set[asyncio.Task[None]] = set()
+
+    async def one(due: float) -> None:
+        status = await send(host, port)
+        minute.add(status, time.monotonic() - due)
+
+    for number in range(round(rate * seconds)):
+        due = began + number / rate
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        if len(running) >= MOST_OPEN:
+            minute.not_sent += 1
+            continue
+        task = asyncio.create_task(one(due))
+        running.add(task)
+        task.add_done_callback(running.discard)
+    await asyncio.gather(*running)
+    return minute
+
+
+def memory_mb(server: Server) -> float:
+    """Return what the server and its processes have in memory."""
+    assert server.process
+    listed = subprocess.run(
+        ["ps", "--ppid", str(server.process.pid), "-o", "pid="],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    total = 0
+    for pid in [str(server.process.pid), *listed.stdout.split()]:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue  # ended meanwhile: ps itself
+        total += next(
+            int(line.split()[1])
+            for line in text.splitlines()
+            if line.startswith("Pss:")
+        )
+    return total / 1024
+
+
+def median(waits: Sequence[float]) -> float:
+    """Return what half of all waited at most; 0 of none."""
+    return statistics.median(waits) if waits else 0.0
+
+
+def p99(waits: Sequence[float]) -> float:
+    """Return what one in a hundred waited longer than; 0 of none."""
+    return statistics.quantiles(waits, n=100)[98] if len(waits) > 1 else sum(waits)
+
+
+def line_of(number: int, minute: Minute, megabytes: float) -> str:
+    """Write a minute as a line."""
+    accepted, away = minute.of(201), minute.of(*TURNED_AWAY)
+    statuses = ", ".join(f"{n:,} x {s}" for s, n in sorted(minute.counts().items()))
+    words = [
+        f"{number:3}: {statuses}",
+        f"accepted waited {median(accepted):.2f} s, 99 % at most {p99(accepted):.2f} s",
+        f"turned away {median(away):.3f} s, 99 % at most {p99(away):.3f} s",
+        f"{megabytes:.0f} MB",
+    ]
+    if minute.not_sent:
+        words.append(f"{minute.not_sent:,} not sent")
+    return "; ".join(words)
+
+
+def faults(minutes: Sequence[Minute], memory: Sequence[float]) -> list[str]:
+    """Return what is not as it should be."""
+    found = []
+    odd = sum((m.counts() for m in minutes), Counter[int]())
+    for status in (201, *TURNED_AWAY):
+        del odd[status]
+    if odd:
+        found.append(f"other answers: {dict(odd)}")
+    accepted = [wait for m in minutes for wait in m.of(201)]
+    away = [wait for m in minutes for wait in m.of(*TURNED_AWAY)]
+    if p99(accepted) > 5:
+        found.append(f"one accepted in a hundred waited over {p99(accepted):.1f} s")
+    if p99(away) > 1:
+        found.append(f"one turned away in a hundred waited over {p99(away):.1f} s")
+    few = max(1, len(memory) // 5)
+    first, last = statistics.mean(memory[:few]), statistics.mean(memory[-few:])
+    if len(memory) > 1 and last > 1.1 * first:
+        found.append(f"memory grew from {first:.0f} to {last:.0f} MB")
+    return found
+
+
+def main() -> None:
+    """Measure the capacity, then send more for long; print, and judge."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=int, default=30)
+    parser.add_argument("--times", type=float, default=2.0, help="the capacity")
+    told = parser.parse_args()
+    if told.minutes < 1 or told.times <= 0:
+        parser.error("--minutes is at least 1 and --times more than 0.")
+    with tempfile.TemporaryDirectory() as var, serving(Path(var)) as server:
+        address = urlsplit(server.url)
+        host, port = str(address.hostname), int(address.port or 80)
+        each_second = asyncio.run(capacity(host, port))
+        rate = told.times * each_second
+        print(f"Capacity {each_second:.0f} drawings a second; sent are {rate:.0f}.")
+        minutes: list[Minute] = []
+        memory: list[float] = []
+        for number in tqdm(range(1, told.minutes + 1), unit="min"):
+            minutes.append(asyncio.run(flood(host, port, rate=rate, seconds=60)))
+            memory.append(memory_mb(server))
+            tqdm.write(line_of(number, minutes[-1], memory[-1]))
+    if found := faults(minutes, memory):
+        sys.exit("Not as it should be: " + "; ".join(found) + ".")
+    print("All as it should be.")
+
+
+if __name__ == "__main__":
+    main()

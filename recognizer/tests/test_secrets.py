@@ -1,0 +1,122 @@
+"""No log has a password, a token, a cookie or an address, whatever goes wrong."""
+
+import http.client
+import json
+import re
+import socket
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from recognizer.tests.conftest import SEVEN
+from recognizer.tests.live import Server, serving
+
+PASSWORD = "correct-horse-battery-staple"
+WRONG = "a-password-mistyped"
+SECRET_KEY = "the-secret-key-of-this-installation-" + "k" * 30
+MAIL_PASSWORD = "mail-hunter2"
+
+
+class Browser:
+    """Keeps cookies and sends forms with their token."""
+
+    def __init__(self, server: Server) -> None:
+        self.url = server.url
+        self.jar = CookieJar()
+        self.opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(self.jar)
+        )
+
+    def send(self, path: str, *, to: str = "", **fields: str) -> str:
+        """Open a page and send a form of its; return what follows, errors too."""
+        with self.opener.open(f"{self.url}{path}") as page:
+            found = re.search(
+                r'csrfmiddlewaretoken" value="(\w+)"', page.read().decode()
+            )
+        assert found
+        body = {**fields, "csrfmiddlewaretoken": found[1]}
+        return self.post(to or path, urllib.parse.urlencode(body).encode())
+
+    def post(self, path: str, body: bytes, **headers: str) -> str:
+        request = urllib.request.Request(f"{self.url}{path}", body, headers)
+        try:
+            with self.opener.open(request) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.read().decode()
+
+
+class TestLogs:
+    def test_hold_no_secret_and_no_address(self, tmp_path: Path) -> None:
+        var = tmp_path / "var"
+        with serving(
+            var,
+            SECRET_KEY=SECRET_KEY,
+            EMAIL_URL=f"smtp://me:{MAIL_PASSWORD}@127.0.0.1:1",
+            DIGITSITE_THROTTLE="600/min",
+        ) as server:
+            browser = Browser(server)
+            browser.send(
+                "/account/sign-up/",
+                username="ada",
+                email="ada@example.org",
+                password1=PASSWORD,
+                password2=PASSWORD,
+            )
+            page = browser.send(
+                "/account/",
+                to="/account/tokens/",
+                name="scanner",
+                scopes="write",
+                days="30",
+            )
+            (token,) = re.findall(r"dgs_[\w-]{40,}", page)
+            self.call(browser, token)
+            self.call(browser, f"{token}x")
+            another = Browser(server)
+            another.send("/account/sign-in/", username="ada", password=WRONG)
+            another.send("/account/sign-in/", username="ada", password=PASSWORD)
+            another.send("/account/password/forgotten/", email="ada@example.org")
+            self.send_nonsense(server)
+            cookies = [
+                str(cookie.value) for one in (browser, another) for cookie in one.jar
+            ]
+
+        log = (var / "log").read_text()
+        assert "could not be handed in" in log  # the mail, with its traceback
+        assert "login failure" in log
+        assert len(cookies) >= 4
+        for secret in (PASSWORD, WRONG, SECRET_KEY, MAIL_PASSWORD, token, *cookies):
+            assert secret not in log
+        assert "127.0.0.1" not in log.replace("http://127.0.0.1", "")
+        assert "ada@example.org" not in log
+
+    def call(self, browser: Browser, token: str) -> None:
+        browser.post(
+            "/api/v1/submissions/",
+            json.dumps(SEVEN).encode(),
+            **{"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+        )
+
+    def send_nonsense(self, server: Server) -> None:
+        """Speak what is no HTTP, and HTTP that the site must refuse."""
+        address = urlsplit(server.url)
+        assert address.hostname
+        assert address.port
+        for nonsense in (
+            b"\x16\x03\x01\x02\x00\x01",
+            b"GET\r\n\r\n",
+            b"GET / HTTP/9\r\n\r\n",
+        ):
+            with socket.create_connection((address.hostname, address.port)) as line:
+                line.sendall(nonsense)
+                line.shutdown(socket.SHUT_WR)
+                line.recv(1 << 16)
+        connection = http.client.HTTPConnection(address.hostname, address.port)
+        connection.request("GET", "/", headers={"Host": "evil.example"})
+        connection.getresponse().read()
+        connection.close()

@@ -1,0 +1,66 @@
+"""docs/security.md names a test for each line, and each of them exists."""
+
+import ast
+import re
+
+from mlcore import places
+
+PAGE = (places.REPOSITORY / "docs" / "security.md").read_text()
+
+
+def named_tests() -> list[str]:
+    return re.findall(r"`([\w.]+\.(?:py|mjs)(?:::\w+)*)`", PAGE)
+
+
+def declared_in(name: str) -> set[str]:
+    """Return the tests of a file as Class::test."""
+    (path,) = [
+        found
+        for found in places.REPOSITORY.rglob(name)
+        if ".venv" not in found.parts and "node_modules" not in found.parts
+    ]
+    if path.suffix != ".py":
+        return set()
+    return {
+        f"{group.name}::{test.name}"
+        for group in ast.parse(path.read_text()).body
+        if isinstance(group, ast.ClassDef)
+        for test in group.body
+        if isinstance(test, ast.FunctionDef)
+    }
+
+
+class TestPage:
+    def test_names_tests_that_exist(self) -> None:
+        named = named_tests()
+
+        for name in named:
+            file, *rest = name.split("::")
+            there = declared_in(file)
+            assert not rest or "::".join(rest) in there, name
+
+        assert len(named) > 45
+
+    def test_has_a_test_in_every_line(self) -> None:
+        lines = [
+            line
+            for line in PAGE.splitlines()
+            if line.startswith("| ")
+            and not line.startswith(("| threat", "| promise", "| fault"))
+        ]
+
+        assert len(lines) > 45
+        for line in lines:
+            assert re.search(r"`test_\w+\.py(::\w+)*` \|$", line), line
+
+
+class TestRequirements:
+    def test_are_locked_with_hashes(self) -> None:
+        for layer in ("serve", "train", "dev"):
+            text = (places.REPOSITORY / "requirements" / f"{layer}.txt").read_text()
+            pins = re.split(r"^(?=[a-z0-9])", text, flags=re.M)
+            pinned = [pin for pin in pins if "==" in pin.split("\n")[0]]
+
+            assert len(pinned) > 30
+            for pin in pinned:
+                assert "--hash=sha256:" in pin, pin[:60]
