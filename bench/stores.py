@@ -350,7 +350,8 @@ def plan_table(figures: dict[str, Any]) -> str:
     held = medians(figures["durability"]["PostgreSQL, synchronous_commit=on"])
     tallied = (
         f"A transaction holds the numbers it adds to for {held['held ms']:.2f} ms: "
-        f"at most {1000 / held['held ms']:,.0f} drawings a second can add to the same."
+        f"at most {1000 / held['held ms']:,.0f} transactions a second can add to the "
+        "same. Drawings that reach a process together share one."
     )
     return "\n".join([*lines, "", tallied])
 
