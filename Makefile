@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-growth admin screenshots messages lock
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores bench-growth admin screenshots messages lock wheels audit
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +24,10 @@ test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
 	@$(PY) -m pytest $(ARGS)
 
 test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and Redis
+	@$(PY) -m mlcore.data
 	@$(PY) -m recognizer.tests.services $(ARGS)
 
-test-long: $(VENV)/all.stamp ## run the tests that take long: twenty killed trainings
+test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings and web processes
 	@$(PY) -m mlcore.data
 	@$(PY) -m pytest -m long $(ARGS)
 
@@ -34,9 +35,10 @@ simulate: $(VENV)/all.stamp ## show that corrections make it better: needs PEN_D
 	@$(PY) -m mlcore.data
 	@PYTHONPATH=clients/python $(PY) -m recognizer.tests.simulate $(ARGS)
 
-check: $(VENV)/all.stamp ## lint, types, migrations
+check: $(VENV)/all.stamp ## lint, security lint, types, migrations
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m bandit --quiet --configfile pyproject.toml --recursive .
 	@$(PY) -m mypy
 	@$(PY) manage.py makemigrations --check --dry-run
 	@$(PY) manage.py check
@@ -60,6 +62,9 @@ bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, t
 bench-growth: $(VENV)/all.stamp ## measure pages at 10 million drawings against 10 thousand (half an hour, 12 GB)
 	@$(PY) -m bench.growth $(ARGS)
 
+bench-stores: $(VENV)/all.stamp ## measure what each durability and each part of a large site costs
+	@$(PY) -m bench.stores
+
 admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 	@$(PY) manage.py prepare
 	@$(PY) manage.py createsuperuser
@@ -75,7 +80,21 @@ messages: $(VENV)/all.stamp ## gather what the pages say in locale/, and compile
 lock: $(VENV)/all.stamp ## pin requirements/*.in anew into requirements/*.txt
 	@for layer in serve train dev; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
-	    --upgrade requirements/$$layer.in -o requirements/$$layer.txt || exit 1; done
+	    --generate-hashes --upgrade requirements/$$layer.in -o requirements/$$layer.txt || exit 1; done
+
+wheels: $(VENV)/all.stamp ## show that every pin has a wheel for each Python we name
+	@for version in 3.11 3.12 3.13; do \
+	  $(VENV)/bin/uv pip install --dry-run --quiet --no-deps --only-binary :all: \
+	    --require-hashes --python-version $$version --python-platform x86_64-manylinux_2_28 \
+	    --target $(VENV)/nowhere -r requirements.txt || exit 1; \
+	  echo "Python $$version: each of $$(grep -ho '^[a-z][^ ]*==[^ ]*' requirements/*.txt | sort -u | wc -l) pins has a wheel."; done
+
+audit: $(VENV)/all.stamp ## ask PyPI for known vulnerabilities of every pin (needs its service)
+	@for layer in serve train dev; do \
+	  $(PY) -m pip_audit --strict --disable-pip --require-hashes --progress-spinner off \
+	    -r requirements/$$layer.txt || { \
+	  echo "The pins of $$layer.txt are not known to be safe: a vulnerability is named above, or the service did not answer for every pin. Nothing was passed."; \
+	  exit 1; }; done
 
 $(PY):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Digitsite needs Python 3.11, 3.12 or 3.13, and %s is %d.%d: name another one, such as make run PYTHON=python3.12" % (sys.executable, *v))'
@@ -84,10 +103,10 @@ $(PY):
 
 $(VENV)/serve.stamp: requirements/serve.txt | $(PY)
 	@echo "Installing what serving needs (about 400 MB, once) ..."
-	@$(PIP) -r requirements/serve.txt
+	@$(PIP) --require-hashes -r requirements/serve.txt
 	@touch $@
 
 $(VENV)/all.stamp: requirements.txt requirements/serve.txt requirements/train.txt requirements/dev.txt | $(PY)
 	@echo "Installing what training and tests need (about 2 GB, once) ..."
-	@$(PIP) -r requirements.txt
+	@$(PIP) --require-hashes -r requirements.txt
 	@touch $@ $(VENV)/serve.stamp

@@ -6,7 +6,7 @@ the start with one clear sentence instead of surfacing as odd behaviour later.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -47,6 +47,20 @@ def integer(
     return int(value)
 
 
+def one_of(
+    name: str,
+    default: str,
+    *,
+    choices: Sequence[str],
+    env: Mapping[str, str] = os.environ,
+) -> str:
+    """Return one of some words."""
+    value = text(name, default, env=env).lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r}: say {' or '.join(choices)}.")
+    return value
+
+
 def words(name: str, *, env: Mapping[str, str] = os.environ) -> list[str]:
     """Return a comma-separated list without blanks."""
     return [word.strip() for word in text(name, env=env).split(",") if word.strip()]
@@ -83,11 +97,14 @@ def rate(
 
 
 def redis_url(name: str, *, env: Mapping[str, str] = os.environ) -> str:
-    """Return an address of Redis; empty where it is unset."""
+    """Return an address of Redis; empty where it is unset.
+
+    Never shows the value: a password may stand in it.
+    """
     value = text(name, env=env)
     if value and not value.startswith(("redis://", "rediss://", "unix://")):
         raise ImproperlyConfigured(
-            f"{name}={value!r}: say an address such as redis://127.0.0.1:6379/0."
+            f"{name} is no address of Redis: say one such as redis://127.0.0.1:6379/0."
         )
     return value
 

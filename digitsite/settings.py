@@ -4,6 +4,7 @@ Trying it needs no variable at all; `.env.example` lists every one there is.
 """
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,15 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# What browsers may not do for any page here, whatever gets into it.
+PERMISSIONS_POLICY = (
+    "accelerometer=(), autoplay=(), bluetooth=(), camera=(), display-capture=(), "
+    "encrypted-media=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), "
+    "local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), "
+    "publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), "
+    "xr-spatial-tracking=()"
+)
+
 # --- the server that `manage.py serve` starts ----------------------------------
 
 HOST = env.text("HOST", "127.0.0.1")
@@ -79,7 +89,7 @@ WORKERS = env.integer("WORKERS", 2, low=1, high=256)
 # --- Django ----------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "recognizer.desk.apps.DeskConfig",  # django.contrib.admin, with a door of its own
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -88,13 +98,16 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
+    "axes",  # counts failed sign-ins
     "django_tasks_db",  # background work as rows; `manage.py work` does it
     "recognizer",
 ]
 MIDDLEWARE = [
+    "csp.middleware.CSPMiddleware",  # outermost: on redirects to https as well
+    "recognizer.middleware.BrowserPolicyMiddleware",
+    "recognizer.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "recognizer.statics.CompressingWhiteNoise",
-    "csp.middleware.CSPMiddleware",
     "recognizer.middleware.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -103,6 +116,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "digitsite.urls"
 WSGI_APPLICATION = "digitsite.wsgi.application"
@@ -137,6 +151,30 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Straight from the folders: nothing to collect before the first start.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 60  # seconds; file names carry no hash
+
+# --- signing in ------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # turns away who failed too often
+    "django.contrib.auth.backends.ModelBackend",
+]
+PASSWORD_HASHERS = [
+    "recognizer.passwords.SmallArgon2PasswordHasher",
+    # Read, and written anew as the first, when their owners sign in.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+# Failures of one address at each door; they are forgotten when none came for a while.
+SIGN_IN_FAILURES = {"site": 20, "staff": 10}
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_HANDLER = "recognizer.signing_in.Failures"
+AXES_CLIENT_IP_CALLABLE = "recognizer.signing_in.counted_as"
+AXES_FAILURE_LIMIT = "recognizer.signing_in.failures_allowed"
+AXES_LOCKOUT_CALLABLE = "recognizer.signing_in.locked_out"
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ADMIN = False  # its tables stay empty
+AXES_VERBOSE = False
+STAFF_PASSWORD_AGE_S = 8 * 3600  # then the admin asks for it again
 
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "account"
@@ -177,7 +215,10 @@ _SQLITE = {
     # Writers queue up instead of failing, and readers never wait for them.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,  # seconds
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    # secure_delete: what somebody deletes is overwritten, not only unlinked.
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+    ),
 }
 
 
@@ -187,8 +228,13 @@ def _database() -> dict[str, Any]:
         database = dict(
             dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
         )
-    except ValueError as error:
-        raise ImproperlyConfigured(f"DATABASE_URL={url!r}: {error}") from error
+    except ValueError:
+        # Never its value, nor the library's words, which quote it: of the password.
+        raise ImproperlyConfigured(
+            "DATABASE_URL is no address of a database: say one such as "
+            "postgres://user:password@host/name, with @, : and / in user or password "
+            "written as %40, %3A and %2F."
+        ) from None
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["OPTIONS"] = _SQLITE
     return database
@@ -282,12 +328,29 @@ NAMED_BUNDLE = env.folder("BUNDLE")  # reads instead of any other, while it is n
 MODEL_EVALUATION = BASE_DIR / "docs" / "model" / "evaluation.json"
 BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
 
+# --- what operators see --------------------------------------------------------------
+
+# Who may ask for /metrics; without it who is on this machine.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+LOG_FORMAT = env.one_of(
+    "LOG_FORMAT", "json" if PRODUCTION else "line", choices=("line", "json")
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "recognizer.request_ids.RequestIdFilter"}},
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "line": {
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s]: %(message)s"
+        },
+        "json": {"()": "digitsite.logs.JSONFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["request_id"],
+        }
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
 }

@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from recognizer import accounts, history, model_page, upload, views
+from recognizer import accounts, history, model_page, privacy, upload, views
 
 urlpatterns = [
     path("", views.draw, name="draw"),
@@ -27,6 +27,7 @@ urlpatterns = [
     ),
     path("history/<uuid:submission_id>/delete/", history.delete, name="drawing-delete"),
     path("model/", model_page.model, name="model"),
+    path("privacy/", privacy.privacy, name="privacy"),
     path("account/", accounts.account, name="account"),
     path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
     path("account/sign-up/", accounts.sign_up, name="sign-up"),

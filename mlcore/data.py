@@ -244,7 +244,7 @@ def _fetch_from_mirrors(folder: Path) -> None:
 def _download(url: str, *, label: str) -> bytes:
     from tqdm import tqdm  # here: serving, which writes IDX, goes without
 
-    with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:  # noqa: S310  # our own fixed addresses
+    with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:  # noqa: S310  # nosec B310  # our own fixed addresses
         size = int(answer.headers.get("Content-Length", 0)) or None
         parts = []
         with tqdm(total=size, unit="B", unit_scale=True, desc=label) as progress:

@@ -184,13 +184,23 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
     try:
         picture.draft("RGB", (MAX_DECODED_SIDE_PX, MAX_DECODED_SIDE_PX))
         picture.load()
-        grey = _grey_levels(ImageOps.exif_transpose(picture))
+        upright = _reduced(picture)
+        ImageOps.exif_transpose(upright, in_place=True)
+        grey = _grey_levels(upright)
     except Exception as error:  # the decoders, like the openers
         raise PictureError(
             "damaged_image",
             "The picture is damaged or cut off: save it again and send the new file.",
         ) from error
     return np.asarray(_shrink(grey, MAX_STORED_SIDE_PX), np.uint8)
+
+
+def _reduced(picture: Image.Image) -> Image.Image:
+    """Shrink before anything is copied: at the limit every copy takes 200 MB."""
+    shrink_by = max(picture.size) // MAX_DECODED_SIDE_PX
+    if shrink_by > 1 and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
+        return picture.reduce(shrink_by)
+    return picture
 
 
 def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
@@ -200,10 +210,6 @@ def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
         top = 65535.0 if deep.max(initial=0) > 255 else 255.0
         scaled = np.clip(np.rint(deep * (255.0 / top)), 0, 255)
         return np.asarray(scaled, np.uint8)
-    # Before any conversion: of a picture at the limit every copy is 200 MB.
-    shrink_by = max(picture.size) // MAX_DECODED_SIDE_PX
-    if shrink_by > 1 and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
-        picture = picture.reduce(shrink_by)
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("L"), np.uint8)
     grey, alpha = (

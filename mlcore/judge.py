@@ -80,9 +80,10 @@ class Evaluation(TypedDict):
     """All that is said of one bundle: what evaluation.json holds.
 
     digits: by set. changed: accuracy by corruption, then by set. pen_width: accuracy
-    by width on a canvas of 280. by_writer: accuracy and drawings. several_refused:
-    share of digits of two or more strokes that were refused as several. Sets of pen
-    drawings are missing where there were none.
+    by width on a canvas of 280. by_writer: accuracy and drawings. confidence: judged
+    digits by the confidence of their reading, in 20 equal bins. several_refused: share
+    of digits of two or more strokes that were refused as several. Sets of pen drawings
+    are missing where there were none.
     """
 
     bundle: str
@@ -93,6 +94,7 @@ class Evaluation(TypedDict):
     pen_width: dict[str, float]
     by_digit: dict[str, list[float | None]]
     by_writer: dict[str, tuple[float, int]]
+    confidence: list[int]
     several_refused: float | None
     speed: Speed
     served_bytes: int
@@ -327,6 +329,7 @@ def judge(
         "pen_width": {},
         "by_digit": {"MNIST": mnist.by_digit()},
         "by_writer": {},
+        "confidence": [],
         "several_refused": None,
         "speed": measure_speed(recogniser, [s.strokes for s in specimens()] * 20),
         "served_bytes": len(bundle.served_weights()),
@@ -368,6 +371,10 @@ def judge(
         evaluation["several_refused"] = float(
             np.mean([r.refusal == "several" for r in part(read, several).readings])
         )
+    confidences = [
+        r.confidence for r in mnist.readings + (read.readings if read else [])
+    ]
+    evaluation["confidence"] = np.histogram(confidences, 20, (0, 1))[0].tolist()
     if changed:
         evaluation["changed"] = changed_drawings(recogniser, to_change)
     return Judged(evaluation, mnist, read, digitness)

@@ -211,7 +211,10 @@ def take_weights(network: keras.Model, bundle: Bundle) -> None:
     Raises:
         DataError: the bundle's network is built otherwise.
     """
-    kept = keras.models.load_model(bundle.folder / KERAS_WEIGHTS, compile=False)
+    # safe_mode: no code of the file's own, such as a Lambda layer, is ever run.
+    kept = keras.models.load_model(
+        bundle.folder / KERAS_WEIGHTS, compile=False, safe_mode=True
+    )
     try:
         network.set_weights(kept.get_weights())
     except ValueError as error:

@@ -3,6 +3,7 @@
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
@@ -53,7 +54,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     """Make a user, who is signed in at once."""
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        login(request, form.save())
+        login(request, form.save(), backend=settings.AUTHENTICATION_BACKENDS[-1])
         caller_of(request)
         return redirect("account")
     return render(request, "recognizer/sign_up.html", {"form": form})

@@ -52,7 +52,8 @@ class Changed:
 class Evaluation:
     """What was measured of one bundle.
 
-    misread: the share of each digit misread, by kind of digits.
+    misread: the share of each digit misread, by kind of digits. confidence: digits by
+    the confidence of their reading, in equal bins; empty where nobody counted.
     """
 
     bundle: str
@@ -61,6 +62,7 @@ class Evaluation:
     others: list[JudgedOthers]
     changed: list[Changed]
     misread: dict[str, list[float]]
+    confidence: list[int]
 
 
 def evaluation_of(digest: str) -> Evaluation | None:
@@ -163,6 +165,7 @@ def _parsed(written: dict[str, Any]) -> Evaluation:
             _named(name): [1 - (1.0 if share is None else share) for share in shares]
             for name, shares in written.get("by_digit", {}).items()
         },
+        confidence=written.get("confidence", []),
     )
 
 

@@ -18,6 +18,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from recognizer import request_ids
 from recognizer.fields import ProbabilitiesField, StrokesField
 
 
@@ -337,6 +338,20 @@ class Submission(models.Model):
     def shown_prediction(self) -> "Prediction":
         """What its visitor was shown; needs `with_shown_prediction`."""
         return self.loaded_shown[0]
+
+
+class Erasure(models.Model):
+    """A drawing that its owner deleted: its id, and nothing else of it.
+
+    So that a backup made before cannot bring it back: `manage.py restore` deletes what
+    stands here.
+    """
+
+    submission_id = models.UUIDField(primary_key=True, editable=False)
+    erased_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.submission_id)
 
 
 class Picture(models.Model):
@@ -670,6 +685,11 @@ class TrainingRun(models.Model):
     attempt = models.PositiveSmallIntegerField(default=0)
     times_lost = models.PositiveSmallIntegerField(default=0)
     task_id = models.UUIDField(null=True)
+    # Of the request that asked for it; stands in each line its worker logs. With a
+    # default in the database, for code that does not know the column yet.
+    request_id = models.CharField(
+        max_length=request_ids.MOST_CHARACTERS, blank=True, default="", db_default=""
+    )
     heartbeat_at = models.DateTimeField(null=True)
     is_cancel_wanted = models.BooleanField(default=False)
     progress = models.FloatField(default=0.0)

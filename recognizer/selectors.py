@@ -9,7 +9,9 @@ from heapq import merge
 from itertools import islice
 from uuid import UUID
 
+from django.db.models import Count, Min
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from recognizer import tallies
 from recognizer.models import (
@@ -23,6 +25,7 @@ from recognizer.models import (
     Submission,
     SubmissionQuerySet,
     Tally,
+    TrainingRun,
     Verdict,
     Visitor,
 )
@@ -366,6 +369,31 @@ INK_OF_MNIST = (
     *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
 )
 """Of MNIST's 55,000 training images, how many have so much ink, in tallies.BINS."""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The background work: tasks that wait, for how long, trainings under way."""
+
+    waiting: int
+    oldest_s: float
+    trainings: int
+
+
+def queue() -> Queue:
+    """Return how the background work stands."""
+    found = DBTaskResult.objects.ready().aggregate(
+        waiting=Count("pk"), oldest=Min("enqueued_at")
+    )
+    oldest = found["oldest"]
+    running = TrainingRun.objects.filter(state=TrainingRun.State.RUNNING)
+    return Queue(
+        waiting=found["waiting"],
+        oldest_s=(timezone.now() - oldest).total_seconds() if oldest else 0.0,
+        trainings=running.count(),
+    )
+
+
 SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
 
 
@@ -402,8 +430,13 @@ class Figures:
     pointers: list[PointerFigures]
 
 
-def figures() -> Figures:
-    """Return the model's figures from numbers kept along: nothing is counted."""
+def figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
+    """Return the model's figures from numbers kept along: nothing is counted.
+
+    Args:
+        shipped_confidence: what is usual where the active version came with the code
+            and so had no gate here, in tallies.BINS; empty where unknown.
+    """
     kept = dict(
         Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
     )
@@ -418,6 +451,7 @@ def figures() -> Figures:
     confidence = [number(f"confidence:{place}") for place in range(tallies.BINS)]
     ink = [number(f"ink:{place}") for place in range(tallies.BINS)]
     reference = _reference()
+    usual_confidence = reference["confidence"] if reference else shipped_confidence
     return Figures(
         drawings=drawings,
         by_day=[(day, number(f"day:{day}")) for day in days],
@@ -433,8 +467,8 @@ def figures() -> Figures:
         ],
         confidence=confidence,
         confidence_drift=(
-            population_stability(confidence, reference["confidence"])
-            if reference
+            population_stability(confidence, usual_confidence)
+            if usual_confidence
             else None
         ),
         ink=ink,

@@ -1,8 +1,11 @@
 """The page to draw on, and what stands in for a page when something is wrong."""
 
+import sys
+
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views import defaults
 from django.views.decorators.cache import cache_control
@@ -10,7 +13,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_cookie
 
-from recognizer.api.errors import error_response
+from recognizer.api.errors import (
+    RETRY_AFTER_SECONDS,
+    error_response,
+    is_fault,
+    unavailable_response,
+)
 from recognizer.phrases import translated_phrases
 
 _ones_own = cache_control(private=True, no_cache=True)
@@ -75,7 +83,16 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500."""
+    """Answer 500, or 503 where something we stand on is away."""
+    if is_fault(sys.exception()):
+        answer = (
+            unavailable_response()
+            if _is_api(request)
+            # Without the request: who is signed in may be what cannot be known.
+            else HttpResponse(render_to_string("503.html"), status=503)
+        )
+        answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return answer
     if _is_api(request):
         return error_response(
             500,

@@ -7,8 +7,16 @@ import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+)
 from django.http import Http404, HttpResponse, JsonResponse
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -23,6 +31,10 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 _TOO_LARGE = {"too_many_pixels"}
+_UNAVAILABLE = (
+    "The reader cannot answer now. Keep the drawing and send it again in a few seconds."
+)
+_BUGS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 
 def error_body(
@@ -42,6 +54,22 @@ def error_response(
 def drawing_error_body(error: DrawingError) -> dict[str, Any]:
     """Return what a drawing that cannot be taken gets."""
     return error_body(error.code, error.message, error.fields)
+
+
+def is_fault(exc: BaseException | None) -> bool:
+    """Whether something we stand on is broken, and not our code: try again later.
+
+    A database that is away, full, damaged or may only be read, a cache that counts
+    guesses, or a model that cannot be loaded.
+    """
+    if isinstance(exc, DatabaseError):
+        return not isinstance(exc, _BUGS)
+    return isinstance(exc, (InterfaceError, RedisError, ReaderUnavailableError))
+
+
+def unavailable_response() -> HttpResponse:
+    """Answer 503 to a program, outside of API views."""
+    return error_response(503, "unavailable", _UNAVAILABLE)
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -79,14 +107,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         case SuspiciousOperation():
             status = 400
             body = error_body("bad_request", str(exc) or "The request is malformed.")
-        case ReaderUnavailableError() | OperationalError():
+        case _ if is_fault(exc):
             logger.error("The service cannot answer now: %s", exc)
             status = 503
-            body = error_body(
-                "unavailable",
-                "The reader cannot answer now. Keep the drawing and send it again in "
-                "a few seconds.",
-            )
+            body = error_body("unavailable", _UNAVAILABLE)
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         case _:
             return None

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from redis.exceptions import RedisError
 from rest_framework.exceptions import ErrorDetail, Throttled
@@ -63,9 +64,7 @@ class CallerThrottle(BaseThrottle):
         if rate is None:
             return True
         kind, name = caller_counted(request)
-        limit = math.ceil(rate.calls * settings.THROTTLE_SHARES[kind])
-        if not settings.REDIS_URL:
-            limit = max(1, limit // settings.WORKERS)
+        limit = process_share(math.ceil(rate.calls * settings.THROTTLE_SHARES[kind]))
         now = time.time()
         window = int(now // rate.seconds)
         try:
@@ -81,6 +80,11 @@ class CallerThrottle(BaseThrottle):
         if used > limit:
             raise ThrottledError(allowance, rate.seconds)
         return True
+
+
+def process_share(limit: int) -> int:
+    """Return what this process enforces: all of a limit where Redis counts for all."""
+    return limit if settings.REDIS_URL else max(1, limit // settings.WORKERS)
 
 
 def _count(key: str, *, keep_s: int) -> int:
@@ -102,7 +106,7 @@ def caller_counted(request: Request) -> tuple[str, str]:
     return "address", hashed_address(client_address(request))
 
 
-def client_address(request: Request) -> str:
+def client_address(request: Request | HttpRequest) -> str:
     """Return the address of whoever called our outermost trusted proxy.
 
     Each proxy appends the address it was called from; what stands left of ours was

@@ -61,6 +61,7 @@ from recognizer.api.serializers import (
 )
 from recognizer.api.throttles import Allowance
 from recognizer.drawing import Drawing, DrawingError, StrokeDrawing
+from recognizer.metrics import Stage
 from recognizer.ml import engine
 from recognizer.models import Scope, Submission
 from recognizer.services import RequestKey
@@ -152,8 +153,7 @@ class ReadingsView(RecognizerView):
         """Answer one reading, or one error, for each drawing, in order."""
         include = include_in(request.query_params)
         batch = drawings_in(request.data)
-        version = services.active_model()
-        recogniser = engine.recogniser_for(version)
+        version, recogniser = services.reader()
         answers = []
         stop_at = time.monotonic() + settings.MAX_SECONDS_PER_CALL
         for data in batch:
@@ -222,7 +222,8 @@ class SubmissionsView(RecognizerView):
         caller = caller_of(request)
         content = _content_of(request)
         once = _request_key(request, content)
-        drawing = _drawing_of(content)
+        with Stage("parse"):
+            drawing = _drawing_of(content)
         submission = services.submit_drawing(
             drawing=drawing,
             visitor=caller.visitor,

@@ -12,7 +12,9 @@ from django.views.decorators.http import require_GET
 
 from recognizer import selectors
 from recognizer.desk.access import needs, on_page
+from recognizer.evaluation import evaluation_of
 from recognizer.selectors import Figures, Share
+from recognizer.services import active_model
 from recognizer.tallies import BINS, MOST_INK
 
 WIDTH, HEIGHT = 480, 160  # of a plot's bars, in its own units
@@ -49,7 +51,8 @@ class Cell:
 @needs("view_submission", "view_modelversion")
 def figures(request: HttpRequest) -> HttpResponseBase:
     """Show how the site's model does."""
-    found = selectors.figures()
+    shipped = evaluation_of(active_model().digest)
+    found = selectors.figures(shipped_confidence=shipped.confidence if shipped else ())
     context = on_page(
         request,
         title="Figures",

@@ -1,6 +1,7 @@
 """The crossing from drawings to readings: all that a request needs of mlcore."""
 
 import base64
+import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
@@ -11,9 +12,11 @@ from django.conf import settings
 from mlcore import ink
 from mlcore.bundle import Bundle, BundleError, open_bundle, unpack_bundle
 from mlcore.data import idx_header as idx_header
-from mlcore.inference import Reading, Recogniser
+from mlcore.inference import Reading
+from mlcore.inference import Recogniser as Recogniser
 from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
 from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
+from recognizer.metrics import Stage, count_reading
 from recognizer.models import BundleArchive, ModelVersion, Picture, Submission
 
 DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
@@ -44,12 +47,24 @@ def recogniser_for(version: ModelVersion) -> Recogniser:
     with _recognisers_lock:
         recogniser = _recognisers.get(version.digest)
         if recogniser is None:
-            recogniser = Recogniser(bundle_of(version))
+            recogniser = _loaded(version)
             _recognisers[version.digest] = recogniser
         _recognisers.move_to_end(version.digest)
         while len(_recognisers) > _KEPT_RECOGNISERS:
             _recognisers.popitem(last=False)
         return recogniser
+
+
+def _loaded(version: ModelVersion) -> Recogniser:
+    """Load a version and have it read nothing: it fails here if it ever does."""
+    recogniser = Recogniser(bundle_of(version))
+    try:
+        recogniser.network.logits(np.zeros((SIDE_PX, SIDE_PX, 1), np.float32))
+    except (RuntimeError, ValueError) as error:
+        raise ReaderUnavailableError(
+            f"Model {version.short_digest} cannot be loaded: {error}"
+        ) from error
+    return recogniser
 
 
 def bundle_of(version: ModelVersion) -> Bundle:
@@ -61,16 +76,27 @@ def bundle_of(version: ModelVersion) -> Bundle:
     cached = settings.BUNDLE_CACHE / version.digest
     if cached.is_dir():
         try:
-            return open_bundle(cached)
+            return _of_version(open_bundle(cached), version)
         except BundleError:
-            pass  # damaged in the cache: the database has the original
+            # Damaged in the cache, or another's: the database has the original.
+            shutil.rmtree(cached, ignore_errors=True)
     try:
         archive = BundleArchive.objects.get(model_version=version)
-        return unpack_bundle(bytes(archive.packed), parent=settings.BUNDLE_CACHE)
+        unpacked = unpack_bundle(bytes(archive.packed), parent=settings.BUNDLE_CACHE)
+        return _of_version(unpacked, version)
     except (BundleArchive.DoesNotExist, BundleError, OSError) as error:
         raise ReaderUnavailableError(
             f"Model {version.short_digest} cannot be loaded: {error}"
         ) from error
+
+
+def _of_version(bundle: Bundle, version: ModelVersion) -> Bundle:
+    """Refuse a bundle that is whole but not the one that was registered."""
+    if bundle.digest != version.digest:
+        raise BundleError(
+            f"{bundle.folder} holds {bundle.short_digest}, not {version.short_digest}."
+        )
+    return bundle
 
 
 # --- reading ---------------------------------------------------------------------
@@ -78,7 +104,12 @@ def bundle_of(version: ModelVersion) -> Bundle:
 
 def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
     """Read one drawing."""
-    return recogniser.read(bitmap_of(drawing))
+    with Stage("ink"):
+        bitmap = bitmap_of(drawing)
+    with Stage("infer"):
+        reading = recogniser.read(bitmap)
+    count_reading(reading)
+    return reading
 
 
 def bitmap_of(drawing: Drawing) -> ink.Bitmap:
@@ -160,8 +191,9 @@ def _as_points(drawing: StrokeDrawing) -> list[ink.Points]:
 # --- pictures ----------------------------------------------------------------------
 
 
-# A picture at the pixel limit takes 200 MB while it is decoded: two at a time.
-_decoding = threading.BoundedSemaphore(2)
+# A picture at the pixel limit takes up to 360 MB while it is decoded, as WebP 720 MB
+# (measured): one at a time in each process, of which there is one for each core.
+_decoding = threading.Lock()
 
 
 def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:

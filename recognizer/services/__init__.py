@@ -5,12 +5,15 @@ in the modules beside: `review`, `snapshots`, `training`, `promotion`, `rescorin
 """
 
 import hashlib
+import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db import IntegrityError, transaction
@@ -21,11 +24,13 @@ from mlcore.bundle import Bundle
 from mlcore.inference import Reading
 from recognizer import tallies
 from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
+from recognizer.metrics import Stage
 from recognizer.ml import engine
 from recognizer.models import (
     Archived,
     AuditEntry,
     BundleArchive,
+    Erasure,
     Feedback,
     IdempotencyKey,
     Label,
@@ -41,6 +46,8 @@ from recognizer.models import (
     Visitor,
 )
 from recognizer.priority import review_priority
+
+logger = logging.getLogger(__name__)
 
 # --- drawings ----------------------------------------------------------------------
 
@@ -75,8 +82,7 @@ def submit_drawing(
     """
     if earlier := _stored_under(once):
         return earlier
-    version = active_model()
-    recogniser = engine.recogniser_for(version)
+    version, recogniser = reader()
     reading = engine.read(
         drawing, recogniser=recogniser
     )  # slow: before the transaction
@@ -248,7 +254,7 @@ def _stored_under(once: RequestKey | None) -> Submission | None:
 def _store(store: Callable[[], Submission], *, once: RequestKey | None) -> Submission:
     """Store in one transaction, and where a key was given only once under it."""
     try:
-        with transaction.atomic():
+        with Stage("store"), transaction.atomic():
             submission = store()
             if once is not None:
                 IdempotencyKey.objects.create(
@@ -268,7 +274,9 @@ def _store(store: Callable[[], Submission], *, once: RequestKey | None) -> Submi
 _DELETED_AT_ONCE = 200
 
 
-def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
+def delete_submissions(
+    *, submissions: SubmissionQuerySet, for_good: bool = True
+) -> int:
     """Remove drawings with all that was said of them; return how many there were.
 
     In transactions of some hundred, so that others get their turn; broken off, it has
@@ -287,6 +295,8 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
                 counts.update(tallies.tallies_of(submission))
             tallies.take_away(counts)
             ids = [one.pk for one in gone]
+            if for_good:
+                _list_as_erased(ids)
             AuditEntry.objects.filter(subject__in=map(str, ids)).update(
                 before={"erased": True}, after={"erased": True}
             )
@@ -301,10 +311,32 @@ def delete_all(*, visitors: Sequence[Visitor]) -> int:
 
     What was archived of it goes from the archives the next time `expire` runs.
     """
-    Archived.objects.filter(visitor__in=visitors).delete()
+    archived = Archived.objects.filter(visitor__in=visitors)
+    with transaction.atomic():
+        _list_as_erased(list(archived.values_list("pk", flat=True)))
+        archived.delete()
     return sum(
         delete_submissions(submissions=Submission.objects.owned_by(visitor))
         for visitor in visitors
+    )
+
+
+def erase_again(*, ids: Iterable[UUID]) -> int:
+    """Delete what was deleted once and is back, from a backup; return how many were."""
+    erased = 0
+    ids = iter(ids)
+    while some := list(islice(ids, _DELETED_AT_ONCE)):
+        erased += delete_submissions(submissions=Submission.objects.filter(pk__in=some))
+        Archived.objects.filter(pk__in=some).delete()
+        _list_as_erased(some)
+    return erased
+
+
+def _list_as_erased(ids: Sequence[UUID]) -> None:
+    Erasure.objects.bulk_create(
+        [Erasure(submission_id=pk) for pk in ids],
+        ignore_conflicts=True,
+        batch_size=500,
     )
 
 
@@ -478,6 +510,27 @@ def active_model() -> ModelVersion:
         raise engine.ReaderUnavailableError(
             "No model is active: run manage.py prepare."
         ) from error
+
+
+def reader() -> tuple[ModelVersion, engine.Recogniser]:
+    """Return the version that reads now, loaded.
+
+    Where it cannot be loaded the former one reads on, and what it reads is stored as
+    its own; each call tries the active one again, so no restart is needed.
+
+    Raises:
+        ReaderUnavailableError: none can be loaded.
+    """
+    version = active_model()
+    try:
+        return version, engine.recogniser_for(version)
+    except engine.ReaderUnavailableError as error:
+        retired = ModelVersion.objects.filter(stage=ModelVersion.Stage.RETIRED)
+        former = retired.order_by("-promoted_at", "-pk").first()
+        if former is None:
+            raise
+        logger.error("%s Model %s reads on.", error, former.short_digest)
+        return former, engine.recogniser_for(former)
 
 
 @transaction.atomic

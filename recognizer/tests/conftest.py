@@ -12,6 +12,7 @@ from django.test import Client
 from mlcore import places
 from mlcore.bundle import open_bundle
 from recognizer import services
+from recognizer.desk.site import note_password
 from recognizer.models import ModelVersion
 from recognizer.tests.live import Server, serving
 
@@ -68,6 +69,22 @@ def reviewer(db: None) -> User:
     user = User.objects.create_user("reviewer")
     user.user_permissions.add(Permission.objects.get(codename="add_label"))
     return user
+
+
+def enter_desk(client: Client, user: User) -> None:
+    """Sign in as staff who have just given their password to the admin."""
+    client.force_login(user)
+    session = client.session
+    note_password(session)
+    session.save()
+
+
+@pytest.fixture
+def admin_client(admin_user: User) -> Client:
+    """A superuser's browser, past the admin's door."""
+    client = Client()
+    enter_desk(client, admin_user)
+    return client
 
 
 def bearer(user: User, *scopes: str) -> dict[str, str]:

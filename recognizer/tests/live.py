@@ -1,6 +1,8 @@
 """The real server with the real model, as `make run` starts it."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,14 +26,16 @@ from importlib import import_module
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group, User
+from recognizer.desk.site import note_password
 user, _ = User.objects.get_or_create(username={name!r})
 user.is_staff = True
 user.save()
 user.groups.add(Group.objects.get(name={group!r}))
 session = import_module(settings.SESSION_ENGINE).SessionStore()
 session[SESSION_KEY] = str(user.pk)
-session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+note_password(session)
 session.create()
 print(session.session_key)
 """
@@ -40,11 +44,15 @@ _CSRF = "c" * 32
 
 @dataclass(frozen=True)
 class Server:
-    """A running site: its address, its data folder, what its start was told."""
+    """A running site: its address, its data folder, what its start was told.
+
+    process: who serves it; None where nobody does.
+    """
 
     url: str
     var: Path
     variables: tuple[tuple[str, str], ...] = ()
+    process: "subprocess.Popen[str] | None" = None
 
     def manage(self, *arguments: str) -> str:
         """Run a command of manage.py on the site's data; return what it prints."""
@@ -57,6 +65,25 @@ class Server:
             check=True,
         )
         return done.stdout.strip()
+
+    def workers(self) -> list[int]:
+        """Return the ids of its processes that answer requests."""
+        assert self.process
+        listed = subprocess.run(
+            ["ps", "--ppid", str(self.process.pid), "-o", "pid="],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,  # 1 where there are none
+        )
+        return [int(pid) for pid in listed.stdout.split()]
+
+    def kill(self) -> None:
+        """End all its processes at once, as a machine does that loses its power."""
+        assert self.process
+        # The parent first: it would start others.
+        for pid in (self.process.pid, *self.workers()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def make_user(self, name: str, *, is_reviewer: bool = False) -> None:
         """Make a user where there is none of this name."""
@@ -110,27 +137,33 @@ def start_site(
 
 @contextmanager
 def serving(var: Path, **variables: str) -> Iterator[Server]:
-    """Serve a data folder while the block runs."""
+    """Serve a data folder while the block runs, from a database of its own."""
+    with own_database() as database, one_of_many(var, **variables, **database) as site:
+        yield site
+
+
+@contextmanager
+def one_of_many(var: Path, **variables: str) -> Iterator[Server]:
+    """Serve while the block runs, beside others; a killed one is no mistake."""
     var.mkdir(exist_ok=True)
-    with _database_of_its_own() as database:
-        process, url = start_site(var, {**variables, **database})
-        try:
-            yield Server(url, var, tuple({**variables, **database}.items()))
-        finally:
-            process.terminate()
-            process.communicate(timeout=40)
-        assert process.returncode == 0
+    process, url = start_site(var, variables)
+    try:
+        yield Server(url, var, tuple(variables.items()), process)
+    finally:
+        process.terminate()
+        process.communicate(timeout=40)
+    assert process.returncode in (0, -signal.SIGKILL)
 
 
 @contextmanager
 def data_alone(var: Path, **variables: str) -> Iterator[Server]:
     """Give a data folder and a database without anybody who serves them."""
-    with _database_of_its_own() as database:
+    with own_database() as database:
         yield Server("", var, tuple({**variables, **database}.items()))
 
 
 @contextmanager
-def _database_of_its_own() -> Iterator[dict[str, str]]:
+def own_database() -> Iterator[dict[str, str]]:
     """Make a database where they run on PostgreSQL; SQLite's is in the data folder."""
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):

@@ -11,6 +11,7 @@ from mlcore.specimens import specimens
 from recognizer import selectors, services
 from recognizer.models import ModelVersion, Submission
 from recognizer.selectors import population_stability
+from recognizer.tests.conftest import enter_desk
 from recognizer.tests.learning import make_person, submit
 from recognizer.tests.test_promotion import judge
 
@@ -62,12 +63,14 @@ class TestFigures:
         self, history: list[Submission], active_model: ModelVersion
     ) -> None:
         before = selectors.figures().confidence_drift
+        shipped = selectors.figures(shipped_confidence=[2] * 20).confidence_drift
         usual = {"confidence": [1] * 20, "ink": [1] * 20}
         judge(active_model, active_model, passed=True, reference=usual)
 
         found = selectors.figures()
 
         assert before is None
+        assert shipped == pytest.approx(found.confidence_drift)
         assert found.confidence_drift == population_stability(
             found.confidence, usual["confidence"]
         )
@@ -115,7 +118,7 @@ class TestPage:
         assert page.count('class="action-select"') == shown > 0
 
     def test_is_for_who_may(self, client: Client) -> None:
-        client.force_login(User.objects.create_user("clerk", is_staff=True))
+        enter_desk(client, User.objects.create_user("clerk", is_staff=True))
 
         assert client.get(PAGE).status_code == 403
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from recognizer.models import Submission, Visitor
-from recognizer.tests.conftest import SEVEN, post_json
+from recognizer.tests.conftest import SEVEN, enter_desk, post_json
 
 pytestmark = pytest.mark.usefixtures("active_model")
 
@@ -103,7 +103,7 @@ class TestAdmin:
         self, drawing: str, name: str, client: Client, django_user_model: Any
     ) -> None:
         staff = django_user_model.objects.create_user("staff", is_staff=True)
-        client.force_login(staff)
+        enter_desk(client, staff)
         before = client.get(f"{drawing}/{name}").status_code
 
         staff.user_permissions.add(Permission.objects.get(codename="view_submission"))

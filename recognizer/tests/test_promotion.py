@@ -17,7 +17,7 @@ from recognizer import services
 from recognizer.models import AuditEntry, GateReport, ModelVersion
 from recognizer.services import promotion
 from recognizer.services.promotion import GateError
-from recognizer.tests.conftest import SEVEN
+from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.live import Server
 from recognizer.tests.test_services import other_bundle
 
@@ -224,7 +224,7 @@ class TestPages:
     def test_are_for_who_may(
         self, active_model: ModelVersion, candidate: ModelVersion, client: Client
     ) -> None:
-        client.force_login(User.objects.create_user("clerk", is_staff=True))
+        enter_desk(client, User.objects.create_user("clerk", is_staff=True))
 
         for what in ("promote", "roll-back"):
             assert client.post(f"{MODELS}{candidate.pk}/{what}/").status_code == 403

@@ -25,7 +25,7 @@ from recognizer.models import (
 )
 from recognizer.services import review
 from recognizer.services.review import Decision, ReviewConflictError
-from recognizer.tests.conftest import SEVEN
+from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.live import Server
 from recognizer.tests.test_models import make_prediction, make_submission
 
@@ -284,7 +284,7 @@ class TestApprove:
         make_read(active_model, verdict="wrong", corrected=1)
         services.rebuild_derived()
         client = Client()
-        client.force_login(ada)
+        enter_desk(client, ada)
         page = client.get(f"{DESK}approve/?digit=7")
 
         answer = client.post(
@@ -422,9 +422,9 @@ class TestDesk:
     def test_is_for_reviewers(self, active_model: ModelVersion, ada: User) -> None:
         clerk = User.objects.create_user("clerk", is_staff=True)
         client = Client()
-        client.force_login(clerk)
+        enter_desk(client, clerk)
         as_clerk = [client.get(DESK), client.post(f"{DESK}claim/")]
-        client.force_login(ada)
+        enter_desk(client, ada)
         page = client.get(DESK)
 
         assert [answer.status_code for answer in as_clerk] == [403, 403]
@@ -436,7 +436,7 @@ class TestDesk:
         self, queue: dict[str, Submission], ada: User, ben: User
     ) -> None:
         client = Client()
-        client.force_login(ada)
+        enter_desk(client, ada)
         one = queue["sure"]
         services.label_submission(submission=one, reviewer=ben, digit=2)
 

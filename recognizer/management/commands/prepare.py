@@ -1,6 +1,8 @@
 """Bring database and models up to this code; safe to run at every start."""
 
 import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -12,15 +14,40 @@ from django.db.migrations.executor import MigrationExecutor
 from mlcore.bundle import BundleError, open_bundle
 from recognizer import services
 
+PREPARING = 0x0D161751  # PostgreSQL's name of the lock; nobody else's on this database
+
+
+@contextmanager
+def data_folder_locked() -> Iterator[None]:
+    """Let nobody else prepare this data folder meanwhile; goes with the process."""
+    with (settings.DIGITSITE_VAR / "prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let servers that start together prepare one by one.
+
+    On one data folder by a lock in it; on many machines by one in PostgreSQL. Who
+    fails ends, and both locks go with the process.
+    """
+    with data_folder_locked():
+        if connection.vendor != "postgresql":
+            yield
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+            yield
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
+
 
 class Command(BaseCommand):
     help = "Migrate the database if needed and see to it that a model is active."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            # Servers that start together on one data folder prepare it one by one.
-            with (settings.DIGITSITE_VAR / "prepare.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with one_at_a_time():
                 self._prepare()
         except (DatabaseError, OSError) as error:
             raise CommandError(

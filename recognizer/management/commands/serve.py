@@ -15,6 +15,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from gunicorn.app.base import BaseApplication
 
+from recognizer import metrics
 from recognizer.ml import training
 
 
@@ -108,5 +109,6 @@ class Command(BaseCommand):
         refuse_a_taken_port(settings.HOST, settings.PORT)
         call_command("prepare", stdout=self.stdout)
         connections.close_all()  # no database connection may cross a fork
-        with a_worker_along() if options["worker"] else nullcontext():
+        along = a_worker_along() if options["worker"] else nullcontext()
+        with along, metrics.shared_by_processes():
             Server().run()

@@ -32,6 +32,7 @@ PAGES = (
     "/history/{drawing}/delete/",
     "/history/delete/",
     "/model/",
+    "/privacy/",
     "/account/sign-in/",
     "/account/sign-up/",
     "/account/password/forgotten/",

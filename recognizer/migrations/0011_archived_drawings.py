@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('recognizer', '0009_packed_alone'),
+        ('recognizer', '0010_erasures_and_request_ids'),
     ]
 
     operations = [

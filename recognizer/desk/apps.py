@@ -1,0 +1,9 @@
+"""The admin's entry in Django's registry."""
+
+from django.contrib.admin.apps import AdminConfig
+
+
+class DeskConfig(AdminConfig):
+    """Django's admin with our site."""
+
+    default_site = "recognizer.desk.site.Desk"

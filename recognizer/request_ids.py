@@ -1,0 +1,39 @@
+"""The id that ties together what one request caused: answer, log lines, training.
+
+A caller, or the proxy before us, names it in `X-Request-ID`; else it is made here.
+"""
+
+import logging
+import re
+from contextvars import ContextVar
+from uuid import uuid4
+
+from django.http import HttpRequest
+
+HEADER = "X-Request-ID"
+MOST_CHARACTERS = 64
+_HARMLESS = re.compile(rf"[A-Za-z0-9._-]{{1,{MOST_CHARACTERS}}}", re.ASCII)
+
+current: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request that is answered, or that asked for the task which is done."""
+
+
+def begin(request: HttpRequest) -> str:
+    """Take the id a request brings, or give it one; return it.
+
+    It stays current until the thread's next request: Django logs an answer's status
+    after the last middleware.
+    """
+    brought = request.META.get("HTTP_X_REQUEST_ID", "")
+    request_id = brought if _HARMLESS.fullmatch(brought) else uuid4().hex
+    current.set(request_id)
+    return request_id
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives each log record the current id, as `request_id`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let all records pass."""
+        record.request_id = current.get()
+        return True

@@ -1,0 +1,283 @@
+"""What deploy/ ships: checked by linters, and run here as an image would run it."""
+
+import fnmatch
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlcore import places
+from recognizer.tests.conftest import SEVEN
+from recognizer.tests.services import free_port, program
+from recognizer.tests.test_machines import Machine
+
+DEPLOY = places.REPOSITORY / "deploy"
+DOCKERFILE = DEPLOY / "Dockerfile"
+UNITS = DEPLOY / "systemd"
+# Of the database's image and of gunicorn: not ours to read.
+OTHERS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "FORWARDED_ALLOW_IPS"}
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One line of a Dockerfile, such as RUN with what it runs."""
+
+    name: str
+    text: str
+
+
+def stages() -> dict[str, list[Instruction]]:
+    """Return the Dockerfile's stages with their instructions, base stages' first."""
+    joined = re.sub(
+        r"\\\n", "", re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.M)
+    )
+    found: dict[str, list[Instruction]] = {}
+    here: list[Instruction] = []
+    for line in filter(None, map(str.strip, joined.splitlines())):
+        name, text = line.split(maxsplit=1)
+        if name == "FROM":
+            base, _, stage = text.split()
+            here = found[stage] = list(found.get(base, []))
+        else:
+            here.append(Instruction(name, text))
+    return found
+
+
+def of(stage: str, name: str) -> list[str]:
+    return [one.text for one in stages()[stage] if one.name == name]
+
+
+def variables(stage: str) -> dict[str, str]:
+    """Return what a stage's ENV lines set."""
+    pairs = [pair for text in of(stage, "ENV") for pair in shlex.split(text)]
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def copied_into(folder: Path) -> None:
+    """Copy what `COPY . .` takes: tracked files that .dockerignore lets through."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=places.REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rules = [
+        line
+        for line in (places.REPOSITORY / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    for name in listed.stdout.splitlines():
+        if (places.REPOSITORY / name).is_file() and not is_ignored(name, rules):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(places.REPOSITORY / name, folder / name)
+
+
+def is_ignored(name: str, rules: list[str]) -> bool:
+    """Say whether the last rule that speaks of a file or its folders drops it."""
+    path = Path(name)
+    places_above = [str(path), *map(str, path.parents)]
+    ignored = False
+    for rule in rules:
+        pattern = rule.removeprefix("!").replace("**/", "*")
+        if any(
+            fnmatch.fnmatch(place, pattern) or fnmatch.fnmatch(f"/{place}", pattern)
+            for place in places_above
+        ):
+            ignored = not rule.startswith("!")
+    return ignored
+
+
+def files_below(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+class TestDockerfile:
+    def test_passes_its_linter(self) -> None:
+        linter = Path(sys.executable).with_name("hadolint")
+
+        done = subprocess.run(
+            [linter, DOCKERFILE], capture_output=True, text=True, check=False
+        )
+
+        assert done.returncode == 0, done.stdout
+
+    @pytest.mark.parametrize("stage", ["serve", "train"])
+    def test_ends_as_a_user_without_rights(self, stage: str) -> None:
+        assert of(stage, "USER")[-1] == "10001"
+
+    def test_serves_without_tensorflow(self) -> None:
+        installed = of("serve-environment", "RUN")[-1]
+        pinned = (places.REPOSITORY / "requirements/serve.txt").read_text()
+
+        assert re.findall(r"-r (\S+)", installed) == ["requirements/serve.txt"]
+        assert not re.search(r"^(tensorflow|keras)", pinned, re.M)
+
+    def test_copies_neither_data_nor_tests_nor_secrets(self, tmp_path: Path) -> None:
+        copied_into(tmp_path)
+
+        names = {str(path.relative_to(tmp_path)) for path in files_below(tmp_path)}
+        assert {"manage.py", "mlcore/starter/model.tflite"} <= names
+        assert not [name for name in names if "/tests/" in name or "var/" in name]
+        assert not [name for name in names if ".env" in name or "deploy" in name]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A site that runs from a clean folder as the serving image runs it."""
+
+    root: Path
+    machine: Machine
+    environment: dict[str, str]
+
+
+class TestServingImage:
+    @pytest.fixture
+    def image(self, tmp_path: Path) -> Iterator[Image]:
+        """The image's files alone, its variables and its command."""
+        root, port = tmp_path / "root", free_port()
+        root.mkdir()
+        copied_into(root)
+        (compiling,) = [text for text in of("site", "RUN") if "compileall" in text]
+        subprocess.run(
+            [sys.executable, *shlex.split(compiling.partition("&&")[0])[1:]],
+            cwd=root,
+            check=True,
+        )
+        told = variables("serve")
+        environment = {
+            **{"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+            **{name: told[name] for name in ("HOST", "PYTHONUNBUFFERED")},
+            **{"PORT": str(port), "DIGITSITE_VAR": str(tmp_path / "var")},
+            **{"WORKERS": "1", "TMPDIR": str(tmp_path)},
+        }
+        command = json_list(of("serve", "CMD")[-1])
+        process = subprocess.Popen(
+            [sys.executable, *command[1:]],
+            cwd=root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout
+            assert any("Digitsite is at" in line for line in process.stdout)
+            yield Image(root, Machine(f"http://127.0.0.1:{port}"), environment)
+        finally:
+            process.terminate()
+            process.communicate(timeout=40)
+        assert process.returncode == 0
+
+    def test_stores_a_drawing_and_writes_to_its_data_folder_alone(
+        self, image: Image
+    ) -> None:
+        before = files_below(image.root)
+
+        answer = image.machine.call("POST", "submissions/", SEVEN)
+
+        assert answer.status == 201
+        assert files_below(image.root) == before
+
+    def test_is_found_healthy_by_its_own_check(self, image: Image) -> None:
+        (check,) = of("serve", "HEALTHCHECK")
+        command = json_list(check.partition("CMD ")[2])
+        port = image.environment["PORT"]
+
+        done = subprocess.run(
+            [sys.executable, *(word.replace("8000", port) for word in command[1:])],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr
+
+
+def json_list(text: str) -> list[str]:
+    loaded = yaml.safe_load(text)
+    assert isinstance(loaded, list)
+    return loaded
+
+
+class TestComposeFile:
+    composed = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+
+    def test_builds_stages_that_exist(self) -> None:
+        for name, service in self.composed["services"].items():
+            if build := service.get("build"):
+                assert build["target"] in stages(), name
+                assert (DEPLOY / build["context"]).resolve() == places.REPOSITORY
+                assert (places.REPOSITORY / build["dockerfile"]).is_file()
+
+    def test_starts_commands_that_exist(self) -> None:
+        commands = {
+            path.stem
+            for path in (places.REPOSITORY / "recognizer/management/commands").iterdir()
+        }
+
+        for service in self.composed["services"].values():
+            if service.get("command", [""])[0] == "python":
+                assert service["command"][1] == "manage.py"
+                assert service["command"][2] in commands
+
+    def test_lets_nothing_but_the_database_write_to_its_own_files(self) -> None:
+        writable = {
+            name
+            for name, service in self.composed["services"].items()
+            if not service.get("read_only")
+        }
+
+        assert writable == {"db"}
+
+    def test_shows_nginx_alone_to_the_world(self) -> None:
+        shown = [n for n, s in self.composed["services"].items() if s.get("ports")]
+
+        assert shown == ["proxy"]
+
+    def test_speaks_of_variables_that_are_read(self) -> None:
+        listed = names_in(places.REPOSITORY / ".env.example")
+        told = names_in(DEPLOY / "compose.env.example")
+        for service in self.composed["services"].values():
+            told |= set(service.get("environment", {}))
+
+        assert told <= listed | OTHERS
+
+    def test_mounts_files_that_are_there(self) -> None:
+        (configuration, _) = self.composed["services"]["proxy"]["volumes"]
+
+        assert (DEPLOY / configuration.split(":")[0]).is_file()
+
+
+def names_in(path: Path) -> set[str]:
+    return set(re.findall(r"^([A-Z_]+)=", path.read_text(), re.M))
+
+
+@pytest.mark.services
+class TestUnits:
+    def test_pass_systemd_s_own_check(self, tmp_path: Path) -> None:
+        (tmp_path / ".venv" / "bin").mkdir(parents=True)
+        (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+        units = []
+        for unit in sorted(UNITS.iterdir()):
+            text = unit.read_text().replace("/opt/digitsite", str(tmp_path))
+            (tmp_path / unit.name).write_text(text)
+            units.append(str(tmp_path / unit.name))
+
+        done = subprocess.run(
+            [program("systemd-analyze", package="systemd"), "verify", *units],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert len(units) >= 4
+        assert not [line for line in done.stderr.splitlines() if "digitsite" in line]
+        assert done.returncode == 0, done.stderr

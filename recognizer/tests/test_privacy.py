@@ -1,0 +1,184 @@
+"""What the privacy page says is so: deleted is gone, and addresses are never kept."""
+
+import base64
+import json
+import urllib.request
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from recognizer import services
+from recognizer.models import Submission, Visitor
+from recognizer.services import snapshots
+from recognizer.tests import hostile
+from recognizer.tests.conftest import SEVEN, post_json
+from recognizer.tests.learning import fill
+from recognizer.tests.live import serving
+
+URL = "/api/v1/submissions/"
+MARK = 137.625  # a coordinate that occurs in nobody else's drawing
+MARKED = {**SEVEN, "strokes": [[[70, 70], [MARK, 66], [205, 66], [125, 225]]]}
+KEEP_THE_ID = {"recognizer.SnapshotItem", "recognizer.AuditEntry"}
+ADDRESS = "203.0.113.77"
+
+
+def readable(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes | memoryview) else str(value)
+
+
+def everything() -> dict[str, str]:
+    """Return each table of the database, and the cache, as one text."""
+    tables = {
+        model._meta.label: json.dumps(
+            list(model._default_manager.values()), default=readable
+        )
+        for model in apps.get_models()
+    }
+    return {**tables, "cache": repr(list(cached()))}
+
+
+def cached() -> Any:
+    """Yield all that the cache holds, in memory or in Redis."""
+    backend: Any = cache._cache  # type: ignore[attr-defined]
+    if isinstance(backend, dict):
+        yield from backend.items()
+        return
+    client = backend.get_client()
+    for key in client.scan_iter("digitsite*"):
+        yield key, client.get(key)
+
+
+def traces(*marks: str) -> set[str]:
+    """Return the places where one of the marks stands."""
+    return {
+        place
+        for place, text in everything().items()
+        if any(mark in text for mark in marks)
+    }
+
+
+@pytest.fixture
+def browser(active_model: object) -> Client:
+    """A browser with two drawings: answered, reviewed, consented, in a snapshot."""
+    reviewer: User = fill()
+    browser = Client()
+    post_json(browser, URL, MARKED)
+    post_json(browser, URL, MARKED, **{"Idempotency-Key": "once-only"})
+    visitor = Visitor.objects.latest("pk")
+    services.set_consent(visitors=[visitor], user=None, may_train=True)
+    for one in Submission.objects.filter(visitor=visitor):
+        post_json(browser, f"{URL}{one.pk}/feedback/", {"verdict": "right"})
+        services.label_submission(submission=one, reviewer=reviewer, digit=7)
+    snapshots.make_snapshot(actor=None)
+    return browser
+
+
+class TestDeleting:
+    @pytest.mark.parametrize("by", ["the page", "a call", "one by one"])
+    def test_leaves_no_row_and_no_answer_behind(self, browser: Client, by: str) -> None:
+        ids = [one["id"] for one in browser.get(URL).json()["results"]]
+        before = traces(*ids)
+
+        match by:
+            case "the page":
+                browser.post("/history/delete/")
+            case "a call":
+                browser.delete(URL)
+            case _:
+                for one in ids:
+                    browser.delete(f"{URL}{one}/")
+
+        assert len(ids) == 2
+        assert before >= KEEP_THE_ID | {
+            f"recognizer.{table}"
+            for table in (
+                *("Submission", "Prediction", "Feedback", "Label", "IdempotencyKey"),
+            )
+        }
+        assert traces(*ids) <= KEEP_THE_ID
+        assert traces(str(MARK)) == set()
+        again = post_json(browser, URL, MARKED, **{"Idempotency-Key": "once-only"})
+        assert again.json()["id"] not in ids
+
+    def test_leaves_no_byte_in_the_data_folder(self, tmp_path: Path) -> None:
+        var = tmp_path / "var"
+        picture = base64.b64encode(hostile.by_hand()["PNG of 16 bits"]()).decode()
+        bodies = [MARKED, {"image": f"data:image/png;base64,{picture}"}]
+
+        with serving(var) as server:
+            opener = urllib.request.build_opener(
+                urllib.request.HTTPCookieProcessor(CookieJar())
+            )
+            made = []
+            for body in bodies * 3:
+                request = urllib.request.Request(
+                    f"{server.url}{URL}",
+                    data=json.dumps(body).encode(),
+                    headers={"Content-Type": "application/json"},
+                )
+                with opener.open(request) as answer:
+                    made.append(json.load(answer)["id"])
+            before = _files_with(var, made)
+            opener.open(
+                urllib.request.Request(f"{server.url}{URL}", method="DELETE")
+            ).close()
+
+        assert len(made) == 6
+        assert before or "sqlite" not in str(list(var.iterdir()))
+        assert _files_with(var, made) == []
+
+
+def _files_with(var: Path, ids: list[str]) -> list[str]:
+    """Return the files that hold an id in any form, or the marked coordinate."""
+    marks = [str(MARK).encode()]
+    for one in ids:
+        marks += [one.encode(), one.replace("-", "").encode(), UUID(one).bytes]
+    return [
+        str(path)
+        for path in var.rglob("*")
+        if path.is_file() and any(mark in path.read_bytes() for mark in marks)
+    ]
+
+
+class TestAddresses:
+    def test_are_kept_in_no_row_and_no_key(
+        self, active_model: object, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        browser = Client(REMOTE_ADDR=ADDRESS)
+
+        post_json(browser, URL, MARKED)
+        browser.post("/account/sign-in/", {"username": "nobody", "password": "wrong"})
+        browser.post("/account/password/forgotten/", {"email": "a@example.org"})
+        browser.get("/nowhere/")
+
+        assert traces(ADDRESS) == set()
+        assert ADDRESS not in caplog.text
+
+
+class TestPage:
+    @pytest.mark.parametrize(
+        ("language", "words"),
+        [("en", "What deleting cannot undo"), ("de", "Was Löschen nicht rückgängig")],
+    )
+    def test_says_what_is_kept_and_how_to_be_rid_of_it(
+        self, db: None, language: str, words: str
+    ) -> None:
+        answer = Client().get("/privacy/", headers={"Accept-Language": language})
+
+        page = answer.content.decode()
+        assert words in page
+        assert "400" in page
+        assert 'href="/history/delete/"' in page
+
+    def test_is_linked_from_every_page_and_where_one_consents(
+        self, browser: Client
+    ) -> None:
+        assert 'href="/privacy/"' in browser.get("/").content.decode()
+        assert 'href="/privacy/#training"' in browser.get("/history/").content.decode()

@@ -1,0 +1,182 @@
+"""Signing in: how often it may fail, how passwords are kept, the admin's own door."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.conf import LazySettings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client, RequestFactory
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from recognizer import signing_in
+from recognizer.desk import site
+
+PASSWORD = "correct horse battery staple"
+SITE, STAFF = "/account/sign-in/", "/admin/login/"
+
+
+@pytest.fixture(autouse=True)
+def _few_failures(db: None, settings: LazySettings) -> Iterator[None]:
+    settings.WORKERS = 1
+    settings.SIGN_IN_FAILURES = {"site": 3, "staff": 2}
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return User.objects.create_superuser("ada", password=PASSWORD)
+
+
+def tries(path: str, number: int, given: str = "wrong", **extra: Any) -> list[int]:
+    fields = {"username": "ada", "password": given}
+    return [Client(**extra).post(path, fields).status_code for _ in range(number)]
+
+
+class TestFailures:
+    def test_of_an_address_close_the_door(self, ada: User) -> None:
+        assert tries(SITE, 4) == [200, 200, 429, 429]
+        assert tries(SITE, 1, PASSWORD) == [429]
+
+    def test_before_that_are_forgiven(self, ada: User) -> None:
+        assert tries(SITE, 2) == [200, 200]
+        assert tries(SITE, 1, PASSWORD) == [302]
+
+    def test_are_not_another_address_s(self, ada: User) -> None:
+        tries(SITE, 4)
+
+        assert tries(SITE, 1, PASSWORD, REMOTE_ADDR="192.0.2.7") == [302]
+
+    def test_of_another_name_count_as_well(self, ada: User) -> None:
+        for name in ("bob", "eve", "mallory"):
+            Client().post(SITE, {"username": name, "password": "wrong"})
+
+        assert tries(SITE, 1, PASSWORD) == [429]
+
+    def test_at_the_admin_s_door_are_fewer_and_counted_apart(self, ada: User) -> None:
+        assert tries(SITE, 4)[-1] == 429
+        assert tries(STAFF, 3) == [200, 429, 429]
+        assert tries(STAFF, 1, PASSWORD) == [429]
+
+    def test_are_forgotten_when_none_came_for_a_while(
+        self, ada: User, settings: LazySettings
+    ) -> None:
+        settings.AXES_COOLOFF_TIME = timedelta(seconds=1)
+        tries(SITE, 3)
+
+        time.sleep(1.1)
+
+        assert tries(SITE, 1, PASSWORD) == [302]
+
+    def test_without_redis_are_shared_out_to_the_processes(
+        self, settings: LazySettings
+    ) -> None:
+        settings.WORKERS, settings.REDIS_URL = 3, ""
+
+        assert tries(SITE, 1) == [429]
+
+    @pytest.mark.parametrize(
+        ("language", "words"),
+        [("en", "Wait 15 minutes"), ("de", "Warte 15 Minuten")],
+    )
+    @pytest.mark.parametrize("path", [SITE, STAFF])
+    def test_are_answered_with_the_way_out(
+        self, path: str, language: str, words: str
+    ) -> None:
+        tries(path, 3)
+
+        answer = Client().post(
+            path,
+            {"username": "ada", "password": "x"},
+            headers={"Accept-Language": language},
+        )
+
+        assert answer.status_code == 429
+        assert answer["Retry-After"] == "900"
+        assert words in answer.content.decode()
+        assert "/account/password/forgotten/" in answer.content.decode()
+
+    def test_store_neither_name_nor_address(
+        self, ada: User, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        request = RequestFactory(REMOTE_ADDR="203.0.113.9").post(SITE)
+
+        tries(SITE, 4, REMOTE_ADDR="203.0.113.9")
+
+        assert "login failure" in caplog.text
+        assert "203.0.113.9" not in caplog.text
+        assert "ada" not in caplog.text
+        assert "203.0.113.9" not in signing_in.counted_as(request)
+        for table in (AccessAttempt, AccessLog, AccessFailureLog):
+            assert not table.objects.exists()
+
+    def test_that_cannot_be_counted_are_no_free_guesses(
+        self, ada: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def is_away(*_: Any, **__: Any) -> int:
+            raise RedisConnectionError("refused")
+
+        monkeypatch.setattr(cache, "get", is_away)
+
+        answer = Client(raise_request_exception=False).post(
+            SITE, {"username": "ada", "password": PASSWORD}
+        )
+
+        assert answer.status_code == 503
+        assert answer["Retry-After"]
+
+
+class TestPasswords:
+    def test_are_kept_by_argon2(self, ada: User) -> None:
+        assert ada.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+    def test_of_before_are_written_anew_at_sign_in(self, ada: User) -> None:
+        User.objects.update(password=make_password(PASSWORD, hasher="pbkdf2_sha256"))
+
+        assert tries(SITE, 1, PASSWORD) == [302]
+
+        ada.refresh_from_db()
+        assert ada.password.startswith("argon2$")
+        assert ada.check_password(PASSWORD)
+
+
+class TestDesk:
+    def test_asks_for_the_password_itself(self, ada: User) -> None:
+        browser = Client()
+        browser.post(SITE, {"username": "ada", "password": PASSWORD})
+        before = browser.get("/admin/")
+        asked = browser.get(before["Location"])
+
+        browser.post(STAFF, {"username": "ada", "password": PASSWORD})
+
+        assert before["Location"] == "/admin/login/?next=/admin/"
+        assert "not authorized" not in asked.content.decode()
+        assert browser.get("/admin/").status_code == 200
+
+    def test_asks_again_after_eight_hours(
+        self, ada: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        browser = Client()
+        browser.post(STAFF, {"username": "ada", "password": PASSWORD})
+
+        later = time.time() + 8 * 3600 + 1
+        monkeypatch.setattr(site, "time", SimpleNamespace(time=lambda: later))
+
+        assert browser.get("/admin/").status_code == 302
+        assert browser.get("/account/").status_code == 200
+
+    def test_notes_no_wrong_password(self, ada: User) -> None:
+        browser = Client()
+        browser.force_login(ada)
+
+        browser.post(STAFF, {"username": "ada", "password": "wrong"})
+
+        assert browser.get("/admin/").status_code == 302
