@@ -15,6 +15,7 @@ from mlcore.specimens import specimens
 from recognizer import services
 from recognizer.models import (
     Archived,
+    Erasure,
     Feedback,
     Label,
     Prediction,
@@ -83,6 +84,7 @@ class TestExpiry:
 
         assert not any(everything().values())
         assert not Archived.objects.exists()
+        assert Erasure.objects.count() == 5
 
     def test_leaves_what_is_new(
         self, reviewer: User, monkeypatch: pytest.MonkeyPatch
@@ -104,6 +106,7 @@ class TestExpiry:
 
         assert expire(tmp_path) == 5
         assert not any(everything().values())
+        assert not Erasure.objects.exists()  # it may come back
         assert len(archives(tmp_path)) == len(list(tmp_path.iterdir())) == 3
         for path in archives(tmp_path):
             expiry.restore(path, tell=lambda _: None)
@@ -168,6 +171,7 @@ class TestErasure:
         assert expiry.restore(path, tell=lambda _: None) == 5
 
         assert set(Submission.objects.values_list("visitor", flat=True)) == {kept.pk}
+        assert Erasure.objects.count() == 5  # no backup brings the archive back to life
 
     def test_of_everybody_leaves_no_file(self, reviewer: User, tmp_path: Path) -> None:
         person = fill(reviewer)
