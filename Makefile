@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores bench-growth admin screenshots messages lock wheels audit
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit bench-growth
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,11 +59,11 @@ bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, t
 	@$(PY) -m recognizer.tests.browser.chromium
 	@$(PY) -m bench.page
 
-bench-growth: $(VENV)/all.stamp ## measure pages at 10 million drawings against 10 thousand (half an hour, 12 GB)
-	@$(PY) -m bench.growth $(ARGS)
-
 bench-stores: $(VENV)/all.stamp ## measure what each durability and each part of a large site costs
 	@$(PY) -m bench.stores
+
+bench-growth: $(VENV)/all.stamp ## measure pages at 10 million drawings against 10 thousand (half an hour, 12 GB)
+	@$(PY) -m bench.growth $(ARGS)
 
 admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 	@$(PY) manage.py prepare

@@ -275,12 +275,15 @@ _DELETED_AT_ONCE = 200
 
 
 def delete_submissions(
-    *, submissions: SubmissionQuerySet, for_good: bool = True
+    *, submissions: SubmissionQuerySet, is_for_good: bool = True
 ) -> int:
     """Remove drawings with all that was said of them; return how many there were.
 
     In transactions of some hundred, so that others get their turn; broken off, it has
     deleted the oldest. What arrives meanwhile stays.
+
+    Args:
+        is_for_good: whether no backup may bring them back; not so what is archived.
     """
     newest = submissions.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
@@ -295,7 +298,7 @@ def delete_submissions(
                 counts.update(tallies.tallies_of(submission))
             tallies.take_away(counts)
             ids = [one.pk for one in gone]
-            if for_good:
+            if is_for_good:
                 _list_as_erased(ids)
             AuditEntry.objects.filter(subject__in=map(str, ids)).update(
                 before={"erased": True}, after={"erased": True}
@@ -306,37 +309,41 @@ def delete_submissions(
             return total
 
 
-def delete_all(*, visitors: Sequence[Visitor]) -> int:
-    """Remove all that visitors drew, one after the other; return how many there were.
-
-    What was archived of it goes from the archives the next time `expire` runs.
-    """
-    archived = Archived.objects.filter(visitor__in=visitors)
-    with transaction.atomic():
-        _list_as_erased(list(archived.values_list("pk", flat=True)))
-        archived.delete()
-    return sum(
-        delete_submissions(submissions=Submission.objects.owned_by(visitor))
-        for visitor in visitors
-    )
-
-
 def erase_again(*, ids: Iterable[UUID]) -> int:
     """Delete what was deleted once and is back, from a backup; return how many were."""
     erased = 0
     ids = iter(ids)
     while some := list(islice(ids, _DELETED_AT_ONCE)):
         erased += delete_submissions(submissions=Submission.objects.filter(pk__in=some))
-        Archived.objects.filter(pk__in=some).delete()
-        _list_as_erased(some)
+        _erase_archived(some)
     return erased
 
 
-def _list_as_erased(ids: Sequence[UUID]) -> None:
+def delete_all(*, visitors: Sequence[Visitor]) -> int:
+    """Remove all that visitors drew, one after the other; return how many there were.
+
+    What was archived of it goes from the archives the next time `expire` runs.
+    """
+    archived = Archived.objects.filter(visitor__in=visitors)
+    _erase_archived(archived.values_list("pk", flat=True))
+    return sum(
+        delete_submissions(submissions=Submission.objects.owned_by(visitor))
+        for visitor in visitors
+    )
+
+
+def _erase_archived(ids: Iterable[UUID]) -> None:
+    """List drawings as erased that are no rows, and drop them from the archives."""
+    ids = iter(ids)
+    while some := list(islice(ids, _DELETED_AT_ONCE)):
+        with transaction.atomic():
+            _list_as_erased(some)
+            Archived.objects.filter(pk__in=some).delete()
+
+
+def _list_as_erased(ids: Iterable[UUID]) -> None:
     Erasure.objects.bulk_create(
-        [Erasure(submission_id=pk) for pk in ids],
-        ignore_conflicts=True,
-        batch_size=500,
+        [Erasure(submission_id=pk) for pk in ids], ignore_conflicts=True
     )
 
 

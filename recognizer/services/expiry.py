@@ -197,14 +197,12 @@ def _finish(path: Path, tell: Tell) -> int:
             now = _as_lines(here)
             same = [one for one in here if now[one.pk] == wanted[one.pk]]
             Archived.objects.bulk_create(
-                [Archived(submission_id=o.pk, visitor_id=o.visitor_id) for o in same],
-                # A backup may have brought back what was archived after it.
-                ignore_conflicts=True,
+                Archived(submission_id=one.pk, visitor_id=one.visitor_id)
+                for one in same
             )
             gone = [one.pk for one in same]
-            delete_submissions(
-                submissions=Submission.objects.filter(pk__in=gone), for_good=False
-            )
+            archived = Submission.objects.filter(pk__in=gone)
+            delete_submissions(submissions=archived, is_for_good=False)
         total += len(gone)
         tell(len(gone))
     _settle(path)
