@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page admin screenshots messages lock wheels audit soak
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit soak
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ soak: $(VENV)/all.stamp ## send twice what the site can take, for 30 minutes (AR
 bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, time to the answer
 	@$(PY) -m recognizer.tests.browser.chromium
 	@$(PY) -m bench.page
+
+bench-stores: $(VENV)/all.stamp ## measure what each durability and each part of a large site costs
+	@$(PY) -m bench.stores
 
 admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 	@$(PY) manage.py prepare

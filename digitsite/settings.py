@@ -331,6 +331,9 @@ TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, low=0, high=10)
 VISITOR_COOKIE = "visitor"
 VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
 
+# Drawings older than this are taken out by `manage.py expire`; 0 keeps them for good.
+RETENTION_DAYS = env.integer("RETENTION_DAYS", 0, low=0, high=36_500)
+
 # --- the model that reads before any was trained here -----------------------------
 
 STARTER_BUNDLE = BASE_DIR / "mlcore" / "starter"

@@ -24,6 +24,15 @@ from recognizer.models import Prediction, Submission, Token, Visitor
 from recognizer.svg import svg_of
 
 
+class DigitFilter(admin.AllValuesFieldListFilter):
+    """A filter that offers the ten digits and none, without looking for them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices: Any = [*range(10), None]
+        self.lookup_choices = choices
+
+
 @admin.register(Submission)
 class SubmissionAdmin(ReadOnlyAdmin):
     """The drawings with what was read in them."""
@@ -40,17 +49,16 @@ class SubmissionAdmin(ReadOnlyAdmin):
     )
     list_display_links = ("thumbnail", "reading")
     list_filter = (
-        "shown_digit",
+        ("shown_digit", DigitFilter),
         "refusal",
         "verdict",
-        "label_digit",
+        ("label_digit", DigitFilter),
         "rejection",
         "source",
         "pointer",
     )
     ordering = ("-id",)
     list_per_page = 50
-    show_full_result_count = False
     readonly_fields = (
         "drawing",
         "seen",

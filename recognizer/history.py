@@ -182,9 +182,9 @@ def history(request: HttpRequest) -> HttpResponse:
     """Show a visitor's own drawings, newest first."""
     caller = caller_of(request)
     wanted = Wanted.by(request.GET)
-    own = Submission.objects.owned_by(*caller.visitors)
     page = selectors.submission_page(
-        wanted.among(own).defer("strokes"),
+        wanted.among(Submission.objects.defer("strokes")),
+        visitors=caller.visitors,
         size=PAGE_SIZE,
         before=_uuid(request.GET.get("before")),
         after=_uuid(request.GET.get("after")),
@@ -198,7 +198,7 @@ def history(request: HttpRequest) -> HttpResponse:
         previous_url=_page_url(wanted, "after", page.newer_than),
         export_url=f"{reverse('api:export')}?{urlencode({'as': 'zip'})}",
         is_anybodys=bool(caller.visitors) or caller.user is not None,
-        is_empty=not page.submissions and not own.exists(),
+        is_empty=not page.submissions and not _own(request).exists(),
         may_train=caller.may_train,
     )
     return render(request, "recognizer/history.html", {"page": shown})
@@ -280,10 +280,13 @@ class DrawingView:
 @ones_own
 def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     """Show one of the visitor's drawings with all that is known of it."""
-    own = _own(request)
-    submission = get_object_or_404(own.with_shown_prediction(), pk=submission_id)
+    visitors = caller_of(request).visitors
+    own = Submission.objects.owned_by(*visitors).with_shown_prediction()
+    submission = get_object_or_404(own, pk=submission_id)
     wanted = Wanted.by(request.GET)
-    beside = selectors.neighbours(wanted.among(own), of=submission.pk)
+    beside = selectors.neighbours(
+        wanted.among(Submission.objects.all()), visitors=visitors, of=submission.pk
+    )
     reading = submission.shown_prediction
     second = reading.second
     view = DrawingView(
@@ -389,7 +392,7 @@ def delete_all(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         shown = {"is_all": True, "back_url": reverse("history")}
         return render(request, "recognizer/delete.html", shown)
-    services.delete_submissions(submissions=_own(request))
+    services.delete_all(visitors=caller_of(request).visitors)
     messages.success(request, _("All your drawings are gone."))
     return redirect("history")
 

@@ -92,6 +92,29 @@ def shared_by_processes() -> Iterator[None]:
 
 # --- counting, on the way of each request ---------------------------------------------
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+
+
+# One series each, looked up once: prometheus_client takes longer to find a series than
+# to count. There are only so many; what a caller may make up is no label.
+@cache
+def _of_request(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    own = meters()
+    return (
+        own.requests.labels(method, route, status),
+        own.request_seconds.labels(route),
+    )
+
+
+@cache
+def _of_reading(digit: int | None, refusal: str | None) -> Counter:
+    return meters().readings.labels("" if digit is None else digit, refusal or "")
+
+
+@cache
+def _of_stage(name: str) -> Histogram:
+    return meters().stage_seconds.labels(name)
+
 
 class _Harmless:
     """Whatever befalls counting, such as a full disk, no visitor loses an answer by it.
@@ -112,21 +135,20 @@ class _Harmless:
 
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Count an answer."""
+    method = request.method if request.method in METHODS else "other"
     match = request.resolver_match
     route = match.route if match else ""  # of none: a static file, or no such address
     with _Harmless():
-        own = meters()
-        own.requests.labels(request.method, route, status).inc()
-        own.request_seconds.labels(route).observe(seconds)
+        requests, request_seconds = _of_request(str(method), route, status)
+        requests.inc()
+        request_seconds.observe(seconds)
 
 
 def count_reading(reading: Reading) -> None:
     """Count what was read."""
-    digit = "" if reading.digit is None else reading.digit
     with _Harmless():
-        own = meters()
-        own.readings.labels(digit, reading.refusal or "").inc()
-        own.confidence.observe(reading.confidence)
+        _of_reading(reading.digit, reading.refusal).inc()
+        meters().confidence.observe(reading.confidence)
 
 
 class Stage:
@@ -141,6 +163,5 @@ class Stage:
         self._began = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        passed = time.perf_counter() - self._began
         with _Harmless():
-            meters().stage_seconds.labels(self._name).observe(passed)
+            _of_stage(self._name).observe(time.perf_counter() - self._began)

@@ -18,6 +18,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from recognizer import request_ids
 from recognizer.fields import ProbabilitiesField, StrokesField
 
 
@@ -339,6 +340,20 @@ class Submission(models.Model):
         return self.loaded_shown[0]
 
 
+class Erasure(models.Model):
+    """A drawing that its owner deleted: its id, and nothing else of it.
+
+    So that a backup made before cannot bring it back: `manage.py restore` deletes what
+    stands here.
+    """
+
+    submission_id = models.UUIDField(primary_key=True, editable=False)
+    erased_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.submission_id)
+
+
 class Picture(models.Model):
     """The picture of a submission that is not strokes, as greyscale PNG.
 
@@ -352,6 +367,20 @@ class Picture(models.Model):
 
     def __str__(self) -> str:
         return f"picture {self.submission_id}"
+
+
+class Archived(models.Model):
+    """A drawing that was taken out into an archive file; see `services.expiry`.
+
+    A line of an archive counts as long as its row stands here: it goes with its owner,
+    and when they delete all that is theirs.
+    """
+
+    submission_id = models.UUIDField(primary_key=True)
+    visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"archived {self.submission_id}"
 
 
 class Prediction(models.Model):
@@ -656,6 +685,11 @@ class TrainingRun(models.Model):
     attempt = models.PositiveSmallIntegerField(default=0)
     times_lost = models.PositiveSmallIntegerField(default=0)
     task_id = models.UUIDField(null=True)
+    # Of the request that asked for it; stands in each line its worker logs. With a
+    # default in the database, for code that does not know the column yet.
+    request_id = models.CharField(
+        max_length=request_ids.MOST_CHARACTERS, blank=True, default="", db_default=""
+    )
     heartbeat_at = models.DateTimeField(null=True)
     is_cancel_wanted = models.BooleanField(default=False)
     progress = models.FloatField(default=0.0)

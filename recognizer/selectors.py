@@ -5,6 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from uuid import UUID
 
 from django.db.models import Count, Min
@@ -25,6 +28,7 @@ from recognizer.models import (
     Tally,
     TrainingRun,
     Verdict,
+    Visitor,
 )
 
 
@@ -43,6 +47,7 @@ class SubmissionPage:
 def submission_page(
     submissions: SubmissionQuerySet,
     *,
+    visitors: Sequence[Visitor],
     size: int,
     before: UUID | None = None,
     after: UUID | None = None,
@@ -53,19 +58,20 @@ def submission_page(
     nothing is ever counted.
 
     Args:
+        visitors: whose drawings; all of one person.
         size: drawings a page.
         before: show older ones than this submission.
         after: show newer ones than this submission.
     """
     loaded = submissions.with_shown_prediction()
-    newer = loaded.filter(pk__gt=after).order_by("pk") if after else loaded.none()
-    found = list(newer[: size + 1])
+    newer = loaded.filter(pk__gt=after) if after else loaded.none()
+    found = _first_of_all(newer, visitors, order="pk", count=size + 1)
     if found:
         has_newer, has_older = len(found) > size, True
         shown = found[:size][::-1]
     else:  # from the newest on, also when nothing is newer than `after`
         older = loaded.filter(pk__lt=before) if before else loaded
-        found = list(older.order_by("-pk")[: size + 1])
+        found = _first_of_all(older, visitors, order="-pk", count=size + 1)
         has_newer, has_older = before is not None, len(found) > size
         shown = found[:size]
     return SubmissionPage(
@@ -73,6 +79,23 @@ def submission_page(
         older_than=shown[-1].pk if shown and has_older else None,
         newer_than=shown[0].pk if shown and has_newer else None,
     )
+
+
+def _first_of_all(
+    submissions: SubmissionQuerySet,
+    visitors: Sequence[Visitor],
+    *,
+    order: str,
+    count: int,
+) -> list[Submission]:
+    """Return the first of all that visitors drew, in order.
+
+    The first of each, merged: an index has those in order, whereas asked for all at
+    once a database sorts everything they ever drew.
+    """
+    of_each = [submissions.owned_by(one).order_by(order)[:count] for one in visitors]
+    merged = merge(*of_each, key=attrgetter("pk"), reverse=order == "-pk")
+    return list(islice(merged, count))
 
 
 @dataclass(frozen=True)
@@ -83,12 +106,15 @@ class Neighbours:
     older: UUID | None
 
 
-def neighbours(submissions: SubmissionQuerySet, *, of: UUID) -> Neighbours:
+def neighbours(
+    submissions: SubmissionQuerySet, *, visitors: Sequence[Visitor], of: UUID
+) -> Neighbours:
     """Return what lies beside a drawing, which need not be in the list itself."""
-    keys = submissions.values_list("pk", flat=True)
+    keys = submissions.only("pk")
+    newer = _first_of_all(keys.filter(pk__gt=of), visitors, order="pk", count=1)
+    older = _first_of_all(keys.filter(pk__lt=of), visitors, order="-pk", count=1)
     return Neighbours(
-        newer=keys.filter(pk__gt=of).order_by("pk").first(),
-        older=keys.filter(pk__lt=of).order_by("-pk").first(),
+        newer=newer[0].pk if newer else None, older=older[0].pk if older else None
     )
 
 

@@ -76,8 +76,10 @@ def caller_of(request: HttpRequest | Request) -> Caller:
 def _user_caller(
     user: User, *, token: Token | None = None, first: Visitor | None = None
 ) -> Caller:
-    visitors = Visitor.objects.filter(user=user).order_by("pk")
-    return Caller(user, token, tuple(sorted(visitors, key=lambda one: one != first)))
+    visitors = sorted(
+        Visitor.objects.filter(user=user), key=lambda one: (one != first, one.pk)
+    )
+    return Caller(user, token, tuple(visitors))
 
 
 def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:

@@ -388,4 +388,3 @@ class AuditEntryAdmin(KeptAdmin):
     list_select_related = ("actor",)
     search_fields = ("=subject",)
     ordering = ("-id",)
-    show_full_result_count = False

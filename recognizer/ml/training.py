@@ -23,6 +23,7 @@ from django.db import DatabaseError
 from mlcore import places
 from mlcore.bundle import Bundle, open_bundle
 from mlcore.checkpoint import end_with_starter as end_with_starter
+from recognizer import request_ids
 from recognizer.ml import datasets, engine
 from recognizer.models import TrainingRun
 from recognizer.services import training
@@ -61,6 +62,8 @@ def perform(run_id: UUID) -> str:
     claim = training.claim(run_id=run_id)
     if claim is None:
         return "not to be had"
+    request_ids.current.set(claim.run.request_id)
+    log.info("Training %s: attempt %d begins", run_id, claim.attempt)
     folder = settings.RUNS_FOLDER / str(run_id)
     watched = _Watched(claim, folder)
     try:
@@ -98,6 +101,8 @@ def _perform(claim: Claim, watched: "_Watched") -> TrainingRun.State:
 def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
     run, folder = watched.claim.run, watched.folder
     folder.mkdir(parents=True, exist_ok=True)
+    if run.request_id:
+        watched.note(f"Asked for by request {run.request_id}.")
     snapshot, earlier, out = folder / "snapshot", folder / "earlier", folder / "out"
     # Written anew by each attempt: what was erased in between is not in it.
     for old in (snapshot, earlier, out):
@@ -167,6 +172,11 @@ class _Watched:
                 return file.read().decode(errors="replace").replace("\0", "")
         except OSError:
             return ""
+
+    def note(self, line: str) -> None:
+        """Add a line of our own to the log."""
+        with self._log.open("a") as file:
+            file.write(f"{line}\n")
 
     def run(self, command: list[str], *, begin: float, end: float) -> None:
         """Run a child to its end.

@@ -8,10 +8,12 @@ import hashlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db import IntegrityError, transaction
@@ -25,8 +27,10 @@ from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
 from recognizer.metrics import Stage
 from recognizer.ml import engine
 from recognizer.models import (
+    Archived,
     AuditEntry,
     BundleArchive,
+    Erasure,
     Feedback,
     IdempotencyKey,
     Label,
@@ -91,7 +95,7 @@ def submit_drawing(
             pointer=drawing.pointer,
             shown_digit=reading.digit,
             refusal=reading.refusal or "",
-            **_columns(drawing),
+            **columns_of(drawing),
         )
         shown = prediction_of(
             reading, submission=submission, version=version, role=Prediction.Role.SHOWN
@@ -126,7 +130,8 @@ def prediction_of(
     )
 
 
-def _columns(drawing: Drawing) -> dict[str, object]:
+def columns_of(drawing: Drawing) -> dict[str, object]:
+    """Return what a submission's row holds of its drawing."""
     if isinstance(drawing, StrokeDrawing):
         return {
             "form": Submission.Form.STROKES,
@@ -269,11 +274,16 @@ def _store(store: Callable[[], Submission], *, once: RequestKey | None) -> Submi
 _DELETED_AT_ONCE = 200
 
 
-def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
+def delete_submissions(
+    *, submissions: SubmissionQuerySet, is_for_good: bool = True
+) -> int:
     """Remove drawings with all that was said of them; return how many there were.
 
     In transactions of some hundred, so that others get their turn; broken off, it has
     deleted the oldest. What arrives meanwhile stays.
+
+    Args:
+        is_for_good: whether no backup may bring them back; not so what is archived.
     """
     newest = submissions.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
@@ -283,9 +293,13 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
     while True:
         with transaction.atomic():
             gone = list(lock_submissions(chunk).defer("strokes")[:_DELETED_AT_ONCE])
+            counts: Counter[str] = Counter()
             for submission in gone:
-                tallies.take_away(tallies.tallies_of(submission))
+                counts.update(tallies.tallies_of(submission))
+            tallies.take_away(counts)
             ids = [one.pk for one in gone]
+            if is_for_good:
+                _list_as_erased(ids)
             AuditEntry.objects.filter(subject__in=map(str, ids)).update(
                 before={"erased": True}, after={"erased": True}
             )
@@ -293,6 +307,44 @@ def delete_submissions(*, submissions: SubmissionQuerySet) -> int:
         total += len(gone)
         if len(gone) < _DELETED_AT_ONCE:
             return total
+
+
+def erase_again(*, ids: Iterable[UUID]) -> int:
+    """Delete what was deleted once and is back, from a backup; return how many were."""
+    erased = 0
+    ids = iter(ids)
+    while some := list(islice(ids, _DELETED_AT_ONCE)):
+        erased += delete_submissions(submissions=Submission.objects.filter(pk__in=some))
+        _erase_archived(some)
+    return erased
+
+
+def delete_all(*, visitors: Sequence[Visitor]) -> int:
+    """Remove all that visitors drew, one after the other; return how many there were.
+
+    What was archived of it goes from the archives the next time `expire` runs.
+    """
+    archived = Archived.objects.filter(visitor__in=visitors)
+    _erase_archived(archived.values_list("pk", flat=True))
+    return sum(
+        delete_submissions(submissions=Submission.objects.owned_by(visitor))
+        for visitor in visitors
+    )
+
+
+def _erase_archived(ids: Iterable[UUID]) -> None:
+    """List drawings as erased that are no rows, and drop them from the archives."""
+    ids = iter(ids)
+    while some := list(islice(ids, _DELETED_AT_ONCE)):
+        with transaction.atomic():
+            _list_as_erased(some)
+            Archived.objects.filter(pk__in=some).delete()
+
+
+def _list_as_erased(ids: Iterable[UUID]) -> None:
+    Erasure.objects.bulk_create(
+        [Erasure(submission_id=pk) for pk in ids], ignore_conflicts=True
+    )
 
 
 def lock_submissions(submissions: SubmissionQuerySet) -> SubmissionQuerySet:

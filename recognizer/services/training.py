@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from mlcore.bundle import Bundle
-from recognizer import tasks
+from recognizer import request_ids, tasks
 from recognizer.models import (
     AuditEntry,
     GateReport,
@@ -60,6 +60,7 @@ def start_training(
         options=options or {},
         started_by=actor,
         heartbeat_at=timezone.now(),
+        request_id=request_ids.current.get(),
         doing="waiting for a worker",
     )
     _audit(AuditEntry.Action.TRAIN, run, actor, after={"snapshot": snapshot.digest})

@@ -66,17 +66,22 @@ class Server:
         )
         return done.stdout.strip()
 
-    def kill(self) -> None:
-        """End all its processes at once, as a machine does that loses its power."""
+    def workers(self) -> list[int]:
+        """Return the ids of its processes that answer requests."""
         assert self.process
-        children = subprocess.run(
+        listed = subprocess.run(
             ["ps", "--ppid", str(self.process.pid), "-o", "pid="],
             stdout=subprocess.PIPE,
             text=True,
             check=False,  # 1 where there are none
         )
+        return [int(pid) for pid in listed.stdout.split()]
+
+    def kill(self) -> None:
+        """End all its processes at once, as a machine does that loses its power."""
+        assert self.process
         # The parent first: it would start others.
-        for pid in (self.process.pid, *map(int, children.stdout.split())):
+        for pid in (self.process.pid, *self.workers()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

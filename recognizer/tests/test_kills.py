@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 import urllib.error
@@ -84,18 +83,6 @@ class Sender(threading.Thread):
             time.sleep(0.02)
 
 
-def web_processes(server: Server) -> list[int]:
-    """Return the processes of the server that answer requests."""
-    assert server.process
-    listed = subprocess.run(
-        ["ps", "--ppid", str(server.process.pid), "-o", "pid="],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return [int(pid) for pid in listed.stdout.split()]
-
-
 def kill_under_load(var: Path, *, kills: int, seed: int) -> dict[str, Any]:
     """Kill web processes under load; return what was acknowledged and stored."""
     chance = random.Random(seed)
@@ -108,7 +95,7 @@ def kill_under_load(var: Path, *, kills: int, seed: int) -> dict[str, Any]:
         killed = 0
         while killed < kills:
             time.sleep(chance.uniform(0.1, 0.7))
-            victims = web_processes(server)
+            victims = server.workers()
             if victims:
                 os.kill(chance.choice(victims), signal.SIGKILL)
                 killed += 1

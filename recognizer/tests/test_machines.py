@@ -316,6 +316,15 @@ class TestLimit:
 
 
 class TestNginx:
+    def test_passes_the_id_of_a_request_on_or_makes_one(self, site: Site) -> None:
+        brought = {"X-Request-ID": "a-b.c_1"}
+
+        kept = site.nginx.call("GET", "stats/", **brought).headers["X-Request-ID"]
+        made = site.nginx.call("GET", "stats/").headers["X-Request-ID"]
+
+        assert kept == "a-b.c_1"
+        assert re.fullmatch(r"[0-9a-f]{32}", made)
+
     def test_keeps_the_operators_addresses_to_them(self, site: Site) -> None:
         for path in ("/readyz", "/metrics"):
             outside = Machine(f"{site.nginx.url}{path}?", site.nginx.trust)

@@ -1,91 +1,132 @@
-"""The way to the packed columns and back keeps each drawing as it was."""
+"""Each migration with rows, forwards from the first release and back again.
+
+Rows are written as the first release had them. What they were is there after each
+step; columns that a step back drops are derived anew by the step forwards.
+"""
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.apps.registry import Apps
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
+from django.db.migrations.loader import MigrationLoader
 
-from recognizer.models import new_id
+from recognizer import services
+from recognizer.models import Submission, Tally
 
-BEFORE, AFTER = "0006_tally_by_model", "0009_packed_alone"
-STROKES = [[[70, 70.5, 0], [205.1, 66, 17]], [[125, 225, 250]]]
-ODD = [[[1 / 3, 2], [3, 4, 5.5]]]
-PROBABILITIES = [0.1 / 3, *[0.05] * 8, 1 - 0.4 - 0.1 / 3]
+FIRST = "0001_first_schema"
+NAMES = sorted(
+    name for app, name in MigrationLoader(None).disk_migrations if app == "recognizer"
+)
+DRAWINGS = [
+    # (strokes, None for a picture; probabilities)
+    ([[[70, 70], [205, 66], [125, 225]]], [0.01] * 7 + [0.91] + [0.01] * 2),
+    ([[[70, 70.5, 0], [205.1, 66, 17]], [[125, 225, 250]]], [0.1] * 10),
+    ([[[1 / 3, 2], [3, 4, 5.5]]], [0.1 / 3, *[0.05] * 8, 1 - 0.4 - 0.1 / 3]),
+    (None, [0.1] * 10),
+]
+
+
+def migrate(name: str) -> Apps:
+    """Bring the schema to a migration; return the models as they were then."""
+    executor = MigrationExecutor(connection)
+    executor.migrate([("recognizer", name)])
+    return MigrationExecutor(connection).loader.project_state(("recognizer", name)).apps
 
 
 @pytest.fixture
-def way_back() -> Iterator[None]:
-    """Leave the database as all other tests expect it."""
-    yield
-    migrate(AFTER)
-
-
-def migrate(name: str) -> Any:
-    """Bring the database to a migration; return the models as they are there."""
-    executor = MigrationExecutor(connection)
-    executor.migrate([("recognizer", name)])
-    executor.loader.build_graph()
-    return executor.loader.project_state([("recognizer", name)]).apps
-
-
-def store(apps: Any, strokes: Any) -> Any:
-    """Store a drawing with its reading by the models of a migration."""
-    model = {name: apps.get_model("recognizer", name).objects for name in MODELS}
-    version, _ = model["ModelVersion"].get_or_create(
-        digest="f" * 64, defaults={"id": new_id(), "origin": "starter", "manifest": {}}
+def first_release(transactional_db: None) -> Iterator[Apps]:
+    """The first release's schema with its rows."""
+    apps = migrate(FIRST)
+    version = apps.get_model("recognizer", "ModelVersion").objects.create(
+        id=UUID(int=9), digest="d" * 64, origin="starter", stage="active", manifest={}
     )
-    visitor = model["Visitor"].create(id=new_id(), created_at=timezone.now())
-    size = None if strokes is None else 280
-    submission = model["Submission"].create(
-        id=new_id(),
-        visitor=visitor,
-        source="page",
-        form="pixels" if strokes is None else "strokes",
-        strokes=strokes,
-        width=size,
-        height=size,
-        pen_width=size,
-        shown_digit=9,
-    )
-    model["Prediction"].create(
-        id=new_id(),
-        submission=submission,
-        model_version=version,
-        role="shown",
-        digit=9,
-        probabilities=PROBABILITIES,
-        confidence=0.5,
-        digitness=1,
-    )
-    return submission.pk
+    visitor = apps.get_model("recognizer", "Visitor").objects.create(id=UUID(int=8))
+    for number, (strokes, probabilities) in enumerate(DRAWINGS):
+        digit = probabilities.index(max(probabilities)) if number == 0 else None
+        size = None if strokes is None else 280
+        submission = apps.get_model("recognizer", "Submission").objects.create(
+            id=UUID(int=number + 1),
+            visitor=visitor,
+            source="page",
+            form="pixels" if strokes is None else "strokes",
+            strokes=strokes,
+            width=size,
+            height=size,
+            pen_width=size,
+            shown_digit=digit,
+            refusal="" if number == 0 else "unsure",
+        )
+        apps.get_model("recognizer", "Prediction").objects.create(
+            id=UUID(int=100 + number),
+            submission=submission,
+            model_version=version,
+            role="shown",
+            digit=digit,
+            refusal="" if number == 0 else "unsure",
+            probabilities=probabilities,
+            confidence=max(probabilities),
+            second=1,
+            digitness=0.9,
+        )
+    yield apps
+    call_command("migrate", verbosity=0)
 
 
-MODELS = ("ModelVersion", "Visitor", "Submission", "Prediction")
+def facts(apps: Apps) -> list[Any]:
+    """Return what the first release knew of its drawings, whatever else there is."""
+    model = apps.get_model("recognizer", "Prediction")
+    return [
+        (
+            prediction.submission_id,
+            prediction.submission.visitor_id,
+            kept(prediction.submission, "strokes"),
+            prediction.submission.shown_digit,
+            prediction.refusal,
+            kept(prediction, "probabilities"),
+        )
+        for prediction in model.objects.select_related("submission").order_by("pk")
+    ]
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("way_back")
-class TestPacking:
-    def test_keeps_what_is_there_forth_and_back(self) -> None:
-        drawn = [STROKES, ODD, None]
-        apps = migrate(BEFORE)
-        ids = [store(apps, strokes) for strokes in drawn]
-
-        apps = migrate(AFTER)
-        assert stored(apps, ids) == drawn
-        ids.append(store(apps, STROKES))
-
-        apps = migrate(BEFORE)
-        assert stored(apps, ids) == [*drawn, STROKES]
+def kept(row: Any, column: str) -> Any:
+    """Return a column's value, which lies beside it while it is packed or unpacked."""
+    value = getattr(row, column)
+    return getattr(row, "packed", None) if value is None else value
 
 
-def stored(apps: Any, ids: list[Any]) -> list[Any]:
-    """Return the strokes of these drawings; all have the one reading."""
-    predictions = apps.get_model("recognizer", "Prediction").objects
-    for kept in predictions.values_list("probabilities", flat=True):
-        assert kept == PROBABILITIES
-    submissions = apps.get_model("recognizer", "Submission").objects
-    return [submissions.get(pk=pk).strokes for pk in ids]
+class TestMigrations:
+    def test_keep_each_drawing_step_by_step_forwards_and_back(
+        self, first_release: Apps
+    ) -> None:
+        known = facts(first_release)
+        steps = [*NAMES[1:], *reversed(NAMES[:-1]), *NAMES[1:]]
+
+        kept = [facts(migrate(name)) for name in steps]
+
+        assert len(known) == len(DRAWINGS)
+        assert all(found == known for found in kept)
+
+    def test_derive_what_newer_code_derives(self, first_release: Apps) -> None:
+        call_command("migrate", verbosity=0)
+        derived = dict(Tally.objects.values_list("name", "count"))
+        priorities = list(
+            Submission.objects.order_by("pk").values_list("review_priority", flat=True)
+        )
+
+        mended = services.rebuild_derived()
+
+        assert mended == 0
+        assert derived == dict(Tally.objects.values_list("name", "count"))
+        assert None not in priorities
+
+    def test_all_have_a_way_back(self) -> None:
+        loader = MigrationLoader(None)
+
+        for name in NAMES:
+            for operation in loader.disk_migrations["recognizer", name].operations:
+                assert operation.reversible, name

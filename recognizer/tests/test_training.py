@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import random
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from django_tasks_db.models import DBTaskResult
 
 from mlcore import gate, places
 from mlcore.train import TrainConfig
+from recognizer import request_ids
 from recognizer.ml import training as crossing
 from recognizer.models import (
     AuditEntry,
@@ -33,6 +35,7 @@ from recognizer.models import (
     Snapshot,
     TrainingRun,
 )
+from recognizer.request_ids import RequestIdFilter
 from recognizer.services import snapshots, training
 from recognizer.tests.conftest import enter_desk, record_figure
 from recognizer.tests.learning import fill
@@ -74,6 +77,26 @@ class TestRun:
         assert BundleArchive.objects.filter(model_version=run.version).exists()
         assert "step 4" in run.log
         assert run.progress == 1
+
+    def test_tells_by_whose_request_it_was_started(
+        self, snapshot: Snapshot, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.handler.addFilter(RequestIdFilter())
+        asked = request_ids.current.set("r-1")
+        run = training.start_training(snapshot=snapshot, actor=None)
+        request_ids.current.reset(asked)
+
+        with caplog.at_level(logging.INFO):
+            crossing.perform(run.pk)
+
+        run.refresh_from_db()
+        assert run.log.startswith("Asked for by request r-1.")
+        ids = {
+            vars(record)["request_id"]
+            for record in caplog.records
+            if "attempt 1 begins" in record.getMessage()
+        }
+        assert ids == {"r-1"}
 
     def test_leaves_no_copy_of_a_drawing_behind(
         self, run: TrainingRun, settings: LazySettings

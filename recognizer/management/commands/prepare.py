@@ -18,14 +18,21 @@ PREPARING = 0x0D161751  # PostgreSQL's name of the lock; nobody else's on this d
 
 
 @contextmanager
+def data_folder_locked() -> Iterator[None]:
+    """Let nobody else prepare this data folder meanwhile; goes with the process."""
+    with (settings.DIGITSITE_VAR / "prepare.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Let servers that start together prepare one by one.
 
     On one data folder by a lock in it; on many machines by one in PostgreSQL. Who
     fails ends, and both locks go with the process.
     """
-    with (settings.DIGITSITE_VAR / "prepare.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with data_folder_locked():
         if connection.vendor != "postgresql":
             yield
             return

@@ -1,0 +1,374 @@
+"""Backups: the whole site in one folder, made while it serves, put back elsewhere.
+
+    digitsite-20261124T031700Z/
+        manifest.json     what it is, and each file's sha256
+        database.sqlite3  or database.dump, of PostgreSQL: rows, pictures, models
+        secret_key        where the data folder has one: it signs the visitors' cookies
+
+A folder has its name once it is whole. Restoring fills a database beside the one in
+use, deletes in it what was deleted since, and puts it in place at once: nobody is ever
+served a drawing that its owner has deleted, whenever a restore is broken off.
+"""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DatabaseError, connection
+from django.db.backends.postgresql.client import DatabaseClient
+from django.db.migrations.loader import MigrationLoader
+from tqdm import tqdm
+
+from recognizer import services
+from recognizer.models import Erasure, Submission
+
+FORMAT = 1
+NAMES = "digitsite-*Z"
+_SECRET_KEY = "secret_key"  # a file's name  # noqa: S105
+_MANIFEST = "manifest.json"
+
+
+class BackupError(RuntimeError):
+    """A backup cannot be made, read or put back: why, and the way out."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A whole one. kind: of its database, "sqlite" or "postgresql"."""
+
+    folder: Path
+    kind: str
+
+    @property
+    def database(self) -> Path:
+        """The file with the rows."""
+        return self.folder / _DATABASE[self.kind]
+
+
+_DATABASE = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
+
+
+# --- making ---------------------------------------------------------------------------
+
+
+def make_backup(parent: Path) -> Backup:
+    """Write a backup into a folder of its own; the site may go on meanwhile.
+
+    Raises:
+        BackupError: its database's tool is missing or failed; nothing is left behind.
+    """
+    made = datetime.now(UTC)
+    folder = parent / f"digitsite-{made:%Y%m%dT%H%M%SZ}"
+    partial = parent / f".{folder.name}.partial"
+    if folder.exists():
+        raise BackupError(f"{folder} is there already: wait a second.")
+    parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700)  # it holds everybody's drawings
+    try:
+        kind = connection.vendor
+        _COPY[kind](partial / _DATABASE[kind])
+        key = settings.DIGITSITE_VAR / _SECRET_KEY
+        if key.exists():
+            shutil.copyfile(key, partial / _SECRET_KEY)
+        files = sorted(path.name for path in partial.iterdir())
+        manifest = {
+            "format": FORMAT,
+            "made": made.isoformat(timespec="seconds"),
+            "kind": kind,
+            "files": {name: _sha256(partial / name) for name in files},
+        }
+        (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2))
+        for path in partial.iterdir():
+            path.chmod(0o600)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Backup(folder, kind)
+
+
+def forget_older(parent: Path, *, keep: int) -> list[Path]:
+    """Delete all backups of a folder but so many; return the deleted."""
+    whole = sorted(path.parent for path in parent.glob(f"{NAMES}/{_MANIFEST}"))
+    older = whole[:-keep]
+    for folder in older:
+        shutil.rmtree(folder)
+    return older
+
+
+def _copy_sqlite(to: Path) -> None:
+    """Copy in one step: one moment's rows, and neither readers nor writers wait."""
+    connection.ensure_connection()
+    with contextlib.closing(sqlite3.connect(to)) as copy:
+        connection.connection.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+
+
+def _copy_postgresql(to: Path) -> None:
+    _run("pg_dump", ["--format=custom", "--no-owner", f"--file={to}"])
+
+
+_COPY: dict[str, Callable[[Path], None]] = {
+    "sqlite": _copy_sqlite,
+    "postgresql": _copy_postgresql,
+}
+
+
+# --- reading --------------------------------------------------------------------------
+
+
+def open_backup(folder: Path) -> Backup:
+    """Return a backup once all of its files are what they were.
+
+    Raises:
+        BackupError: it is none, damaged, or of another kind of database than ours.
+    """
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text())
+        kind, digests = manifest["kind"], manifest["files"]
+        is_ours = manifest["format"] == FORMAT and kind in _DATABASE
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackupError(f"{folder} is no backup: {error}") from error
+    if not is_ours:
+        raise BackupError(f"{folder} was made by other code: restore it with that.")
+    for name, digest in digests.items():
+        if not (folder / name).is_file() or _sha256(folder / name) != digest:
+            raise BackupError(f"{folder / name} is damaged: take another backup.")
+    if kind != connection.vendor:
+        raise BackupError(
+            f"{folder} is of {kind}, and DATABASE_URL names {connection.vendor}: name "
+            f"a {kind} database."
+        )
+    return Backup(folder, kind)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- what was deleted -----------------------------------------------------------------
+
+
+def write_erasures(path: Path) -> int:
+    """Write the ids of all deleted drawings, one a line; return how many there are."""
+    number = 0
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w") as file:
+        ids = Erasure.objects.order_by("pk").values_list("pk", flat=True)
+        for number, one in enumerate(ids.iterator(), 1):  # noqa: B007
+            file.write(f"{one}\n")
+    partial.replace(path)
+    return number
+
+
+def read_erasures(path: Path) -> set[UUID]:
+    """Read what `write_erasures` wrote; raises BackupError where it is not that."""
+    try:
+        return {UUID(line.strip()) for line in path.read_text().splitlines()}
+    except (OSError, ValueError) as error:
+        raise BackupError(f"{path} is no list of deleted drawings: {error}") from error
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """What the database in use holds now.
+
+    has_drawings: or may have, where it cannot be read. erased: what it knows to be
+    deleted; None where it knows nothing.
+    """
+
+    has_drawings: bool
+    erased: set[UUID] | None
+
+
+def in_place() -> InPlace:
+    """Look at what a restore would replace."""
+    try:
+        tables = connection.introspection.table_names()
+        has_drawings = (
+            Submission._meta.db_table in tables and Submission.objects.exists()
+        )
+        erased = (
+            set(Erasure.objects.values_list("pk", flat=True))
+            if Erasure._meta.db_table in tables
+            else set()
+        )
+    except DatabaseError:
+        if connection.vendor != "sqlite":
+            raise
+        return InPlace(has_drawings=True, erased=None)  # its file is damaged
+    finally:
+        connection.close()
+    return InPlace(has_drawings, erased if has_drawings or erased else None)
+
+
+# --- putting back ---------------------------------------------------------------------
+
+
+def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
+    """Put a backup in the place of all that is there; return how many were deleted.
+
+    Args:
+        erased: deleted since it was made; it knows itself what was before.
+
+    Raises:
+        BackupError: somebody uses the database; or it is of newer code.
+    """
+    with _FILLED[backup.kind](backup):
+        loader = MigrationLoader(connection)
+        unknown = loader.applied_migrations.keys() - loader.disk_migrations.keys()
+        ours = [name for name in unknown if name[0] == "recognizer"]
+        if ours:
+            raise BackupError(
+                f"{backup.folder} has {ours[0][1]}, which this code does not know: "
+                "restore it with the code it was made by, or newer."
+            )
+        call_command("migrate", verbosity=0)
+        ids = tqdm(sorted(erased), desc="deleted since", unit="", disable=None)
+        number = services.erase_again(ids=ids)
+        connection.close()
+    key = backup.folder / _SECRET_KEY
+    if key.exists():
+        place = settings.DIGITSITE_VAR / _SECRET_KEY
+        fresh = place.with_name(f".{_SECRET_KEY}.restored")
+        shutil.copyfile(key, fresh)
+        fresh.chmod(0o600)
+        fresh.replace(place)
+    return number
+
+
+@contextlib.contextmanager
+def _connected_to(name: str) -> Iterator[None]:
+    """Let the connection lead to another database while the block runs."""
+    in_use = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = in_use
+
+
+@contextlib.contextmanager
+def _sqlite_filled(backup: Backup) -> Iterator[None]:
+    place = Path(connection.settings_dict["NAME"])
+    fresh = place.with_name(f"{place.name}.restoring")
+    _refuse_a_used_file(place)
+    for path in _files_of(fresh):
+        path.unlink(missing_ok=True)
+    try:
+        shutil.copyfile(backup.database, fresh)
+        fresh.chmod(0o600)
+        with _connected_to(str(fresh)):
+            yield
+        with contextlib.closing(sqlite3.connect(fresh)) as connected:
+            connected.execute("PRAGMA journal_mode=DELETE")
+            connected.execute("VACUUM")  # what was deleted leaves no bytes behind
+        _refuse_a_used_file(place)
+        for path in _files_of(place)[1:]:  # logs of the former, not to be replayed
+            path.unlink(missing_ok=True)
+        fresh.replace(place)
+    finally:
+        for path in _files_of(fresh):
+            path.unlink(missing_ok=True)
+
+
+def _files_of(database: Path) -> list[Path]:
+    return [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm")]
+
+
+def _refuse_a_used_file(place: Path) -> None:
+    """Find out whether anybody has the file open: only alone can one leave WAL."""
+    if not place.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(place, timeout=1)) as connected:
+            connected.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.OperationalError as error:
+        raise BackupError(
+            f"{place} is in use: stop the site and its workers first."
+        ) from error
+    except sqlite3.DatabaseError:
+        return  # it is damaged, which may be why it is replaced
+
+
+@contextlib.contextmanager
+def _postgresql_filled(backup: Backup) -> Iterator[None]:
+    place = connection.settings_dict["NAME"]
+    fresh, former = f"{place}_restoring", f"{place}_before"
+    with _maintenance() as execute:
+        execute("DROP DATABASE IF EXISTS {}", fresh)
+        execute("CREATE DATABASE {}", fresh)
+    try:
+        _run(
+            "pg_restore",
+            ["--no-owner", "--exit-on-error", f"--dbname={fresh}"],
+            name=str(backup.database),
+        )
+        with _connected_to(fresh):
+            yield
+        with _maintenance() as execute:
+            execute("DROP DATABASE IF EXISTS {}", former)
+            execute("ALTER DATABASE {} RENAME TO {}", place, former)
+            execute("ALTER DATABASE {} RENAME TO {}", fresh, place)
+            execute("DROP DATABASE {}", former)
+    finally:
+        with _maintenance() as execute:
+            execute("DROP DATABASE IF EXISTS {}", fresh)
+
+
+@contextlib.contextmanager
+def _maintenance() -> Iterator[Callable[..., None]]:
+    """Connect to PostgreSQL's own database; databases are renamed from outside."""
+    from psycopg import sql
+
+    with _connected_to("postgres"), connection.cursor() as cursor:
+
+        def execute(statement: str, *databases: str) -> None:
+            names = [sql.Identifier(name) for name in databases]
+            try:
+                cursor.execute(sql.SQL(statement).format(*names))
+            except DatabaseError as error:
+                raise BackupError(
+                    f"PostgreSQL refuses: {str(error).splitlines()[0]}. Stop the site "
+                    "and its workers first; the user of DATABASE_URL needs CREATEDB."
+                ) from error
+
+        yield execute
+
+
+_FILLED = {"sqlite": _sqlite_filled, "postgresql": _postgresql_filled}
+
+
+def _run(program: str, options: list[str], *, name: str | None = None) -> None:
+    """Run one of PostgreSQL's programs as Django runs psql: passwords stay hidden.
+
+    Args:
+        name: what stands last, where it is not the database's name.
+    """
+    told: dict[str, Any] = dict(connection.settings_dict)
+    if name is not None:
+        told["NAME"] = name
+    tool = type("Tool", (DatabaseClient,), {"executable_name": program})
+    try:
+        tool(SimpleNamespace(settings_dict=told)).runshell(options)
+    except FileNotFoundError as error:
+        raise BackupError(
+            f"{program} is missing: install your system's package postgresql-client."
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise BackupError(f"{program} has failed with {error.returncode}.") from error

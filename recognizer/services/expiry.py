@@ -1,0 +1,290 @@
+"""Old drawings go: for good, or into archives that they can be brought back from.
+
+An archive is gzipped NDJSON: a line holds all rows of one drawing as Django's fixtures
+do, and the file's name ends in the file's sha256. Nothing is lost wherever a run is
+killed: lines are on disk before their rows are deleted, and the next run goes on.
+
+Erasure wins: a line counts only as long as `Archived` lists its drawing. Whoever
+deletes all that is theirs, or their account, takes those rows away, and the next run
+writes the archives anew without the lines.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.contrib.auth.models import User
+from django.core import serializers
+from django.db import transaction
+
+from recognizer import tallies
+from recognizer.models import (
+    Archived,
+    Feedback,
+    Label,
+    ModelVersion,
+    Picture,
+    Prediction,
+    Submission,
+    SubmissionQuerySet,
+    new_id,
+)
+from recognizer.services import delete_submissions, lock_submissions
+
+IN_A_FILE = 100_000  # drawings at most
+_AT_ONCE = 200
+_WRITING, _DELETING, _DONE = ".partial", ".pending", ".ndjson.gz"
+Tell = Callable[[int], None]
+
+
+class ArchiveError(ValueError):
+    """An archive that cannot be used: why, and the way out."""
+
+
+def expire(*, before: datetime, folder: Path | None, tell: Tell) -> int:
+    """Take out all drawings that were sent before a moment; return how many.
+
+    Args:
+        folder: of the archives; None deletes for good.
+        tell: is told how many drawings each step has taken out.
+    """
+    old = Submission.objects.filter(pk__lt=_first_id_of(before)).order_by("pk")
+    if folder is None:
+        total = 0
+        while gone := delete_submissions(submissions=_first(old, IN_A_FILE)):
+            tell(gone)
+            total += gone
+        return total
+    folder.mkdir(parents=True, exist_ok=True)
+    total = sum(_finish(path, tell) for path in sorted(folder.glob(f"*{_DELETING}")))
+    while (path := _written(old, folder)) is not None:
+        total += _finish(path, tell)
+    return total
+
+
+def forget_erased(folder: Path) -> int:
+    """Write archives anew without what is not listed any more; return such lines.
+
+    Raises:
+        ArchiveError: one is not what its name says.
+    """
+    return sum(_settle(path) for path in sorted(folder.glob(f"*{_DONE}")))
+
+
+def restore(path: Path, *, tell: Tell) -> int:
+    """Bring an archive's drawings back; return how many, and remove the file.
+
+    Raises:
+        ArchiveError: it is damaged, or its models are not here.
+    """
+    _check(path)
+    total = 0
+    for lines in _batches(path):
+        with transaction.atomic():
+            listed = _listed(lines)
+            for line in lines:
+                if _key(line) in listed:
+                    _bring_back(line)
+            Archived.objects.filter(pk__in=listed).delete()
+        total += len(listed)
+        tell(len(listed))
+    path.unlink()
+    return total
+
+
+def _first_id_of(moment: datetime) -> UUID:
+    """Return the smallest UUIDv7 of a moment: ids sort by time."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def _first(submissions: SubmissionQuerySet, count: int) -> SubmissionQuerySet:
+    """Keep the first drawings, so that a long deletion can be told of."""
+    last = submissions.values_list("pk", flat=True)[count - 1 : count]
+    return submissions.filter(pk__lte=last[0]) if last else submissions
+
+
+# --- writing -------------------------------------------------------------------------
+
+
+def _written(old: SubmissionQuerySet, folder: Path) -> Path | None:
+    """Write the oldest drawings into a new file; None where there is none."""
+    lines = islice(_lines_of(old), IN_A_FILE)
+    first = next(lines, None)
+    if first is None:
+        return None
+    path = folder / f"drawings-{new_id()}{_DELETING}"
+
+    def all_lines() -> Iterator[bytes]:
+        yield first
+        yield from lines
+
+    _write(path.with_suffix(_WRITING), all_lines())
+    path.with_suffix(_WRITING).replace(path)
+    _sync(folder)
+    return path
+
+
+def _lines_of(submissions: SubmissionQuerySet) -> Iterator[bytes]:
+    lot = list(submissions[:_AT_ONCE])
+    while lot:
+        yield from _as_lines(lot).values()
+        lot = list(submissions.filter(pk__gt=lot[-1].pk)[:_AT_ONCE])
+
+
+def _as_lines(submissions: list[Submission]) -> dict[UUID, bytes]:
+    """Write each drawing with its chain as one line; leases and skips stay behind."""
+    rows: dict[UUID, list[Any]] = {}
+    for submission in submissions:
+        submission.leased_by = submission.leased_until = None
+        rows[submission.pk] = [submission]
+    for model in (Picture, Prediction, Feedback, Label):
+        found = model._default_manager.filter(submission__in=list(rows)).order_by("pk")
+        for row in found:
+            rows[row.submission_id].append(row)
+    # Not as "json", which cuts times to milliseconds.
+    return {
+        pk: orjson.dumps(serializers.serialize("python", chain))
+        for pk, chain in rows.items()
+    }
+
+
+def _write(path: Path, lines: Iterator[bytes]) -> str:
+    """Write a file through to the disk; return its sha256."""
+    with path.open("wb") as file:
+        with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
+            for line in lines:
+                packed.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return _digest(path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Bring new names through to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# --- taking out ----------------------------------------------------------------------
+
+
+def _finish(path: Path, tell: Tell) -> int:
+    """Delete what a file holds, as long as it is still the same, and give it its name.
+
+    What was answered or decided since it was written stays for the next run.
+    """
+    total = 0
+    for lines in _batches(path):
+        with transaction.atomic():
+            wanted = {_key(line): line for line in lines}
+            here = list(lock_submissions(Submission.objects.filter(pk__in=wanted)))
+            now = _as_lines(here)
+            same = [one for one in here if now[one.pk] == wanted[one.pk]]
+            Archived.objects.bulk_create(
+                Archived(submission_id=one.pk, visitor_id=one.visitor_id)
+                for one in same
+            )
+            gone = [one.pk for one in same]
+            archived = Submission.objects.filter(pk__in=gone)
+            delete_submissions(submissions=archived, is_for_good=False)
+        total += len(gone)
+        tell(len(gone))
+    _settle(path)
+    return total
+
+
+def _settle(path: Path) -> int:
+    """Leave out what is not listed; return how many lines that were."""
+    is_done = path.name.endswith(_DONE)
+    if is_done:
+        _check(path)
+    lines = unlisted = 0
+    for some in _batches(path):
+        lines += len(some)
+        unlisted += len(some) - len(_listed(some))
+    if is_done and not unlisted:
+        return 0
+    if lines > unlisted:
+        kept = (
+            line
+            for some in _batches(path)
+            for listed in [_listed(some)]
+            for line in some
+            if _key(line) in listed
+        )
+        stem = path.name.split(".")[0]
+        partial = path.with_name(stem + _WRITING)
+        digest = _write(partial, kept)
+        partial.replace(path.with_name(f"{stem}.{digest}{_DONE}"))
+        _sync(path.parent)
+    path.unlink()
+    return unlisted
+
+
+# --- reading -------------------------------------------------------------------------
+
+
+def _check(path: Path) -> None:
+    """Compare a file with the sha256 in its name; raises ArchiveError."""
+    try:
+        is_whole = path.name.split(".")[1] == _digest(path)
+    except (IndexError, OSError) as error:
+        raise ArchiveError(f"{path} is no archive of drawings: {error}.") from error
+    if not is_whole:
+        raise ArchiveError(
+            f"{path} is not as it was written: its sha256 is not the one in its name. "
+            "Take it from a backup."
+        )
+
+
+def _batches(path: Path) -> Iterator[list[bytes]]:
+    with gzip.open(path, "rb") as packed:
+        lines = io.BufferedReader(packed)
+        while some := [line.rstrip(b"\n") for line in islice(lines, _AT_ONCE)]:
+            yield some
+
+
+def _key(line: bytes) -> UUID:
+    return UUID(orjson.loads(line)[0]["pk"])
+
+
+def _listed(lines: list[bytes]) -> set[UUID]:
+    found = Archived.objects.filter(pk__in=[_key(line) for line in lines])
+    return set(found.values_list("pk", flat=True))
+
+
+def _bring_back(line: bytes) -> None:
+    rows = [
+        read.object for read in serializers.deserialize("python", orjson.loads(line))
+    ]
+    for row in rows:
+        if (
+            isinstance(row, Prediction)
+            and not ModelVersion.objects.filter(pk=row.model_version_id).exists()
+        ):
+            raise ArchiveError(
+                f"The model {row.model_version_id} that read these drawings is not in "
+                "this database: restore into the one they came from."
+            )
+        if isinstance(row, Label) and row.reviewer_id is not None:
+            # Who has left since is nobody, as for labels that stayed.
+            row.reviewer = User.objects.filter(pk=row.reviewer_id).first()
+        row.save_base(raw=True, force_insert=True)
+    stored = Submission.objects.with_shown_prediction().get(pk=rows[0].pk)
+    tallies.add(tallies.tallies_of(stored))

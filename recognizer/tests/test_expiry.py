@@ -1,0 +1,242 @@
+"""Old drawings are taken out, and nothing is lost or kept against its owner's will."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from mlcore.specimens import specimens
+from recognizer import services
+from recognizer.models import (
+    Archived,
+    Erasure,
+    Feedback,
+    Label,
+    Prediction,
+    Submission,
+    Tally,
+    Visitor,
+)
+from recognizer.services import expiry
+from recognizer.tests.learning import make_person, submit
+
+pytestmark = pytest.mark.usefixtures("active_model")
+
+AGO = timedelta(days=100)
+
+
+@pytest.fixture
+def long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw a hundred days ago."""
+    serial = iter(range(10**6))
+
+    def old_id() -> UUID:
+        moment = (timezone.now() - AGO).timestamp()
+        return UUID(int=int(moment * 1000) << 80 | 7 << 76 | 2 << 62 | next(serial))
+
+    monkeypatch.setattr(Submission._meta.get_field("id"), "_get_default", old_id)
+
+
+def fill(reviewer: User, count: int = 5) -> Visitor:
+    """Draw, answer and decide."""
+    person = make_person()
+    for one in specimens()[:count]:
+        drawn = submit(person, one.strokes, reviewer=reviewer, digit=one.digit)
+        services.give_feedback(submission=drawn, verdict="wrong", digit=3)
+    return person
+
+
+def everything() -> dict[str, Any]:
+    """Return all that is kept of drawings."""
+    models = (Submission, Prediction, Feedback, Label)
+    rows = {
+        m.__name__: list(m._default_manager.order_by("pk").values()) for m in models
+    }
+    rows["numbers"] = list(Tally.objects.filter(count__gt=0).order_by("pk").values())
+    return rows
+
+
+def expire(folder: Path | None, days: int = 30) -> int:
+    before = timezone.now() - timedelta(days=days)
+    return expiry.expire(before=before, folder=folder, tell=lambda _: None)
+
+
+def archives(folder: Path) -> Sequence[Path]:
+    return sorted(folder.glob("*.ndjson.gz"))
+
+
+@pytest.mark.usefixtures("long_ago")
+class TestExpiry:
+    def test_deletes_what_is_old_and_takes_it_from_the_numbers(
+        self, reviewer: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(expiry, "IN_A_FILE", 2)
+        fill(reviewer)
+
+        assert expire(None, days=200) == 0
+        assert expire(None) == 5
+
+        assert not any(everything().values())
+        assert not Archived.objects.exists()
+
+    def test_leaves_what_is_new(
+        self, reviewer: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(reviewer)
+        monkeypatch.undo()
+        new = submit(make_person(), specimens()[0].strokes)
+
+        assert expire(None) == 5
+
+        assert Submission.objects.get() == new
+
+    def test_brings_back_all_that_was_archived(
+        self, reviewer: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(expiry, "IN_A_FILE", 2)
+        fill(reviewer)
+        before = everything()
+
+        assert expire(tmp_path) == 5
+        assert not any(everything().values())
+        assert len(archives(tmp_path)) == len(list(tmp_path.iterdir())) == 3
+        for path in archives(tmp_path):
+            expiry.restore(path, tell=lambda _: None)
+
+        assert everything() == before
+        assert not Archived.objects.exists()
+        assert not list(tmp_path.iterdir())
+
+    def test_keeps_backups_from_erasing_what_is_archived_only(
+        self, reviewer: User, tmp_path: Path
+    ) -> None:
+        """What its owner then deletes is erased from the archive and from backups."""
+        owner = fill(reviewer)
+        ids = set(Submission.objects.values_list("pk", flat=True))
+
+        expire(tmp_path)
+        listed = Erasure.objects.count()
+        services.delete_all(visitors=[owner])
+
+        assert listed == 0
+        assert set(Erasure.objects.values_list("pk", flat=True)) == ids
+        assert not Archived.objects.exists()
+        Archived.objects.bulk_create(Archived(pk=pk, visitor=owner) for pk in ids)
+        services.erase_again(ids=ids)  # after a restore
+        assert not Archived.objects.exists()
+
+    @pytest.mark.parametrize("killed_at", ["_write", "_sync", "_finish", "_settle"])
+    def test_loses_nothing_wherever_it_is_killed(
+        self,
+        killed_at: str,
+        reviewer: User,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        fill(reviewer)
+        before = everything()
+        with monkeypatch.context() as patched:
+            patched.setattr(expiry, killed_at, killed)
+            with pytest.raises(KeyboardInterrupt):
+                expire(tmp_path)
+
+        expire(tmp_path)
+        (path,) = archives(tmp_path)
+        expiry.restore(path, tell=lambda _: None)
+
+        assert everything() == before
+
+    def test_keeps_what_was_answered_since_it_was_written(
+        self, reviewer: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fill(reviewer)
+        with monkeypatch.context() as patched:
+            patched.setattr(expiry, "_finish", killed)
+            with pytest.raises(KeyboardInterrupt):
+                expire(tmp_path)
+        answered = Submission.objects.earliest("pk")
+        services.give_feedback(submission=answered, verdict="right")
+        before = everything()
+
+        assert expire(tmp_path) == 5
+        for path in archives(tmp_path):
+            expiry.restore(path, tell=lambda _: None)
+
+        assert everything() == before
+
+
+def killed(*args: Any, **options: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.usefixtures("long_ago")
+class TestErasure:
+    def test_reaches_the_archives(self, reviewer: User, tmp_path: Path) -> None:
+        erased, kept = fill(reviewer), fill(reviewer)
+        expire(tmp_path)
+
+        services.delete_all(visitors=[erased])
+        assert expiry.forget_erased(tmp_path) == 5
+        (path,) = archives(tmp_path)
+        assert expiry.restore(path, tell=lambda _: None) == 5
+
+        assert set(Submission.objects.values_list("visitor", flat=True)) == {kept.pk}
+
+    def test_of_everybody_leaves_no_file(self, reviewer: User, tmp_path: Path) -> None:
+        person = fill(reviewer)
+        expire(tmp_path)
+
+        person.delete()
+        expiry.forget_erased(tmp_path)
+
+        assert not list(tmp_path.iterdir())
+
+    def test_wins_over_restoring(self, reviewer: User, tmp_path: Path) -> None:
+        person = fill(reviewer)
+        expire(tmp_path)
+        services.delete_all(visitors=[person])
+
+        (path,) = archives(tmp_path)
+        assert expiry.restore(path, tell=lambda _: None) == 0
+
+        assert not Submission.objects.exists()
+
+
+@pytest.mark.usefixtures("long_ago")
+class TestCommand:
+    def test_keeps_everything_unless_told(self, reviewer: User) -> None:
+        fill(reviewer)
+
+        with pytest.raises(CommandError, match="RETENTION_DAYS"):
+            call_command("expire")
+
+        assert Submission.objects.count() == 5
+
+    def test_goes_by_the_setting(
+        self, reviewer: User, settings: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings.RETENTION_DAYS = 99
+        fill(reviewer)
+
+        call_command("expire")
+
+        assert "5 drawings are gone" in capsys.readouterr().out
+
+    def test_refuses_an_archive_that_was_changed(
+        self, reviewer: User, tmp_path: Path
+    ) -> None:
+        fill(reviewer)
+        call_command("expire", older_than=9, archive=tmp_path)
+        (path,) = archives(tmp_path)
+        path.write_bytes(path.read_bytes() + b"x")
+
+        with pytest.raises(CommandError, match="sha256"):
+            call_command("expire", restore=path)
+        with pytest.raises(CommandError, match="no archive"):
+            call_command("expire", restore=tmp_path / "none")

@@ -1,0 +1,266 @@
+"""No page gets slower because more drawings are kept: its queries' plans say so."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from bench import growth
+from recognizer import selectors, services
+from recognizer.desk import readonly
+from recognizer.models import (
+    Feedback,
+    Label,
+    Prediction,
+    Submission,
+    Tally,
+    Visitor,
+)
+from recognizer.services import seeding
+from recognizer.tests.conftest import SEVEN, post_json
+
+LARGE = ("submission", "prediction", "feedback", "label", "auditentry", "visitor")
+ADMIN = "/admin/recognizer/submission/"
+PAGES = (
+    "/history/",
+    "/history/?digit=7",
+    "/history/?refused=true",
+    "/history/?feedback=wrong",
+    "/history/?before={middle}",
+    "/history/?after={middle}",
+    "/history/{middle}/",
+    "/history/{middle}/?feedback=none",
+    "/api/v1/submissions/",
+    "/api/v1/submissions/?digit=7&before={middle}",
+    "/api/v1/submissions/?refused=false",
+    "/api/v1/submissions/?feedback=none",
+    "/api/v1/submissions/{middle}/",
+    "/api/v1/submissions/export/?as=ndjson",
+    "/api/v1/stats/",
+    "/api/v1/models/",
+    "/model/",
+    "/account/",
+    f"{ADMIN}review/",
+    f"{ADMIN}review/approve/?digit=7",
+    "/admin/recognizer/modelversion/figures/",
+    "/admin/",
+)
+
+
+def make_history(drawings: int = 300) -> Visitor:
+    plan = seeding.Plan(drawings, visitors=6, most=drawings // 2)
+    return seeding.seed(plan, tell=lambda _: None)
+
+
+@pytest.fixture
+def member(active_model: Any, client: Client) -> Client:
+    """A member of staff with three browsers, one of which drew half of everything."""
+    first = make_history()
+    user = User.objects.create_superuser("member")
+    mine = Visitor.objects.order_by("pk")[:3]
+    assert first in mine
+    Visitor.objects.filter(pk__in=[one.pk for one in mine]).update(user=user)
+    client.force_login(user)
+    return client
+
+
+def middle_of(user: str) -> Any:
+    keys = Submission.objects.filter(visitor__user__username=user).order_by("pk")
+    return keys.values_list("pk", flat=True)[80]
+
+
+class TestPages:
+    @pytest.mark.parametrize("page", PAGES)
+    def test_ask_an_index_and_count_nothing(self, page: str, member: Client) -> None:
+        address = page.format(middle=middle_of("member"))
+
+        with CaptureQueriesContext(connection) as asked:
+            answer = member.get(address)
+            for _ in getattr(answer, "streaming_content", ()):
+                pass
+
+        assert answer.status_code == 200
+        assert_flat(asked)
+
+    def test_of_the_queue_do_so_too(self, member: Client) -> None:
+        with CaptureQueriesContext(connection) as asked:
+            answer = member.post(f"{ADMIN}review/claim/")
+
+        assert answer.json()["drawings"]
+        assert_flat(asked)
+
+    def test_that_store_do_so_too(self, member: Client) -> None:
+        with CaptureQueriesContext(connection) as asked:
+            stored = post_json(member, "/api/v1/submissions/", SEVEN).json()
+            address = f"/api/v1/submissions/{stored['id']}/"
+            post_json(member, f"{address}feedback/", {"verdict": "right"})
+            post_json(member, f"{address}label/", {"digit": 7})
+            member.delete(address)
+
+        assert not Submission.objects.filter(pk=stored["id"]).exists()
+        assert_flat(asked)
+
+    def test_plans_of_slow_queries_are_noticed(self, member: Client) -> None:
+        slow: list[Callable[[], Any]] = [
+            lambda: Submission.objects.count(),
+            lambda: list(Submission.objects.order_by("-pk")[100:110]),
+            lambda: list(Submission.objects.order_by("created_at")[:10]),
+            lambda: list(Submission.objects.filter(pointer="pen")[:1]),
+            lambda: list(
+                Submission.objects.owned_by(*Visitor.objects.all()).order_by("-pk")[:9]
+            ),
+        ]
+        for ask in slow:
+            with CaptureQueriesContext(connection) as asked:
+                ask()
+
+            with pytest.raises(AssertionError):
+                assert_flat(asked)
+
+    @pytest.mark.parametrize("query", ["", "?refusal__exact=unsure", "?o=-2", "?p=2"])
+    def test_of_the_admin_list_the_newest(
+        self, query: str, member: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(readonly, "LISTED", 120)
+
+        with CaptureQueriesContext(connection) as asked:
+            shown = member.get(f"{ADMIN}{query}").context["cl"]
+
+        # It counts and skips, but never more than it lists.
+        for sql in queries_of(asked):
+            assert re.search(r"\"id\" >= |LIMIT 1 OFFSET 119| IN \(", sql), sql
+
+        assert shown.root_queryset.count() == 120
+        assert "of the newest 120" in shown.title
+        newest = Submission.objects.order_by("-pk").values_list("pk", flat=True)[:120]
+        assert set(shown.root_queryset.values_list("pk", flat=True)) == set(newest)
+
+    def test_of_the_admin_find_each_drawing(
+        self, member: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(readonly, "LISTED", 120)
+        oldest = Submission.objects.earliest("pk")
+
+        assert member.get(f"{ADMIN}{oldest.pk}/change/").status_code == 200
+
+
+def assert_flat(asked: CaptureQueriesContext) -> None:
+    """See to it that no query counts, skips, sorts or reads through a large table."""
+    for sql in queries_of(asked):
+        assert "COUNT(" not in sql, sql
+        assert "OFFSET" not in sql, sql
+        for step in plan_of(sql):
+            assert not is_slow(step), f"{step}: {sql}"
+
+
+def queries_of(asked: CaptureQueriesContext) -> Iterator[str]:
+    """Yield what was asked of large tables."""
+    for query in asked.captured_queries:
+        tables = re.findall(r"recognizer_(\w+)\"", query["sql"])
+        if query["sql"].startswith("SELECT") and set(tables) & set(LARGE):
+            yield query["sql"]
+
+
+def plan_of(sql: str) -> Iterator[str]:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            for row in cursor.fetchall():
+                yield row[3]
+            return
+        # Of few rows PostgreSQL reads all and sorts them, if it is let.
+        cursor.execute("SET LOCAL enable_seqscan=off")
+        cursor.execute("SET LOCAL enable_bitmapscan=off")
+        cursor.execute("SET LOCAL enable_sort=off")
+        cursor.execute(f"EXPLAIN {sql}")
+        for (line,) in cursor.fetchall():
+            yield line
+
+
+def is_slow(step: str) -> bool:
+    if connection.vendor == "sqlite":
+        is_sort = "USE TEMP B-TREE FOR ORDER BY" in step
+        return is_sort or bool(re.match(rf"SCAN recognizer_({'|'.join(LARGE)})", step))
+    is_sort = re.search(r"\bSort\b", step) is not None
+    is_scan = re.search(rf"Seq Scan on recognizer_({'|'.join(LARGE)})\b", step)
+    return is_sort or is_scan is not None
+
+
+@pytest.mark.usefixtures("active_model")
+class TestSeeding:
+    def test_makes_what_the_services_would_have_made(self) -> None:
+        first = make_history(500)
+
+        numbers = dict(Tally.objects.values_list("name", "count"))
+        assert services.rebuild_derived() == 0
+        assert dict(Tally.objects.values_list("name", "count")) == numbers
+        assert Submission.objects.count() == Prediction.objects.count() == 500
+        assert selectors.stats().submissions == 500
+        assert Submission.objects.owned_by(first).count() > 150
+        for kind in (Feedback, Label):
+            assert kind._default_manager.exists()
+        for one in Submission.objects.all():
+            assert abs(one.created_at.timestamp() - (one.pk.int >> 80) / 1000) < 0.01
+            assert one.pk.version == 7
+
+    def test_goes_on_where_indexes_are_left_to_make(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Any
+    ) -> None:
+        settings.DIGITSITE_VAR = tmp_path
+        before = seeding._indexes()
+        monkeypatch.setattr(seeding, "_hurry", lambda: None)
+        seeding._leave_indexes_for_later()
+        assert len(seeding._indexes()) < len(before)
+
+        make_history(50)
+
+        assert seeding._indexes() == before
+
+    def test_does_not_mix_with_what_people_drew(self) -> None:
+        make_history(20)
+
+        with pytest.raises(CommandError, match="keeps 20 drawings"):
+            call_command("seed_history", submissions=10, visitors=1, yes=True)
+        call_command("seed_history", submissions=10, visitors=1, yes=True, mix=True)
+
+        assert Submission.objects.count() == 30
+
+    def test_asks_first(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr("builtins.input", lambda _: "n")
+
+        with pytest.raises(CommandError, match="Nothing was made"):
+            call_command("seed_history", submissions=1_000_000, visitors=9)
+
+        assert "GB" in capsys.readouterr().out
+        assert not Submission.objects.exists()
+
+    @pytest.mark.parametrize(
+        "asked", [{"submissions": 0}, {"visitors": 0}, {"most": 11}, {"most": -1}]
+    )
+    def test_refuses_numbers_that_make_no_sense(self, asked: dict[str, int]) -> None:
+        with pytest.raises(CommandError, match="at least 1"):
+            call_command("seed_history", **{"submissions": 10, "yes": True, **asked})
+
+    def test_refuses_a_disk_that_is_too_small(self) -> None:
+        if connection.vendor != "sqlite":
+            return
+        with pytest.raises(CommandError, match="are free"):
+            call_command("seed_history", submissions=10**12, yes=True)
+
+
+class TestFigures:
+    def test_on_the_page_are_those_that_were_measured(self) -> None:
+        assert growth.PAGE.read_text() == growth.written_page()
+        for found in growth.figures().values():
+            for call in growth.BOUND_TO:
+                times = found["calls"][call]
+                ratio = times["large_ms"] / times["small_ms"]
+                assert times["ratio"] == pytest.approx(ratio, abs=0.02)
