@@ -370,11 +370,11 @@ def write_tables(figures: dict[str, Any]) -> None:
         ("scaling.md", "plan", plan_table(figures)),
     ):
         path = DOCS / page
-        before, found, rest = path.read_text().partition(f"<!-- {mark} -->\n")
-        _, end, after = rest.partition(f"\n<!-- end of {mark} -->")
-        if not (found and end):
+        before, begin, rest = path.read_text().partition(f"<!-- {mark} -->\n")
+        _, end, after = rest.partition(f"<!-- end of {mark} -->")
+        if not (begin and end):
             sys.exit(f"{path} has no place for {mark}.")
-        path.write_text(before + found + table + end + after)
+        path.write_text(f"{before}{begin}{table}\n{end}{after}")
 
 
 def machine() -> str:
