@@ -12,7 +12,6 @@ import argparse
 import http.client
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -415,23 +414,29 @@ def main() -> None:
     parser.add_argument("--postgresql", action="store_true", help="not SQLite")
     parser.add_argument("--folder", type=Path, help="keep the histories here")
     chosen = parser.parse_args()
+    places.data_folder().mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        folder = chosen.folder
-        if folder is None:
-            folder = Path(tempfile.mkdtemp(prefix="growth-", dir=places.data_folder()))
-            stack.callback(shutil.rmtree, folder)
+
+        def scratch() -> Path:
+            at = tempfile.TemporaryDirectory(dir=places.data_folder())
+            return Path(stack.enter_context(at))
+
+        folder = chosen.folder or scratch()
         urls = ["", ""]
         if chosen.postgresql:
-            base = stack.enter_context(postgres(Path(tempfile.mkdtemp())))
+            base = stack.enter_context(postgres(scratch()))
             urls = [base, stack.enter_context(another_database(base))]
         large_size = {
             "submissions": chosen.submissions,
             "visitors": max(100, chosen.submissions // 100),
             "most": min(LARGEST_VISITOR, chosen.submissions),
         }
-        small = stack.enter_context(site(folder / "small", SMALL, urls[0]))
-        large = stack.enter_context(site(folder / "large", large_size, urls[1]))
-        found = measure(small, large)
+        with (
+            site(folder / "small", SMALL, urls[0]) as small,
+            site(folder / "large", large_size, urls[1]) as large,
+        ):
+            found = measure(small, large)
+        # Nobody is served any more: tables can be packed as tightly as they go.
         found["bytes"] = {"packed": json.loads(manage(small.server, SIZES))}
         small.server.manage("migrate", *BEFORE_PACKING, "--verbosity=0")
         found["bytes"]["json"] = json.loads(manage(small.server, SIZES))

@@ -73,7 +73,7 @@ CONTENT_SECURITY_POLICY = {
 
 # What browsers may not do for any page here, whatever gets into it.
 PERMISSIONS_POLICY = (
-    "accelerometer=(), autoplay=(), bluetooth=(), camera=(), display-capture=(), "
+    "accelerometer=(), autoplay=(), camera=(), display-capture=(), "
     "encrypted-media=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), "
     "local-fonts=(), magnetometer=(), microphone=(), midi=(), payment=(), "
     "publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), "

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
     """Show it."""
     shown = {
+        "retention_days": settings.RETENTION_DAYS,
         "visitor_days": settings.VISITOR_COOKIE_SECONDS // (24 * 3600),
         "session_days": settings.SESSION_COOKIE_AGE // (24 * 3600),
     }

@@ -45,7 +45,7 @@ _TABLES = (Submission, Prediction, Feedback, Label)
 
 BYTES_EACH = {"sqlite": 1_400, "postgresql": 1_200}
 SECONDS_PER_MILLION = {"sqlite": 90, "postgresql": 90}
-"""Measured, with indexes and what is said of the drawings; see docs/growth.md."""
+"""Rounded up from what was measured, with indexes and what is said of drawings."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,10 @@ class Server:
 
     def workers(self) -> list[int]:
         """Return the ids of its processes that answer requests."""
+        return self.processes()[1:]
+
+    def processes(self) -> list[int]:
+        """Return the ids of all its processes, the parent's first."""
         assert self.process
         listed = subprocess.run(
             ["ps", "--ppid", str(self.process.pid), "-o", "pid="],
@@ -75,13 +79,14 @@ class Server:
             text=True,
             check=False,  # 1 where there are none
         )
-        return [int(pid) for pid in listed.stdout.split()]
+        return [self.process.pid, *map(int, listed.stdout.split())]
 
     def kill(self) -> None:
-        """End all its processes at once, as a machine does that loses its power."""
-        assert self.process
-        # The parent first: it would start others.
-        for pid in (self.process.pid, *self.workers()):
+        """End all its processes at once, as a machine does that loses its power.
+
+        The parent goes first: it would start others.
+        """
+        for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 

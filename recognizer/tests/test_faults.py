@@ -4,11 +4,9 @@ No fault needs a restart to be over. `make test-services` adds those of PostgreS
 """
 
 import json
-import os
 import resource
 import shutil
 import sqlite3
-import subprocess
 import threading
 import time
 import urllib.error
@@ -29,9 +27,6 @@ from psycopg import sql
 from recognizer.tests.conftest import SEVEN, post_json, record_figure
 from recognizer.tests.live import Server, serving
 
-IS_POSTGRES = os.environ.get("DATABASE_URL", "").startswith("postgres")
-only_sqlite = pytest.mark.skipif(IS_POSTGRES, reason="a fault of SQLite's file")
-only_postgres = pytest.mark.skipif(not IS_POSTGRES, reason="a fault of PostgreSQL")
 SUBMISSIONS = "/api/v1/submissions/"
 READINGS = "/api/v1/readings/"
 
@@ -93,27 +88,16 @@ def site(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def workers(server: Server) -> list[str]:
-    assert server.process
-    listed = subprocess.run(
-        ["ps", "--ppid", str(server.process.pid), "-o", "pid="],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return listed.stdout.split()
-
-
 class TestDisk:
-    @only_sqlite
+    @pytest.mark.sqlite
     def test_that_is_full_is_a_503_and_reading_goes_on(self, site: Server) -> None:
         database = site.var / "digitsite.sqlite3"
         pages = [path.stat().st_size for path in site.var.glob("digitsite.sqlite3*")]
-        for pid in workers(site):
+        for pid in site.workers():
             limit_file_size(pid, min(pages) // 2)
         full = [store(site) for _ in range(8)]
         read = ask(site, READINGS, {"drawings": [SEVEN]})
-        for pid in workers(site):
+        for pid in site.workers():
             limit_file_size(pid, resource.RLIM_INFINITY)
 
         after = store(site)
@@ -131,13 +115,13 @@ class TestDisk:
             assert count == (2,)
 
 
-def limit_file_size(pid: str, limit: int) -> None:
+def limit_file_size(pid: int, limit: int) -> None:
     """Let a running process write no file larger than this, as on a full disk."""
-    resource.prlimit(int(pid), resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
 
 class TestDatabase:
-    @only_sqlite
+    @pytest.mark.sqlite
     def test_that_is_slow_is_waited_for(self, site: Server) -> None:
         answers: list[Answer] = []
         rows = sqlite3.connect(site.var / "digitsite.sqlite3", isolation_level=None)
@@ -175,7 +159,7 @@ class TestDatabase:
         assert answer["Retry-After"]
         assert "secret-host" not in answer.content.decode()
 
-    @only_sqlite
+    @pytest.mark.sqlite
     @pytest.mark.usefixtures("active_model")
     def test_that_may_only_be_read_is_a_503_for_what_is_kept(self) -> None:
         browser = Client(raise_request_exception=False)
@@ -193,7 +177,7 @@ class TestDatabase:
         assert read.status_code == 200
 
 
-@only_postgres
+@pytest.mark.services
 class TestPostgres:
     def test_away_is_a_503_and_comes_back(self, site: Server) -> None:
         with administrator(site) as (server, name):
