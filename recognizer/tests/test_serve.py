@@ -1,9 +1,11 @@
 """Starting the site: several at once, and what an operator gets wrong."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from mlcore import places
@@ -82,10 +84,17 @@ class TestWorker:
                 break
 
         workers = workers_of(process.pid)
+        first, *_ = web_processes_of(process.pid)
+        os.kill(first, signal.SIGTERM)  # as one ends that is replaced
+        deadline = time.monotonic() + 30
+        while first in web_processes_of(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        is_left = is_running(workers[0])
         process.terminate()
         process.communicate(timeout=60)
 
         assert len(workers) == 1
+        assert is_left
         assert process.returncode == 0
         assert not is_running(workers[0])
 
@@ -98,10 +107,20 @@ def is_running(pid: str) -> bool:
 
 def workers_of(parent: int) -> list[str]:
     """Return the processes that work for a site."""
+    return [line.split()[0] for line in children_of(parent) if " work " in line]
+
+
+def web_processes_of(parent: int) -> list[int]:
+    """Return the processes that answer requests."""
+    return [int(line.split()[0]) for line in children_of(parent) if " serve " in line]
+
+
+def children_of(parent: int) -> list[str]:
+    """Return "id command" of each child of a process."""
     listed = subprocess.run(
         ["ps", "--ppid", str(parent), "-o", "pid=,args="],
         capture_output=True,
         text=True,
         check=True,
     )
-    return [line.split()[0] for line in listed.stdout.splitlines() if " work " in line]
+    return listed.stdout.splitlines()

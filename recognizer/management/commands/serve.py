@@ -1,5 +1,6 @@
 """Serve the site with gunicorn, after `prepare`."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -50,13 +51,15 @@ def a_worker_along() -> Iterator[None]:
         stdin=subprocess.PIPE,  # closes with us, however we go
         start_new_session=True,  # Ctrl+C is for the site, which tells the worker
     )
+    ours = os.getpid()
     try:
         yield
     finally:
-        for _ in range(2):
-            worker.terminate()
-            time.sleep(0.5)
-        worker.communicate()
+        if os.getpid() == ours:  # and not a web process that comes by here as it ends
+            for _ in range(2):
+                worker.terminate()
+                time.sleep(0.5)
+            worker.communicate()
 
 
 class Command(BaseCommand):
