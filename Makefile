@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit soak
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit bench-growth soak bench bench-peers
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,12 +58,20 @@ card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
 soak: $(VENV)/all.stamp ## send twice what the site can take, for 30 minutes (ARGS="--minutes 2")
 	@$(PY) -m bench.soak $(ARGS)
 
+bench: $(VENV)/all.stamp ## measure the server against its peers and its limits (needs wrk and bench-peers)
+	@$(PY) -m bench.server $(ARGS)
+
+bench-peers: $(VENV)-peers/peers.stamp ## install the peers of the benchmark, in .venv-peers
+
 bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, time to the answer
 	@$(PY) -m recognizer.tests.browser.chromium
 	@$(PY) -m bench.page
 
 bench-stores: $(VENV)/all.stamp ## measure what each durability and each part of a large site costs
 	@$(PY) -m bench.stores
+
+bench-growth: $(VENV)/all.stamp ## measure pages at 10 million drawings against 10 thousand (half an hour, 12 GB)
+	@$(PY) -m bench.growth $(ARGS)
 
 admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 	@$(PY) manage.py prepare
@@ -81,6 +89,8 @@ lock: $(VENV)/all.stamp ## pin requirements/*.in anew into requirements/*.txt
 	@for layer in serve train dev; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	    --generate-hashes --upgrade requirements/$$layer.in -o requirements/$$layer.txt || exit 1; done
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	  --upgrade bench/peers/requirements.in -o bench/peers/requirements.txt
 
 wheels: $(VENV)/all.stamp ## show that every pin has a wheel for each Python we name
 	@for version in 3.11 3.12 3.13; do \
@@ -110,3 +120,9 @@ $(VENV)/all.stamp: requirements.txt requirements/serve.txt requirements/train.tx
 	@echo "Installing what training and tests need (about 2 GB, once) ..."
 	@$(PIP) --require-hashes -r requirements.txt
 	@touch $@ $(VENV)/serve.stamp
+
+$(VENV)-peers/peers.stamp: bench/peers/requirements.txt | $(PY)
+	@echo "Installing what the peers need (about 2 GB, once) ..."
+	@$(PYTHON) -m venv $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

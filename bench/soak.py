@@ -18,7 +18,6 @@ import argparse
 import asyncio
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -122,15 +121,9 @@ async def flood(host: str, port: int, *, rate: float, seconds: float) -> Minute:
 
 def memory_mb(server: Server) -> float:
     """Return what the server and its processes have in memory."""
-    assert server.process
-    listed = subprocess.run(
-        ["ps", "--ppid", str(server.process.pid), "-o", "pid="],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     total = 0
-    for pid in [str(server.process.pid), *listed.stdout.split()]:
+    parent = [] if server.process is None else [server.process.pid]
+    for pid in [*parent, *server.workers()]:
         try:
             text = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except OSError:

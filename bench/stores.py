@@ -28,16 +28,16 @@ import redis
 from tqdm import tqdm
 
 from mlcore import places
-from recognizer.tests.conftest import SEVEN
+from recognizer.tests.drawings import SEVEN
 from recognizer.tests.live import Server, one_of_many
+from recognizer.tests.machines import Machine, machines, nginx_before
 from recognizer.tests.services import postgres, program, redis_server
-from recognizer.tests.test_machines import Machine, machines, nginx_before
 
 DOCS = places.REPOSITORY / "docs"
 FIGURES = DOCS / "stores.json"
 ROUNDS = 5
 DRAWINGS = 300  # a round, one after the other
-SECONDS = 6  # a round under load
+SECONDS = 4  # a round under load
 CONNECTIONS = 8
 
 # --- how durable ----------------------------------------------------------------------
@@ -121,7 +121,7 @@ def durabilities(folder: Path, database: str) -> dict[str, list[dict[str, float]
 
 LUA = """
 wrk.method = "POST"
-wrk.body = [[{body}]]
+wrk.body = [==[{body}]==]
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "{bearer}"
 wrk.headers["X-Forwarded-Proto"] = "https"
@@ -162,7 +162,7 @@ def load(layout: Layout, folder: Path) -> dict[str, Any]:
     script = folder / "post.lua"
     script.write_text(LUA.format(body=json.dumps(SEVEN), bearer=layout.bearer))
     wrk = [
-        *(program("wrk", package="wrk"), "-t1", f"-d{SECONDS}s"),
+        *(program("wrk", package="wrk"), "-t1", f"-d{SECONDS}s", "--timeout", "30s"),
         *(f"-c{CONNECTIONS // len(layout.urls)}", "-s", str(script)),
     ]
     before = {name: processor_s(roots) for name, roots in layout.roles.items()}

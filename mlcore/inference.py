@@ -1,10 +1,11 @@
 """Reading with a bundle's served weights, by LiteRT. TensorFlow is never imported.
 
-One interpreter per thread, made at the thread's first reading and so after a server
-has forked; each uses one thread of its own.
+A thread reads with an interpreter of its own while it reads, and leaves it to the next:
+as many are made as ever read at once, the first at the first reading and so after a
+server has forked. Each uses one thread of its own.
 """
 
-import threading
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,19 +63,36 @@ BLANK = Reading(
 )
 
 
+@dataclass(frozen=True)
+class _Runner:
+    """One interpreter, for one thread at a time."""
+
+    interpreter: Interpreter
+    given: int
+    answer: int
+
+    def run(self, image: DigitImage) -> Logits:
+        self.interpreter.set_tensor(self.given, image[np.newaxis])
+        self.interpreter.invoke()
+        logits: Logits = self.interpreter.get_tensor(self.answer)[0]
+        return logits
+
+
 class ServedNetwork:
     """The network as it serves: LiteRT weights; safe to share between threads."""
 
     def __init__(self, weights: bytes) -> None:
         self._weights = weights
-        self._own = threading.local()
+        self._idle: deque[_Runner] = deque()
 
     def logits(self, image: DigitImage) -> Logits:
         """Run the network on one (28, 28, 1) digit image: (13,) float32."""
-        interpreter = self._interpreter()
-        interpreter.set_tensor(self._own.input, image[np.newaxis])
-        interpreter.invoke()
-        logits: Logits = interpreter.get_tensor(self._own.output)[0]
+        try:
+            runner = self._idle.pop()
+        except IndexError:  # all are at work, or none was made yet
+            runner = self._new_runner()
+        logits = runner.run(image)
+        self._idle.append(runner)
         return logits
 
     def logits_of(self, images: NDArray[np.uint8]) -> Logits:
@@ -82,21 +100,17 @@ class ServedNetwork:
         scaled = images[..., np.newaxis].astype(np.float32) / 255
         return np.stack([self.logits(image) for image in scaled])
 
-    def _interpreter(self) -> Interpreter:
-        if not hasattr(self._own, "interpreter"):
-            interpreter = Interpreter(model_content=self._weights, num_threads=1)
-            interpreter.allocate_tensors()
-            (given,) = interpreter.get_input_details()
-            (answer,) = interpreter.get_output_details()
-            if answer["shape"].tolist() != [1, DIGITS + KINDS]:
-                raise ValueError(
-                    f"These weights answer with {answer['shape'].tolist()} numbers, "
-                    f"this code expects {[1, DIGITS + KINDS]}: retrain the bundle."
-                )
-            self._own.input, self._own.output = given["index"], answer["index"]
-            self._own.interpreter = interpreter
-        own: Interpreter = self._own.interpreter
-        return own
+    def _new_runner(self) -> _Runner:
+        interpreter = Interpreter(model_content=self._weights, num_threads=1)
+        interpreter.allocate_tensors()
+        (given,) = interpreter.get_input_details()
+        (answer,) = interpreter.get_output_details()
+        if answer["shape"].tolist() != [1, DIGITS + KINDS]:
+            raise ValueError(
+                f"These weights answer with {answer['shape'].tolist()} numbers, "
+                f"this code expects {[1, DIGITS + KINDS]}: retrain the bundle."
+            )
+        return _Runner(interpreter, given["index"], answer["index"])
 
 
 class Recogniser:

@@ -210,7 +210,7 @@ def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
         top = 65535.0 if deep.max(initial=0) > 255 else 255.0
         scaled = np.clip(np.rint(deep * (255.0 / top)), 0, 255)
         return np.asarray(scaled, np.uint8)
-    if not picture.has_transparency_data:
+    if not picture.has_transparency_data or _is_opaque(picture):
         return np.asarray(picture.convert("L"), np.uint8)
     grey, alpha = (
         _shrink(np.asarray(band), MAX_STORED_SIDE_PX).astype(np.float32)
@@ -222,6 +222,14 @@ def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
     backdrop = 0.0 if ink_is_light and is_drawn_on_nothing else 255.0
     composed = np.rint(grey * opacity + backdrop * (1 - opacity))
     return np.asarray(composed, np.uint8)
+
+
+def _is_opaque(picture: Image.Image) -> bool:
+    """Tell a picture with an alpha channel that it has no use for, as canvases give."""
+    if picture.mode not in ("RGBA", "LA"):
+        return False
+    lowest, _ = picture.getchannel("A").getextrema()
+    return lowest == 255
 
 
 def _shrink(grey: NDArray[Any], longest_side: int) -> NDArray[Any]:
@@ -259,9 +267,11 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
         grey = _smoothed(grey)
         difference = grey.astype(np.float32) - _local_paper(grey)
         noise = float(np.median(np.abs(difference)))
+        darkest, lightest = -float(difference.min()), float(difference.max())
     else:
-        difference = grey.astype(np.float32) - paper
-    darkest, lightest = -float(difference.min()), float(difference.max())
+        # Everywhere the same paper: 256 levels are worked out instead of all pixels.
+        difference = np.arange(256, dtype=np.float32) - paper
+        darkest, lightest = paper - float(grey.min()), float(grey.max()) - paper
     ink = -difference if darkest >= lightest else difference
     contrast = max(darkest, lightest)
     if contrast < max(FAINTEST_CONTRAST, 8 * noise):
@@ -271,6 +281,8 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     faintest = 0.25 if is_photo else 0.06
     ink[ink < max(faintest * 255.0, 6 * noise * 255.0 / contrast)] = 0
     bitmap = np.asarray(np.rint(np.clip(ink, 0, 255)), np.uint8)
+    if not is_photo:
+        bitmap = np.asarray(cv2.LUT(grey, bitmap), np.uint8)
     bare = _without_ruling(bitmap)
     if is_photo or bare is not bitmap:
         bare = _without_specks(bare)

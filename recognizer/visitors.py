@@ -11,8 +11,10 @@ from rest_framework.request import Request
 
 from recognizer import services
 from recognizer.models import Token, Visitor
+from recognizer.prepared import PreparedLookup
 
 _SALT = "recognizer.visitor"
+_visitors = PreparedLookup(lambda pk: Visitor.objects.filter(pk=pk))
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
         visitor_id = UUID(signing.Signer(salt=_SALT).unsign(signed))
     except (signing.BadSignature, ValueError):
         return None
-    return Visitor.objects.filter(pk=visitor_id).first()
+    return _visitors.first(visitor_id)
 
 
 def remember_visitor(response: HttpResponseBase, visitor: Visitor) -> None:

@@ -7,8 +7,9 @@ this takes 0.1 and the reading 0.3, and 0.6 ms for 90 points where this takes 0.
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -257,25 +258,49 @@ def _strokes(value: Any) -> list[list[list[float]]]:
                 f"The drawing has more than the {settings.MAX_POINTS:,} points that "
                 "are read: thin the strokes out.",
             )
-        for place, point in enumerate(stroke):
-            if not _is_point(point):
-                raise _bad(
-                    "A point is [x, y] or [x, y, t], finite numbers of at most "
-                    f"{settings.MAX_COORDINATE:,} in x and y; t is ms, up to a day.",
-                    f"strokes[{number}][{place}]",
-                    point,
-                )
+    if not _are_points(list(chain.from_iterable(value))):
+        raise _bad_point(value)
     return value
 
 
-def _is_point(point: Any) -> bool:
-    if not isinstance(point, list) or len(point) not in (2, 3):
+def _are_points(points: list[Any]) -> bool:
+    """Judge points all at once: one by one takes five times as long."""
+    if {*map(type, points)} != {list} or not {*map(len, points)} <= {2, 3}:
         return False
-    if not all(_is_number(value) for value in point):
-        return False
+    xs, ys, *_ = zip(*points, strict=False)  # as many as all have
+    times = [point[2] for point in points if len(point) == 3]
     far = settings.MAX_COORDINATE
-    is_near = -far <= point[0] <= far and -far <= point[1] <= far
-    return bool(is_near and (len(point) == 2 or abs(point[2]) <= settings.MAX_TIME_MS))
+    return (
+        _are_numbers(xs, far)
+        and _are_numbers(ys, far)
+        and (not times or _are_numbers(times, settings.MAX_TIME_MS))
+    )
+
+
+def _are_numbers(values: Sequence[Any], most: float) -> bool:
+    # By `type`, because True is an int to isinstance; NaN passes comparisons.
+    return (
+        {*map(type, values)} <= {int, float}
+        and -most <= min(values)
+        and max(values) <= most
+        and math.isfinite(sum(values))
+    )
+
+
+def _bad_point(strokes: list[list[Any]]) -> DrawingError:
+    """Say which point is the first that is none."""
+    number, place, point = next(
+        (number, place, point)
+        for number, stroke in enumerate(strokes)
+        for place, point in enumerate(stroke)
+        if not _are_points([point])
+    )
+    return _bad(
+        "A point is [x, y] or [x, y, t], finite numbers of at most "
+        f"{settings.MAX_COORDINATE:,} in x and y; t is ms, up to a day.",
+        f"strokes[{number}][{place}]",
+        point,
+    )
 
 
 def _is_number(value: Any) -> bool:

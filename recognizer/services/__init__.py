@@ -24,6 +24,7 @@ from mlcore.bundle import Bundle
 from mlcore.inference import Reading
 from recognizer import tallies
 from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
+from recognizer.grouping import GroupedWrites
 from recognizer.metrics import Stage
 from recognizer.ml import engine
 from recognizer.models import (
@@ -45,6 +46,7 @@ from recognizer.models import (
     Verdict,
     Visitor,
 )
+from recognizer.prepared import PreparedLookup
 from recognizer.priority import review_priority
 
 logger = logging.getLogger(__name__)
@@ -88,28 +90,68 @@ def submit_drawing(
     )  # slow: before the transaction
     png = engine.stored_png(drawing) if isinstance(drawing, PictureDrawing) else None
 
-    def store() -> Submission:
-        submission = Submission(
-            visitor=visitor or Visitor.objects.create(user=user),
-            source=source,
-            pointer=drawing.pointer,
-            shown_digit=reading.digit,
-            refusal=reading.refusal or "",
-            **columns_of(drawing),
-        )
-        shown = prediction_of(
-            reading, submission=submission, version=version, role=Prediction.Role.SHOWN
-        )
-        submission.loaded_shown = [shown]
-        submission.review_priority = review_priority(submission)
-        submission.save(force_insert=True)
-        if png is not None:
-            Picture.objects.create(submission=submission, png=png)
-        shown.save(force_insert=True)
-        tallies.add(tallies.tallies_of(submission))
-        return submission
+    new_visitor = None if visitor else Visitor(user=user)
+    submission = Submission(
+        visitor=visitor or new_visitor,
+        source=source,
+        pointer=drawing.pointer,
+        shown_digit=reading.digit,
+        refusal=reading.refusal or "",
+        **columns_of(drawing),
+    )
+    shown = prediction_of(
+        reading, submission=submission, version=version, role=Prediction.Role.SHOWN
+    )
+    submission.loaded_shown = [shown]
+    submission.review_priority = review_priority(submission)
+    try:
+        with Stage("store"):
+            _new_submissions.write(_NewSubmission(submission, new_visitor, png, once))
+    except IntegrityError:
+        # The same request came at the same time and was quicker: it stored.
+        if earlier := _stored_under(once):
+            return earlier
+        raise
+    return submission
 
-    return _store(store, once=once)
+
+@dataclass(frozen=True)
+class _NewSubmission:
+    """A submission with its shown prediction, and all that is stored along with it."""
+
+    submission: Submission
+    visitor: Visitor | None
+    png: bytes | None
+    once: RequestKey | None
+
+
+def _store_all(new: Sequence[_NewSubmission]) -> None:
+    """Store submissions in one transaction."""
+    with transaction.atomic():
+        Visitor.objects.bulk_create([one.visitor for one in new if one.visitor])
+        Submission.objects.bulk_create([one.submission for one in new])
+        Picture.objects.bulk_create(
+            Picture(submission=one.submission, png=one.png)
+            for one in new
+            if one.png is not None
+        )
+        Prediction.objects.bulk_create([one.submission.shown_prediction for one in new])
+        IdempotencyKey.objects.bulk_create(
+            _key_row(one.once, one.submission) for one in new if one.once is not None
+        )
+        added: Counter[str] = Counter()
+        for one in new:
+            added += tallies.tallies_of(one.submission)
+        tallies.add(added)
+
+
+_new_submissions = GroupedWrites(_store_all)
+
+
+def _key_row(once: RequestKey, submission: Submission) -> IdempotencyKey:
+    return IdempotencyKey(
+        owner=once.owner, key=once.key, digest=once.digest, submission=submission
+    )
 
 
 def prediction_of(
@@ -257,12 +299,7 @@ def _store(store: Callable[[], Submission], *, once: RequestKey | None) -> Submi
         with Stage("store"), transaction.atomic():
             submission = store()
             if once is not None:
-                IdempotencyKey.objects.create(
-                    owner=once.owner,
-                    key=once.key,
-                    digest=once.digest,
-                    submission=submission,
-                )
+                _key_row(once, submission).save(force_insert=True)
             return submission
     except IntegrityError:
         # The same request came at the same time and was quicker: it stored.
@@ -511,12 +548,18 @@ def active_model() -> ModelVersion:
     Raises:
         ReaderUnavailableError: none was registered yet.
     """
-    try:
-        return ModelVersion.objects.active()
-    except ModelVersion.DoesNotExist as error:
+    version = _of_stage.first(ModelVersion.Stage.ACTIVE)
+    if version is None:
         raise engine.ReaderUnavailableError(
             "No model is active: run manage.py prepare."
-        ) from error
+        )
+    return version
+
+
+# What few calls need of a version, its manifest, is loaded by those.
+_of_stage = PreparedLookup(
+    lambda stage: ModelVersion.objects.filter(stage=stage).defer("manifest")
+)
 
 
 def reader() -> tuple[ModelVersion, engine.Recogniser]:

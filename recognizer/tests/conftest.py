@@ -14,14 +14,8 @@ from mlcore.bundle import open_bundle
 from recognizer import services
 from recognizer.desk.site import note_password
 from recognizer.models import ModelVersion
+from recognizer.tests.drawings import SEVEN as SEVEN
 from recognizer.tests.live import Server, serving
-
-SEVEN: dict[str, Any] = {
-    "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
-    "width": 280,
-    "height": 280,
-}
-
 
 _figures: list[str] = []
 

@@ -1,8 +1,16 @@
 """Drawings for the tests: our own templates, and people's where PEN_DIR has them."""
 
+from typing import Any
+
 from mlcore import places
 from mlcore.data import PEN_DIGIT_FILES, read_pen_drawings, scale_to_canvas
 from mlcore.ink import Points
+
+SEVEN: dict[str, Any] = {
+    "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
+    "width": 280,
+    "height": 280,
+}
 
 
 def real_pen_drawings(*, each: int) -> list[tuple[int, list[Points]]]:

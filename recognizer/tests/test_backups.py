@@ -18,7 +18,7 @@ from recognizer.tests.live import (
     one_of_many,
     serving,
 )
-from recognizer.tests.test_machines import Machine
+from recognizer.tests.machines import Machine
 
 
 def refusal(server: Server, *arguments: str) -> str:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,8 @@ import yaml
 
 from mlcore import places
 from recognizer.tests.conftest import SEVEN
+from recognizer.tests.machines import Machine
 from recognizer.tests.services import free_port, program
-from recognizer.tests.test_machines import Machine
 
 DEPLOY = places.REPOSITORY / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile"
@@ -139,42 +140,47 @@ class Image:
     environment: dict[str, str]
 
 
+@contextmanager
+def running_image(folder: Path, *, python: Path) -> Iterator[Image]:
+    """Run the serving image's command with its files alone and its variables."""
+    root, port = folder / "root", free_port()
+    root.mkdir(exist_ok=True)
+    copied_into(root)
+    (compiling,) = [text for text in of("site", "RUN") if "compileall" in text]
+    subprocess.run(
+        [python, *shlex.split(compiling.partition("&&")[0])[1:]], cwd=root, check=True
+    )
+    told = variables("serve")
+    environment = {
+        **{"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        **{name: told[name] for name in ("HOST", "PYTHONUNBUFFERED")},
+        **{"PORT": str(port), "DIGITSITE_VAR": str(folder / "var")},
+        **{"WORKERS": "1", "TMPDIR": str(folder)},
+    }
+    command = json_list(of("serve", "CMD")[-1])
+    process = subprocess.Popen(
+        [python, *command[1:]],
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        assert any("Digitsite is at" in line for line in process.stdout)
+        yield Image(root, Machine(f"http://127.0.0.1:{port}"), environment)
+    finally:
+        process.terminate()
+        process.communicate(timeout=40)
+    assert process.returncode == 0
+
+
 class TestServingImage:
     @pytest.fixture
     def image(self, tmp_path: Path) -> Iterator[Image]:
-        """The image's files alone, its variables and its command."""
-        root, port = tmp_path / "root", free_port()
-        root.mkdir()
-        copied_into(root)
-        (compiling,) = [text for text in of("site", "RUN") if "compileall" in text]
-        subprocess.run(
-            [sys.executable, *shlex.split(compiling.partition("&&")[0])[1:]],
-            cwd=root,
-            check=True,
-        )
-        told = variables("serve")
-        environment = {
-            **{"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
-            **{name: told[name] for name in ("HOST", "PYTHONUNBUFFERED")},
-            **{"PORT": str(port), "DIGITSITE_VAR": str(tmp_path / "var")},
-            **{"WORKERS": "1", "TMPDIR": str(tmp_path)},
-        }
-        command = json_list(of("serve", "CMD")[-1])
-        process = subprocess.Popen(
-            [sys.executable, *command[1:]],
-            cwd=root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert process.stdout
-            assert any("Digitsite is at" in line for line in process.stdout)
-            yield Image(root, Machine(f"http://127.0.0.1:{port}"), environment)
-        finally:
-            process.terminate()
-            process.communicate(timeout=40)
-        assert process.returncode == 0
+        """The image, with this environment for its own."""
+        with running_image(tmp_path, python=Path(sys.executable)) as image:
+            yield image
 
     def test_stores_a_drawing_and_writes_to_its_data_folder_alone(
         self, image: Image
@@ -199,6 +205,31 @@ class TestServingImage:
         )
 
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.long
+class TestBuiltImage:
+    def test_installs_what_it_needs_and_no_more(self, tmp_path: Path) -> None:
+        root, venv = tmp_path / "root", tmp_path / "venv"
+        root.mkdir()
+        copied_into(root)
+        (installing,) = [
+            text for text in of("serve-environment", "RUN") if "pip" in text
+        ]
+        ours = Path(sys.executable).parent
+        path = f"{venv / 'bin'}:{ours}:{os.environ['PATH']}"
+
+        subprocess.run(
+            ["sh", "-ec", installing],
+            cwd=root,
+            env={"PATH": path, "VIRTUAL_ENV": str(venv), "HOME": str(tmp_path)},
+            check=True,
+        )
+
+        assert not list(venv.glob("lib/*/site-packages/tensorflow"))
+        assert not (venv / "bin" / "pip").exists()
+        with running_image(tmp_path, python=venv / "bin" / "python") as image:
+            assert image.machine.call("POST", "submissions/", SEVEN).status == 201
 
 
 def json_list(text: str) -> list[str]:

@@ -9,7 +9,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from digitsite_client import Digitsite
 
 from recognizer.tests.conftest import SEVEN
 from recognizer.tests.live import Server, serving
+from recognizer.tests.machines import at_once
 
 API = "/api/v1/"
 
@@ -40,18 +41,6 @@ def call(
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
-
-
-def at_once(number: int, one: Callable[[int], Any]) -> list[Any]:
-    """Do something so many times, all begun at the same moment."""
-    ready = threading.Barrier(number)
-
-    def wait_and_do(index: int) -> Any:
-        ready.wait()
-        return one(index)
-
-    with ThreadPoolExecutor(number) as pool:
-        return list(pool.map(wait_and_do, range(number)))
 
 
 @pytest.fixture(scope="module")

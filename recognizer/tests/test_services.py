@@ -45,7 +45,7 @@ class TestSubmitDrawing:
         def break_down(*_: Any, **__: Any) -> None:
             raise OSError("disk full")
 
-        monkeypatch.setattr(Prediction, "save", break_down)
+        monkeypatch.setattr(Prediction.objects, "bulk_create", break_down)
 
         with pytest.raises(OSError, match="disk full"):
             services.submit_drawing(drawing=SEVEN, visitor=None, source="api")

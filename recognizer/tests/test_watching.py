@@ -27,8 +27,7 @@ from recognizer.models import BundleArchive, ModelVersion
 from recognizer.request_ids import RequestIdFilter
 from recognizer.tests.conftest import SEVEN, post_json
 from recognizer.tests.live import Server, serving
-from recognizer.tests.test_machines import Machine
-from recognizer.tests.test_races import at_once
+from recognizer.tests.machines import Machine, at_once
 
 READINGS, SUBMISSIONS = "/api/v1/readings/", "/api/v1/submissions/"
 

@@ -13,48 +13,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
-from gunicorn.app.base import BaseApplication
 
+from digitsite.server import Server
 from recognizer import metrics
 from recognizer.ml import training
-
-
-class Server(BaseApplication):
-    """gunicorn, started from here so that Django is loaded once."""
-
-    def load_config(self) -> None:
-        """Set what gunicorn's command line would."""
-        chosen = {
-            "bind": f"{settings.HOST}:{settings.PORT}",
-            "workers": settings.WORKERS,
-            "worker_class": "gthread",
-            # Many, because one waits in a thread for each slow sender's body.
-            "threads": 32,
-            "preload_app": True,
-            "proc_name": "digitsite",
-            "graceful_timeout": 30,
-            "timeout": 60,
-            "keepalive": 15,
-            "control_socket_disable": True,
-            "loglevel": "warning",
-            "when_ready": announce,
-        }
-        for name, value in chosen.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Any:
-        """Return the application; loaded before the workers are forked."""
-        return get_wsgi_application()
-
-
-def announce(server: Any) -> None:
-    """Say where the site is, once it listens."""
-    host, port = server.LISTENERS[0].sock.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # every address: name one that works  # noqa: S104
-        host = "127.0.0.1"
-    host = f"[{host}]" if ":" in host else host
-    sys.stdout.write(f"Digitsite is at http://{host}:{port}/ (Ctrl+C stops it)\n")
-    sys.stdout.flush()
 
 
 def refuse_a_taken_port(host: str, port: int) -> None:
@@ -111,4 +73,4 @@ class Command(BaseCommand):
         connections.close_all()  # no database connection may cross a fork
         along = a_worker_along() if options["worker"] else nullcontext()
         with along, metrics.shared_by_processes():
-            Server().run()
+            Server(get_wsgi_application).run()

@@ -1,0 +1,70 @@
+"""The server that serves the site, and what it is told: gunicorn, from our settings."""
+
+import ctypes
+import gc
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from gunicorn.app.base import BaseApplication
+
+_M_ARENA_MAX = -8  # of malloc.h
+
+
+class Server(BaseApplication):
+    """gunicorn, started from here so that Django is loaded once."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        """Take what returns the WSGI application; called before workers are forked."""
+        self._load = load
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what gunicorn's command line would."""
+        chosen = {
+            "bind": f"{settings.HOST}:{settings.PORT}",
+            "workers": settings.WORKERS,
+            "worker_class": "gthread",
+            # Many, because one waits in a thread for each slow sender's body.
+            "threads": 32,
+            "preload_app": True,
+            "proc_name": "digitsite",
+            "graceful_timeout": 30,
+            "timeout": 60,
+            "keepalive": 15,
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "when_ready": announce,
+        }
+        for name, value in chosen.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Return the application."""
+        share_memory_between_threads()
+        application = self._load()
+        # What is loaded stays: no collection shall copy it into each worker's memory.
+        gc.collect()
+        gc.freeze()
+        return application
+
+
+def share_memory_between_threads() -> None:
+    """Have the C library keep two heaps of freed memory instead of one a thread.
+
+    Two workers take 220 MB after reading pictures by 32 threads each instead of 262.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # glibc's
+        libc.mallopt(_M_ARENA_MAX, 2)
+
+
+def announce(server: Any) -> None:
+    """Say where the site is, once it listens."""
+    host, port = server.LISTENERS[0].sock.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # every address: name one that works  # noqa: S104
+        host = "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    sys.stdout.write(f"Digitsite is at http://{host}:{port}/ (Ctrl+C stops it)\n")
+    sys.stdout.flush()
