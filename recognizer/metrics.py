@@ -163,5 +163,6 @@ class Stage:
         self._began = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
+        passed = time.perf_counter() - self._began
         with _Harmless():
-            _of_stage(self._name).observe(time.perf_counter() - self._began)
+            _of_stage(self._name).observe(passed)
