@@ -112,7 +112,7 @@ def add(counts: Counter[str]) -> None:
     with connection.cursor() as cursor:
         # One statement for all, which the ORM has no words for.
         cursor.execute(
-            f"INSERT INTO {table} (name, count) VALUES {rows} "  # noqa: S608  # nosec B608
+            f"INSERT INTO {table} (name, count) VALUES {rows} "  # noqa: S608
             f"ON CONFLICT (name) DO UPDATE SET count = {table}.count + excluded.count",
             [value for change in changes for value in change],
         )

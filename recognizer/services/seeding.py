@@ -107,7 +107,7 @@ class _Table:
                     for row in rows:
                         copy.write_row(row)
             else:
-                insert = f"INSERT INTO {self._into} VALUES ({self._places})"  # noqa: S608  # nosec B608
+                insert = f"INSERT INTO {self._into} VALUES ({self._places})"  # noqa: S608
                 cursor.executemany(insert, cast(Sequence[Any], rows))
 
 

@@ -23,7 +23,7 @@ from recognizer.models import (
     Visitor,
 )
 from recognizer.services import seeding
-from recognizer.tests.conftest import SEVEN, post_json
+from recognizer.tests.conftest import SEVEN, enter_desk, post_json
 
 LARGE = ("submission", "prediction", "feedback", "label", "auditentry", "visitor")
 ADMIN = "/admin/recognizer/submission/"
@@ -66,7 +66,7 @@ def member(active_model: Any, client: Client) -> Client:
     mine = Visitor.objects.order_by("pk")[:3]
     assert first in mine
     Visitor.objects.filter(pk__in=[one.pk for one in mine]).update(user=user)
-    client.force_login(user)
+    enter_desk(client, user)
     return client
 
 

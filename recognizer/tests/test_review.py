@@ -402,7 +402,7 @@ class TestSecondOpinion:
         self, doubted: GateReport, queue: dict[str, Submission], ben: User
     ) -> None:
         client = Client()
-        client.force_login(ben)
+        enter_desk(client, ben)
 
         page = client.get(f"{DESK}second/{doubted.pk}/").content.decode()
         claimed = client.post(f"{DESK}second-claim/{doubted.pk}/").json()["drawings"]
