@@ -1,6 +1,5 @@
 """Someone opens the page, draws a digit, and sees it read and kept."""
 
-import json
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -9,6 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlcore.ink import Points
 from mlcore.specimens import Specimen, specimens
+from recognizer.compact import unpack_strokes
 from recognizer.tests.browser.conftest import PHONE, Site
 from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
 from recognizer.tests.drawings import real_pen_drawings
@@ -77,7 +77,7 @@ class TestDrawing:
                 "FROM recognizer_submission WHERE id = ?",
                 [kept.replace("-", "")],
             ).fetchone()
-        assert len(json.loads(strokes)) == len(the_seven().strokes)
+        assert len(unpack_strokes(strokes)) == len(the_seven().strokes)
         assert pointer == {"desk": "mouse", "phone": "touch"}[device]
         assert (source, digit) == ("page", 7)
 
