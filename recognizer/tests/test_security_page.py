@@ -12,13 +12,17 @@ def named_tests() -> list[str]:
     return re.findall(r"`([\w.]+\.(?:py|mjs)(?:::\w+)*)`", PAGE)
 
 
+ROOMS = ("bench", "clients", "digitsite", "mlcore", "recognizer")
+FILES = {
+    path.name: path
+    for room in ROOMS
+    for path in (places.REPOSITORY / room).rglob("*test*.*")
+}
+
+
 def declared_in(name: str) -> set[str]:
     """Return the tests of a file as Class::test."""
-    (path,) = [
-        found
-        for found in places.REPOSITORY.rglob(name)
-        if ".venv" not in found.parts and "node_modules" not in found.parts
-    ]
+    path = FILES[name]
     if path.suffix != ".py":
         return set()
     return {

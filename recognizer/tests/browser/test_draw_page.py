@@ -346,6 +346,7 @@ class TestNothingIsLost:
         tabs = [site.open(desk), site.open(desk)]
         desk.set_offline(True)
         for tab in tabs:
+            tab.bring_to_front()  # a hidden one takes in a move a second
             draw_by_mouse(tab, the_seven().strokes)
             expect(tab.locator("#problem")).to_contain_text("safe")
 
