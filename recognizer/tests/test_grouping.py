@@ -81,7 +81,7 @@ class TestGroupedWrites:
 
         assert sorted(chain.from_iterable(disk.groups)) == list(range(1000))
 
-    @pytest.mark.skipif(connection.vendor != "sqlite", reason="the lock is SQLite's")
+    @pytest.mark.sqlite  # whose lock it is
     def test_goes_on_after_a_turn_that_could_not_be_had(
         self, disk: Disk, settings: LazySettings
     ) -> None:
