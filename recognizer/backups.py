@@ -164,14 +164,15 @@ def _sha256(path: Path) -> str:
 
 def write_erasures(path: Path) -> int:
     """Write the ids of all deleted drawings, one a line; return how many there are."""
-    number = 0
+    written = 0
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w") as file:
         ids = Erasure.objects.order_by("pk").values_list("pk", flat=True)
-        for number, one in enumerate(ids.iterator(), 1):  # noqa: B007
+        for one in ids.iterator():
             file.write(f"{one}\n")
+            written += 1
     partial.replace(path)
-    return number
+    return written
 
 
 def read_erasures(path: Path) -> set[UUID]:

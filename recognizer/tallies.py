@@ -110,7 +110,8 @@ def add(counts: Counter[str]) -> None:
     table = connection.ops.quote_name(Tally._meta.db_table)
     rows = ", ".join(["(%s, %s)"] * len(changes))
     with connection.cursor() as cursor:
-        # One statement for all, which the ORM has no words for.
+        # One statement for all, which the ORM has no words for; only our
+        # table's name and place holders are written into it.
         cursor.execute(
             f"INSERT INTO {table} (name, count) VALUES {rows} "  # noqa: S608
             f"ON CONFLICT (name) DO UPDATE SET count = {table}.count + excluded.count",

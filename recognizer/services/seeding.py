@@ -107,6 +107,7 @@ class _Table:
                     for row in rows:
                         copy.write_row(row)
             else:
+                # Names of our own tables and columns: nothing that anybody sends.
                 insert = f"INSERT INTO {self._into} VALUES ({self._places})"  # noqa: S608
                 cursor.executemany(insert, cast(Sequence[Any], rows))
 
