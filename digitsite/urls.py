@@ -12,6 +12,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from recognizer import accounts, history, model_page, privacy, upload, views
 
 urlpatterns = [
+    # First, because addresses are tried one after the other.
+    path("api/v1/", include("recognizer.api.urls")),
     path("", views.draw, name="draw"),
     # Without a token: it would bring a cookie to everyone, to guard a preference.
     path("language/", csrf_exempt(set_language), name="set_language"),
@@ -60,7 +62,6 @@ urlpatterns = [
         accounts.revoke_token,
         name="account-token-revoke",
     ),
-    path("api/v1/", include("recognizer.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/docs/",

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from csp.constants import HEADER as CONTENT_POLICY
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import has_vary_header, patch_cache_control
@@ -49,14 +51,19 @@ class BrowserPolicyMiddleware:
 
     Nothing here is for other sites' pages, and what differs by cookie is nobody's but
     its visitor's: a view that says nothing of it is kept out of shared caches.
+
+    The content policy is one and the same for all answers but a few that bring their
+    own, so it is put into words once; django-csp's middleware does it at each answer.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self._content_policy = build_policy()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with the headers that Django has no setting for."""
         response = self.get_response(request)
+        response.headers.setdefault(CONTENT_POLICY, self._content_policy)
         response.headers["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if has_vary_header(response, "Cookie") and "Cache-Control" not in response:

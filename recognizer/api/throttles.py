@@ -128,6 +128,9 @@ def hashed_address(address: str) -> str:
     except ValueError:
         network = address  # a unix socket's peer, or nonsense: counted as it is
     else:
-        bits = 64 if parsed.version == 6 else 32
-        network = str(ipaddress.ip_network((parsed, bits), strict=False))
+        network = (
+            str(ipaddress.ip_network((parsed, 64), strict=False))
+            if parsed.version == 6
+            else f"{parsed}/32"
+        )
     return salted_hmac("recognizer.api.throttles", network).hexdigest()
