@@ -82,7 +82,7 @@ def contenders() -> list[Contender]:
                     "/api/v1/readings/",
                     "batch",
                     drawings=BATCH,
-                    connections=(2,),  # one for each process
+                    connections=(8,),
                 ),
             ],
             prepare=[ours, "manage.py", "prepare"],

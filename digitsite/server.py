@@ -9,6 +9,8 @@ from typing import Any
 from django.conf import settings
 from gunicorn.app.base import BaseApplication
 
+from digitsite.balance import BalancedWorker, Board, seat, unseat
+
 _M_ARENA_MAX = -8  # of malloc.h
 
 
@@ -25,7 +27,9 @@ class Server(BaseApplication):
         chosen = {
             "bind": f"{settings.HOST}:{settings.PORT}",
             "workers": settings.WORKERS,
-            "worker_class": "gthread",
+            "worker_class": "digitsite.balance.BalancedWorker",
+            "pre_fork": seat,
+            "child_exit": unseat,
             # Many, because one waits in a thread for each slow sender's body.
             "threads": 32,
             "preload_app": True,
@@ -39,6 +43,8 @@ class Server(BaseApplication):
         }
         for name, value in chosen.items():
             self.cfg.set(name, value)
+        # Some begin as others end, as many again at a reload.
+        BalancedWorker.board = Board(2 * settings.WORKERS + 16)
 
     def load(self) -> Any:
         """Return the application."""
