@@ -17,14 +17,16 @@ Senders and server share this machine's cores, so the capacity is lower than alo
 import argparse
 import asyncio
 import json
+import re
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
@@ -36,10 +38,12 @@ DRAWING = {
     "width": 280,
     "height": 280,
 }
-SENDERS, CAPACITY_S = 16, 8.0
+SENDERS, CAPACITY_S = 64, 8.0
 LONGEST_S = 30.0
 MOST_OPEN = 2000  # connections; one more is not sent, and counted as such
+KEPT_S = 5.0  # an unused connection; the server keeps them longer
 TURNED_AWAY = (429, 503)
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
 
 
 @dataclass
@@ -62,48 +66,99 @@ class Minute:
         return Counter({status: len(waits) for status, waits in self.waits.items()})
 
 
-async def send(host: str, port: int) -> int:
-    """Send one drawing; return the status of the answer, 0 where none came."""
-    body = json.dumps(DRAWING).encode()
-    head = (
-        f"POST /api/v1/submissions/ HTTP/1.1\r\nHost: {host}:{port}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            reader, writer = await asyncio.open_connection(host, port)
-            try:
-                writer.write(head.encode() + body)
-                answer = await reader.read()
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return 0
-    return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
+class Connection(asyncio.Protocol):
+    """Sends one drawing after the other and waits for the answer to each."""
+
+    transport: asyncio.Transport
+    answered_at: float
+    _answer: bytes
+    _done: Callable[[int], None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be there."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def send(self, request: bytes, done: Callable[[int], None]) -> None:
+        """Send; done gets the status of the answer, 0 where none comes."""
+        self._answer, self._done = b"", done
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of an answer."""
+        self._answer += data
+        head, is_whole, body = self._answer.partition(b"\r\n\r\n")
+        if is_whole and len(body) >= int(_LENGTH.findall(head)[0]):
+            self._tell(int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell who waits that nothing comes."""
+        self._tell(0)
+
+    def _tell(self, status: int) -> None:
+        done, self._done = self._done, None
+        if done:
+            self.answered_at = time.monotonic()
+            done(status)
 
 
-async def capacity(host: str, port: int) -> float:
+class Sender:
+    """Sends drawings over kept connections, as a proxy does, as many as it takes."""
+
+    def __init__(self, host: str, port: int) -> None:
+        body = json.dumps(DRAWING).encode()
+        head = (
+            f"POST /api/v1/submissions/ HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self._address, self._request = (host, port), head.encode() + body
+        self._idle: list[Connection] = []  # the last used is used first
+
+    async def send(self) -> int:
+        """Send one drawing; return the status of the answer, 0 where none came."""
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                connection = await self._connection()
+                answer = asyncio.get_running_loop().create_future()
+                connection.send(self._request, answer.set_result)
+                status = await answer
+        except (OSError, TimeoutError):
+            return 0
+        if status:
+            self._idle.append(connection)
+        return status
+
+    async def _connection(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            is_fresh = time.monotonic() - connection.answered_at < KEPT_S
+            if is_fresh and not connection.transport.is_closing():
+                return connection
+            connection.transport.close()
+        loop = asyncio.get_running_loop()
+        return (await loop.create_connection(Connection, *self._address))[1]
+
+
+async def capacity(sender: Sender) -> float:
     """Return drawings stored a second while every sender waits for its answer."""
     stop_at = time.monotonic() + CAPACITY_S
 
     async def one_after_the_other() -> int:
         stored = 0
         while time.monotonic() < stop_at:
-            stored += await send(host, port) == 201
+            stored += await sender.send() == 201
         return stored
 
     stored = await asyncio.gather(*(one_after_the_other() for _ in range(SENDERS)))
     return sum(stored) / CAPACITY_S
 
 
-async def flood(host: str, port: int, *, rate: float, seconds: float) -> Minute:
+async def flood(sender: Sender, *, rate: float, seconds: float) -> Minute:
     """Send at a rate that waits for no answer; waits count from when one was due."""
     minute, began = Minute(), time.monotonic()
     running: set[asyncio.Task[None]] = set()
 
     async def one(due: float) -> None:
-        status = await send(host, port)
+        status = await sender.send()
         minute.add(status, time.monotonic() - due)
 
     for number in range(round(rate * seconds)):
@@ -192,13 +247,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as var, serving(Path(var)) as server:
         address = urlsplit(server.url)
         host, port = str(address.hostname), int(address.port or 80)
-        each_second = asyncio.run(capacity(host, port))
+        each_second = asyncio.run(capacity(Sender(host, port)))
         rate = told.times * each_second
         print(f"Capacity {each_second:.0f} drawings a second; sent are {rate:.0f}.")
         minutes: list[Minute] = []
         memory: list[float] = []
         for number in tqdm(range(1, told.minutes + 1), unit="min"):
-            minutes.append(asyncio.run(flood(host, port, rate=rate, seconds=60)))
+            minutes.append(
+                asyncio.run(flood(Sender(host, port), rate=rate, seconds=60))
+            )
             memory.append(memory_mb(server))
             tqdm.write(line_of(number, minutes[-1], memory[-1]))
     if found := faults(minutes, memory):

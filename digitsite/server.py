@@ -25,8 +25,8 @@ class Server(BaseApplication):
         chosen = {
             "bind": f"{settings.HOST}:{settings.PORT}",
             "workers": settings.WORKERS,
-            "worker_class": "gthread",
-            # Many, because one waits in a thread for each slow sender's body.
+            "worker_class": "digitsite.worker.Worker",
+            # Many, because each slow sender's body is waited for in one.
             "threads": 32,
             "preload_app": True,
             "proc_name": "digitsite",

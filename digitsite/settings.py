@@ -109,7 +109,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "recognizer.statics.CompressingWhiteNoise",
     "recognizer.middleware.RushMiddleware",
-    "recognizer.middleware.BodyLimitMiddleware",
+    "recognizer.middleware.BodyMiddleware",
+    "recognizer.middleware.TurnMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -316,10 +317,11 @@ MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
-# In each process; fewer than its threads, so that some are left to turn others away.
-REQUESTS_AT_ONCE = 24
-RUSH_PATIENCE_S = 3.0
-RUSH_ENDS_AFTER_S = 5.0
+# In each process so many compute at once, and the others wait in line. Two, so that
+# one goes on while another waits for the database: more only share the one core.
+REQUESTS_AT_ONCE = 2
+LONGEST_WAIT_S = 1.0  # in line; who would wait for longer is turned away at once
+LOST_PATIENCE_S = 3.0  # and who has come and waited for so long after all
 
 # Calls to the API, of one anonymous address; users and tokens may make more of them.
 # Trying the site on one's own machine needs no limit.
