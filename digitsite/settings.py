@@ -167,6 +167,9 @@ PASSWORD_HASHERS = [
 ]
 # Failures of one address at each door; they are forgotten when none came for a while.
 SIGN_IN_FAILURES = {"site": 20, "staff": 10}
+# Tries, and in how many seconds: of one address, and of one user. A school class has
+# one address.
+TRIES = {"sign-up": (60, 3600), "own-password": (20, 900)}
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_HANDLER = "recognizer.signing_in.Failures"
 AXES_CLIENT_IP_CALLABLE = "recognizer.signing_in.counted_as"

@@ -301,6 +301,21 @@ class TestRush:
         assert answer(request).content == b"drawing"
         assert set(free) == {1}
 
+    def test_takes_in_no_body_that_ends_too_early(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class CutOff(io.BytesIO):
+            def read(self, *size: Any) -> bytes:
+                raise ConnectionResetError
+
+        way_in = door(Line(1), monkeypatch, lambda request: HttpResponse("done"))
+        sent: dict[str, Any] = {"wsgi.input": CutOff()}
+
+        answer = way_in(RequestFactory().post("/", b"draw", "text/plain", **sent))
+
+        assert answer.status_code == 400
+        assert json.loads(answer.content)["error"]["code"] == "body_cut_off"
+
     def test_gives_the_turn_of_what_failed_back(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
