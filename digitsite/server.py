@@ -27,10 +27,10 @@ class Server(BaseApplication):
         chosen = {
             "bind": f"{settings.HOST}:{settings.PORT}",
             "workers": settings.WORKERS,
-            "worker_class": "digitsite.balance.BalancedWorker",
+            "worker_class": "digitsite.worker.Worker",
             "pre_fork": seat,
             "child_exit": unseat,
-            # Many, because one waits in a thread for each slow sender's body.
+            # Many, because each slow sender's body is waited for in one.
             "threads": 32,
             "preload_app": True,
             "proc_name": "digitsite",

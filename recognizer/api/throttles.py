@@ -68,7 +68,7 @@ class CallerThrottle(BaseThrottle):
         now = time.time()
         window = int(now // rate.seconds)
         try:
-            used = _count(f"calls:{kind}:{name}:{window}", keep_s=rate.seconds)
+            used = count_one(f"calls:{kind}:{name}:{window}", keep_s=rate.seconds)
         except RedisError:
             # A limit that fails shut would take the whole site down with its cache.
             logger.exception("Calls are not counted: the cache does not answer.")
@@ -87,7 +87,7 @@ def process_share(limit: int) -> int:
     return limit if settings.REDIS_URL else max(1, limit // settings.WORKERS)
 
 
-def _count(key: str, *, keep_s: int) -> int:
+def count_one(key: str, *, keep_s: int) -> int:
     """Add one to a counter that vanishes with its window; return the new number."""
     cache.add(key, 0, timeout=keep_s + 1)
     try:
