@@ -19,9 +19,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from redis.exceptions import RedisError
 
-from recognizer import selectors, services
+from recognizer import faults, selectors, services
 from recognizer.ml import engine
 from recognizer.ml.engine import ReaderUnavailableError
 
@@ -34,6 +33,13 @@ RETRY_AFTER_S = 5
 
 class _NotReadyError(RuntimeError):
     """What is amiss, in words that anybody may read."""
+
+
+_FAULTS: tuple[type[Exception], ...] = (
+    DatabaseError,
+    ReaderUnavailableError,
+    OSError,
+)
 
 
 def livez(request: HttpRequest) -> HttpResponse:
@@ -66,7 +72,7 @@ def _told(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"is_well": True, **check()}
     except _NotReadyError as error:
         return {"is_well": False, "problem": str(error)}
-    except (DatabaseError, ReaderUnavailableError, RedisError, OSError) as error:
+    except _FAULTS + faults.of_the_cache() as error:
         logger.warning("Not ready: %s", error)
         return {"is_well": False, "problem": "It does not answer: see the log."}
 
