@@ -47,6 +47,7 @@ class Server(BaseApplication):
         # What is loaded stays: no collection shall copy it into each worker's memory.
         gc.collect()
         gc.freeze()
+        gc.enable()  # manage.py had it wait for this
         return application
 
 
