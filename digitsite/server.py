@@ -10,6 +10,7 @@ from django.conf import settings
 from gunicorn.app.base import BaseApplication
 
 _M_ARENA_MAX = -8  # of malloc.h
+_libc = ctypes.CDLL(None)
 
 
 class Server(BaseApplication):
@@ -48,6 +49,7 @@ class Server(BaseApplication):
         gc.collect()
         gc.freeze()
         gc.enable()  # manage.py had it wait for this
+        give_back_memory()
         return application
 
 
@@ -56,9 +58,14 @@ def share_memory_between_threads() -> None:
 
     Two workers take 220 MB after reading pictures by 32 threads each instead of 262.
     """
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):  # glibc's
-        libc.mallopt(_M_ARENA_MAX, 2)
+    if hasattr(_libc, "mallopt"):  # glibc's
+        _libc.mallopt(_M_ARENA_MAX, 2)
+
+
+def give_back_memory() -> None:
+    """Have the C library return what is free to the system: loading leaves 11 MB."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)
 
 
 def announce(server: Any) -> None:
