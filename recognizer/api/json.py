@@ -58,7 +58,7 @@ class JSONRenderer(BaseRenderer):
         self,
         data: Any,
         accepted_media_type: str | None = None,
-        renderer_context: dict[str, Any] | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         """Return the body; none for an answer without data."""
         body = b"" if data is None else orjson.dumps(data)
@@ -67,7 +67,7 @@ class JSONRenderer(BaseRenderer):
         return body
 
 
-def _let_go(context: dict[str, Any]) -> None:
+def _let_go(context: Any) -> None:
     """Free what came in and went out with its request, not at some later collection.
 
     Django REST framework has request and answer refer to themselves by their contexts.
