@@ -10,17 +10,15 @@ slowly, or by the former model: 200, and "degraded".
 import logging
 import shutil
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from recognizer import faults, selectors, services
+from recognizer.migrated import applied_migrations, migrations_of_this_code
 from recognizer.ml import engine
 from recognizer.ml.engine import ReaderUnavailableError
 
@@ -88,15 +86,10 @@ def _database() -> dict[str, Any]:
     return {"kind": connection.vendor}
 
 
-@lru_cache
-def _migrations_of_this_code() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None).disk_migrations)
-
-
 def _migrations() -> dict[str, Any]:
     """Ask for those of this code; newer code may have run more of them already."""
-    applied = MigrationRecorder(connection).applied_migrations()
-    if missing := _migrations_of_this_code() - applied.keys():
+    applied = applied_migrations()
+    if missing := migrations_of_this_code() - applied:
         raise _NotReadyError(
             f"{len(missing)} migrations are to be run: manage.py prepare does."
         )
