@@ -17,10 +17,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from redis.exceptions import RedisError
 from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from recognizer import faults
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class CallerThrottle(BaseThrottle):
         window = int(now // rate.seconds)
         try:
             used = count_one(f"calls:{kind}:{name}:{window}", keep_s=rate.seconds)
-        except RedisError:
+        except faults.of_the_cache():
             # A limit that fails shut would take the whole site down with its cache.
             logger.exception("Calls are not counted: the cache does not answer.")
             return True
