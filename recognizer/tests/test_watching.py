@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,7 +23,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from digitsite.logs import JSONFormatter
 from mlcore import places
-from recognizer import health, tasks
+from recognizer import health, metrics, tasks
 from recognizer.ml import engine
 from recognizer.models import BundleArchive, ModelVersion
 from recognizer.request_ids import RequestIdFilter
@@ -272,6 +273,23 @@ class TestRequestId:
         assert by_id["broken-1"]["level"] == "ERROR"
         assert "RuntimeError: a line" in by_id["broken-1"]["error"]
         assert by_id["unknown-1"]["message"] == "Not Found: /api/nothing/"
+
+
+class TestFolderOfCounts:
+    def test_is_in_memory_where_there_is_such_a_place(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        memory, disk = tmp_path / "shm", tmp_path / "tmp"
+        disk.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        monkeypatch.setattr(metrics, "MEMORY", str(memory))
+
+        without = Path(metrics.make_folder())
+        memory.mkdir()
+        with_it = Path(metrics.make_folder())
+
+        assert without.parent == disk
+        assert with_it.parent == memory
 
 
 class TestDashboard:
