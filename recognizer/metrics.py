@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 STAGE_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5)
-MEMORY = "/dev/shm"  # noqa: S108  # Linux's file system in memory
+MEMORY = "/dev/shm"  # noqa: S108  # nosec B108  # in memory
 CONFIDENCES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1)
 
 
