@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit bench-growth soak bench bench-peers
+.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit sbom bench-growth soak bench bench-peers
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ audit: $(VENV)/all.stamp ## ask PyPI for known vulnerabilities of every pin (nee
 	    -r requirements/$$layer.txt || { \
 	  echo "The pins of $$layer.txt are not known to be safe: a vulnerability is named above, or the service did not answer for every pin. Nothing was passed."; \
 	  exit 1; }; done
+
+sbom: $(VENV)/all.stamp ## print what the site is made of, as CycloneDX (ARGS=serve)
+	@$(PY) deploy/sbom.py $(ARGS)
 
 $(PY):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Digitsite needs Python 3.11, 3.12 or 3.13, and %s is %d.%d: name another one, such as make run PYTHON=python3.12" % (sys.executable, *v))'
