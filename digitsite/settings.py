@@ -221,8 +221,8 @@ _SQLITE = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,  # seconds
     # Of each thread's connection: an INSERT of so many rows is a statement of its own,
-    # and 128 of them, as is usual, take 700 kB.
-    "cached_statements": 16,
+    # and 128 of them, as is usual, take 700 kB. As many as four drawings at once need.
+    "cached_statements": 48,
     # secure_delete: what somebody deletes is overwritten, not only unlinked.
     "init_command": (
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
