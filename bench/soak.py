@@ -129,11 +129,20 @@ class Sender:
                 answer = asyncio.get_running_loop().create_future()
                 connection.send(self._request, answer.set_result)
                 status = await answer
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError) as error:
+            tqdm.write(f"No answer: {error!r}")
             return 0
         if status:
             self._idle.append(connection)
+        else:
+            tqdm.write("No answer: the server closed the connection.")
         return status
+
+    def close(self) -> None:
+        """Hang up; what stays open would count against the server's connections."""
+        for connection in self._idle:
+            connection.transport.close()
+        self._idle.clear()
 
     async def _connection(self) -> Connection:
         while self._idle:
@@ -157,6 +166,7 @@ async def capacity(sender: Sender) -> float:
         return stored
 
     stored = await asyncio.gather(*(one_after_the_other() for _ in range(SENDERS)))
+    sender.close()
     return sum(stored) / CAPACITY_S
 
 
@@ -179,6 +189,7 @@ async def flood(sender: Sender, *, rate: float, seconds: float) -> Minute:
         running.add(task)
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
+    sender.close()
     return minute
 
 
