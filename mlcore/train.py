@@ -539,8 +539,9 @@ def told_of(trained: Trained) -> str:
     return (
         f"MNIST test: {test['accuracy']:.2%} right, {test['refused']:.2%} refused; "
         f"{len(history)} epochs, {duration(trained.seconds)}.\n"
-        f"Weights {weights[:12]}: the same command gives the same on this machine.\n"
-        f"Bundle {bundle.short_digest} in {bundle.folder}\n"
+        f"Weights {weights[:12]}"
+        + ("" if stopped else ": the same command gives the same on this machine")
+        + f".\nBundle {bundle.short_digest} in {bundle.folder}\n"
         f"Run in {trained.folder}; curves: tensorboard --logdir {trained.folder}"
         + (
             f"\nStopped by hand, so these are the weights of epoch {stopped}; the same "
