@@ -119,6 +119,7 @@ def train(config: TrainConfig) -> Trained:
         network = new_network(config)
     run = Run(key=recipe_of(config), checkpoint=config.checkpoint, fresh=config.fresh)
     try:
+        loaded_after = time.monotonic() - started
         fitted = fit(
             network,
             lambda: training_pool(mnist, pen, snapshot, config=config, rng=rng),
@@ -128,7 +129,6 @@ def train(config: TrainConfig) -> Trained:
             run=run,
             spread=spread,
         )
-        fitted_after = time.monotonic() - started
         if fitted.stopped:
             print(
                 f"Stopped. Saves the weights of epoch {fitted.stopped}, the best so "
@@ -138,6 +138,7 @@ def train(config: TrainConfig) -> Trained:
         network = in_float32(network, config)
         last_pool = training_pool(mnist, pen, config=config, rng=rng)
         restate(network, last_pool.only_digits().shuffled(rng))
+        fitted_after = time.monotonic() - started
         provenance = run_provenance(
             config,
             commit=commit,
@@ -152,7 +153,11 @@ def train(config: TrainConfig) -> Trained:
             config=config,
             provenance=provenance,
         )
-        seconds = {"fit": fitted_after, "all": time.monotonic() - started}
+        seconds = {
+            "load": loaded_after,
+            "fit": fitted_after - loaded_after,
+            "all": time.monotonic() - started,
+        }
         folder = record_run(run, config, bundle=bundle, fitted=fitted, seconds=seconds)
         return Trained(bundle, folder=folder, fitted=fitted, seconds=seconds["all"])
     finally:
