@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit bench-growth bench-training soak bench bench-peers
+.PHONY: help run worker test test-services test-long simulate check train experiments evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit bench-growth bench-training soak bench bench-peers
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ train: $(VENV)/all.stamp ## train a bundle on MNIST into var/bundles (ARGS="--se
 
 evaluate: $(VENV)/all.stamp ## judge the shipped bundle, or the one BUNDLE names, with a report
 	@$(PY) -m mlcore.evaluate $(ARGS)
+
+experiments: $(VENV)/all.stamp ## try optimisers, rates, batches, activations, layers; resumable (1 h)
+	@$(PY) -m mlcore.experiments $(ARGS)
 
 study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; resumable (3 h)
 	@$(PY) -m mlcore.study $(ARGS)

@@ -9,7 +9,7 @@ from mlcore import places
 
 PACKAGE = places.REPOSITORY / "mlcore"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*.py"))
-TRAINING = {"fit.py", "model.py", "train.py"}
+TRAINING = {"experiments.py", "fit.py", "model.py", "train.py"}
 SERVING = sorted(set(MODULES) - TRAINING)
 
 
