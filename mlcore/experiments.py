@@ -38,7 +38,7 @@ from tqdm import tqdm
 from mlcore import places
 from mlcore.calibrate import DIGITS
 from mlcore.data import DataError, Digits, load_mnist
-from mlcore.model import NETWORKS, POOL, FusedBatchNormalization
+from mlcore.model import NETWORKS, convolved
 from mlcore.preprocess import SIDE_PX
 
 RESULTS = places.REPOSITORY / "docs" / "experiments" / "results.json"
@@ -123,15 +123,8 @@ def build(setting: Setting) -> keras.Model:
             x = layers.MaxPooling2D(2)(x)
         x = layers.Flatten()(x)
     else:
-        for layer in NETWORKS[setting.network]:
-            if layer == POOL:
-                x = layers.MaxPooling2D(2)(x)
-                continue
-            filters, kernel, padding = layer
-            x = layers.Conv2D(filters, kernel, padding=padding, use_bias=False)(x)
-            x = FusedBatchNormalization()(x)
-            x = layers.Activation(setting.activation)(x)
-        x = layers.Flatten()(x)
+        stack = NETWORKS[setting.network]
+        x = layers.Flatten()(convolved(x, stack, activation=setting.activation))
     x = layers.Dropout(setting.dropout)(x)
     return keras.Model(image, layers.Dense(DIGITS)(x))
 

@@ -6,7 +6,8 @@ side by side, something else). Softmax and temperature live in `calibrate`.
 TensorFlow is imported here and in `train` only; serving never imports either.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -132,47 +133,67 @@ def build_network(
     """
     image = keras.Input((SIDE_PX, SIDE_PX, 1), name="image")
     x = Soften(dtype="float32")(image)
-    for layer in NETWORKS[layers_of]:
-        if layer == POOL:
-            x = layers.MaxPooling2D(2, dtype=precision)(x)
-            continue
-        filters, kernel, padding = layer
-        x = layers.Conv2D(
-            filters,
-            kernel,
-            padding=padding,
-            use_bias=False,
-            kernel_initializer="he_normal",
-            dtype=precision,
-        )(x)
-        x = FusedBatchNormalization(dtype=precision)(x)
-        x = layers.ReLU(dtype=precision)(x)
+    x = convolved(x, NETWORKS[layers_of], precision=precision)
     x = layers.Flatten(dtype=precision)(x)
     x = layers.Dropout(dropout, dtype=precision)(x)
     logits = layers.Dense(DIGITS + KINDS, name="logits", dtype="float32")(x)
     return keras.Model(image, logits, name="digit_reader")
 
 
-POOL = (2, 2, "max")
-NETWORKS: dict[str, tuple[tuple[int, int, str], ...]] = {
+def convolved(
+    x: Any,
+    stack: Sequence["Convolution"],
+    *,
+    precision: str = "float32",
+    activation: str = "relu",
+) -> Any:
+    """Lay a stack of convolutions on a tensor, each normalised and activated."""
+    for layer in stack:
+        x = layers.Conv2D(
+            layer.filters,
+            layer.kernel,
+            padding=layer.padding,
+            use_bias=False,
+            kernel_initializer="he_normal",
+            dtype=precision,
+        )(x)
+        if layer.pooled == "first":
+            x = layers.MaxPooling2D(2, dtype=precision)(x)
+        x = FusedBatchNormalization(dtype=precision)(x)
+        x = layers.Activation(activation, dtype=precision)(x)
+        if layer.pooled == "last":
+            x = layers.MaxPooling2D(2, dtype=precision)(x)
+    return x
+
+
+class Convolution(NamedTuple):
+    """A convolution, and whether its pixels are pooled by fours.
+
+    First, before it is normalised, is quicker by a sixth of a step: normalisation and
+    activation see a quarter. Last, the normalisation melts into the convolution when
+    it is converted.
+    """
+
+    filters: int
+    kernel: int
+    padding: Literal["valid", "same"] = "valid"
+    pooled: Literal["", "first", "last"] = ""
+
+
+NETWORKS: dict[str, tuple[Convolution, ...]] = {
     # Large kernels first, two poolings, most weights where the picture is small: 11.8
     # million multiplications in all. What ships.
     "large": (
-        (32, 5, "valid"),
-        POOL,
-        (64, 3, "valid"),
-        (96, 3, "valid"),
-        POOL,
-        (160, 3, "same"),
-        (160, 3, "same"),
+        Convolution(32, 5, pooled="last"),
+        Convolution(64, 3),
+        Convolution(96, 3, pooled="last"),
+        Convolution(160, 3, "same"),
+        Convolution(160, 3, "same"),
     ),
     # The same idea for speed: 0.9 million.
     "small": (
-        (16, 5, "valid"),
-        POOL,
-        (32, 3, "valid"),
-        POOL,
-        (64, 3, "valid"),
+        Convolution(16, 5, pooled="first"),
+        Convolution(32, 3, pooled="first"),
+        Convolution(64, 3),
     ),
 }
-"""Filters, kernel side and padding of each convolution, with the poolings between."""
