@@ -205,8 +205,8 @@ def fit(
                 "loss": float(np.mean(losses)),
                 "learning_rate": float(np.array(optimizer.learning_rate)),
             }
-            is_last = epoch == config.epochs
-            if is_last or (config.measure_every and epoch % config.measure_every == 0):
+            every, is_last = config.measure_every, epoch == config.epochs
+            if every and (is_last or epoch % every == 0):
                 with averaged(network, optimizer, pool):
                     row |= measured(network, held_out)
                     loss = float(np.mean([row[f"{name}_loss"] for name in held_out]))

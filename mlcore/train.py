@@ -137,7 +137,8 @@ def train(config: TrainConfig) -> Trained:
             )
         network = in_float32(network, config)
         last_pool = training_pool(mnist, pen, config=config, rng=rng)
-        restate(network, last_pool.only_digits().shuffled(rng))
+        plain = last_pool.only_digits().shuffled(rng)
+        restate(network, plain.first(config.restated_on or len(plain)))
         fitted_after = time.monotonic() - started
         provenance = run_provenance(
             config,
