@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command line: `manage.py help` lists the commands."""
 
+import gc
 import os
 import sys
 
@@ -8,6 +9,8 @@ import sys
 def main() -> None:
     """Run a command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "digitsite.settings")
+    if sys.argv[1:2] == ["serve"]:
+        gc.disable()  # until the site is loaded: nothing of it can be collected
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

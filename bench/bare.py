@@ -34,6 +34,8 @@ def configure(**more: object) -> None:
         HOST="127.0.0.1",
         PORT=env.integer("PORT", 8000, low=0, high=65535),
         WORKERS=2,
+        REQUESTS_AT_ONCE=32,  # all that have a thread
+        LONGEST_WAIT_S=float("inf"),  # nobody is turned away
         **more,
     )
     django.setup()

@@ -94,7 +94,7 @@ def bars(figures: Figures) -> list[tuple[str, float, str, bool]]:
         found.append((f"requests/s: {what}", value, f"at least {bar:g}", value >= bar))
     batch = BATCH * ratio(
         figures,
-        of_call("digitsite", f"{BATCH} strokes, read", 2, "per_second"),
+        of_call("digitsite", f"{BATCH} strokes, read", 8, "per_second"),
         of_call("digitsite", "strokes, read", 8, "per_second"),
     )
     found.append(

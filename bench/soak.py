@@ -9,7 +9,8 @@ A line a minute says what became of them, how long the accepted and the turned a
 waited, and what memory the server's processes have (Pss, so that what they share counts
 once). Ends with 1 where an answer was no 201, 429 or 503, where one in a hundred of
 those turned away waited over a second or of the accepted over five, or where memory
-grew by more than a tenth from the first fifth of the run to the last.
+grew by more than a tenth from the first fifth of the run to the last. A whole run is
+kept in docs/soak.json, and its words in docs/operations.md.
 
 Senders and server share this machine's cores, so the capacity is lower than alone.
 """
@@ -17,18 +18,23 @@ Senders and server share this machine's cores, so the capacity is lower than alo
 import argparse
 import asyncio
 import json
+import re
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from bench.stores import machine
+from mlcore import places
 from recognizer.tests.live import Server, serving
 
 DRAWING = {
@@ -36,10 +42,16 @@ DRAWING = {
     "width": 280,
     "height": 280,
 }
-SENDERS, CAPACITY_S = 16, 8.0
+SENDERS, CAPACITY_S = 64, 8.0
 LONGEST_S = 30.0
 MOST_OPEN = 2000  # connections; one more is not sent, and counted as such
+KEPT_S = 5.0  # an unused connection; the server keeps them longer
 TURNED_AWAY = (429, 503)
+KEPT_MINUTES, KEPT_TIMES = 30, 2.0  # of a run whose figures are kept
+FIGURES = places.REPOSITORY / "docs" / "soak.json"
+PAGE = FIGURES.with_name("operations.md")
+BEGIN, END = "<!-- soak -->", "<!-- end of soak -->"
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
 
 
 @dataclass
@@ -62,48 +74,99 @@ class Minute:
         return Counter({status: len(waits) for status, waits in self.waits.items()})
 
 
-async def send(host: str, port: int) -> int:
-    """Send one drawing; return the status of the answer, 0 where none came."""
-    body = json.dumps(DRAWING).encode()
-    head = (
-        f"POST /api/v1/submissions/ HTTP/1.1\r\nHost: {host}:{port}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    try:
-        async with asyncio.timeout(LONGEST_S):
-            reader, writer = await asyncio.open_connection(host, port)
-            try:
-                writer.write(head.encode() + body)
-                answer = await reader.read()
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return 0
-    return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
+class Connection(asyncio.Protocol):
+    """Sends one drawing after the other and waits for the answer to each."""
+
+    transport: asyncio.Transport
+    answered_at: float
+    _answer: bytes
+    _done: Callable[[int], None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be there."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def send(self, request: bytes, done: Callable[[int], None]) -> None:
+        """Send; done gets the status of the answer, 0 where none comes."""
+        self._answer, self._done = b"", done
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of an answer."""
+        self._answer += data
+        head, is_whole, body = self._answer.partition(b"\r\n\r\n")
+        if is_whole and len(body) >= int(_LENGTH.findall(head)[0]):
+            self._tell(int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell who waits that nothing comes."""
+        self._tell(0)
+
+    def _tell(self, status: int) -> None:
+        done, self._done = self._done, None
+        if done:
+            self.answered_at = time.monotonic()
+            done(status)
 
 
-async def capacity(host: str, port: int) -> float:
+class Sender:
+    """Sends drawings over kept connections, as a proxy does, as many as it takes."""
+
+    def __init__(self, host: str, port: int) -> None:
+        body = json.dumps(DRAWING).encode()
+        head = (
+            f"POST /api/v1/submissions/ HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self._address, self._request = (host, port), head.encode() + body
+        self._idle: list[Connection] = []  # the last used is used first
+
+    async def send(self) -> int:
+        """Send one drawing; return the status of the answer, 0 where none came."""
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                connection = await self._connection()
+                answer = asyncio.get_running_loop().create_future()
+                connection.send(self._request, answer.set_result)
+                status = await answer
+        except (OSError, TimeoutError):
+            return 0
+        if status:
+            self._idle.append(connection)
+        return status
+
+    async def _connection(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            is_fresh = time.monotonic() - connection.answered_at < KEPT_S
+            if is_fresh and not connection.transport.is_closing():
+                return connection
+            connection.transport.close()
+        loop = asyncio.get_running_loop()
+        return (await loop.create_connection(Connection, *self._address))[1]
+
+
+async def capacity(sender: Sender) -> float:
     """Return drawings stored a second while every sender waits for its answer."""
     stop_at = time.monotonic() + CAPACITY_S
 
     async def one_after_the_other() -> int:
         stored = 0
         while time.monotonic() < stop_at:
-            stored += await send(host, port) == 201
+            stored += await sender.send() == 201
         return stored
 
     stored = await asyncio.gather(*(one_after_the_other() for _ in range(SENDERS)))
     return sum(stored) / CAPACITY_S
 
 
-async def flood(host: str, port: int, *, rate: float, seconds: float) -> Minute:
+async def flood(sender: Sender, *, rate: float, seconds: float) -> Minute:
     """Send at a rate that waits for no answer; waits count from when one was due."""
     minute, began = Minute(), time.monotonic()
     running: set[asyncio.Task[None]] = set()
 
     async def one(due: float) -> None:
-        status = await send(host, port)
+        status = await sender.send()
         minute.add(status, time.monotonic() - due)
 
     for number in range(round(rate * seconds)):
@@ -181,28 +244,86 @@ def faults(minutes: Sequence[Minute], memory: Sequence[float]) -> list[str]:
     return found
 
 
+def figures(
+    minutes: Sequence[Minute], memory: Sequence[float], *, capacity: float, rate: float
+) -> dict[str, Any]:
+    """Return what is kept of a run."""
+    accepted = [wait for m in minutes for wait in m.of(201)]
+    away = [wait for m in minutes for wait in m.of(*TURNED_AWAY)]
+    return {
+        "made": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": machine(),
+        "minutes": len(minutes),
+        "capacity": round(capacity),
+        "rate": round(rate),
+        "answers": sum((m.counts() for m in minutes), Counter[int]()),
+        "not_sent": sum(m.not_sent for m in minutes),
+        "accepted_s": [round(median(accepted), 3), round(p99(accepted), 3)],
+        "turned_away_s": [round(median(away), 3), round(p99(away), 3)],
+        "memory_mb": [round(m) for m in memory],
+        "faults": faults(minutes, memory),
+    }
+
+
+def words(kept: dict[str, Any] | None) -> str:
+    """Say for the documentation what a run showed; None where none was kept."""
+    if kept is None:
+        return "No run of half an hour has been kept yet."
+    accepted, away = kept["accepted_s"], kept["turned_away_s"]
+    memory = kept["memory_mb"]
+    answers = ", ".join(f"{n:,} times {s}" for s, n in sorted(kept["answers"].items()))
+    judged = "; ".join(kept["faults"]) or "all as it should be"
+    return (
+        f"{kept['rate']:,} drawings a second for {kept['minutes']} minutes, where "
+        f"{kept['capacity']:,} could be stored: {answers}. Accepted waited "
+        f"{accepted[0]:.2f} s (99 % at most {accepted[1]:.2f} s), turned away "
+        f"{away[0]:.3f} s (99 % at most {away[1]:.3f} s). Memory: {memory[0]} MB after "
+        f"the first minute, {memory[-1]} after the last, {max(memory)} at most. "
+        f"Judgement: {judged}.\n\n"
+        f"`make soak`, {kept['made']}, {kept['machine']}; the sender had its share of "
+        "the same cores."
+    )
+
+
+def write_words(page: Path, kept: dict[str, Any] | None) -> None:
+    """Put them between their marks in the documentation."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{words(kept)}\n{END}{after}")
+
+
 def main() -> None:
-    """Measure the capacity, then send more for long; print, and judge."""
+    """Measure the capacity, then send more for long; print, keep, and judge."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=int, default=30)
-    parser.add_argument("--times", type=float, default=2.0, help="the capacity")
+    parser.add_argument("--minutes", type=int, default=KEPT_MINUTES)
+    parser.add_argument("--times", type=float, default=KEPT_TIMES, help="the capacity")
     told = parser.parse_args()
     if told.minutes < 1 or told.times <= 0:
         parser.error("--minutes is at least 1 and --times more than 0.")
     with tempfile.TemporaryDirectory() as var, serving(Path(var)) as server:
         address = urlsplit(server.url)
         host, port = str(address.hostname), int(address.port or 80)
-        each_second = asyncio.run(capacity(host, port))
+        each_second = asyncio.run(capacity(Sender(host, port)))
         rate = told.times * each_second
-        print(f"Capacity {each_second:.0f} drawings a second; sent are {rate:.0f}.")
+        print(
+            f"Capacity {each_second:.0f} drawings a second; sent are {rate:.0f}.",
+            flush=True,
+        )
         minutes: list[Minute] = []
         memory: list[float] = []
-        for number in tqdm(range(1, told.minutes + 1), unit="min"):
-            minutes.append(asyncio.run(flood(host, port, rate=rate, seconds=60)))
+        for number in tqdm(range(1, told.minutes + 1), unit="min", disable=None):
+            minutes.append(
+                asyncio.run(flood(Sender(host, port), rate=rate, seconds=60))
+            )
             memory.append(memory_mb(server))
             tqdm.write(line_of(number, minutes[-1], memory[-1]))
-    if found := faults(minutes, memory):
-        sys.exit("Not as it should be: " + "; ".join(found) + ".")
+            sys.stdout.flush()
+    kept = figures(minutes, memory, capacity=each_second, rate=rate)
+    if told.minutes >= KEPT_MINUTES and told.times == KEPT_TIMES:
+        FIGURES.write_text(json.dumps(kept, indent=1) + "\n")
+        write_words(PAGE, json.loads(FIGURES.read_text()))
+    if kept["faults"]:
+        sys.exit("Not as it should be: " + "; ".join(kept["faults"]) + ".")
     print("All as it should be.")
 
 

@@ -103,13 +103,14 @@ INSTALLED_APPS = [
     "recognizer",
 ]
 MIDDLEWARE = [
-    "csp.middleware.CSPMiddleware",  # outermost: on redirects to https as well
+    # outermost: on redirects to https as well
     "recognizer.middleware.BrowserPolicyMiddleware",
     "recognizer.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "recognizer.statics.CompressingWhiteNoise",
     "recognizer.middleware.RushMiddleware",
-    "recognizer.middleware.BodyLimitMiddleware",
+    "recognizer.middleware.BodyMiddleware",
+    "recognizer.middleware.TurnMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -166,6 +167,9 @@ PASSWORD_HASHERS = [
 ]
 # Failures of one address at each door; they are forgotten when none came for a while.
 SIGN_IN_FAILURES = {"site": 20, "staff": 10}
+# Tries, and in how many seconds: of one address, and of one user. A school class has
+# one address.
+TRIES = {"sign-up": (60, 3600), "own-password": (20, 900)}
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_HANDLER = "recognizer.signing_in.Failures"
 AXES_CLIENT_IP_CALLABLE = "recognizer.signing_in.counted_as"
@@ -216,9 +220,15 @@ _SQLITE = {
     # Writers queue up instead of failing, and readers never wait for them.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,  # seconds
+    # Of each thread's connection: an INSERT of so many rows is a statement of its own,
+    # and 128 of them, as is usual, take 700 kB. As many as four drawings at once need.
+    "cached_statements": 48,
     # secure_delete: what somebody deletes is overwritten, not only unlinked.
+    # cache_size: kB of pages that each thread's connection keeps; the system keeps them
+    # all anyway, once for all processes, and the usual 2 MB are 128 MB of 64 threads.
     "init_command": (
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; "
+        "PRAGMA cache_size=-256;"
     ),
 }
 _POSTGRES = {
@@ -288,6 +298,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["recognizer.api.throttles.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["recognizer.api.json.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["recognizer.api.json.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "recognizer.api.json.QuickNegotiation",
     "URL_FORMAT_OVERRIDE": None,  # answers are JSON; ?format= is an unknown filter
     "EXCEPTION_HANDLER": "recognizer.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -316,10 +327,11 @@ MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
-# In each process; fewer than its threads, so that some are left to turn others away.
-REQUESTS_AT_ONCE = 24
-RUSH_PATIENCE_S = 3.0
-RUSH_ENDS_AFTER_S = 5.0
+# In each process so many compute at once, and the others wait in line. Two, so that
+# one goes on while another waits for the database: more only share the one core.
+REQUESTS_AT_ONCE = 2
+LONGEST_WAIT_S = 1.0  # in line; who would wait for longer is turned away at once
+LOST_PATIENCE_S = 3.0  # and who has come and waited for so long after all
 
 # Calls to the API, of one anonymous address; users and tokens may make more of them.
 # Trying the site on one's own machine needs no limit.

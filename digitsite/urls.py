@@ -1,81 +1,26 @@
-"""All addresses of the site."""
+"""All addresses of the site.
 
-from django.contrib import admin
-from django.contrib.auth.views import LogoutView
-from django.templatetags.static import static
-from django.urls import include, path
-from django.views.decorators.csrf import csrf_exempt
-from django.views.generic import RedirectView
-from django.views.i18n import set_language
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+What a call of the API needs is loaded when the site starts, everything else by the
+first who asks for it, or for the address of a page: an answer need not wait for the
+admin.
+"""
 
-from recognizer import accounts, history, model_page, privacy, upload, views
+from django.urls import URLResolver, include, path
+from django.urls.resolvers import RoutePattern
+
+
+def later(route: str, module: str, *, namespace: str | None = None) -> URLResolver:
+    """Include addresses whose module is imported when it is first looked at."""
+    return URLResolver(
+        RoutePattern(route), module, app_name=namespace, namespace=namespace
+    )
+
 
 urlpatterns = [
-    path("", views.draw, name="draw"),
-    # Without a token: it would bring a cookie to everyone, to guard a preference.
-    path("language/", csrf_exempt(set_language), name="set_language"),
-    path("upload/", upload.upload, name="upload"),
-    path("history/", history.history, name="history"),
-    path("history/consent/", history.set_consent, name="consent"),
-    path("history/delete/", history.delete_all, name="delete-all"),
-    path("history/<uuid:submission_id>/", history.drawing, name="drawing"),
-    path(
-        "history/<uuid:submission_id>/feedback/",
-        history.give_feedback,
-        name="drawing-feedback",
-    ),
-    path("history/<uuid:submission_id>/delete/", history.delete, name="drawing-delete"),
-    path("model/", model_page.model, name="model"),
-    path("privacy/", privacy.privacy, name="privacy"),
-    path("account/", accounts.account, name="account"),
-    path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
-    path("account/sign-up/", accounts.sign_up, name="sign-up"),
-    path("account/sign-out/", LogoutView.as_view(), name="sign-out"),
-    path("account/email/", accounts.change_email, name="email"),
-    path(
-        "account/password/",
-        accounts.ChangePasswordView.as_view(),
-        name="password-change",
-    ),
-    path(
-        "account/password/forgotten/",
-        accounts.ForgottenPasswordView.as_view(),
-        name="password-reset",
-    ),
-    path(
-        "account/password/sent/",
-        accounts.password_reset_sent,
-        name="password-reset-sent",
-    ),
-    path(
-        "account/password/new/<uidb64>/<token>/",
-        accounts.NewPasswordView.as_view(),
-        name="password-reset-confirm",
-    ),
-    path("account/consent/", accounts.set_consent, name="account-consent"),
-    path("account/tokens/", accounts.make_token, name="account-tokens"),
-    path(
-        "account/tokens/<uuid:token_id>/revoke/",
-        accounts.revoke_token,
-        name="account-token-revoke",
-    ),
-    path("api/v1/", include("recognizer.api.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path(
-        "api/docs/",
-        SpectacularSwaggerSplitView.as_view(
-            template_name="recognizer/api_docs.html", url_name="schema"
-        ),
-        name="api-docs",
-    ),
-    path("api/", views.unknown_api_address),
-    path("api/<path:rest>", views.unknown_api_address),
-    path("admin/", admin.site.urls),
-    # Asked for by pages that name no icon, the admin's among them.
-    path(
-        "favicon.ico", RedirectView.as_view(url=static("recognizer/icons/favicon.svg"))
-    ),
+    path("", include("recognizer.api.urls")),
+    later("api/", "recognizer.api.docs"),
+    later("admin/", "recognizer.desk.urls", namespace="admin"),
+    later("", "recognizer.urls"),
 ]
 
 handler400 = "recognizer.views.bad_request"

@@ -322,11 +322,11 @@ def _without_ruling(bitmap: Bitmap) -> Bitmap:
 
 def _without_lines_across(bitmap: Bitmap) -> Bitmap:
     ruling = _lines_across(bitmap)
+    if not ruling.any():
+        return bitmap
     drawn = bitmap[(bitmap > 0) & ~ruling]
-    if (
-        not ruling.any()
-        or drawn.size == 0
-        or np.median(bitmap[ruling]) > FAINT_RULING * np.quantile(drawn, 0.9)
+    if drawn.size == 0 or (
+        np.median(bitmap[ruling]) > FAINT_RULING * np.quantile(drawn, 0.9)
     ):
         return bitmap
     return np.where(ruling, 0, bitmap).astype(np.uint8)
@@ -373,7 +373,8 @@ def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
     mask = (bitmap > 127).astype(np.uint8)
     if not mask.any():
         return bitmap
-    _, _, width, height = cv2.boundingRect(mask)
+    left, top, width, height = cv2.boundingRect(mask)
+    mask = mask[top : top + height, left : left + width]
     # The mean distance to paper inside a line of width w is about w / 4.
     to_paper = cv2.distanceTransform(
         cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),

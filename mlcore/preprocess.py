@@ -5,6 +5,8 @@ centred by mass in 28x28. A reader trained on them reads nothing else well, so e
 drawing is framed the same way: plain resizing to 28x28 reads half of real drawings.
 """
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -61,16 +63,14 @@ def normalize(bitmap: Bitmap) -> DigitImage:
 
 def _corner(ink: Bitmap) -> tuple[int, int]:
     """Say where the box goes so that its centre of mass lies on pixel (14, 14)."""
-    weights = ink.astype(np.float64)
-    total = float(weights.sum())
+    moments = cv2.moments(ink)
+    total = moments["m00"]
     if total == 0:  # a speck so faint that it was averaged away
         raise BlankDrawingError("The drawing has no ink.")
     corner = []
-    for axis in (0, 1):
-        length = ink.shape[axis]
-        mass = weights.sum(axis=1 - axis)
-        centre = float(mass @ np.arange(length)) / total
+    for length, moment in zip(ink.shape, (moments["m01"], moments["m10"]), strict=True):
+        centre = moment / total
         # Lopsided ink would leave the picture: all of it stays inside instead.
-        start = int(np.floor(SIDE_PX / 2 - centre + 0.5))
+        start = math.floor(SIDE_PX / 2 - centre + 0.5)
         corner.append(min(max(start, 0), SIDE_PX - length))
     return corner[0], corner[1]

@@ -32,6 +32,7 @@ from recognizer.forms import (
     TokenForm,
 )
 from recognizer.models import Token
+from recognizer.signing_in import OWN_PASSWORD, SIGN_UP, refuse_too_often
 from recognizer.visitors import caller_of
 
 
@@ -52,6 +53,8 @@ class SignInView(LoginView):
 @never_cache
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Make a user, who is signed in at once."""
+    if request.method == "POST" and (refused := refuse_too_often(request, SIGN_UP)):
+        return refused
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         login(request, form.save(), backend=settings.AUTHENTICATION_BACKENDS[-1])
@@ -94,6 +97,11 @@ class ChangePasswordView(PasswordChangeView):
     template_name = "recognizer/password_change.html"
     success_url = reverse_lazy("account")
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Take it, unless it was tried too often."""
+        refused = refuse_too_often(request, OWN_PASSWORD)
+        return refused or super().post(request, *args, **kwargs)
+
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Set the password, and say so."""
         messages.success(
@@ -109,6 +117,10 @@ class ChangePasswordView(PasswordChangeView):
 def change_email(request: HttpRequest) -> HttpResponse:
     """Take another address, or none, from who knows the password."""
     user = cast(User, request.user)
+    if request.method == "POST" and (
+        refused := refuse_too_often(request, OWN_PASSWORD)
+    ):
+        return refused
     form = EmailForm(request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():
         services.set_email(user=user, email=form.cleaned_data["email"])

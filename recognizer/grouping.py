@@ -10,10 +10,12 @@ import fcntl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
+
+from recognizer.rush import line
 
 T = TypeVar("T")
 
@@ -54,6 +56,7 @@ class GroupedWrites(Generic[T]):
         with self._lock:
             self._waiting.append(mine)
             somebody_writes, self._is_writing = self._is_writing, True
+        line.give_turn_back()  # waiting for the disk, or for others, is no computing
         if somebody_writes:
             mine.turn.acquire()  # until it is written, or the first that is not
         if not mine.is_done:
@@ -104,10 +107,36 @@ def the_only_writer() -> Iterator[None]:
     Its own way of waiting is to look again after up to 100 ms, which starves some and
     leaves the disk idle; a file's lock wakes who waits at once. It only spares that:
     what keeps writers apart is the database itself.
+
+    Raises:
+        OperationalError: another did not end within the database's own time limit.
     """
     if connection.vendor != "sqlite":
         yield
         return
-    with (settings.DIGITSITE_VAR / "writing.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = (settings.DIGITSITE_VAR / "writing.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _wait_for(lock)
+    with lock:
         yield
+
+
+def _wait_for(lock: IO[str]) -> None:
+    # A file's lock cannot be waited for with a limit: a thread waits, and the limit is
+    # for that. One who gets it after all lets it go.
+    has_it, is_given_up = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        has_it.set()
+        if is_given_up.is_set():
+            lock.close()
+
+    threading.Thread(target=wait, daemon=True).start()
+    if not has_it.wait(settings.DATABASES["default"]["OPTIONS"]["timeout"]):
+        is_given_up.set()
+        if has_it.is_set():  # meanwhile
+            lock.close()
+        raise OperationalError("database is locked: another process writes for long")

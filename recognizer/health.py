@@ -10,18 +10,15 @@ slowly, or by the former model: 200, and "degraded".
 import logging
 import shutil
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from redis.exceptions import RedisError
 
-from recognizer import selectors, services
+from recognizer import faults, selectors, services
+from recognizer.migrated import applied_migrations, migrations_of_this_code
 from recognizer.ml import engine
 from recognizer.ml.engine import ReaderUnavailableError
 
@@ -34,6 +31,13 @@ RETRY_AFTER_S = 5
 
 class _NotReadyError(RuntimeError):
     """What is amiss, in words that anybody may read."""
+
+
+_FAULTS: tuple[type[Exception], ...] = (
+    DatabaseError,
+    ReaderUnavailableError,
+    OSError,
+)
 
 
 def livez(request: HttpRequest) -> HttpResponse:
@@ -66,7 +70,7 @@ def _told(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"is_well": True, **check()}
     except _NotReadyError as error:
         return {"is_well": False, "problem": str(error)}
-    except (DatabaseError, ReaderUnavailableError, RedisError, OSError) as error:
+    except _FAULTS + faults.of_the_cache() as error:
         logger.warning("Not ready: %s", error)
         return {"is_well": False, "problem": "It does not answer: see the log."}
 
@@ -82,15 +86,10 @@ def _database() -> dict[str, Any]:
     return {"kind": connection.vendor}
 
 
-@lru_cache
-def _migrations_of_this_code() -> frozenset[tuple[str, str]]:
-    return frozenset(MigrationLoader(None).disk_migrations)
-
-
 def _migrations() -> dict[str, Any]:
     """Ask for those of this code; newer code may have run more of them already."""
-    applied = MigrationRecorder(connection).applied_migrations()
-    if missing := _migrations_of_this_code() - applied.keys():
+    applied = applied_migrations()
+    if missing := migrations_of_this_code() - applied:
         raise _NotReadyError(
             f"{len(missing)} migrations are to be run: manage.py prepare does."
         )

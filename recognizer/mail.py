@@ -6,7 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.utils.crypto import salted_hmac
-from redis.exceptions import RedisError
+
+from recognizer import faults
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ def may_send_to(address: str) -> bool:
     name = salted_hmac("recognizer.mail", address.lower()).hexdigest()
     try:
         return bool(cache.add(f"mail:{name}", 1, timeout=_SECONDS_BETWEEN))
-    except RedisError:
+    except faults.of_the_cache():
         logger.exception("Mails are not counted: the cache does not answer.")
         return True
 

@@ -1,11 +1,14 @@
 """What happens to a request before any view."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
+from csp.constants import HEADER as CONTENT_POLICY
+from csp.utils import build_policy
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.cache import has_vary_header, patch_cache_control
 
 from recognizer import request_ids
@@ -13,7 +16,10 @@ from recognizer.api.errors import error_response
 from recognizer.health import livez, readyz
 from recognizer.metrics import count_request
 from recognizer.metrics_page import metrics
+from recognizer.rush import line
 from recognizer.views import busy
+
+logger = logging.getLogger(__name__)
 
 PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
@@ -49,14 +55,19 @@ class BrowserPolicyMiddleware:
 
     Nothing here is for other sites' pages, and what differs by cookie is nobody's but
     its visitor's: a view that says nothing of it is kept out of shared caches.
+
+    The content policy is one and the same for all answers but a few that bring their
+    own, so it is put into words once; django-csp's middleware does it at each answer.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self._content_policy = build_policy()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with the headers that Django has no setting for."""
         response = self.get_response(request)
+        response.headers.setdefault(CONTENT_POLICY, self._content_policy)
         response.headers["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if has_vary_header(response, "Cookie") and "Cache-Control" not in response:
@@ -64,45 +75,54 @@ class BrowserPolicyMiddleware:
         return response
 
 
-class RushMiddleware:
-    """Turns away what is too much, at once, so that what is taken in stays quick.
+_TOLD_EACH_S = 60
 
-    A burst is let in and waits in the server's queue. A rush that goes on is not: after
-    RUSH_PATIENCE_S, whatever comes while REQUESTS_AT_ONCE are being answered is told
-    when to come back, until for RUSH_ENDS_AFTER_S nothing was too much. Each process
-    judges for itself.
+
+class TurnedAway:
+    """Answers 503, and writes a line a minute instead of one for each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told_at, self._since_then = float("-inf"), 0
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer, and count."""
+        now = time.monotonic()
+        with self._lock:
+            self._since_then += 1
+            number = self._since_then
+            if is_told := now - self._told_at >= _TOLD_EACH_S:
+                self._told_at, self._since_then = now, 0
+        if is_told:
+            logger.warning("Too many requests: turned away %d since last told.", number)
+        response = busy(request)
+        response["Content-Length"] = str(len(response.content))
+        # Django's own line for each would cost more than the answer.
+        response._has_been_logged = True  # type: ignore[attr-defined]
+        return response
+
+
+turned_away = TurnedAway()
+
+
+class RushMiddleware:
+    """Turns away who would wait for too long, at once and before anything is read.
+
+    See `recognizer.rush`.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        self._lock = threading.Lock()
-        self._running = 0
-        self._rush_began = self._last_too_much = float("-inf")
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer 503 in a rush, or pass the request on."""
-        with self._lock:
-            is_too_much = self._is_too_much(time.monotonic())
-            self._running += not is_too_much
-        if is_too_much:
-            return busy(request)
-        try:
-            return self.get_response(request)
-        finally:
-            with self._lock:
-                self._running -= 1
-
-    def _is_too_much(self, now: float) -> bool:
-        if self._running < settings.REQUESTS_AT_ONCE:
-            return False
-        if now - self._last_too_much > settings.RUSH_ENDS_AFTER_S:
-            self._rush_began = now
-        self._last_too_much = now
-        return now - self._rush_began > settings.RUSH_PATIENCE_S
+        """Answer 503 where it is too much, or pass the request on."""
+        if line.is_too_long(settings.LONGEST_WAIT_S):
+            return turned_away(request)
+        return self.get_response(request)
 
 
-class BodyLimitMiddleware:
-    """Answers 413 to a body over the limit without keeping any of it.
+class BodyMiddleware:
+    """Takes bodies in whole, and answers 413 to one over the limit, keeping none of it.
 
     By its declared length; a body without one is not read at all under WSGI. What the
     client is already sending is taken in and dropped, within bounds, because a server
@@ -123,6 +143,12 @@ class BodyLimitMiddleware:
         declared = request.META.get("CONTENT_LENGTH") or "0"
         length = int(declared) if declared.isdecimal() else 0
         if length <= settings.MAX_BODY_BYTES:
+            try:
+                _ = request.body  # from here on nobody waits for the network
+            except UnreadablePostError:
+                return error_response(
+                    400, "body_cut_off", "The body ended too early: send it again."
+                )
             return self.get_response(request)
         if length <= _DRAINED_BYTES * settings.MAX_BODY_BYTES:
             while request.read(1 << 16):
@@ -133,3 +159,23 @@ class BodyLimitMiddleware:
             f"The body has {length:,} bytes and at most {settings.MAX_BODY_BYTES:,} "
             "are taken: send a smaller picture, or fewer drawings at once.",
         )
+
+
+class TurnMiddleware:
+    """Lets so many requests compute at once; the others wait for their turn.
+
+    A body is there by then, so that nobody with a slow line keeps a turn from others;
+    and what is sent as a stream is made after the turn was given back.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on in its turn, or answer 503 where that never came."""
+        if not line.get_turn(settings.LOST_PATIENCE_S):
+            return turned_away(request)
+        try:
+            return self.get_response(request)
+        finally:
+            line.answered()

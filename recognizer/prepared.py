@@ -1,13 +1,14 @@
-"""Look-ups that every call makes, put into SQL once instead of each time.
+"""Statements that every call makes, put into SQL once instead of each time.
 
-Of such a query's 0.2 ms the ORM takes nine tenths to build it. The row is asked for
-each time all the same: what changed is seen.
+Of such a statement's 0.2 ms the ORM takes nine tenths to build it. The database is
+asked each time all the same: what changed is seen, and every constraint holds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from types import NoneType
 from typing import Any, Generic, TypeVar
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 M = TypeVar("M", bound=models.Model)
 
@@ -42,12 +43,60 @@ class PreparedLookup(Generic[M]):
         field, model = condition.lhs.target, queryset.model
 
         def first(value: Any) -> M | None:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, [field.get_db_prep_value(value, connection)])
+            database = connections[DEFAULT_DB_ALIAS]
+            with database.cursor() as cursor:
+                cursor.execute(sql, [field.get_db_prep_value(value, database)])
                 row = cursor.fetchone()
             if row is None:
                 return None
             (converted,) = compiler.apply_converters([row], converters)
-            return model.from_db(connection.alias, names, converted)
+            return model.from_db(DEFAULT_DB_ALIAS, names, converted)
 
         return first
+
+
+class PreparedInsert(Generic[M]):
+    """Inserts new rows of one model, as `bulk_create` does where nothing collides.
+
+    For models that make their keys themselves, inside a transaction of the caller's.
+    """
+
+    def __init__(self, model: type[M]) -> None:
+        self._fields: Sequence[Any] = model._meta.concrete_fields
+        if any(field.db_returning for field in self._fields):
+            raise ValueError("A key that the database makes is not brought back.")
+        self._table = model._meta.db_table
+        self._sql = ""
+
+    def all(self, rows: Iterable[M]) -> None:
+        """Insert all rows; they are known as stored from then on."""
+        new = list(rows)
+        if not new:
+            return
+        database = connections[DEFAULT_DB_ALIAS]
+        self._sql = self._sql or self._build(database)
+        values = [self._values_of(row, database) for row in new]
+        with database.cursor() as cursor:
+            cursor.executemany(self._sql, values)
+        for row in new:
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+    def _build(self, database: Any) -> str:
+        quote = database.ops.quote_name
+        columns = ", ".join(quote(field.column) for field in self._fields)
+        places = ", ".join(["%s"] * len(self._fields))
+        # Our own tables' and columns' names alone are written into it.
+        return f"INSERT INTO {quote(self._table)} ({columns}) VALUES ({places})"  # noqa: S608
+
+    def _values_of(self, row: M, database: Any) -> list[Any]:
+        values = []
+        for field in self._fields:
+            value = field.pre_save(row, add=True)
+            # What every database knows needs no field to put it into words.
+            if type(value) not in _PLAIN or field.get_internal_type() == "JSONField":
+                value = field.get_db_prep_save(value, database)
+            values.append(value)
+        return values
+
+
+_PLAIN = frozenset({str, int, float, bool, NoneType})

@@ -1,9 +1,10 @@
-"""Signing in, and how often it may fail: django-axes counts, in the cache.
+"""How often signing in may fail: django-axes counts, in the cache; and other doors.
 
 By address alone: a name that could be locked would lock out its owner. The admin's
 door has a count of its own, so nobody gets more tries at it by the site's.
 """
 
+import time
 from typing import Any
 
 from axes.handlers.cache import AxesCacheHandler
@@ -12,9 +13,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from recognizer.api.throttles import client_address, hashed_address, process_share
+from recognizer.api.throttles import (
+    client_address,
+    count_one,
+    hashed_address,
+    process_share,
+)
 
 SITE, STAFF = "site", "staff"
+SIGN_UP, OWN_PASSWORD = "sign-up", "own-password"
 
 
 class Failures(AxesCacheHandler):
@@ -47,5 +54,29 @@ def locked_out(
     wait_s = round(settings.AXES_COOLOFF_TIME.total_seconds())
     shown = {"minutes": wait_s // 60}
     answer = render(request, "recognizer/locked_out.html", shown, status=429)
+    answer["Retry-After"] = str(wait_s)
+    return answer
+
+
+def refuse_too_often(request: HttpRequest, door: str) -> HttpResponse | None:
+    """Count a try at a door other than signing in; answer one too many.
+
+    Signing up counts for an address, asking for one's own password for the user,
+    whose browser somebody may have found open. Where the cache that counts is away,
+    its error makes a 503: there are no free tries.
+    """
+    allowed, seconds = settings.TRIES[door]
+    if door == OWN_PASSWORD:
+        who = str(request.user.pk)
+    else:
+        who = hashed_address(client_address(request))
+    now = time.time()
+    window = int(now // seconds)
+    tries = count_one(f"tries:{door}:{who}:{window}", keep_s=seconds)
+    if tries <= process_share(allowed):
+        return None
+    wait_s = max(1, round((window + 1) * seconds - now))
+    shown = {"minutes": -(-wait_s // 60)}
+    answer = render(request, "recognizer/too_often.html", shown, status=429)
     answer["Retry-After"] = str(wait_s)
     return answer

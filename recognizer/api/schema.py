@@ -1,8 +1,8 @@
 """The OpenAPI description: what drf-spectacular cannot see in hand-judged bodies."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import (
@@ -13,11 +13,12 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from recognizer.api.filters import SubmissionFilter
+from recognizer.api import views as views  # whose calls note themselves
+from recognizer.api.calls import CALLS, DRAWING_BODIES, Call
+from recognizer.api.filterset import SubmissionFilter
 from recognizer.api.serializers import EXPORTS, PAGE_SIZE_MAX
 from recognizer.api.shapes import DIGIT, EXAMPLES, ID, SCHEMAS, Shape, array, ref
 
-Method = TypeVar("Method", bound=Callable[..., Any])
 JSON = "application/json"
 PICTURES = ("image/png", "image/jpeg", "image/webp")
 _BINARY: Shape = {"type": "string", "format": "binary"}
@@ -51,39 +52,45 @@ def query(name: str, description: str, shape: Shape, **more: Any) -> OpenApiPara
     return OpenApiParameter(name, shape, description=description, **more)
 
 
-INCLUDE = query(
-    "include",
-    "Adds to readings what the model saw, and which ink spoke for the digit.",
-    array({"type": "string", "enum": ["seen", "why"]}, 1),
-    explode=False,
-    style="form",
-)
 _VERDICTS = [
     verdict for verdict, _ in SubmissionFilter.base_filters["feedback"].extra["choices"]
 ]
-FILTER_PARAMETERS = (
-    query("digit", "What was shown.", DIGIT),
-    query("refused", "Whether it was refused.", {"type": "boolean"}),
-    query(
-        "feedback",
-        "What its visitor said last.",
-        {"type": "string", "enum": [*_VERDICTS, "none"]},
-    ),
-)
-PAGE_PARAMETERS = (
-    query(
-        "page_size",
-        "Submissions a page.",
-        {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": 50},
-    ),
-    query("before", "Older ones than this: follow `next` instead.", ID),
-    query("after", "Newer ones than this: follow `previous` instead.", ID),
-)
-AS = query(
-    "as",
-    "The kind of file; idx is a ZIP with MNIST's two files.",
-    {"type": "string", "enum": list(EXPORTS), "default": "ndjson"},
-)
+_PARAMETERS = {
+    parameter.name: parameter
+    for parameter in (
+        query(
+            "include",
+            "Adds to readings what the model saw, and which ink spoke for the digit.",
+            array({"type": "string", "enum": ["seen", "why"]}, 1),
+            explode=False,
+            style="form",
+        ),
+        query("digit", "What was shown.", DIGIT),
+        query("refused", "Whether it was refused.", {"type": "boolean"}),
+        query(
+            "feedback",
+            "What its visitor said last.",
+            {"type": "string", "enum": [*_VERDICTS, "none"]},
+        ),
+        query(
+            "page_size",
+            "Submissions a page.",
+            {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": PAGE_SIZE_MAX,
+                "default": 50,
+            },
+        ),
+        query("before", "Older ones than this: follow `next` instead.", ID),
+        query("after", "Newer ones than this: follow `previous` instead.", ID),
+        query(
+            "as",
+            "The kind of file; idx is a ZIP with MNIST's two files.",
+            {"type": "string", "enum": list(EXPORTS), "default": "ndjson"},
+        ),
+    )
+}
 _SUBMISSION_ID = OpenApiParameter(
     "submission_id", ID, OpenApiParameter.PATH, description="of one's own submission"
 )
@@ -99,7 +106,7 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
     description="Sent again with the same body, the call is done once and answered "
     "the same. Needs a token, a session or the visitor's cookie.",
 )
-DRAWING_BODIES: Mapping[str, Any] = {
+_DRAWING_BODIES: Mapping[str, Any] = {
     JSON: OpenApiRequest(
         ref("Drawing"),
         examples=[OpenApiExample("strokes", EXAMPLES["Drawing"], request_only=True)],
@@ -116,59 +123,41 @@ DRAWING_BODIES: Mapping[str, Any] = {
 }
 
 
-def call(
-    operation_id: str,
-    summary: str,
-    *,
-    tag: str,
-    takes: str | Mapping[str, Any] | None = None,
-    answers: Mapping[int, str | None] | None = None,
-    files: Sequence[str] = (),
-    parameters: Sequence[OpenApiParameter] = (),
-    of_one: bool = False,
-    once: bool = False,
-) -> Callable[[Method], Method]:
-    """Describe a call; its docstring is the description.
-
-    Args:
-        takes: component of the JSON body, or bodies by media type.
-        answers: component by status; None where there is no body.
-        files: media types of an answer that is a file.
-        of_one: it is about one submission. once: it takes an `Idempotency-Key`.
-    """
+def describe(call: Call) -> None:
+    """Tell drf-spectacular of a call."""
     errors = {
         *_ALWAYS,
-        *(_WITH_A_BODY if takes else ()),
-        *([404] if of_one else ()),
-        *([409] if once else ()),
-        *(() if files else [406]),
+        *(_WITH_A_BODY if call.takes else ()),
+        *([404] if call.of_one else ()),
+        *([409] if call.once else ()),
+        *(() if call.files else [406]),
     }
-    answered: dict[Any, Any] = {(200, kind): _BINARY for kind in files}
-    for status, name in (answers or {}).items():
+    answered: dict[Any, Any] = {(200, kind): _BINARY for kind in call.files}
+    for status, name in call.answers.items():
         answered[status] = _answer(HTTPStatus(status).phrase, name)
     for status in sorted(errors):
         answered[status, JSON] = ref("Error")  # `finish_schema` refers to all of it
-    body = takes
-    if isinstance(takes, str):
-        body = {
-            JSON: OpenApiRequest(
-                ref(takes),
-                examples=[OpenApiExample(takes, EXAMPLES[takes], request_only=True)],
-            )
-        }
-    described: Callable[[Method], Method] = extend_schema(
-        operation_id=operation_id,
-        summary=summary,
-        tags=[tag],
-        request=body,
+    extend_schema(
+        operation_id=call.operation_id,
+        summary=call.summary,
+        tags=[call.tag],
+        request=_bodies(call.takes),
         responses=answered,
         parameters=[
-            *parameters,
-            *([_SUBMISSION_ID] if of_one else []),
-            *([_IDEMPOTENCY_KEY] if once else []),
+            *(_PARAMETERS[name] for name in call.parameters),
+            *([_SUBMISSION_ID] if call.of_one else []),
+            *([_IDEMPOTENCY_KEY] if call.once else []),
         ],
-    )
-    return described
+    )(call.method)
+
+
+def _bodies(takes: str | None) -> Mapping[str, Any] | None:
+    if takes is None:
+        return None
+    if takes == DRAWING_BODIES:
+        return _DRAWING_BODIES
+    example = OpenApiExample(takes, EXAMPLES[takes], request_only=True)
+    return {JSON: OpenApiRequest(ref(takes), examples=[example])}
 
 
 def _answer(description: str, name: str | None) -> OpenApiResponse:
@@ -303,3 +292,7 @@ def _error(status: int) -> Shape:
         "headers": _refer_to_headers(_ERROR_HEADERS.get(status, ())),
         "content": {JSON: {"schema": ref("Error"), "example": example}},
     }
+
+
+for _call in CALLS:
+    describe(_call)

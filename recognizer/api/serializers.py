@@ -470,11 +470,14 @@ def _drawing_out(submission: Submission) -> dict[str, Any]:
     return {"drawing": drawing}
 
 
+_URLS = "recognizer.api.urls"
+
+
 def png_url(submission_id: UUID) -> str:
     """Return the address of a drawing's picture."""
-    return reverse("api:submission-png", args=[submission_id])
+    return reverse("api:submission-png", _URLS, args=[submission_id])
 
 
 def svg_url(submission_id: UUID) -> str:
     """Return the address of a drawing's scalable picture."""
-    return reverse("api:submission-svg", args=[submission_id])
+    return reverse("api:submission-svg", _URLS, args=[submission_id])

@@ -17,10 +17,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from redis.exceptions import RedisError
 from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from recognizer import faults
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +69,8 @@ class CallerThrottle(BaseThrottle):
         now = time.time()
         window = int(now // rate.seconds)
         try:
-            used = _count(f"calls:{kind}:{name}:{window}", keep_s=rate.seconds)
-        except RedisError:
+            used = count_one(f"calls:{kind}:{name}:{window}", keep_s=rate.seconds)
+        except faults.of_the_cache():
             # A limit that fails shut would take the whole site down with its cache.
             logger.exception("Calls are not counted: the cache does not answer.")
             return True
@@ -87,7 +88,7 @@ def process_share(limit: int) -> int:
     return limit if settings.REDIS_URL else max(1, limit // settings.WORKERS)
 
 
-def _count(key: str, *, keep_s: int) -> int:
+def count_one(key: str, *, keep_s: int) -> int:
     """Add one to a counter that vanishes with its window; return the new number."""
     cache.add(key, 0, timeout=keep_s + 1)
     try:
@@ -128,6 +129,9 @@ def hashed_address(address: str) -> str:
     except ValueError:
         network = address  # a unix socket's peer, or nonsense: counted as it is
     else:
-        bits = 64 if parsed.version == 6 else 32
-        network = str(ipaddress.ip_network((parsed, bits), strict=False))
+        network = (
+            str(ipaddress.ip_network((parsed, 64), strict=False))
+            if parsed.version == 6
+            else f"{parsed}/32"
+        )
     return salted_hmac("recognizer.api.throttles", network).hexdigest()

@@ -1,12 +1,13 @@
-"""Addresses of the REST API, version 1."""
+"""Addresses of the REST API, version 1.
 
-from django.urls import path
+To name one of them by these alone, as `urlconf`, loads no page.
+"""
+
+from django.urls import include, path
 
 from recognizer.api import views
 
-app_name = "api"
-
-urlpatterns = [
+_calls = [
     path("readings/", views.ReadingsView.as_view(), name="readings"),
     path("submissions/", views.SubmissionsView.as_view(), name="submissions"),
     path("submissions/export/", views.ExportView.as_view(), name="export"),
@@ -40,3 +41,5 @@ urlpatterns = [
     path("models/active/", views.ActiveModelView.as_view(), name="active-model"),
     path("stats/", views.StatsView.as_view(), name="stats"),
 ]
+
+urlpatterns = [path("api/v1/", include((_calls, "api")))]

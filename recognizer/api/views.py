@@ -32,10 +32,7 @@ from rest_framework.views import APIView
 
 from recognizer import selectors, services
 from recognizer.api import export
-from recognizer.api.errors import drawing_error_body
-from recognizer.api.filters import FILTERS, filtered, refuse_unknown
-from recognizer.api.json import JSONParser, PictureParser, canonical
-from recognizer.api.schema import (
+from recognizer.api.calls import (
     AS,
     DRAWING_BODIES,
     FILTER_PARAMETERS,
@@ -43,6 +40,9 @@ from recognizer.api.schema import (
     PAGE_PARAMETERS,
     call,
 )
+from recognizer.api.errors import drawing_error_body
+from recognizer.api.filters import FILTERS, filtered, refuse_unknown
+from recognizer.api.json import JSONParser, PictureParser, canonical
 from recognizer.api.serializers import (
     consent_in,
     drawing_in,

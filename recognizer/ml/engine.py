@@ -11,7 +11,6 @@ from django.conf import settings
 
 from mlcore import ink
 from mlcore.bundle import Bundle, BundleError, open_bundle, unpack_bundle
-from mlcore.data import idx_header as idx_header
 from mlcore.inference import Reading
 from mlcore.inference import Recogniser as Recogniser
 from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
@@ -259,6 +258,13 @@ def drawing_png(drawing: Drawing) -> bytes:
         pen_width=drawing.pen_width * scale,
     )
     return ink.encode_png(255 - bitmap)
+
+
+def idx_header(*shape: int) -> bytes:
+    """Return what an IDX file begins with, as MNIST's do."""
+    from mlcore import data  # with all it fetches MNIST with, which no request needs
+
+    return data.idx_header(*shape)
 
 
 def idx_image(submission: Submission) -> np.ndarray:

@@ -72,11 +72,36 @@ def perform(run_id: UUID) -> str:
         log.warning("%s", error)
         return "lost"  # its folder is another worker's now
     except (SystemExit, KeyboardInterrupt):
+        _remove_copies(folder)  # who goes on writes them anew; the checkpoint stays
         with contextlib.suppress(RunLostError):
             claim.hand_back(log=watched.log())
         raise
     shutil.rmtree(folder, ignore_errors=True)
     return str(state)
+
+
+def _remove_copies(folder: Path) -> None:
+    for copy in ("snapshot", "earlier"):
+        shutil.rmtree(folder / copy, ignore_errors=True)
+
+
+def clear_away() -> int:
+    """Remove what ended runs left on this machine; return how many.
+
+    A killed worker leaves its copy of the snapshot, and so does one whose run another
+    took over: the drawings in it shall not outlive their deletion.
+    """
+    left = 0
+    folders = settings.RUNS_FOLDER.iterdir() if settings.RUNS_FOLDER.is_dir() else ()
+    for folder in folders:
+        try:
+            run = TrainingRun.objects.filter(pk=UUID(folder.name)).first()
+        except ValueError:
+            continue  # of `make train`, which has no drawings of ours
+        if run is None or not run.is_under_way:
+            shutil.rmtree(folder, ignore_errors=True)
+            left += 1
+    return left
 
 
 def _perform(claim: Claim, watched: "_Watched") -> TrainingRun.State:
@@ -105,8 +130,8 @@ def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
         watched.note(f"Asked for by request {run.request_id}.")
     snapshot, earlier, out = folder / "snapshot", folder / "earlier", folder / "out"
     # Written anew by each attempt: what was erased in between is not in it.
-    for old in (snapshot, earlier, out):
-        shutil.rmtree(old, ignore_errors=True)
+    _remove_copies(folder)
+    shutil.rmtree(out, ignore_errors=True)
     datasets.write_folder(run.snapshot, snapshot)
     datasets.write_earlier(run.snapshot, earlier)
     incumbent = engine.bundle_of(run.incumbent)

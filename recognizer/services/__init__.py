@@ -46,7 +46,7 @@ from recognizer.models import (
     Verdict,
     Visitor,
 )
-from recognizer.prepared import PreparedLookup
+from recognizer.prepared import PreparedInsert, PreparedLookup
 from recognizer.priority import review_priority
 
 logger = logging.getLogger(__name__)
@@ -128,23 +128,27 @@ class _NewSubmission:
 def _store_all(new: Sequence[_NewSubmission]) -> None:
     """Store submissions in one transaction."""
     with transaction.atomic():
-        Visitor.objects.bulk_create([one.visitor for one in new if one.visitor])
-        Submission.objects.bulk_create([one.submission for one in new])
-        Picture.objects.bulk_create(
+        _visitors.all(one.visitor for one in new if one.visitor)
+        _submissions.all(one.submission for one in new)
+        _pictures.all(
             Picture(submission=one.submission, png=one.png)
             for one in new
             if one.png is not None
         )
-        Prediction.objects.bulk_create([one.submission.shown_prediction for one in new])
-        IdempotencyKey.objects.bulk_create(
-            _key_row(one.once, one.submission) for one in new if one.once is not None
-        )
+        _predictions.all(one.submission.shown_prediction for one in new)
+        keys = [_key_row(one.once, one.submission) for one in new if one.once]
+        if keys:
+            IdempotencyKey.objects.bulk_create(keys)
         added: Counter[str] = Counter()
         for one in new:
             added += tallies.tallies_of(one.submission)
         tallies.add(added)
 
 
+_visitors = PreparedInsert(Visitor)
+_submissions = PreparedInsert(Submission)
+_pictures = PreparedInsert(Picture)
+_predictions = PreparedInsert(Prediction)
 _new_submissions = GroupedWrites(_store_all)
 
 

@@ -1,6 +1,8 @@
 """The walls: which room may look into which."""
 
 import ast
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +52,8 @@ class TestWalls:
     def test_the_web_process_loads_no_tensorflow(self) -> None:
         code = (
             "import sys, django; django.setup();"
-            "from digitsite import wsgi, urls; from mlcore import inference;"
+            "from digitsite import wsgi; import recognizer.urls, recognizer.api.docs;"
+            "import recognizer.desk.urls;"
             "sys.exit(bool({'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)))"
         )
         done = subprocess.run(
@@ -61,3 +64,91 @@ class TestWalls:
         )
 
         assert done.returncode == 0
+
+
+FIRST_ANSWER = """
+import io, json, sys
+from wsgiref.util import setup_testing_defaults
+
+import django
+django.setup()
+from django.core.management import call_command
+call_command("prepare", stdout=io.StringIO())
+from digitsite.wsgi import application
+
+body = json.dumps({"strokes": [[[70, 70], [205, 66], [125, 225]]],
+                   "width": 280, "height": 280}).encode()
+call = {"REQUEST_METHOD": "POST", "PATH_INFO": "/api/v1/submissions/",
+        "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body), "REMOTE_ADDR": "127.0.0.1"}
+setup_testing_defaults(call)
+call["HTTP_HOST"] = "127.0.0.1"
+statuses = []
+list(application(call, lambda status, headers: statuses.append(status)))
+print(json.dumps([statuses, sorted(sys.modules)]))
+"""
+# Each takes 5 to 100 ms of a start and some MB of each process, and is for something
+# else: training, another database, a cache, the admin, the API's description, a page.
+NOT_FOR_AN_ANSWER = {
+    "django.db.migrations.executor",
+    "django_filters",
+    "drf_spectacular.generators",
+    "drf_spectacular.plumbing",
+    "jsonschema",
+    "keras",
+    "matplotlib",
+    "mlcore.data",
+    "numpy.random",
+    "psycopg",
+    "pygments",
+    "recognizer.accounts",
+    "recognizer.admin",
+    "recognizer.desk.learning",
+    "recognizer.history",
+    "recognizer.ml.training",
+    "redis",
+    "requests",
+    "tensorflow",
+    "tqdm",
+    "urllib3",
+    "yaml",
+}
+
+
+class TestStart:
+    def test_a_first_answer_loads_nothing_that_is_for_something_else(
+        self, tmp_path: Path
+    ) -> None:
+        variables = {
+            "DJANGO_SETTINGS_MODULE": "digitsite.settings",
+            "DIGITSITE_VAR": str(tmp_path),
+        }
+        prepared = [sys.executable, "manage.py", "prepare"]
+        subprocess.run(prepared, cwd=ROOT, env=os.environ | variables, check=True)
+
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST_ANSWER],
+            cwd=ROOT,
+            env={"PATH": "/usr/bin", **variables},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+
+        statuses, modules = json.loads(done.stdout)
+        assert statuses == ["201 Created"]
+        assert not NOT_FOR_AN_ANSWER & set(modules)
+
+    def test_the_admin_s_pages_are_judged_all_the_same(self) -> None:
+        code = (
+            "import django; django.setup();"
+            "from django.core.checks import run_checks;"
+            "from django.contrib import admin;"
+            "assert not admin.site._registry; run_checks(tags=['admin']);"
+            "assert admin.site._registry"
+        )
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={"DJANGO_SETTINGS_MODULE": "digitsite.settings", "PATH": "/usr/bin"},
+            check=True,
+        )

@@ -1,14 +1,16 @@
 """Writes that share a transaction: none is lost, and each gets its own error."""
 
+import fcntl
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import pytest
-from django.conf import LazySettings
-from django.db import connection, transaction
+from django.conf import LazySettings, settings
+from django.db import OperationalError, connection, transaction
 
+from recognizer.api.errors import is_fault
 from recognizer.grouping import GroupedWrites
 
 
@@ -95,6 +97,23 @@ class TestGroupedWrites:
         settings.DIGITSITE_VAR = good
         writes.write(2)
 
+        assert disk.groups == [[2]]
+
+    @pytest.mark.sqlite  # whose lock it is
+    def test_waits_for_another_process_for_so_long_only(
+        self, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        disk.may_end.set()
+        writes = GroupedWrites(disk.write_all)
+        with (settings.DIGITSITE_VAR / "writing.lock").open("a") as another:
+            fcntl.flock(another, fcntl.LOCK_EX)
+            with monkeypatch.context() as patch:
+                patch.setitem(settings.DATABASES["default"]["OPTIONS"], "timeout", 0.01)
+                with pytest.raises(OperationalError, match="locked") as failed:
+                    writes.write(1)
+        writes.write(2)  # who gave up keeps nobody out
+
+        assert is_fault(failed.value)  # so it is a 503
         assert disk.groups == [[2]]
 
     def test_inside_of_a_transaction_belongs_to_it(self, disk: Disk) -> None:

@@ -14,8 +14,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from recognizer import services
+from recognizer.migrated import migrations_of_this_code, missing_migrations
 from recognizer.models import Submission, Tally
 
 FIRST = "0001_first_schema"
@@ -130,3 +132,18 @@ class TestMigrations:
         for name in NAMES:
             for operation in loader.disk_migrations["recognizer", name].operations:
                 assert operation.reversible, name
+
+
+class TestKnownByName:
+    def test_are_those_that_django_would_load(self) -> None:
+        loaded = MigrationLoader(None).disk_migrations
+
+        assert migrations_of_this_code() == frozenset(loaded)
+
+    def test_one_that_was_not_run_is_missing(self, db: None) -> None:
+        whole = missing_migrations()
+
+        MigrationRecorder(connection).record_unapplied("recognizer", FIRST)
+
+        assert whole == frozenset()
+        assert missing_migrations() == {("recognizer", FIRST)}

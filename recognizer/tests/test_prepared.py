@@ -1,10 +1,15 @@
-"""Look-ups that are built once find what is there now."""
+"""Statements that are built once find and store what the ORM would."""
+
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.forms import model_to_dict
 
-from recognizer.models import ModelVersion, Visitor, new_id
-from recognizer.prepared import PreparedLookup
-from recognizer.tests.test_models import make_version
+from recognizer.models import ModelVersion, Prediction, Visitor, new_id
+from recognizer.prepared import PreparedInsert, PreparedLookup
+from recognizer.tests.test_models import make_submission, make_version
 
 
 @pytest.mark.django_db
@@ -41,3 +46,56 @@ class TestPreparedLookup:
 
         with pytest.raises(ValueError, match="by one value"):
             lookup.first(new_id())
+
+
+@pytest.mark.django_db
+class TestPreparedInsert:
+    def test_stores_what_bulk_create_would(self) -> None:
+        rows = [new_prediction() for _ in range(2)]
+
+        Prediction.objects.bulk_create(rows[:1])
+        PreparedInsert(Prediction).all(rows[1:])
+
+        stored = Prediction.objects.in_bulk([row.pk for row in rows])
+        differing = {"id", "submission", "model_version"}
+        first, second = (
+            {
+                name: value
+                for name, value in model_to_dict(stored[row.pk]).items()
+                if name not in differing
+            }
+            for row in rows
+        )
+        assert first == second
+        assert not rows[1]._state.adding
+        assert rows[1].created_at == stored[rows[1].pk].created_at
+
+    def test_keeps_every_constraint(self) -> None:
+        row = new_prediction(confidence=1.5)
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            PreparedInsert(Prediction).all([new_prediction(), row])
+
+        assert not Prediction.objects.exists()
+
+    def test_of_nothing_asks_nothing(self, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0):
+            PreparedInsert(Prediction).all([])
+
+    def test_brings_back_no_key(self) -> None:
+        with pytest.raises(ValueError, match="key that the database makes"):
+            PreparedInsert(User)
+
+
+def new_prediction(**overrides: Any) -> Prediction:
+    """Make one that is not stored yet, of a drawing and a version that are."""
+    fields: dict[str, Any] = {
+        "submission": make_submission(),
+        "model_version": make_version(),
+        "role": Prediction.Role.SHOWN,
+        "digit": 7,
+        "probabilities": [0.1] * 10,
+        "confidence": 0.1,
+        "digitness": 1,
+    }
+    return Prediction(**{**fields, **overrides})

@@ -1,6 +1,7 @@
 """POST readings/: many drawings, nothing stored."""
 
 import base64
+import gc
 import io
 from typing import Any
 
@@ -64,6 +65,24 @@ class TestReadings:
         assert {**reading, "model": stored["prediction"]["model"]} == (
             stored["prediction"]
         )
+
+    def test_leave_no_drawing_behind_for_a_later_collection(
+        self, program: Client
+    ) -> None:
+        read(program, SEVEN)  # what is made once is there
+        gc.collect()
+        gc.disable()
+        try:
+            read(program, *[{**SEVEN, "pen_width": 23.25}] * 3)
+            left = [
+                one
+                for one in gc.get_objects()
+                if type(one) is dict and one.get("pen_width") == 23.25
+            ]
+        finally:
+            gc.enable()
+
+        assert left == []
 
     def test_come_in_the_order_of_the_drawings(self, program: Client) -> None:
         one = {"strokes": [[[140, 40], [140, 240]]], "width": 280, "height": 280}

@@ -1,15 +1,25 @@
-"""A burst is let in, a rush that goes on is turned away at once, and then it ends."""
+"""A few compute at once, the others stand in line, and who would wait long is told."""
 
+import io
+import json
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from gunicorn.config import Config
 
-from recognizer import middleware
-from recognizer.middleware import RushMiddleware
+from digitsite.worker import Worker
+from recognizer import grouping, middleware, rush
+from recognizer.middleware import BodyMiddleware, RushMiddleware, TurnMiddleware
+from recognizer.rush import Line
+
+NEVER_S = 1000.0
 
 
 class Clock:
@@ -18,91 +28,416 @@ class Clock:
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
-class Site:
-    """A site with two requests at once, some of which are held."""
+class Kitchen:
+    """Has a line, and threads of which each computes until it is let go."""
 
-    def __init__(self) -> None:
-        self.go_on = threading.Event()
-        self.running = threading.Semaphore(0)
-        self.door = RushMiddleware(self.answer)
+    def __init__(self, line: Line, threads: ThreadPoolExecutor) -> None:
+        self.line, self._threads = line, threads
+        self.computing: list[int] = []
+        self._came = 0
+        self._go_on: dict[int, threading.Event] = {}
+        self._changed = threading.Condition()
 
-    def answer(self, request: HttpRequest) -> HttpResponse:
-        if request.path == "/held/":
-            self.running.release()
-            self.go_on.wait(10)
-        return HttpResponse("done")
+    def come(self, patience_s: float = NEVER_S) -> "Any":
+        """Begin a request that computes until its end."""
+        number = self._came
+        self._came += 1
+        self._go_on[number] = threading.Event()
+        stood = len(self.line._waiting) + len(self.computing)
+        done = self._threads.submit(self._compute, number, patience_s)
+        while len(self.line._waiting) + len(self.computing) == stood:
+            if done.done():
+                break
+        return done
 
-    def hold(self, number: int) -> list[threading.Thread]:
-        """Begin so many requests that go on until they are let go."""
-        held = [
-            threading.Thread(target=self.ask, args=("/held/",)) for _ in range(number)
-        ]
-        for one in held:
-            one.start()
-            assert self.running.acquire(timeout=10)
-        return held
+    def _compute(self, number: int, patience_s: float) -> bool:
+        if not self.line.get_turn(patience_s):
+            return False
+        with self._changed:
+            self.computing.append(number)
+            self._changed.notify_all()
+        assert self._go_on[number].wait(10)
+        with self._changed:
+            self.computing.remove(number)
+        self.line.answered()
+        return True
 
-    def ask(self, path: str = "/api/v1/stats/") -> HttpResponse:
-        return self.door(RequestFactory().get(path))
+    def end(self, number: int) -> None:
+        """Let one end what it computes."""
+        self._go_on[number].set()
+
+    def wait_until_computing(self, *numbers: int) -> None:
+        """Return once just these compute."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.computing == [*numbers], 10)
+
+    def end_all(self) -> None:
+        """Let everybody end."""
+        for one in self._go_on.values():
+            one.set()
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch, settings: LazySettings) -> Clock:
-    settings.REQUESTS_AT_ONCE = 2
-    settings.RUSH_PATIENCE_S, settings.RUSH_ENDS_AFTER_S = 3.0, 5.0
-    clock = Clock()
-    monkeypatch.setattr(middleware, "time", SimpleNamespace(monotonic=clock.monotonic))
-    return clock
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as pool:
+        yield pool
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def kitchen(clock: Clock, threads: ThreadPoolExecutor) -> Iterator[Kitchen]:
+    kitchen = Kitchen(Line(2, clock=clock), threads)
+    yield kitchen
+    kitchen.end_all()
+
+
+class TestTurns:
+    def test_are_given_to_so_many_and_then_first_come_first_served(
+        self, kitchen: Kitchen
+    ) -> None:
+        for _ in range(5):
+            kitchen.come()
+        kitchen.wait_until_computing(0, 1)
+
+        kitchen.end(1)
+        kitchen.wait_until_computing(0, 2)
+        kitchen.end(0)
+        kitchen.wait_until_computing(2, 3)
+
+    def test_are_all_there_again_after_a_thousand(
+        self, threads: ThreadPoolExecutor
+    ) -> None:
+        line = Line(2)
+        most, computing = [0], [0]
+        lock = threading.Lock()
+
+        def compute(_: int) -> bool:
+            had_turn = line.get_turn(NEVER_S)
+            with lock:
+                computing[0] += 1
+                most[0] = max(most[0], computing[0])
+            with lock:
+                computing[0] -= 1
+            line.answered()
+            return had_turn
+
+        assert all(threads.map(compute, range(1000), timeout=60))
+        assert most[0] <= 2
+        assert line._free == 2
+        assert line.wait_s() == 0
+
+    def test_go_to_the_next_while_their_holder_waits_for_the_disk(
+        self, kitchen: Kitchen
+    ) -> None:
+        line = kitchen.line
+        line.get_turn(NEVER_S)
+        kitchen.come()
+        kitchen.come()
+        kitchen.wait_until_computing(0)
+
+        line.give_turn_back()
+        kitchen.wait_until_computing(0, 1)
+        line.answered()  # gives none back that it no longer has
+
+        kitchen.come()
+        assert kitchen.computing == [0, 1]
+
+    def test_are_given_up_when_patience_ends(self, kitchen: Kitchen) -> None:
+        for _ in range(2):
+            kitchen.come()
+
+        had_turn = kitchen.come(patience_s=0).result(timeout=10)
+
+        assert not had_turn
+        assert not kitchen.line._waiting
+
+    def test_are_more_where_those_who_have_them_are_stuck(
+        self, threads: ThreadPoolExecutor
+    ) -> None:
+        kitchen = Kitchen(Line(1, stuck_s=0.01), threads)
+        kitchen.come()
+        kitchen.come()
+
+        kitchen.wait_until_computing(0, 1)
+        kitchen.end_all()
+
+
+class TestWait:
+    def test_is_none_where_nobody_stands(self, kitchen: Kitchen, clock: Clock) -> None:
+        kitchen.come()
+        kitchen.come()
+        clock.now += 60
+
+        assert kitchen.line.wait_s() == 0
+
+    def test_is_as_long_as_the_first_has_waited(
+        self, kitchen: Kitchen, clock: Clock
+    ) -> None:
+        for _ in range(3):
+            kitchen.come()
+        clock.now += 0.4
+        kitchen.come()
+        clock.now += 0.5
+
+        assert kitchen.line.wait_s() == pytest.approx(0.9)
+
+    def test_counts_who_waits_for_a_thread(self, clock: Clock) -> None:
+        line = Line(2, clock=clock)
+        line.come()
+        clock.now += 2
+
+        assert line.wait_s() == pytest.approx(2)
+        line.be_seen()
+        assert line.wait_s() == 0
+
+    def test_is_foretold_by_the_pace(self, clock: Clock) -> None:
+        line = Line(2, clock=clock)
+        for _ in range(400):
+            line.come()
+        for _ in range(300):
+            line.be_seen()
+            line.get_turn(NEVER_S)
+            clock.now += 0.02
+            line.answered()
+        while line._unseen:
+            line.be_seen()
+        for _ in range(100):
+            line.come()
+
+        assert line.wait_s() == pytest.approx(2, rel=0.01)
+
+    def test_of_a_burst_is_short(self, clock: Clock) -> None:
+        line = Line(2, clock=clock)
+        for _ in range(10_000):  # answers, each after 3 ms, 64 in line
+            while len(line._unseen) < 64:
+                line.come()
+            line.be_seen()
+            line.get_turn(NEVER_S)
+            clock.now += 0.003
+            line.answered()
+            assert line.wait_s() < 0.25
+
+
+def door(line: Line, monkeypatch: pytest.MonkeyPatch, answer: Any) -> RushMiddleware:
+    """Return our middleware's way in, with this line."""
+    monkeypatch.setattr(middleware, "line", line)
+    return RushMiddleware(BodyMiddleware(TurnMiddleware(answer)))
 
 
 class TestRush:
-    def test_turns_away_only_what_goes_on(self, clock: Clock) -> None:
-        site = Site()
-        held = site.hold(2)
-
-        burst = site.ask().status_code
-        clock.now += 2.9
-        still = site.ask().status_code
+    def test_is_told_at_once_to_come_back(
+        self, clock: Clock, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+    ) -> None:
+        settings.LONGEST_WAIT_S = 1.0
+        line = Line(2, clock=clock)
+        way_in = door(line, monkeypatch, lambda request: HttpResponse("done"))
+        line.come()
+        clock.now += 0.9
+        short = way_in(RequestFactory().get("/api/v1/stats/"))
         clock.now += 0.2
-        rush = site.ask()
-        page = site.ask("/model/")
-        site.go_on.set()
-        for one in held:
-            one.join(10)
-        free = site.ask().status_code
 
-        assert (burst, still, free) == (200, 200, 200)
-        assert rush.status_code == page.status_code == 503
-        assert rush["Retry-After"] == page["Retry-After"] == "5"
-        assert "unavailable" in rush.content.decode()
+        call = way_in(RequestFactory().post("/api/v1/submissions/", {}))
+        page = way_in(RequestFactory().get("/model/"))
+        line.be_seen()
+        again = way_in(RequestFactory().get("/model/"))
+
+        assert short.status_code == again.status_code == 200
+        assert call.status_code == page.status_code == 503
+        assert call["Retry-After"] == page["Retry-After"] == "5"
+        assert json.loads(call.content)["error"]["code"] == "unavailable"
         assert "<html" in page.content.decode()
+        assert int(page["Content-Length"]) == len(page.content)
 
-    def test_ends_when_nothing_was_too_much_for_a_while(self, clock: Clock) -> None:
-        site = Site()
-        held = site.hold(2)
-        site.ask()
-        clock.now += 4
-        in_the_rush = site.ask().status_code
+    def test_does_not_judge_anew_whom_the_server_let_in(
+        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line = Line(2, clock=clock)
+        way_in = door(line, monkeypatch, lambda request: HttpResponse("done"))
+        line.come()
+        line.come()
+        clock.now += 2
+        line.be_seen()
 
-        clock.now += 5.1
-        later = site.ask().status_code
-        site.go_on.set()
-        for one in held:
-            one.join(10)
+        assert way_in(RequestFactory().get("/")).status_code == 200
+        assert way_in(RequestFactory().get("/")).status_code == 503
 
-        assert (in_the_rush, later) == (503, 200)
+    def test_leaves_bodies_unread_that_are_turned_away(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line = Line(2)
+        way_in = door(line, monkeypatch, lambda request: HttpResponse("done"))
+        line.turn_away_here()
+        request = RequestFactory().post("/api/v1/submissions/", {"a": "b"})
+        sent = request.META["wsgi.input"]
 
-    def test_counts_what_failed_as_done(self, clock: Clock) -> None:
+        answer = way_in(request)
+
+        assert answer.status_code == 503
+        assert sent.read()
+
+    def test_takes_a_body_in_before_it_has_a_turn(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line = Line(1)
+
+        class SlowBody(io.BytesIO):
+            def read(self, *size: Any) -> bytes:
+                free.append(line._free)
+                return super().read(*size)
+
+        free: list[int] = []
+        answer = door(line, monkeypatch, lambda r: HttpResponse(r.body))
+        sent: dict[str, Any] = {"wsgi.input": SlowBody(b"drawing")}
+        request = RequestFactory(**sent).post("/", b"drawing", "text/plain", **sent)
+
+        assert answer(request).content == b"drawing"
+        assert set(free) == {1}
+
+    def test_takes_in_no_body_that_ends_too_early(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class CutOff(io.BytesIO):
+            def read(self, *size: Any) -> bytes:
+                raise ConnectionResetError
+
+        way_in = door(Line(1), monkeypatch, lambda request: HttpResponse("done"))
+        sent: dict[str, Any] = {"wsgi.input": CutOff()}
+
+        answer = way_in(RequestFactory().post("/", b"draw", "text/plain", **sent))
+
+        assert answer.status_code == 400
+        assert json.loads(answer.content)["error"]["code"] == "body_cut_off"
+
+    def test_gives_the_turn_of_what_failed_back(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def fail(request: HttpRequest) -> HttpResponse:
             raise ZeroDivisionError
 
-        door = RushMiddleware(fail)
+        line = Line(1)
+        way_in = door(line, monkeypatch, fail)
 
-        for _ in range(5):
-            clock.now += 1
+        for _ in range(3):
             with pytest.raises(ZeroDivisionError):
-                door(RequestFactory().get("/"))
+                way_in(RequestFactory().get("/"))
+        assert line._free == 1
+
+    def test_is_one_line_in_the_log(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(middleware, "turned_away", middleware.TurnedAway())
+        line = Line(1)
+        way_in = door(line, monkeypatch, lambda request: HttpResponse("done"))
+        line.turn_away_here()
+
+        for _ in range(20):
+            way_in(RequestFactory().get("/"))
+
+        assert len(caplog.messages) == 1
+
+    def test_has_the_headers_of_every_answer(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line = Line(1)
+        monkeypatch.setattr(middleware, "line", line)
+        line.turn_away_here()
+
+        answer = client.get("/api/v1/stats/")
+
+        assert answer.status_code == 503
+        assert "default-src 'self'" in answer["Content-Security-Policy"]
+        assert answer["X-Request-ID"]
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("path", ["/livez", "/static/recognizer/js/pad.js"])
+    def test_is_not_for_probes_and_files(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, path: str
+    ) -> None:
+        line = Line(1)
+        monkeypatch.setattr(middleware, "line", line)
+        line.turn_away_here()
+
+        answer = client.get(path)
+        answer.close()
+
+        assert answer.status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+class TestStoring:
+    def test_gives_the_turn_back_before_it_waits(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line = Line(1)
+        monkeypatch.setattr(grouping, "line", line)
+        line.get_turn(NEVER_S)
+        free = []
+
+        writes = grouping.GroupedWrites[int](lambda items: free.append(line._free))
+        writes.write(1)
+
+        assert free == [1]
+
+
+class TestWorker:
+    """Of gunicorn, without a network: who comes is put into the right hands."""
+
+    @pytest.fixture
+    def worker(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+        monkeypatch.setattr(rush, "line", line := Line(1, clock=clock))
+        monkeypatch.setattr("digitsite.worker.line", line)
+        worker = Worker(0, 0, [], None, 30, Config(), None)
+        worker.method_queue = SimpleNamespace(defer=lambda finish, *told: finish(*told))
+        worker.make_porters()
+        worker.tpool = ThreadPoolExecutor(1)
+        yield worker
+        worker.tmp.close()
+        worker.tpool.shutdown()
+        worker.porters.shutdown()
+
+    def test_answers_by_porters_while_its_threads_are_busy(
+        self, worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        go_on, answered = threading.Event(), threading.Semaphore(0)
+        by: dict[str, str] = {}
+
+        def handle(conn: Any) -> bool:
+            if conn.name == "first":
+                assert go_on.wait(10)
+            by[conn.name] = threading.current_thread().name
+            answered.release()
+            return False
+
+        closed: list[str] = []
+
+        def connection(name: str) -> Any:
+            return SimpleNamespace(
+                name=name, close=lambda graceful: closed.append(name)
+            )
+
+        monkeypatch.setattr(worker, "handle", handle)
+        worker.nr_conns = 3
+        worker.enqueue_req(connection("first"))
+        worker.enqueue_req(connection("waits"))
+        clock.now += 2
+        worker.enqueue_req(connection("too late"))
+        assert answered.acquire(timeout=10)
+        assert list(by) == ["too late"]
+        assert by["too late"].startswith("porter")
+        go_on.set()
+        for _ in range(2):
+            assert answered.acquire(timeout=10)
+        worker.tpool.shutdown()
+        worker.porters.shutdown()
+
+        assert not by["waits"].startswith("porter")
+        assert sorted(closed) == ["first", "too late", "waits"]
+        assert worker.nr_conns == 0

@@ -4,6 +4,8 @@ import http.client
 import json
 import re
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,13 +13,17 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
+from mlcore import places
 from recognizer.tests.conftest import SEVEN
-from recognizer.tests.live import Server, serving
+from recognizer.tests.live import Server, environment, serving
 
 PASSWORD = "correct-horse-battery-staple"
 WRONG = "a-password-mistyped"
 SECRET_KEY = "the-secret-key-of-this-installation-" + "k" * 30
 MAIL_PASSWORD = "mail-hunter2"
+DATABASE_PASSWORD = "database-hunter3"
 
 
 class Browser:
@@ -120,3 +126,63 @@ class TestLogs:
         connection.request("GET", "/", headers={"Host": "evil.example"})
         connection.getresponse().read()
         connection.close()
+
+
+class TestDatabasePassword:
+    """Whatever is wrong with the database, its password is in no log and no answer."""
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            f"postgres://me:{DATABASE_PASSWORD}@127.0.0.1:1/nowhere",  # nobody there
+            f"postgres://me:{DATABASE_PASSWORD}@no-such-host.invalid/nowhere",
+            f"postgres://me:{DATABASE_PASSWORD}@[nonsense/nowhere",
+            f"nonsense://me:{DATABASE_PASSWORD}@127.0.0.1/nowhere",
+            f"postgres://me:{DATABASE_PASSWORD}@127.0.0.1:port/nowhere",
+        ],
+    )
+    def test_is_not_told_at_a_start(self, tmp_path: Path, url: str) -> None:
+        started = subprocess.run(
+            [sys.executable, "manage.py", "serve"],
+            cwd=places.REPOSITORY,
+            env=environment(tmp_path, {"DATABASE_URL": url}),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+        assert started.returncode
+        assert started.stderr.strip()
+        assert DATABASE_PASSWORD not in started.stdout + started.stderr
+
+    def test_is_not_told_while_it_is_away(self, tmp_path: Path) -> None:
+        program = [
+            *(sys.executable, "-c"),
+            "import django; django.setup();"
+            "from django.test import Client;"
+            "client = Client(raise_request_exception=False);"
+            "answers = [client.get(path) for path in"
+            " ('/readyz', '/model/', '/api/v1/stats/')];"
+            "print([answer.status_code for answer in answers]);"
+            "print([answer.content for answer in answers])",
+        ]
+        url = f"postgres://me:{DATABASE_PASSWORD}@127.0.0.1:1/nowhere"
+
+        asked = subprocess.run(
+            program,
+            cwd=places.REPOSITORY,
+            env={
+                **environment(tmp_path, {"DATABASE_URL": url}),
+                "DJANGO_SETTINGS_MODULE": "digitsite.settings",
+                "ALLOWED_HOSTS": "testserver",
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+
+        assert asked.stdout.startswith("[503, 503, 503]")
+        assert "127.0.0.1" in asked.stderr  # the log says what is away
+        assert DATABASE_PASSWORD not in asked.stdout + asked.stderr

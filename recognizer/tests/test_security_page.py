@@ -1,7 +1,10 @@
 """docs/security.md names a test for each line, and each of them exists."""
 
 import ast
+import json
 import re
+import subprocess
+import sys
 
 from mlcore import places
 
@@ -68,3 +71,27 @@ class TestRequirements:
             assert len(pinned) > 30
             for pin in pinned:
                 assert "--hash=sha256:" in pin, pin[:60]
+
+    def test_are_all_in_the_bill_of_materials(self) -> None:
+        folder = places.REPOSITORY / "requirements"
+        pinned = {
+            (name, version)
+            for layer in ("serve", "train", "dev")
+            for name, version in re.findall(
+                r"^([\w.-]+)==(\S+)", (folder / f"{layer}.txt").read_text(), re.M
+            )
+        }
+
+        written = subprocess.run(
+            [sys.executable, "deploy/sbom.py"],
+            cwd=places.REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        bill = json.loads(written.stdout)
+        listed = {(part["name"], part["version"]) for part in bill["components"]}
+        assert bill["bomFormat"] == "CycloneDX"
+        assert listed == pinned
+        assert all(part["hashes"] for part in bill["components"])

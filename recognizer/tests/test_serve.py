@@ -68,6 +68,26 @@ class TestServe:
         assert "DATABASE_URL" in said
 
 
+class TestServer:
+    def test_keeps_what_is_loaded_out_of_collections_and_collects_the_rest(
+        self,
+    ) -> None:
+        code = (
+            "import gc; gc.disable(); from bench import bare; bare.configure();"
+            "from digitsite.server import Server; Server(lambda: 'app').load();"
+            "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=places.REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        assert done.stdout.split() == ["True", "True"]
+
+
 class TestWorker:
     def test_comes_along_and_goes_with_the_site(self, tmp_path: Path) -> None:
         process = subprocess.Popen(

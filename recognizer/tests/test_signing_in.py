@@ -134,6 +134,57 @@ class TestFailures:
         assert answer["Retry-After"]
 
 
+class TestTries:
+    """At the other doors."""
+
+    @pytest.fixture(autouse=True)
+    def _few_tries(self, settings: LazySettings) -> None:
+        settings.TRIES = {"sign-up": (2, 10**9), "own-password": (2, 10**9)}
+
+    def sign_up(self, name: str, **extra: Any) -> int:
+        fields = {"username": name, "password1": PASSWORD, "password2": PASSWORD}
+        return Client(**extra).post("/account/sign-up/", fields).status_code
+
+    def test_to_sign_up_are_counted_by_address(self) -> None:
+        assert [self.sign_up(name) for name in ("ada", "bob", "eve")] == [302, 302, 429]
+        assert self.sign_up("eve", REMOTE_ADDR="192.0.2.7") == 302
+        assert {user.username for user in User.objects.all()} == {"ada", "bob", "eve"}
+
+    @pytest.mark.parametrize(
+        ("path", "field"),
+        [
+            ("/account/email/", "password"),
+            ("/account/password/", "old_password"),
+        ],
+    )
+    def test_of_the_own_password_are_counted_by_user(
+        self, ada: User, path: str, field: str
+    ) -> None:
+        browser, another = Client(), Client(REMOTE_ADDR="192.0.2.7")
+        for one in (browser, another):
+            one.force_login(ada, "django.contrib.auth.backends.ModelBackend")
+
+        wrong = [one.post(path, {field: "wrong"}) for one in (browser, another)]
+        right = browser.post(path, {field: PASSWORD, "email": "ada@example.org"})
+
+        assert [answer.status_code for answer in wrong] == [200, 200]
+        assert right.status_code == 429
+        assert int(right["Retry-After"]) > 0
+        assert not User.objects.get(pk=ada.pk).email
+
+    def test_that_cannot_be_counted_are_a_503(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: Any, **__: Any) -> None:
+            raise RedisConnectionError
+
+        client.raise_request_exception = False
+        monkeypatch.setattr(signing_in, "count_one", away)
+
+        assert client.post("/account/sign-up/", {"username": "ada"}).status_code == 503
+        assert not User.objects.exists()
+
+
 class TestPasswords:
     def test_are_kept_by_argon2(self, ada: User) -> None:
         assert ada.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")

@@ -4,9 +4,10 @@ import gzip
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
-from recognizer.statics import compressed
+from recognizer.statics import CompressingWhiteNoise, compressed
 
 STYLE = "/static/recognizer/css/site.css"
 
@@ -53,3 +54,15 @@ class TestStaticFiles:
         assert gzip.decompress(made[0].read_bytes()) == content
         first.unlink()
         second.unlink()
+
+    def test_are_looked_at_when_one_is_asked_for(self, rf: RequestFactory) -> None:
+        served = CompressingWhiteNoise(lambda request: HttpResponse(status=204))
+
+        passed_on = served(rf.get("/"))
+        known_before = len(served.files)
+        style = served(rf.head(STYLE))
+
+        assert passed_on.status_code == 204
+        assert known_before == 0
+        assert style.status_code == 200
+        assert style["Content-Type"].startswith("text/css")

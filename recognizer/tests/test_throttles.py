@@ -142,7 +142,7 @@ class TestLimit:
         def is_away(*_: Any, **__: Any) -> int:
             raise RedisConnectionError("refused")
 
-        monkeypatch.setattr(throttles, "_count", is_away)
+        monkeypatch.setattr(throttles, "count_one", is_away)
 
         assert statuses(Client(), 6) == [200] * 6
         assert "not counted" in caplog.text
@@ -189,7 +189,7 @@ class TestAddress:
             kept.append(key)
             return 1
 
-        monkeypatch.setattr(throttles, "_count", count)
+        monkeypatch.setattr(throttles, "count_one", count)
         statuses(Client(), 1)
         settings.SECRET_KEY = "another"
         statuses(Client(), 1)

@@ -105,6 +105,42 @@ class TestRun:
 
         assert list(settings.RUNS_FOLDER.iterdir()) == []
 
+    def test_that_was_lost_leaves_none_either(
+        self, run: TrainingRun, settings: LazySettings
+    ) -> None:
+        lost = settings.RUNS_FOLDER / str(run.pk)
+        by_hand = settings.RUNS_FOLDER / "20261124-120000"
+        for folder in (lost / "snapshot", by_hand):
+            folder.mkdir(parents=True)
+
+        while_it_may_go_on = crossing.clear_away()
+        training.cancel_training(run=run, actor=None)
+        when_it_has_ended = crossing.clear_away()
+
+        assert (while_it_may_go_on, when_it_has_ended) == (0, 1)
+        assert list(settings.RUNS_FOLDER.iterdir()) == [by_hand]
+
+    def test_that_is_handed_back_leaves_none(
+        self,
+        run: TrainingRun,
+        settings: LazySettings,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def stop(*_: Any, **__: Any) -> None:
+            (folder,) = settings.RUNS_FOLDER.iterdir()
+            assert (folder / "snapshot").is_dir()
+            (folder / "checkpoint").touch()
+            raise SystemExit
+
+        monkeypatch.setattr(crossing._Watched, "run", stop)
+
+        with pytest.raises(SystemExit):
+            crossing.perform(run.pk)
+
+        (folder,) = settings.RUNS_FOLDER.iterdir()
+        names = {path.name for path in folder.iterdir()}
+        assert names - {"log"} == {"checkpoint"}
+
     def test_is_done_once(self, run: TrainingRun) -> None:
         crossing.perform(run.pk)
 

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,7 +22,8 @@ from django_tasks_db.models import DBTaskResult
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from digitsite.logs import JSONFormatter
-from recognizer import health, tasks
+from mlcore import places
+from recognizer import health, metrics, tasks
 from recognizer.ml import engine
 from recognizer.models import BundleArchive, ModelVersion
 from recognizer.request_ids import RequestIdFilter
@@ -271,3 +273,44 @@ class TestRequestId:
         assert by_id["broken-1"]["level"] == "ERROR"
         assert "RuntimeError: a line" in by_id["broken-1"]["error"]
         assert by_id["unknown-1"]["message"] == "Not Found: /api/nothing/"
+
+
+class TestFolderOfCounts:
+    def test_is_in_memory_where_there_is_such_a_place(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        memory, disk = tmp_path / "shm", tmp_path / "tmp"
+        disk.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        monkeypatch.setattr(metrics, "MEMORY", str(memory))
+
+        without = Path(metrics.make_folder())
+        memory.mkdir()
+        with_it = Path(metrics.make_folder())
+
+        assert without.parent == disk
+        assert with_it.parent == memory
+
+
+class TestDashboard:
+    def test_asks_for_all_that_is_told_and_nothing_else(
+        self, client: Client, active_model: ModelVersion
+    ) -> None:
+        post_json(client, SUBMISSIONS, SEVEN)
+        told = client.get("/metrics", headers={"Host": "localhost"}).content.decode()
+        kinds = dict(re.findall(r"^# TYPE (digitsite_\w+) (\w+)$", told, re.M))
+        series = {
+            name if kind != "histogram" else f"{name}_bucket"
+            for name, kind in kinds.items()
+            if not name.endswith("_created")
+        }
+        board = json.loads((places.REPOSITORY / "deploy/grafana.json").read_text())
+
+        asked_for = {
+            name
+            for panel in board["panels"]
+            for target in panel["targets"]
+            for name in re.findall(r"digitsite_\w+", target["expr"])
+        }
+
+        assert asked_for == series

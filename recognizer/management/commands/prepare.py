@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
 from mlcore.bundle import BundleError, open_bundle
 from recognizer import services
+from recognizer.migrated import missing_migrations
 
 PREPARING = 0x0D161751  # PostgreSQL's name of the lock; nobody else's on this database
 
@@ -56,8 +56,7 @@ class Command(BaseCommand):
             ) from error
 
     def _prepare(self) -> None:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if missing_migrations():
             call_command("migrate", verbosity=0)
             self.stdout.write("The database is up to date.")
         try:

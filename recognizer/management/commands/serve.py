@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.wsgi import get_wsgi_application
@@ -17,7 +18,6 @@ from django.db import connections
 
 from digitsite.server import Server
 from recognizer import metrics
-from recognizer.ml import training
 
 
 def refuse_a_taken_port(host: str, port: int) -> None:
@@ -42,6 +42,8 @@ def a_worker_along() -> Iterator[None]:
 
     Told to stop twice, a worker hands its training back instead of finishing it.
     """
+    from recognizer.ml import training
+
     if not training.is_installed():
         yield
         return
@@ -64,6 +66,9 @@ def a_worker_along() -> Iterator[None]:
 
 class Command(BaseCommand):
     help = "Prepare database and model, then serve at HOST:PORT with WORKERS processes."
+    # What an operator can get wrong is refused by the settings and by `prepare`; the
+    # other checks judge our code, as `make check` does, and load all pages for it.
+    requires_system_checks = (Tags.caches, Tags.files)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -36,11 +36,12 @@ class Command(BaseCommand):
 
 
 def tend_for_ever() -> None:
-    """Look after silent runs as long as this process lives."""
+    """Look after silent runs, and what they left, as long as this process lives."""
     stop = threading.Event()
     while not stop.wait(TEND_EVERY_S):
         try:
             training.tend_runs()
+            crossing.clear_away()
         except DatabaseError as error:
             log.warning("Silent trainings were not tended to: %s", error)
         finally:

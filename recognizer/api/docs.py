@@ -1,0 +1,17 @@
+"""Addresses of the API's description, and of the page to try it in the browser."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from recognizer.api import schema as schema  # describes the calls
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "docs/",
+        SpectacularSwaggerSplitView.as_view(
+            template_name="recognizer/api_docs.html", url_name="schema"
+        ),
+        name="api-docs",
+    ),
+]

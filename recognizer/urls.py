@@ -1,0 +1,67 @@
+"""Addresses of the pages."""
+
+from django.contrib.auth.views import LogoutView
+from django.templatetags.static import static
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import RedirectView
+from django.views.i18n import set_language
+
+from recognizer import accounts, history, model_page, privacy, upload, views
+
+urlpatterns = [
+    path("", views.draw, name="draw"),
+    # Without a token: it would bring a cookie to everyone, to guard a preference.
+    path("language/", csrf_exempt(set_language), name="set_language"),
+    path("upload/", upload.upload, name="upload"),
+    path("history/", history.history, name="history"),
+    path("history/consent/", history.set_consent, name="consent"),
+    path("history/delete/", history.delete_all, name="delete-all"),
+    path("history/<uuid:submission_id>/", history.drawing, name="drawing"),
+    path(
+        "history/<uuid:submission_id>/feedback/",
+        history.give_feedback,
+        name="drawing-feedback",
+    ),
+    path("history/<uuid:submission_id>/delete/", history.delete, name="drawing-delete"),
+    path("model/", model_page.model, name="model"),
+    path("privacy/", privacy.privacy, name="privacy"),
+    path("account/", accounts.account, name="account"),
+    path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
+    path("account/sign-up/", accounts.sign_up, name="sign-up"),
+    path("account/sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("account/email/", accounts.change_email, name="email"),
+    path(
+        "account/password/",
+        accounts.ChangePasswordView.as_view(),
+        name="password-change",
+    ),
+    path(
+        "account/password/forgotten/",
+        accounts.ForgottenPasswordView.as_view(),
+        name="password-reset",
+    ),
+    path(
+        "account/password/sent/",
+        accounts.password_reset_sent,
+        name="password-reset-sent",
+    ),
+    path(
+        "account/password/new/<uidb64>/<token>/",
+        accounts.NewPasswordView.as_view(),
+        name="password-reset-confirm",
+    ),
+    path("account/consent/", accounts.set_consent, name="account-consent"),
+    path("account/tokens/", accounts.make_token, name="account-tokens"),
+    path(
+        "account/tokens/<uuid:token_id>/revoke/",
+        accounts.revoke_token,
+        name="account-token-revoke",
+    ),
+    path("api/", views.unknown_api_address),
+    path("api/<path:rest>", views.unknown_api_address),
+    # Asked for by pages that name no icon, the admin's among them.
+    path(
+        "favicon.ico", RedirectView.as_view(url=static("recognizer/icons/favicon.svg"))
+    ),
+]
