@@ -8,7 +8,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 COMPILE := $(PY) -m compileall -q digitsite recognizer mlcore
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit sbom bench-growth soak bench bench-peers
+.PHONY: help run worker test test-services test-long simulate check train experiments evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit sbom bench-growth bench-training soak bench bench-peers
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ train: $(VENV)/all.stamp ## train a bundle on MNIST into var/bundles (ARGS="--se
 evaluate: $(VENV)/all.stamp ## judge the shipped bundle, or the one BUNDLE names, with a report
 	@$(PY) -m mlcore.evaluate $(ARGS)
 
+experiments: $(VENV)/all.stamp ## try optimisers, rates, batches, activations, layers; resumable (1 h)
+	@$(PY) -m mlcore.experiments $(ARGS)
+
 study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; resumable (3 h)
 	@$(PY) -m mlcore.study $(ARGS)
 
@@ -74,6 +77,9 @@ bench-stores: $(VENV)/all.stamp ## measure what each durability and each part of
 
 bench-growth: $(VENV)/all.stamp ## measure pages at 10 million drawings against 10 thousand (half an hour, 12 GB)
 	@$(PY) -m bench.growth $(ARGS)
+
+bench-training: $(VENV)/all.stamp ## train the fast recipe beside Keras' own example, five seeds; resumable
+	@$(PY) -m bench.training $(ARGS)
 
 admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 	@$(PY) manage.py prepare

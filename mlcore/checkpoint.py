@@ -10,82 +10,150 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 STATE, PROGRESS = "state.npz", "progress.json"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The weights of the epoch that read held-out digits best, and which it was."""
+
+    epoch: int
+    loss: float
+    weights: list[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a state told: the rows of its epochs, and the best of them."""
+
+    history: list[dict[str, float]]
+    best: Best | None
 
 
 class Checkpoint:
     """Keeps a training's state in a folder and takes it up again.
 
     Args:
-        key: what must be the same for a state to be of use, such as the config.
+        key: what must be the same for a state to be of use, such as the recipe.
     """
 
     def __init__(self, folder: Path, *, key: Mapping[str, Any]) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        told = json.dumps(dict(key), sort_keys=True, default=str).encode()
-        self._key = hashlib.sha256(told).hexdigest()
+        for left in folder.glob(f".{STATE}.*"):  # of a process killed while it wrote
+            left.unlink(missing_ok=True)
+        self._key = digest_of(key)
 
-    def resume(
-        self, network: Any, optimizer: Any, rng: np.random.Generator
-    ) -> list[dict[str, float]]:
-        """Set everything as it was kept; return the history, empty without a state."""
+    def resume(self, network: Any, optimizer: Any, rng: np.random.Generator) -> Kept:
+        """Set everything as it was kept; nothing, and no rows, without a state."""
         optimizer.build(network.trainable_variables)
+        variables = [*network.variables, *optimizer.variables]
         path = self._folder / STATE
         if not path.is_file():
-            return []
-        with np.load(path, allow_pickle=False) as state:
-            told = json.loads(str(state["told"]))
-            if told["key"] != self._key:
-                return []
-            weights = [state[f"weight{i}"] for i in range(told["weights"])]
-            network.set_weights(weights)
-            for i, variable in enumerate(optimizer.variables):
-                variable.assign(state[f"optimizer{i}"])
+            return Kept([], None)
+        try:
+            with np.load(path, allow_pickle=False) as state:
+                told = json.loads(str(state["told"]))
+                if told["key"] != self._key:
+                    return Kept([], None)
+                values = [state[f"value{i}"] for i in range(len(variables))]
+                best = told["best"] and Best(
+                    told["best"]["epoch"],
+                    told["best"]["loss"],
+                    [state[f"best{i}"] for i in range(told["best"]["weights"])],
+                )
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return Kept([], None)  # damaged, or of an older release: begins anew
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
         rng.bit_generator.state = told["rng"]
-        history: list[dict[str, float]] = told["history"]
-        print(f"Goes on after epoch {len(history)}.", flush=True)
-        return history
+        return Kept(told["history"], best)
 
     def keep(
         self,
         network: Any,
         optimizer: Any,
         rng: np.random.Generator,
-        history: list[dict[str, float]],
+        kept: Kept,
     ) -> None:
-        """Keep the state after an epoch."""
-        weights = network.get_weights()
+        """Keep the state after an epoch; whatever goes wrong, the former one stays.
+
+        Of the network all variables: its dropout draws from one of them.
+        """
+        best = kept.best
         told = {
             "key": self._key,
-            "history": history,
-            "weights": len(weights),
+            "history": kept.history,
             "rng": rng.bit_generator.state,
+            "best": best
+            and {
+                "epoch": best.epoch,
+                "loss": best.loss,
+                "weights": len(best.weights),
+            },
         }
-        arrays = {f"weight{i}": weight for i, weight in enumerate(weights)}
-        for i, variable in enumerate(optimizer.variables):
-            arrays[f"optimizer{i}"] = np.asarray(variable)
+        arrays = {"told": np.array(json.dumps(told))} | {
+            f"value{i}": value
+            for i, value in enumerate(
+                values_of([*network.variables, *optimizer.variables])
+            )
+        }
+        if best:
+            arrays |= {f"best{i}": weight for i, weight in enumerate(best.weights)}
         partial = self._folder / f".{STATE}.{os.getpid()}"
-        with partial.open("wb") as file:
-            np.savez(file, told=np.array(json.dumps(told)), **arrays)
-        partial.replace(self._folder / STATE)
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+            partial.replace(self._folder / STATE)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Drop the state: it is not needed any more, or not wanted."""
+        (self._folder / STATE).unlink(missing_ok=True)
 
     def say(self, share: float, doing: str) -> None:
         """Tell whoever watches how far it is, from 0 to 1."""
         say(self._folder / PROGRESS, share, doing)
 
 
+def values_of(variables: Iterable[Any]) -> list[NDArray[Any]]:
+    """Copy the values of Keras' variables, also of mirrored ones."""
+    return [np.array(variable.value) for variable in variables]
+
+
+def digest_of(key: Mapping[str, Any]) -> str:
+    """Name a recipe."""
+    told = json.dumps(dict(key), sort_keys=True, default=str).encode()
+    return hashlib.sha256(told).hexdigest()
+
+
+def key_of(folder: Path) -> str | None:
+    """Return the digest of the recipe whose state a folder keeps, None without one."""
+    try:
+        with np.load(folder / STATE, allow_pickle=False) as state:
+            return str(json.loads(str(state["told"]))["key"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
 def say(path: Path, share: float, doing: str) -> None:
     """Write how far something is, from 0 to 1, for whoever watches."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps({"share": round(share, 4), "doing": doing}))
-    partial.replace(path)
+    try:
+        partial.write_text(json.dumps({"share": round(share, 4), "doing": doing}))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def end_with_starter() -> None:

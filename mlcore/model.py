@@ -6,7 +6,8 @@ side by side, something else). Softmax and temperature live in `calibrate`.
 TensorFlow is imported here and in `train` only; serving never imports either.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -44,6 +45,8 @@ class FusedBatchNormalization(keras.layers.Layer):
                 initializer=initializer,
                 trainable=trainable,
                 autocast=False,  # the kernel takes float32, whatever the pictures are
+                # Of several replicas each has seen its own part of the batch.
+                aggregation="none" if trainable else "mean",
             )
 
         self.gamma = weight("gamma", "ones")
@@ -116,13 +119,13 @@ class Soften(keras.layers.Layer):
         return {**super().get_config(), "variance": self.variance}
 
 
-def build_network(*, dropout: float = 0.3, precision: str = "float32") -> keras.Model:
+def build_network(
+    *, dropout: float = 0.3, precision: str = "float32", layers_of: str = "large"
+) -> keras.Model:
     """Build the network: (N, 28, 28, 1) float32 in [0, 1] to (N, 13) float32 logits.
 
-    Large kernels first, two poolings, most weights where the picture is small: 11.8
-    million multiplications in all.
-
     Args:
+        layers_of: the name of its layers in NETWORKS.
         dropout: before the last layer, in training.
         precision: Keras' dtype policy of the convolutions: "float32", or
             "mixed_bfloat16" to train faster where the processor has it. The weights
@@ -130,35 +133,67 @@ def build_network(*, dropout: float = 0.3, precision: str = "float32") -> keras.
     """
     image = keras.Input((SIDE_PX, SIDE_PX, 1), name="image")
     x = Soften(dtype="float32")(image)
-    for layer in LAYERS:
-        if layer == POOL:
-            x = layers.MaxPooling2D(2, dtype=precision)(x)
-            continue
-        filters, kernel, padding = layer
-        x = layers.Conv2D(
-            filters,
-            kernel,
-            padding=padding,
-            use_bias=False,
-            kernel_initializer="he_normal",
-            dtype=precision,
-        )(x)
-        x = FusedBatchNormalization(dtype=precision)(x)
-        x = layers.ReLU(dtype=precision)(x)
+    x = convolved(x, NETWORKS[layers_of], precision=precision)
     x = layers.Flatten(dtype=precision)(x)
     x = layers.Dropout(dropout, dtype=precision)(x)
     logits = layers.Dense(DIGITS + KINDS, name="logits", dtype="float32")(x)
     return keras.Model(image, logits, name="digit_reader")
 
 
-POOL = (2, 2, "max")
-LAYERS = (
-    (32, 5, "valid"),
-    POOL,
-    (64, 3, "valid"),
-    (96, 3, "valid"),
-    POOL,
-    (160, 3, "same"),
-    (160, 3, "same"),
-)
-"""Filters, kernel side and padding of each convolution, with the poolings between."""
+def convolved(
+    x: Any,
+    stack: Sequence["Convolution"],
+    *,
+    precision: str = "float32",
+    activation: str = "relu",
+) -> Any:
+    """Lay a stack of convolutions on a tensor, each normalised and activated."""
+    for layer in stack:
+        x = layers.Conv2D(
+            layer.filters,
+            layer.kernel,
+            padding=layer.padding,
+            use_bias=False,
+            kernel_initializer="he_normal",
+            dtype=precision,
+        )(x)
+        if layer.pooled == "first":
+            x = layers.MaxPooling2D(2, dtype=precision)(x)
+        x = FusedBatchNormalization(dtype=precision)(x)
+        x = layers.Activation(activation, dtype=precision)(x)
+        if layer.pooled == "last":
+            x = layers.MaxPooling2D(2, dtype=precision)(x)
+    return x
+
+
+class Convolution(NamedTuple):
+    """A convolution, and whether its pixels are pooled by fours.
+
+    First, before it is normalised, is quicker by a sixth of a step: normalisation and
+    activation see a quarter. Last, the normalisation melts into the convolution when
+    it is converted.
+    """
+
+    filters: int
+    kernel: int
+    padding: Literal["valid", "same"] = "valid"
+    pooled: Literal["", "first", "last"] = ""
+
+
+NETWORKS: dict[str, tuple[Convolution, ...]] = {
+    # Large kernels first, two poolings, most weights where the picture is small: 11.8
+    # million multiplications in all. What ships.
+    "large": (
+        Convolution(32, 5, pooled="last"),
+        Convolution(64, 3),
+        Convolution(96, 3, pooled="last"),
+        Convolution(160, 3, "same"),
+        Convolution(160, 3, "same"),
+    ),
+    # The same idea for speed: 0.9 million.
+    "small": (
+        Convolution(16, 5, pooled="first"),
+        Convolution(32, 3, pooled="first"),
+        Convolution(64, 3),
+    ),
+}

@@ -24,7 +24,7 @@ from mlcore.augment import (
 from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
 from mlcore.data import Digits, PenDrawing
 from mlcore.ink import Points, rasterise
-from mlcore.preprocess import normalize
+from mlcore.preprocess import SIDE_PX, normalize
 from mlcore.snapshot import SnapshotDrawing
 
 NO_DIGIT = -1
@@ -50,6 +50,10 @@ class Pool:
     def only_digits(self) -> "Pool":
         """Leave out what is not one digit."""
         return self._at(np.flatnonzero(self.digits != NO_DIGIT))
+
+    def first(self, count: int) -> "Pool":
+        """Take the first so many, or all."""
+        return self._at(np.arange(min(count, len(self))))
 
     def shuffled(self, rng: np.random.Generator) -> "Pool":
         """Put the drawings in another order."""
@@ -209,7 +213,8 @@ def as_served(drawings: Sequence[PenDrawing]) -> Digits:
 
 
 def _non_digits(images: Iterable[NDArray[np.uint8]], kind: int) -> Pool:
-    made = np.stack(list(images))
+    listed = list(images)
+    made = np.stack(listed) if listed else np.zeros((0, SIDE_PX, SIDE_PX), np.uint8)
     return Pool(
         images=made,
         digits=np.full(len(made), NO_DIGIT),

@@ -12,8 +12,10 @@ the recipe that does, the one with the least log-loss on held-out digits.
 """
 
 import argparse
+import contextlib
 import functools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +28,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mlcore import places
-from mlcore.bundle import MANIFEST, Bundle, open_bundle
+from mlcore.bundle import MANIFEST, Bundle, BundleError, open_bundle
 from mlcore.data import DataError, Digits, load_mnist, load_pen
 from mlcore.inference import ServedNetwork
 from mlcore.judge import Evaluation, judge
@@ -80,24 +82,38 @@ class Training:
     def run(self) -> None:
         """Train in a process of its own, with one thread.
 
+        It ends with this process, however that goes, and goes on next time from the
+        last whole epoch.
+
         Raises:
-            subprocess.CalledProcessError: the training failed; its log says why.
+            DataError: the training failed; says what it said last.
         """
         if self.bundle() is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "training.log").open("w") as log:
-            subprocess.run(
+        path = self.folder / "training.log"
+        with path.open("w") as log:
+            child = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "mlcore.train", "--threads", "1"),
                     *("--seed", str(self.seed), "--out", str(self.folder)),
+                    "--watched",
                     *RECIPES[self.recipe],
                     *self.extra,
                 ],
                 cwd=places.REPOSITORY,
+                stdin=subprocess.PIPE,  # closes with us: the child ends then
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                check=True,
+            )
+        code = child.wait()
+        with contextlib.suppress(OSError):
+            child.communicate()  # closes its standard input
+        if code:
+            lines = path.read_text(errors="replace").strip().splitlines()
+            raise DataError(
+                f"Recipe {self.recipe}, seed {self.seed}, ended with {code}: "
+                f"{lines[-1] if lines else 'it said nothing'} (all of it: {path})"
             )
 
 
@@ -116,10 +132,21 @@ def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
 def study(seeds: int, *, at_once: int, extra: tuple[str, ...] = ()) -> list[Training]:
     """Train whatever is missing, `at_once` side by side; return all trainings."""
     planned = trainings(seeds, extra)
+    missing = [training for training in planned if training.bundle() is None]
     with ThreadPoolExecutor(at_once) as workers:
-        running = [workers.submit(training.run) for training in planned]
-        for done in tqdm(as_completed(running), total=len(running), desc="trainings"):
-            done.result()
+        running = [workers.submit(training.run) for training in missing]
+        progress = tqdm(
+            as_completed(running),
+            total=len(planned),
+            initial=len(planned) - len(missing),
+            desc="trainings",
+        )
+        try:
+            for done in progress:
+                done.result()
+        except BaseException:
+            workers.shutdown(wait=False, cancel_futures=True)
+            raise
     return planned
 
 
@@ -227,6 +254,24 @@ def main() -> None:
         "--judge-only", action="store_true", help="what has been trained so far"
     )
     told = parser.parse_args()
+    try:
+        train_and_judge(told)
+    except KeyboardInterrupt:
+        print(
+            "\nStopped: the same command goes on, each training from its last whole "
+            "epoch.",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(130)  # without waiting for trainings, which end with this process
+    except (DataError, BundleError, OSError) as error:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(1)
+
+
+def train_and_judge(told: argparse.Namespace) -> None:
+    """Do what the flags say, and print what came of it."""
+    _pen_folder()  # missing, it would be missed after the first training
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
     if told.judge_only:
         done = [t for t in trainings(told.seeds, extra) if t.bundle() is not None]

@@ -19,42 +19,37 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import argparse
+import errno
 import hashlib
-import json
 import platform
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import cv2
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from mlcore import places
-from mlcore.augment import Variety, vary
 from mlcore.bundle import (
     KERAS_WEIGHTS,
     SERVED_WEIGHTS,
     Bundle,
+    BundleError,
     open_bundle,
     write_bundle,
 )
-from mlcore.calibrate import (
-    DIGITS,
-    HeldOut,
-    Logits,
-    RefusedShares,
-    fit_calibration,
-)
-from mlcore.checkpoint import Checkpoint, end_with_starter
+from mlcore.calibrate import DIGITS, HeldOut, RefusedShares, fit_calibration
+from mlcore.checkpoint import end_with_starter
 from mlcore.data import (
     MNIST_SHA256,
     DataError,
@@ -64,10 +59,25 @@ from mlcore.data import (
     load_mnist,
     load_pen,
 )
+from mlcore.fit import (
+    Fitted,
+    TrainingError,
+    batches,
+    devices,
+    digit_and_kind_loss,
+    fit,
+    in_float32,
+    optimizer_of,
+    restate,
+    steps_of,
+    strategy,
+    training_step,
+)
 from mlcore.inference import Recogniser, ServedNetwork
 from mlcore.judge import read_mnist
-from mlcore.model import FusedBatchNormalization, Soften, build_network
+from mlcore.model import build_network
 from mlcore.pool import (
+    NO_DIGIT,
     Pool,
     as_served,
     joined,
@@ -77,79 +87,137 @@ from mlcore.pool import (
     pen_non_digits,
     snapshot_pool,
 )
+from mlcore.recipe import PRESETS, TrainConfig, check, recipe_of
+from mlcore.runs import Run, duration, free_bytes
 from mlcore.snapshot import Snapshot, load_snapshot
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """What a run can be told; each field is a flag of the command."""
+class Trained:
+    """What a training came to, and where its record lies."""
 
-    seed: int = 1  # of weights, order and augmentation
-    epochs: int = 30  # passes over the training digits
-    batch_size: int = 128
-    precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
-    learning_rate: float = 0.006  # the peak; rises for two epochs, then falls to 0
-    weight_decay: float = 0.02  # AdamW's, decoupled
-    label_smoothing: float = 0.05  # of the digit; the kind is not smoothed
-    dropout: float = 0.3  # before the last layer
-    ema_momentum: float = 0.998  # of the weights' moving average, which is what ships
-    non_digits: int = 8_000  # made anew each epoch: several digits in one, or none
-    kind_weight: float = 0.3  # of the kind's loss beside the digit's
-    several_share: float = 0.001  # of held-out digits that may be refused as several,
-    not_a_digit_share: float = 0.003  # as not a digit,
-    unsure_share: float = 0.002  # and as unsure
-    pen: bool = False  # learn from the pen drawings in PEN_DIR as well
-    pen_renderings: int = 2  # of each training writer's digit, redrawn each epoch
-    non_digit_renderings: int = 1  # of each letter, symbol and sketch
-    leave_out: str = ""  # "letters" or "sketches": not trained on, to judge on them
-    start_from: str = ""  # a bundle's folder: its weights instead of random ones
-    snapshot: str = ""  # a snapshot's folder: learn from its training side as well
-    snapshot_renderings: int = 4  # of each of its drawings, redrawn each epoch
-    digits: int = 0  # so many of MNIST's only, for trials; 0 takes all
-    checkpoint: str = ""  # folder that keeps each epoch's state, and to go on from
-    watched: bool = False  # end when standard input does: whoever started it is gone
-    threads: int = 0  # of TensorFlow; 0 takes a thread for each core
-    out: str = ""  # folder to write the bundle into; default var/bundles
+    bundle: Bundle
+    folder: Path
+    fitted: Fitted
+    seconds: float
 
 
-def train(config: TrainConfig) -> Bundle:
-    """Train, calibrate, evaluate and save one model."""
+def train(config: TrainConfig) -> Trained:
+    """Train, calibrate, evaluate and save one model; go on where one was broken off.
+
+    Raises:
+        DataError, BundleError, TrainingError, OSError: say why not.
+        KeyboardInterrupt: it was stopped before there was anything to save.
+    """
     started = time.monotonic()
     commit = source_commit()  # now: files may change while it trains
+    prepare(config)
+    rng = np.random.default_rng(config.seed)
+    mnist, pen, snapshot, held_out = data_of(config)
+    spread = strategy()
+    with spread.scope():
+        network = new_network(config)
+    run = Run(key=recipe_of(config), checkpoint=config.checkpoint, fresh=config.fresh)
+    try:
+        loaded_after = time.monotonic() - started
+        fitted = fit(
+            network,
+            lambda: training_pool(mnist, pen, snapshot, config=config, rng=rng),
+            held_out=held_out,
+            config=config,
+            rng=rng,
+            run=run,
+            spread=spread,
+        )
+        if fitted.stopped:
+            print(
+                f"Stopped. Saves the weights of epoch {fitted.stopped}, the best so "
+                "far; Ctrl-C again to go without.",
+                flush=True,
+            )
+        network = in_float32(network, config)
+        last_pool = training_pool(mnist, pen, config=config, rng=rng)
+        plain = last_pool.only_digits().shuffled(rng)
+        restate(network, plain.first(config.restated_on or len(plain)))
+        fitted_after = time.monotonic() - started
+        provenance = run_provenance(
+            config,
+            commit=commit,
+            minutes=(time.monotonic() - started) / 60,
+            weights=weights_digest(network),
+            stopped=fitted.stopped,
+        )
+        bundle = finish(
+            network,
+            mnist=mnist,
+            held_out=held_out,
+            config=config,
+            provenance=provenance,
+        )
+        seconds = {
+            "load": loaded_after,
+            "fit": fitted_after - loaded_after,
+            "all": time.monotonic() - started,
+        }
+        folder = record_run(run, config, bundle=bundle, fitted=fitted, seconds=seconds)
+        return Trained(bundle, folder=folder, fitted=fitted, seconds=seconds["all"])
+    finally:
+        run.end()
+
+
+def prepare(config: TrainConfig) -> None:
+    """Set threads and seeds.
+
+    Raises:
+        DataError: the config holds what no training can be made of.
+    """
+    check(config)
     if config.threads:
         tf.config.threading.set_intra_op_parallelism_threads(config.threads)
     cv2.setNumThreads(1)  # its threads cost more than they save at 28 px
     keras.utils.set_random_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
+
+
+def data_of(
+    config: TrainConfig,
+) -> tuple[Mnist, PenData | None, Snapshot | None, dict[str, Digits]]:
+    """Load what a training learns from, and what it is held out from."""
     mnist = few_of(load_mnist(), config.digits)
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
+    if snapshot is not None:
+        tell_of_missing_digits(snapshot)
     pen = pen_data() if config.pen else None
     held_out = {"mnist": mnist.validation}
     if pen is not None:
         held_out["pen"] = as_served(pen.split("calibration").digits)
-    network = build_network(dropout=config.dropout, precision=config.precision)
+    return mnist, pen, snapshot, held_out
+
+
+def tell_of_missing_digits(snapshot: Snapshot) -> None:
+    """Say which digits nobody drew on a snapshot's training side.
+
+    Not an error: MNIST, which is learnt from along with it, has all of them.
+    """
+    drawn = {drawing.digit for drawing in snapshot.of("train")}
+    missing = [str(digit) for digit in range(DIGITS) if digit not in drawn]
+    if missing:
+        print(
+            f"The snapshot's training side has no drawing of {', '.join(missing)}: "
+            "those are learnt from MNIST alone.",
+            flush=True,
+        )
+
+
+def new_network(config: TrainConfig) -> keras.Model:
+    """Build the network, with the weights it starts from."""
+    network = build_network(
+        dropout=config.dropout,
+        precision=config.precision,
+        layers_of=config.network,
+    )
     if config.start_from:
         take_weights(network, open_bundle(Path(config.start_from)))
-    history = fit(
-        network,
-        lambda: training_pool(mnist, pen, snapshot, config=config, rng=rng),
-        held_out=held_out,
-        config=config,
-        rng=rng,
-    )
-    network = in_float32(network, dropout=config.dropout)
-    last_pool = training_pool(mnist, pen, config=config, rng=rng)
-    restate(network, last_pool.only_digits().shuffled(rng))
-    minutes = (time.monotonic() - started) / 60
-    bundle = finish(
-        network,
-        mnist=mnist,
-        held_out=held_out,
-        config=config,
-        provenance=run_provenance(config, commit=commit, minutes=minutes),
-    )
-    record_run(config, bundle=bundle, history=history)
-    return bundle
+    return network
 
 
 def finish(
@@ -192,8 +260,7 @@ def finish(
             "mnist_validation": read_mnist(draft, mnist.validation).figures(),
             "mnist_test": read_mnist(draft, mnist.test).figures(),
         }
-    folder = Path(config.out) if config.out else places.data_folder() / "bundles"
-    return write(folder, metrics)
+    return write(bundles_folder(config), metrics)
 
 
 def few_of(mnist: Mnist, count: int) -> Mnist:
@@ -270,134 +337,6 @@ def without(pen: PenData, left_out: str) -> PenData:
     )
 
 
-def fit(
-    network: keras.Model,
-    draw_pool: Callable[[], Pool],
-    *,
-    held_out: Mapping[str, Digits],
-    config: TrainConfig,
-    rng: np.random.Generator,
-) -> list[dict[str, float]]:
-    """Train the network in place; return loss and held-out accuracies per epoch.
-
-    Args:
-        draw_pool: gives the next epoch's drawings, always the same number.
-
-    A plain loop over `train_on_batch`: with `fit` and a generator the same steps take
-    1.5 times as long on two cores, because its feeding threads fight for them.
-    """
-    pool = draw_pool()
-    steps = len(pool) // config.batch_size
-    warmup = min(2 * steps, config.epochs * steps // 3)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 50,
-        decay_steps=config.epochs * steps - warmup,
-        warmup_target=config.learning_rate,
-        warmup_steps=warmup,
-    )
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=config.weight_decay,
-        use_ema=True,
-        ema_momentum=config.ema_momentum,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    network.compile(optimizer, loss=digit_and_kind_loss(config.kind_weight))
-    kept = checkpoint_of(config)
-    history = kept.resume(network, optimizer, rng) if kept else []
-    for epoch in range(len(history) + 1, config.epochs + 1):
-        pool = pool if epoch == 1 else draw_pool()
-        targets = pool.targets(label_smoothing=config.label_smoothing)
-        order = rng.permutation(len(pool))
-        losses = []
-        progress = tqdm(
-            range(steps),
-            desc=f"epoch {epoch}/{config.epochs}",
-            leave=False,
-            disable=None,
-        )
-        for step in progress:
-            if kept and step % 10 == 0:
-                share = (epoch - 1 + step / steps) / config.epochs
-                kept.say(share, f"epoch {epoch} of {config.epochs}")
-            batch = order[step * config.batch_size :][: config.batch_size]
-            images = vary(pool.images[batch], Variety(), rng)[..., np.newaxis]
-            losses.append(float(network.train_on_batch(images, targets[batch])))
-        if epoch == config.epochs:
-            optimizer.finalize_variable_values(network.trainable_variables)
-        row = {"loss": float(np.mean(losses))}
-        for name, digits in held_out.items():
-            read = network_logits(network, digits)[:, :DIGITS].argmax(axis=1)
-            row[name] = float((read == digits.labels).mean())
-        history.append(row)
-        accuracies = "  ".join(f"{name} {row[name]:.2%}" for name in held_out)
-        print(
-            f"epoch {epoch:3d}/{config.epochs}  loss {row['loss']:.4f}  {accuracies}",
-            flush=True,
-        )
-        if kept and epoch < config.epochs:
-            kept.keep(network, optimizer, rng, history)
-    return history
-
-
-def checkpoint_of(config: TrainConfig) -> Checkpoint | None:
-    """Return where a run keeps its state, if it was told to keep one."""
-    if not config.checkpoint:
-        return None
-    return Checkpoint(Path(config.checkpoint), key=asdict(config))
-
-
-def digit_and_kind_loss(kind_weight: float) -> Any:
-    """Make the loss: cross-entropy of the digit, plus that of the kind."""
-
-    def loss(targets: Any, logits: Any) -> Any:
-        digit = -tf.reduce_sum(
-            targets[:, :DIGITS] * tf.nn.log_softmax(logits[:, :DIGITS]), axis=-1
-        )
-        kind = -tf.reduce_sum(
-            targets[:, DIGITS:] * tf.nn.log_softmax(logits[:, DIGITS:]), axis=-1
-        )
-        return digit + kind_weight * kind
-
-    return loss
-
-
-def network_logits(network: keras.Model, digits: Digits) -> Logits:
-    """Run the Keras network over framed digits: (N, 13) float32."""
-    images = digits.images[..., np.newaxis].astype(np.float32) / 255
-    logits: Logits = network.predict(images, batch_size=500, verbose=0)
-    return logits
-
-
-def in_float32(network: keras.Model, *, dropout: float) -> keras.Model:
-    """Return the same network without bfloat16, as it is converted and kept."""
-    plain = build_network(dropout=dropout)
-    plain.set_weights(network.get_weights())
-    return plain
-
-
-def restate(network: keras.Model, digits: Pool, *, batch_size: int = 500) -> None:
-    """Estimate each normalisation's statistics again, on digits as they are served.
-
-    What training leaves there is a mean over its last twenty batches, a quarter of them
-    non-digits, all of them varied; here it is the mean over all plain, softened digits.
-    Source: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima", section
-    3.2, of averaged weights; Touvron et al. 2019, as for `Soften`, of plain pictures.
-    """
-    soften = next(layer for layer in network.layers if isinstance(layer, Soften))
-    normalisations = [
-        layer for layer in network.layers if isinstance(layer, FusedBatchNormalization)
-    ]
-    momenta = [layer.momentum for layer in normalisations]
-    for batch in range(max(1, len(digits) // batch_size)):
-        images = digits.images[batch * batch_size :][:batch_size, ..., np.newaxis]
-        for layer in normalisations:
-            layer.momentum = batch / (batch + 1)  # the mean over all batches so far
-        network(soften(images.astype(np.float32) / 255), training=True)
-    for layer, momentum in zip(normalisations, momenta, strict=True):
-        layer.momentum = momentum
-
-
 def served_weights(network: keras.Model) -> bytes:
     """Convert to LiteRT with 8-bit weights and built-in operations only."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -419,24 +358,28 @@ def keras_weights(network: keras.Model) -> bytes:
         return path.read_bytes()
 
 
+def weights_digest(network: keras.Model) -> str:
+    """Name the weights: equal networks, equal names, whatever file holds them."""
+    values = (weight.tobytes() for weight in network.get_weights())
+    return hashlib.sha256(b"".join(values)).hexdigest()
+
+
 def run_provenance(
-    config: TrainConfig, *, commit: str, minutes: float
+    config: TrainConfig,
+    *,
+    commit: str,
+    minutes: float,
+    weights: str,
+    stopped: int | None,
 ) -> dict[str, Any]:
     """Say what made this model: config, data, code, versions, machine."""
-    told = {
-        key: value
-        for key, value in asdict(config).items()
-        if key not in ("out", "threads", "checkpoint", "watched")
-    }
-    if config.start_from:  # by what they are: folders come and go
-        told["start_from"] = open_bundle(Path(config.start_from)).digest
-    if config.snapshot:
-        told["snapshot"] = load_snapshot(Path(config.snapshot)).digest
     return {
         "trained_on": "MNIST, 55,000 train images; validation chose, test nothing"
         + ("; pen drawings, 70 % of the writers" if config.pen else "")
         + ("; reviewed drawings of a snapshot" if config.snapshot else ""),
-        "config": told,
+        "config": recipe_of(config),
+        **({"stopped": f"by hand, with epoch {stopped}'s weights"} if stopped else {}),
+        "weights_sha256": weights,
         "data_sha256": {**MNIST_SHA256, **(pen_sha256() if config.pen else {})},
         "commit": commit,
         "versions": {
@@ -446,6 +389,7 @@ def run_provenance(
         },
         "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores, "
         f"{len(tf.config.list_physical_devices('GPU'))} GPUs",
+        "threads": config.threads or os.cpu_count(),
         "minutes": round(minutes, 1),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -484,43 +428,169 @@ def source_commit() -> str:
 
 
 def record_run(
-    config: TrainConfig, *, bundle: Bundle, history: list[dict[str, float]]
-) -> None:
-    """Keep config, curves and result of a run in var/runs/<time>/."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    folder = places.data_folder() / "runs" / stamp
-    folder.mkdir(parents=True, exist_ok=True)
-    run = {
+    run: Run,
+    config: TrainConfig,
+    *,
+    bundle: Bundle,
+    fitted: Fitted,
+    seconds: Mapping[str, float],
+) -> Path:
+    """Keep config, curves and result of a run; return the folder."""
+    told = {
         "bundle": bundle.digest,
         "config": asdict(config),
-        "history": history,
+        "history": fitted.history,
+        "seconds": {name: round(value, 1) for name, value in seconds.items()},
         "metrics": bundle.metrics,
         "provenance": bundle.manifest["provenance"],
     }
-    (folder / "run.json").write_text(json.dumps(run, indent=2) + "\n")
+    return run.record(told, is_done=fitted.stopped is None)
 
 
-def main() -> None:
-    """Parse the flags, train, and say what came out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+# --- the command ----------------------------------------------------------------------
+
+
+def rehearse(config: TrainConfig) -> str:
+    """Load, build and take a few steps; say what a run would be. Writes nothing."""
+    prepare(config)
+    rng = np.random.default_rng(config.seed)
+    mnist, pen, snapshot, held_out = data_of(config)
+    spread = strategy()
+    with spread.scope():
+        network = new_network(config)
+    started = time.monotonic()
+    pool = training_pool(mnist, pen, snapshot, config=config, rng=rng)
+    drawn_in = time.monotonic() - started
+    steps = steps_of(pool, config)
+    with spread.scope():
+        optimizer = optimizer_of(config, steps=steps)
+    loss = digit_and_kind_loss(config.kind_weight)
+    step = training_step(network, optimizer, loss=loss, spread=spread)
+    taken = []
+    for images, targets in islice(batches(pool, config=config, rng=rng), 12):
+        before = time.monotonic()
+        step(images, targets)
+        taken.append(time.monotonic() - before)
+    a_step = float(np.median(taken))
+    whole = config.epochs * (steps * a_step + drawn_in)
+    out, runs = bundles_folder(config), places.data_folder() / "runs"
+    held = ", ".join(f"{len(digits):,} {name}" for name, digits in held_out.items())
+    digits = int((pool.digits != NO_DIGIT).sum())
+    return (
+        f"Would learn from {digits:,} digits and {len(pool) - digits:,} others an "
+        f"epoch, hold out {held}.\n"
+        f"{config.epochs} epochs of {steps:,} steps of {config.batch_size}, seed "
+        f"{config.seed}, {network.count_params():,} weights, on "
+        f"{' and '.join(devices())}.\n"
+        f"A step takes {a_step * 1e3:.0f} ms now: about {duration(whole)} in all.\n"
+        f"Would write a bundle into {out} and the run into {runs}: some "
+        f"{ROOM_BYTES / 1e6:.0f} MB of {free_bytes(out) / 1e9:,.1f} GB that are free.\n"
+        "Nothing was written."
+    )
+
+
+ROOM_BYTES = 20_000_000
+"""What bundle, run and its state take together, at most."""
+
+
+def bundles_folder(config: TrainConfig) -> Path:
+    """Say where the bundle goes."""
+    return Path(config.out) if config.out else places.data_folder() / "bundles"
+
+
+def config_from(arguments: Sequence[str]) -> TrainConfig:
+    """Read the flags: each field of the config, over what `--preset` says.
+
+    Raises:
+        SystemExit: names the flag that is wrong, in one line.
+    """
+    parser = _Parser(
+        prog="python -m mlcore.train",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), default="usual", help="default usual"
     )
     for field in fields(TrainConfig):
         flag = f"--{field.name.replace('_', '-')}"
         if isinstance(field.default, bool):
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction)
+            parser.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=None
+            )
         else:
             parser.add_argument(
                 flag, type=type(field.default), help=f"default {field.default!r}"
             )
-    parser.set_defaults(**asdict(TrainConfig()))
-    config = TrainConfig(**vars(parser.parse_args()))
+    told = vars(parser.parse_args(arguments))
+    defaults = PRESETS[told.pop("preset")]
+    given = {name: value for name, value in told.items() if value is not None}
+    return TrainConfig(**{**defaults, **given})
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong without listing forty flags first."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.\n")
+
+
+def told_of(trained: Trained) -> str:
+    """Sum a training up: what came of it and where everything lies."""
+    bundle, history = trained.bundle, trained.fitted.history
+    test = bundle.metrics["mnist_test"]
+    weights = bundle.manifest["provenance"]["weights_sha256"]
+    stopped = trained.fitted.stopped
+    return (
+        f"MNIST test: {test['accuracy']:.2%} right, {test['refused']:.2%} refused; "
+        f"{len(history)} epochs, {duration(trained.seconds)}.\n"
+        f"Weights {weights[:12]}"
+        + ("" if stopped else ": the same command gives the same on this machine")
+        + f".\nBundle {bundle.short_digest} in {bundle.folder}\n"
+        f"Run in {trained.folder}; curves: tensorboard --logdir {trained.folder}"
+        + (
+            f"\nStopped by hand, so these are the weights of epoch {stopped}; the same "
+            "command goes on from here, with --fresh it begins anew."
+            if stopped
+            else ""
+        )
+    )
+
+
+def main() -> None:
+    """Parse the flags, train, and say what came out."""
+    config = config_from(sys.argv[1:])
     if config.watched:
         end_with_starter()
-    bundle = train(config)
-    test = bundle.metrics["mnist_test"]
-    print(f"MNIST test: {test['accuracy']:.2%} right, {test['refused']:.2%} refused.")
-    print(f"Bundle {bundle.short_digest} in {bundle.folder}")
+    try:
+        if config.dry_run:
+            print(rehearse(config))
+            return
+        trained = train(config)
+    except KeyboardInterrupt:
+        print(
+            "\nStopped. The same command goes on after the last whole epoch.",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+    except (DataError, BundleError, TrainingError) as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(_told_of_os(error))
+    print(told_of(trained))
+    if trained.fitted.stopped:
+        sys.exit(130)
+
+
+def _told_of_os(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or places.data_folder()
+        return (
+            f"The disk of {where} is full: make {ROOM_BYTES / 1e6:.0f} MB free; the "
+            "same command then goes on after the last whole epoch."
+        )
+    return f"{error}: nothing was trained beyond the last whole epoch."
 
 
 if __name__ == "__main__":

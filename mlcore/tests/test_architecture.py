@@ -9,7 +9,7 @@ from mlcore import places
 
 PACKAGE = places.REPOSITORY / "mlcore"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*.py"))
-TRAINING = {"model.py", "train.py"}
+TRAINING = {"experiments.py", "fit.py", "model.py", "train.py"}
 SERVING = sorted(set(MODULES) - TRAINING)
 
 
@@ -46,7 +46,9 @@ class TestModules:
     def test_know_tensorflow_only_for_training(self, module: str) -> None:
         assert not imported_packages(PACKAGE / module) & {"tensorflow", "keras"}
         for name in imports(PACKAGE / module):
-            assert not f"{name}.".startswith(("mlcore.model.", "mlcore.train."))
+            assert not f"{name}.".startswith(
+                ("mlcore.fit.", "mlcore.model.", "mlcore.train.")
+            )
 
     @pytest.mark.parametrize("module", sorted(TRAINING))
     def test_of_training_do_know_it(self, module: str) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mlcore.augment import (
+    AFFINE,
     Variety,
     doodle,
     glyph,
@@ -56,6 +58,24 @@ STILL = Variety(
 
 
 class TestVary:
+    def test_moves_alike_with_and_without_wobble(self, mnist: Mnist) -> None:
+        """Two ways: by a frame for each image, and by a place for each pixel."""
+        images = mnist.train.images[:100]
+        hardly = replace(AFFINE, elastic_px=1e-9)
+
+        quick = vary(images, AFFINE, np.random.default_rng(1))
+        slow = vary(images, hardly, np.random.default_rng(1))
+
+        assert np.abs(quick - slow).max() <= 2 / 255
+        assert np.abs(quick * 255 - images).mean() > 5
+
+    def test_of_none_changes_nothing(self, mnist: Mnist) -> None:
+        images = mnist.train.images[:10]
+
+        same = vary(images, None, np.random.default_rng(1))
+
+        assert np.array_equal(np.rint(same * 255), images)
+
     def test_gives_one_image_in_range_for_each(self, mnist: Mnist) -> None:
         images = mnist.train.images[:300]
 

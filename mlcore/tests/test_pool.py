@@ -57,6 +57,10 @@ class TestPool:
         assert np.bincount(made.kinds, minlength=KINDS)[SEVERAL] == 35
         assert np.bincount(made.kinds, minlength=KINDS)[SOMETHING_ELSE] == 65
 
+    @pytest.mark.parametrize("count", [0, 1])
+    def test_of_hardly_any_holds_so_many(self, count: int, few: Digits) -> None:
+        assert len(made_non_digits(few, count, np.random.default_rng(1))) == count
+
     def test_leaves_non_digits_out(self, few: Digits) -> None:
         made = made_non_digits(few, 20, np.random.default_rng(1))
 

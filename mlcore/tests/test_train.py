@@ -1,6 +1,10 @@
 """A real training, tiny: it learns little, and all of its parts run."""
 
+import errno
 import json
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,25 +15,29 @@ import keras
 import numpy as np
 import pytest
 
+from mlcore import fit as fitting
+from mlcore import places
 from mlcore import train as training
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, open_bundle
 from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL
-from mlcore.checkpoint import Checkpoint
-from mlcore.data import MNIST_SHA256, DataError, Mnist, PenData, PenDrawing
+from mlcore.checkpoint import STATE, Checkpoint, Kept
+from mlcore.data import (
+    MNIST_SHA256,
+    DataError,
+    Mnist,
+    PenData,
+    PenDrawing,
+    load_mnist,
+)
+from mlcore.fit import digit_and_kind_loss, restate
 from mlcore.inference import Recogniser
 from mlcore.judge import read_mnist
 from mlcore.model import FusedBatchNormalization, Soften, build_network
 from mlcore.pool import mnist_pool
+from mlcore.recipe import PRESETS, TrainConfig
 from mlcore.snapshot import line_of, write_snapshot
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
-from mlcore.train import (
-    TrainConfig,
-    digit_and_kind_loss,
-    restate,
-    take_weights,
-    training_pool,
-    without,
-)
+from mlcore.train import Trained, take_weights, training_pool, without
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 
@@ -56,7 +64,7 @@ def trained(few: Mnist, var: Path) -> Iterator[Bundle]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "load_mnist", lambda: few)
         patch.setenv("DIGITSITE_VAR", str(var))
-        yield training.train(TINY)
+        yield training.train(TINY).bundle
 
 
 class TestTrain:
@@ -75,7 +83,7 @@ class TestTrain:
         recogniser = Recogniser(trained)
 
         given = few.test.images[..., np.newaxis].astype(np.float32) / 255
-        kept = training.network_logits(network, few.test)
+        kept = fitting.network_logits(network, few.test)
         served = np.stack([recogniser.network.logits(image) for image in given])
 
         assert kept.shape == served.shape == (100, DIGITS + KINDS)
@@ -114,7 +122,11 @@ class TestTrain:
 
         assert run["bundle"] == trained.digest
         assert run["config"]["batch_size"] == 64
-        assert [set(epoch) for epoch in run["history"]] == [{"loss", "mnist"}]
+        assert [set(epoch) for epoch in run["history"]] == [
+            {"loss", "learning_rate", "mnist", "mnist_loss", "seconds"}
+        ]
+        assert (record.parent / "metrics.csv").read_text().startswith("epoch,loss,")
+        assert not (record.parent / STATE).exists()
         assert run["metrics"] == trained.metrics
 
 
@@ -136,60 +148,108 @@ class TestFromABundle:
             take_weights(other, trained)
 
 
+class KilledError(BaseException):
+    """Stands for a kill: nothing of the training's own may catch it."""
+
+
+def break_off(
+    patch: pytest.MonkeyPatch, *, at_epoch: int, by: type[BaseException] = KilledError
+) -> None:
+    """Have the next training end in the middle of an epoch, once."""
+    really, epochs = fitting.batches, []
+
+    def batches(*args: Any, **how: Any) -> Iterator[Any]:
+        epochs.append(1)
+        for number, batch in enumerate(really(*args, **how)):
+            if len(epochs) == at_epoch and number == 2:
+                raise by
+            yield batch
+
+    patch.setattr(fitting, "batches", batches)
+
+
+@pytest.fixture
+def small(few: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainConfig:
+    """A training of three short epochs in a data folder of its own."""
+    monkeypatch.setattr(training, "load_mnist", lambda: few)
+    monkeypatch.setenv("DIGITSITE_VAR", str(tmp_path / "var"))
+    return replace(TINY, epochs=3, network="small")
+
+
+def runs(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "var" / "runs").glob("*"))
+
+
 class TestResume:
-    def test_goes_on_after_the_last_whole_epoch(
+    def test_after_a_kill_ends_as_if_there_had_been_none(
         self,
-        trained: Bundle,
-        few: Mnist,
+        small: TrainConfig,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """A training of three epochs on a snapshot, killed in its second."""
-        monkeypatch.setattr(training, "load_mnist", lambda: few)
-        monkeypatch.setenv("DIGITSITE_VAR", str(tmp_path))
-        write_snapshot(
-            tmp_path / "snapshot",
-            digest="s" * 64,
-            lines=[
-                line_of(
-                    id="one",
-                    kind="digit",
-                    digit=7,
-                    split="train",
-                    strokes=[[[70, 70], [205, 66], [125, 225]]],
-                    image=None,
-                    is_borne_out=False,
-                )
-            ],
-        )
-        config = replace(
-            TINY,
-            epochs=3,
-            start_from=str(trained.folder),
-            snapshot=str(tmp_path / "snapshot"),
-            checkpoint=str(tmp_path / "kept"),
-        )
-        measured = training.network_logits
-        seen: list[int] = []
+        whole = training.train(small)
+        with monkeypatch.context() as patch:
+            break_off(patch, at_epoch=3)
+            with pytest.raises(KilledError):
+                training.train(small)
+        capsys.readouterr()
 
-        def die_in_the_second(*args: Any) -> Any:
-            seen.append(1)
-            if len(seen) == 2:
-                raise KeyboardInterrupt
-            return measured(*args)
-
-        monkeypatch.setattr(training, "network_logits", die_in_the_second)
-        with pytest.raises(KeyboardInterrupt):
-            training.train(config)
-        first = capsys.readouterr().out
-
-        bundle = training.train(config)
+        resumed = training.train(small)
 
         said = capsys.readouterr().out
-        assert "epoch   1/3" in first
+        assert said.startswith("Goes on after epoch 2.")
+        assert "epoch   2/3" not in said
+        assert "epoch   3/3" in said
+        assert weights_of(resumed) == weights_of(whole)
+        assert [run.name for run in runs(tmp_path)] == [
+            whole.folder.name,
+            resumed.folder.name,
+        ]
+
+    def test_of_another_seed_does_not_take_it_up(
+        self,
+        small: TrainConfig,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        with monkeypatch.context() as patch:
+            break_off(patch, at_epoch=2)
+            with pytest.raises(KilledError):
+                training.train(small)
+
+        training.train(replace(small, epochs=1, seed=4))
+        afresh = training.train(replace(small, fresh=True))
+
+        assert "Goes on" not in capsys.readouterr().out
+        assert len(afresh.fitted.history) == 3
+
+    def test_in_a_given_folder_goes_on_with_a_snapshot(
+        self,
+        trained: Bundle,
+        small: TrainConfig,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """As the site's worker asks for it."""
+        config = replace(
+            small,
+            network="large",
+            start_from=str(trained.folder),
+            snapshot=str(write_a_snapshot(tmp_path / "snapshot")),
+            checkpoint=str(tmp_path / "kept"),
+        )
+        with monkeypatch.context() as patch:
+            break_off(patch, at_epoch=2)
+            with pytest.raises(KilledError):
+                training.train(config)
+
+        bundle = training.train(config).bundle
+
+        said = capsys.readouterr().out
+        assert "no drawing of 0, 1, 2, 3, 4, 5, 6, 8, 9: those are learnt" in said
         assert "Goes on after epoch 1." in said
-        assert "epoch   1/3" not in said
         assert "epoch   3/3" in said
         told = bundle.manifest["provenance"]["config"]
         assert told["snapshot"] == "s" * 64
@@ -201,41 +261,312 @@ class TestResume:
         network, rng = build_network(), np.random.default_rng(1)
         optimizer = keras.optimizers.AdamW()
         Checkpoint(tmp_path, key={"epochs": 3}).resume(network, optimizer, rng)
-        Checkpoint(tmp_path, key={"epochs": 3}).keep(
-            network, optimizer, rng, [{"loss": 1.0}]
-        )
+        kept = Kept([{"loss": 1.0}], None)
+        Checkpoint(tmp_path, key={"epochs": 3}).keep(network, optimizer, rng, kept)
 
         same = Checkpoint(tmp_path, key={"epochs": 3})
         other = Checkpoint(tmp_path, key={"epochs": 4})
 
-        assert same.resume(network, optimizer, rng) == [{"loss": 1.0}]
-        assert other.resume(network, optimizer, rng) == []
+        assert same.resume(network, optimizer, rng) == kept
+        assert other.resume(network, optimizer, rng) == Kept([], None)
+
+    def test_from_a_damaged_state_begins_anew(self, tmp_path: Path) -> None:
+        network, rng = build_network(), np.random.default_rng(1)
+        (tmp_path / STATE).write_bytes(b"PK cut off")
+
+        kept = Checkpoint(tmp_path, key={}).resume(
+            network, keras.optimizers.AdamW(), rng
+        )
+
+        assert kept == Kept([], None)
 
 
-class TestCommand:
-    def test_turns_every_field_into_a_flag(
+def weights_of(trained: Trained) -> str:
+    return str(trained.bundle.manifest["provenance"]["weights_sha256"])
+
+
+def write_a_snapshot(folder: Path) -> Path:
+    """A snapshot of one drawing, a seven."""
+    write_snapshot(
+        folder,
+        digest="s" * 64,
+        lines=[
+            line_of(
+                id="one",
+                kind="digit",
+                digit=7,
+                split="train",
+                strokes=[[[70, 70], [205, 66], [125, 225]]],
+                image=None,
+                is_borne_out=False,
+            )
+        ],
+    )
+    return folder
+
+
+class TestInterrupt:
+    def test_saves_the_best_weights_and_goes_on_later(
         self,
-        trained: Bundle,
+        small: TrainConfig,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        told: list[TrainConfig] = []
-
-        def record(config: TrainConfig) -> Bundle:
-            told.append(config)
-            return trained
-
-        monkeypatch.setattr(training, "train", record)
-        monkeypatch.setattr(
-            sys,
-            "argv",
-            ["train", "--epochs", "2", "--learning-rate", "0.1", "--out", "/try"],
+        with monkeypatch.context() as patch:
+            break_off(patch, at_epoch=3, by=KeyboardInterrupt)
+            stopped = training.train(small)
+        best = min(
+            range(2), key=lambda place: stopped.fitted.history[place]["mnist_loss"]
         )
 
-        training.main()
+        went_on = training.train(small)
 
-        assert told == [TrainConfig(epochs=2, learning_rate=0.1, out="/try")]
-        assert f"Bundle {trained.short_digest} in" in capsys.readouterr().out
+        assert stopped.fitted.stopped == best + 1
+        told = stopped.bundle.manifest["provenance"]["stopped"]
+        assert told == f"by hand, with epoch {best + 1}'s weights"
+        assert sum(
+            Recogniser(stopped.bundle)
+            .read(np.eye(28, dtype=np.uint8) * 255)
+            .probabilities
+        ) == pytest.approx(1)
+        assert "the same command goes on from here" in training.told_of(stopped)
+        assert went_on.fitted.stopped is None
+        assert went_on.folder == stopped.folder
+        assert "Goes on after epoch 2." in capsys.readouterr().out
+
+    def test_before_the_first_epoch_is_over_leaves_nothing(
+        self, small: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        break_off(monkeypatch, at_epoch=1, by=KeyboardInterrupt)
+
+        with pytest.raises(KeyboardInterrupt):
+            training.train(small)
+
+        assert runs(tmp_path) == []
+        assert not (tmp_path / "var" / "bundles").exists()
+
+    def test_of_a_watched_training_makes_no_bundle(
+        self, small: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        break_off(monkeypatch, at_epoch=3, by=KeyboardInterrupt)
+
+        with pytest.raises(KeyboardInterrupt):
+            training.train(replace(small, watched=True))
+
+        assert not (tmp_path / "var" / "bundles").exists()
+
+
+class TestCommand:
+    def test_turns_every_field_into_a_flag(self) -> None:
+        told = ["--epochs", "2", "--learning-rate", "0.1", "--out", "/try", "--pen"]
+
+        config = training.config_from(told)
+
+        assert config == TrainConfig(epochs=2, learning_rate=0.1, out="/try", pen=True)
+
+    def test_takes_a_preset_with_flags_over_it(self) -> None:
+        config = training.config_from(["--preset", "fast", "--epochs", "2"])
+
+        assert config == TrainConfig(**{**PRESETS["fast"], "epochs": 2})
+
+    def test_sums_up_and_says_where_everything_lies(
+        self,
+        small: TrainConfig,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        flags = "--epochs 1 --batch-size 64 --non-digits 0 --network small"
+
+        run_command(monkeypatch, flags)
+
+        said = capsys.readouterr().out
+        (run,), (bundle,) = runs(tmp_path), (tmp_path / "var" / "bundles").iterdir()
+        assert f"Bundle {bundle.name[:12]} in {bundle}" in said
+        assert f"Run in {run}" in said
+        assert list((run / "tensorboard").glob("events.out.tfevents.*"))
+
+    def test_on_trial_writes_nothing(
+        self,
+        small: TrainConfig,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        run_command(monkeypatch, "--dry-run --epochs 2 --batch-size 64")
+
+        said = capsys.readouterr().out
+        assert "2 epochs of 131 steps of 64, seed 1, 478,509 weights" in said
+        assert "Nothing was written." in said
+        assert not (tmp_path / "var").exists()
+
+    @pytest.mark.parametrize(
+        ("flags", "said"),
+        [
+            ("--epochs 0", "--epochs is at least 1, not 0."),
+            ("--batch-size 9999", "more than the 8,400 drawings of an epoch"),
+            ("--learning-rate nan", "--learning-rate is more than 0, not nan."),
+            ("--dropout 1", "--dropout lies between 0 and 1, not 1.0."),
+            ("--unsure-share 2", "--unsure-share is a share from 0 to 1, not 2.0."),
+            ("--network huge", "--network takes large or small, not 'huge'."),
+            ("--variety wild", "--variety takes hand or affine or none, not 'wild'."),
+            ("--leave-out horses", "--leave-out takes letters or sketches"),
+            ("--start-from /nowhere", "/nowhere is not a bundle"),
+            ("--snapshot /nowhere", "/nowhere is not a snapshot"),
+            ("--pen", "--pen needs PEN_DIR"),
+            ("--out /dev/null/x --epochs 1 --non-digits 0", "Not a directory"),
+            ("--learning-rate 1e30 --non-digits 0 --epochs 9", "no number any more"),
+        ],
+    )
+    def test_says_what_is_wrong_in_one_sentence(
+        self,
+        flags: str,
+        said: str,
+        small: TrainConfig,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.delenv("PEN_DIR", raising=False)
+
+        with pytest.raises(SystemExit, match=re.escape(said)) as ended:
+            run_command(monkeypatch, flags)
+
+        assert "\n" not in str(ended.value.code)
+        assert not (tmp_path / "var" / "bundles").exists()
+        assert all((run / STATE).exists() for run in runs(tmp_path))
+
+    @pytest.mark.parametrize(
+        ("flags", "said"),
+        [
+            ("--preset faster", "invalid choice: 'faster' (choose from"),
+            ("--epoch 3", "Unrecognized arguments: --epoch 3"),
+            ("--epochs many", "invalid int value: 'many'"),
+        ],
+    )
+    def test_knows_no_other_flag(
+        self,
+        flags: str,
+        said: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            run_command(monkeypatch, flags)
+
+        told = capsys.readouterr().err
+        assert said in told
+        assert told.count("\n") == 1
+
+    def test_needs_mnist_where_it_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(training, "load_mnist", load_mnist)
+        monkeypatch.setenv("MNIST_DIR", str(tmp_path))
+
+        with pytest.raises(SystemExit, match=r"put MNIST's four raw files there\."):
+            run_command(monkeypatch, "--epochs 1")
+
+    def test_stops_at_a_file_that_is_not_mnist(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(training, "load_mnist", load_mnist)
+        monkeypatch.setenv("MNIST_DIR", str(tmp_path))
+        for name in MNIST_SHA256:
+            (tmp_path / name).write_bytes(b"something else")
+
+        with pytest.raises(SystemExit, match=r"is not MNIST's: sha256 .* Delete it"):
+            run_command(monkeypatch, "--epochs 1")
+
+    def test_on_a_full_disk_keeps_the_former_epoch(
+        self,
+        small: TrainConfig,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        flags = "--epochs 3 --batch-size 64 --non-digits 0 --network small"
+        really, times = np.savez, []
+
+        def full_the_second_time(file: Any, **arrays: Any) -> None:
+            times.append(1)
+            really(file, **arrays)
+            if len(times) == 2:
+                file.write(b"half")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(np, "savez", full_the_second_time)
+            with pytest.raises(SystemExit, match=r"^The disk of .* is full"):
+                run_command(monkeypatch, flags)
+        (run,) = runs(tmp_path)
+        left = {path.name for path in run.iterdir()}
+
+        run_command(monkeypatch, flags)
+
+        assert left == {STATE, "metrics.csv", "tensorboard"}
+        assert "Goes on after epoch 1." in capsys.readouterr().out
+
+
+def run_command(patch: pytest.MonkeyPatch, flags: str) -> None:
+    patch.setattr(sys, "argv", ["train", *flags.split()])
+    training.main()
+
+
+class TestSeveralDevices:
+    def test_learn_as_one_does(self) -> None:
+        """Two halves of the processor for two GPUs: the losses are equal."""
+        losses = [losses_on(devices) for devices in (1, 2)]
+
+        assert losses[1] == pytest.approx(losses[0], rel=0.02)
+        assert losses[0][-1] < losses[0][0] / 2
+
+
+def losses_on(devices: int) -> list[float]:
+    """Run twelve steps in a process of its own: TensorFlow splits a CPU only once."""
+    told = subprocess.run(
+        [sys.executable, "-c", ON_DEVICES, str(devices)],
+        cwd=places.REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    losses: list[float] = json.loads(told.stdout.splitlines()[-1])
+    return losses
+
+
+ON_DEVICES = """
+import json, sys
+import keras, numpy as np, tensorflow as tf
+from mlcore import fit
+from mlcore.data import load_mnist
+from mlcore.model import build_network
+from mlcore.pool import mnist_pool
+from mlcore.recipe import TrainConfig
+
+halves = [tf.config.LogicalDeviceConfiguration()] * 2
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, halves)
+count = int(sys.argv[1])
+fit.devices = lambda: ["CPU:0", "CPU:1"][:count]
+spread = fit.strategy()
+assert spread.num_replicas_in_sync == count
+keras.utils.set_random_seed(1)
+config = TrainConfig(batch_size=256, epochs=1, dropout=0, variety="none")
+digits = load_mnist().train.take(np.arange(3072))
+with spread.scope():
+    network = build_network(dropout=0, layers_of="small")
+    optimizer = fit.optimizer_of(config, steps=12)
+    optimizer.build(network.trainable_variables)
+step = fit.training_step(
+    network, optimizer, loss=fit.digit_and_kind_loss(0.3), spread=spread
+)
+rng = np.random.default_rng(1)
+pool = mnist_pool(digits)
+losses = [step(*batch) for batch in fit.batches(pool, config=config, rng=rng)]
+with fit.averaged(network, optimizer, pool):
+    fit.measured(network, {"mnist": digits})
+print(json.dumps(losses))
+"""
 
 
 class TestTrainingPool:

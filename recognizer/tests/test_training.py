@@ -24,7 +24,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from mlcore import gate, places
-from mlcore.train import TrainConfig
+from mlcore.recipe import TrainConfig
 from recognizer import request_ids
 from recognizer.ml import training as crossing
 from recognizer.models import (

@@ -1,0 +1,317 @@
+"""Answer by trial why the network is trained as it is: one question at a time.
+
+    python -m mlcore.experiments                          # all of it, three seeds
+    python -m mlcore.experiments --only activation --seeds 1
+
+Each question changes one thing of the same base: the optimiser, the rate, the size of a
+batch, the epochs, the activation, the dropout, the layers. Every answer is trained on
+the same 55,000 MNIST images, unvaried, as often as the others (save where the epochs
+are the question), and read on the 5,000 validation images; no test image is touched.
+What is done lies in var/experiments/ and is not done again; curves, seeds, versions and
+date go to docs/experiments/results.json. About an hour on two cores.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in mlcore.train
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import argparse
+import hashlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from tqdm import tqdm
+
+from mlcore import places
+from mlcore.calibrate import DIGITS
+from mlcore.data import DataError, Digits, load_mnist
+from mlcore.model import NETWORKS, convolved
+from mlcore.preprocess import SIDE_PX
+
+RESULTS = places.REPOSITORY / "docs" / "experiments" / "results.json"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to train; the defaults are the base that each question starts from."""
+
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
+    batch_size: int = 128
+    epochs: int = 5
+    activation: str = "relu"
+    dropout: float = 0.3
+    network: str = "convolution"
+
+    @property
+    def name(self) -> str:
+        """Name its results: equal settings of two questions are trained once."""
+        told = json.dumps(asdict(self), sort_keys=True).encode()
+        return hashlib.sha256(told).hexdigest()[:12]
+
+
+OPTIMIZERS: Mapping[str, Callable[[float], Any]] = {
+    "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+    "rmsprop": keras.optimizers.RMSprop,
+    "adagrad": keras.optimizers.Adagrad,
+    "adam": keras.optimizers.Adam,
+    "adamw": lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.01),
+    "lion": keras.optimizers.Lion,
+}
+
+# Each optimiser at a rate that suits it: they do not mean the same by one number.
+QUESTIONS: Mapping[str, Mapping[str, Setting]] = {
+    "optimizer": {
+        "SGD with momentum": Setting(optimizer="sgd", learning_rate=0.05),
+        "RMSprop": Setting(optimizer="rmsprop"),
+        "Adagrad": Setting(optimizer="adagrad", learning_rate=0.03),
+        "Adam": Setting(),
+        "AdamW": Setting(optimizer="adamw"),
+        "Lion": Setting(optimizer="lion", learning_rate=0.0003),
+    },
+    "learning_rate": {
+        f"{rate:g}": Setting(learning_rate=rate)
+        for rate in (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)
+    },
+    "batch_size": {
+        str(size): Setting(batch_size=size) for size in (32, 64, 128, 256, 512)
+    },
+    "epochs": {str(epochs): Setting(epochs=epochs) for epochs in (1, 2, 5, 10, 20)},
+    "activation": {
+        name: Setting(activation=name)
+        for name in ("sigmoid", "tanh", "relu", "gelu", "swish")
+    },
+    "dropout": {
+        f"{share:g}": Setting(dropout=share) for share in (0.0, 0.15, 0.3, 0.5, 0.7)
+    },
+    "layers": {
+        "one dense layer": Setting(network="linear"),
+        "two dense layers": Setting(network="dense"),
+        "three dense layers": Setting(network="deep dense"),
+        "convolutions with pooling": Setting(),
+        "the fast network": Setting(network="small"),
+        "the shipped network": Setting(network="large"),
+    },
+}
+
+
+def build(setting: Setting) -> keras.Model:
+    """Build a network: (N, 28, 28, 1) float32 in [0, 1] to (N, 10) logits."""
+    image = keras.Input((SIDE_PX, SIDE_PX, 1))
+    x = image
+    if setting.network in ("linear", "dense", "deep dense"):
+        x = layers.Flatten()(x)
+        widths = {"linear": (), "dense": (128,), "deep dense": (256, 128)}
+        for width in widths[setting.network]:
+            x = layers.Dense(width, activation=setting.activation)(x)
+    elif setting.network == "convolution":
+        for filters in (16, 32):
+            x = layers.Conv2D(filters, 3, activation=setting.activation)(x)
+            x = layers.MaxPooling2D(2)(x)
+        x = layers.Flatten()(x)
+    else:
+        stack = NETWORKS[setting.network]
+        x = layers.Flatten()(convolved(x, stack, activation=setting.activation))
+    x = layers.Dropout(setting.dropout)(x)
+    return keras.Model(image, layers.Dense(DIGITS)(x))
+
+
+def answer(
+    setting: Setting, seed: int, *, train: Digits, validation: Digits
+) -> dict[str, Any]:
+    """Train once; return the curves: a figure for each epoch."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    network = build(setting)
+    network.compile(
+        OPTIMIZERS[setting.optimizer](setting.learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    started = time.monotonic()
+    curves = network.fit(
+        *_as_given(train),
+        batch_size=setting.batch_size,
+        epochs=setting.epochs,
+        validation_data=_as_given(validation),
+        validation_batch_size=500,
+        verbose=0,
+    ).history
+
+    def rounded(name: str) -> list[float]:
+        return [float(f"{value:.4g}") for value in curves[name]]
+
+    return {
+        "seed": seed,
+        "weights": network.count_params(),
+        "train_loss": rounded("loss"),
+        "loss": rounded("val_loss"),
+        "accuracy": [round(float(value), 4) for value in curves["val_accuracy"]],
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def _as_given(digits: Digits) -> tuple[np.ndarray, np.ndarray]:
+    images = digits.images[..., np.newaxis].astype(np.float32) / 255
+    return images, digits.labels.astype(np.int64)
+
+
+def experiment(
+    questions: Mapping[str, Mapping[str, Setting]],
+    seeds: Sequence[int],
+    *,
+    train: Digits,
+    validation: Digits,
+    folder: Path,
+) -> dict[str, Any]:
+    """Train whatever is missing; return all of it as results.json holds it."""
+    made_with = {
+        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+        "digits": [len(train), len(validation)],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {s.name: s for answers in questions.values() for s in answers.values()}
+    # Seed by seed: stopped early, each question still has all of its answers.
+    planned = [(setting, seed) for seed in seeds for setting in settings.values()]
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
+    missing = [one for one in planned if _kept(folder, *one, made_with) is None]
+    with tqdm(total=len(missing), desc="experiments", disable=None) as progress:
+        for setting, seed in planned:
+            run = _kept(folder, setting, seed, made_with)
+            if run is None:
+                run = answer(setting, seed, train=train, validation=validation)
+                _keep(folder, setting, run, made_with)
+                progress.update()
+            runs[setting.name].append(run)
+    return {
+        **made_with,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPU cores, "
+        f"{len(tf.config.list_physical_devices('GPU'))} GPUs",
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "base": asdict(Setting()),
+        "questions": {
+            question: {
+                label: {"setting": asdict(setting), "runs": runs[setting.name]}
+                for label, setting in answers.items()
+            }
+            for question, answers in questions.items()
+        },
+    }
+
+
+def _file(folder: Path, setting: Setting, seed: int) -> Path:
+    return folder / f"{setting.name}-{seed}.json"
+
+
+def _kept(
+    folder: Path, setting: Setting, seed: int, made_with: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return what an earlier run found under the same conditions."""
+    try:
+        kept = json.loads(_file(folder, setting, seed).read_text())
+    except (OSError, ValueError):
+        return None
+    if kept["made_with"] != made_with:
+        return None
+    run: dict[str, Any] = kept["run"]
+    return run
+
+
+def _keep(
+    folder: Path, setting: Setting, run: Mapping[str, Any], made_with: Mapping[str, Any]
+) -> None:
+    path = _file(folder, setting, run["seed"])
+    partial = path.with_suffix(".part")
+    told = {"made_with": made_with, "setting": asdict(setting), "run": run}
+    try:
+        partial.write_text(json.dumps(told) + "\n")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def told_of(results: Mapping[str, Any]) -> str:
+    """Write a line for each answer: mean and spread over the seeds, at the end."""
+    lines = []
+    for question, answers in results["questions"].items():
+        lines.append(f"\n{question.replace('_', ' ')}")
+        for label, found in answers.items():
+            last = [run["accuracy"][-1] for run in found["runs"]]
+            losses = [run["loss"][-1] for run in found["runs"]]
+            lines.append(
+                f"  {label:28}{np.mean(last):8.2%} ± {100 * np.std(last):.2f}"
+                f"   log-loss {np.mean(losses):.4f}"
+            )
+    return "\n".join(lines).lstrip("\n")
+
+
+def main() -> None:
+    """Train what is missing, write the results, print them."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mlcore.experiments",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--only", choices=tuple(QUESTIONS), action="append", help="may be given again"
+    )
+    parser.add_argument("--digits", type=int, default=0, help="so few; 0 takes all")
+    parser.add_argument("--epochs", type=int, default=0, help="at most, for a trial")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    told = parser.parse_args()
+    try:
+        results = experiment(
+            _chosen(told.only or tuple(QUESTIONS), most_epochs=told.epochs),
+            range(1, told.seeds + 1),
+            **_few(told.digits),
+            folder=places.data_folder() / "experiments",
+        )
+        told.out.parent.mkdir(parents=True, exist_ok=True)
+        told.out.write_text(json.dumps(results, separators=(",", ":")) + "\n")
+    except KeyboardInterrupt:
+        print("\nStopped: the same command goes on with what is missing.")
+        sys.exit(130)
+    except (DataError, OSError) as error:
+        sys.exit(str(error))
+    print(told_of(results))
+    print(f"\nCurves: {told.out}")
+
+
+def _chosen(names: Sequence[str], *, most_epochs: int) -> dict[str, dict[str, Setting]]:
+    return {
+        name: {
+            label: replace(
+                setting, epochs=min(setting.epochs, most_epochs or setting.epochs)
+            )
+            for label, setting in QUESTIONS[name].items()
+        }
+        for name in names
+    }
+
+
+def _few(count: int) -> dict[str, Digits]:
+    mnist = load_mnist()
+    parts = {"train": mnist.train, "validation": mnist.validation}
+    return {
+        name: digits.take(np.arange(min(count or len(digits), len(digits))))
+        for name, digits in parts.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,367 @@
+"""Fitting: the loop over epochs, on one device or on several.
+
+A plain loop over a step of our own: with Keras' `fit` and a generator the same steps
+take 1.5 times as long on two cores, because its feeding threads fight for them, and
+`train_on_batch` gives each of several devices the whole batch instead of its part.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from mlcore.augment import VARIETIES, vary
+from mlcore.calibrate import DIGITS, Logits
+from mlcore.checkpoint import Best, Kept, values_of
+from mlcore.data import DataError, Digits
+from mlcore.model import FusedBatchNormalization, Soften, build_network
+from mlcore.pool import Pool
+from mlcore.recipe import TrainConfig
+from mlcore.runs import CURVES, Run, duration
+
+RESTATED_ON = 5_000
+"""Digits that a look at held-out ones restates the normalisations on: ten batches."""
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on: says why, and the way out."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training went.
+
+    stopped: the epoch whose weights the network has, where Ctrl-C ended it before its
+        last; None where it came to its end.
+    """
+
+    history: list[dict[str, float]]
+    stopped: int | None = None
+
+
+# --- devices ------------------------------------------------------------------------
+
+
+def devices() -> list[str]:
+    """Name what computes: all GPUs, or else the CPU."""
+    gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
+    return gpus or ["CPU:0"]
+
+
+def strategy() -> Any:
+    """Say how to spread the work: mirrored where there are several devices.
+
+    Each then has a copy of the network and a part of each batch; the gradients are
+    summed. TensorFlow takes a single GPU by itself.
+    """
+    named = devices()
+    if len(named) > 1:
+        return tf.distribute.MirroredStrategy(named)
+    return tf.distribute.get_strategy()
+
+
+def training_step(
+    network: keras.Model, optimizer: Any, *, loss: Any, spread: Any
+) -> Callable[[Any, Any], float]:
+    """Make what takes one step, and returns the loss before it.
+
+    The loss is the sum over the whole batch by its size, so that a batch means the
+    same on one device and on several.
+    """
+    replicas = spread.num_replicas_in_sync
+
+    def on_one(images: Any, targets: Any, share: Any) -> Any:
+        with tf.GradientTape() as tape:
+            losses = loss(targets, network(images, training=True))
+            mean = tf.reduce_sum(losses) * share
+        gradients = tape.gradient(mean, network.trainable_variables)
+        optimizer.apply(gradients, network.trainable_variables)
+        return mean
+
+    @tf.function(reduce_retracing=True)
+    def on_all(images: Any, targets: Any, share: Any) -> Any:
+        return spread.reduce("SUM", spread.run(on_one, (images, targets, share)), None)
+
+    def parts(values: Any) -> Any:
+        if replicas == 1:
+            return values
+        return spread.experimental_distribute_values_from_function(
+            lambda context: values[context.replica_id_in_sync_group :: replicas]
+        )
+
+    def step(images: Any, targets: Any) -> float:
+        share = tf.constant(1 / len(images), tf.float32)
+        return float(on_all(parts(images), parts(targets), share))
+
+    return step
+
+
+def digit_and_kind_loss(kind_weight: float) -> Any:
+    """Make the loss: cross-entropy of the digit, plus that of the kind."""
+
+    def loss(targets: Any, logits: Any) -> Any:
+        digit = -tf.reduce_sum(
+            targets[:, :DIGITS] * tf.nn.log_softmax(logits[:, :DIGITS]), axis=-1
+        )
+        kind = -tf.reduce_sum(
+            targets[:, DIGITS:] * tf.nn.log_softmax(logits[:, DIGITS:]), axis=-1
+        )
+        return digit + kind_weight * kind
+
+    return loss
+
+
+def optimizer_of(config: TrainConfig, *, steps: int) -> Any:
+    """Make AdamW with a rate that rises, then falls to 0, and averages the weights."""
+    warmup = min(round(config.warmup_epochs * steps), config.epochs * steps // 3)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 50,
+        decay_steps=max(1, config.epochs * steps - warmup),
+        warmup_target=config.learning_rate,
+        warmup_steps=warmup,
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=config.weight_decay,
+        use_ema=True,
+        ema_momentum=config.ema_momentum,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+# --- the loop -----------------------------------------------------------------------
+
+
+def fit(
+    network: keras.Model,
+    draw_pool: Callable[[], Pool],
+    *,
+    held_out: Mapping[str, Digits],
+    config: TrainConfig,
+    rng: np.random.Generator,
+    run: Run,
+    spread: Any,
+) -> Fitted:
+    """Train the network in place, and leave the weights' moving average in it.
+
+    Ctrl-C leaves the best weights so far, by their log-loss on held-out digits.
+
+    Args:
+        draw_pool: gives the next epoch's drawings, always the same number.
+
+    Raises:
+        KeyboardInterrupt: it was stopped, and no epoch has been looked at yet.
+        TrainingError: the loss is no number any more.
+        DataError: a batch holds more than all drawings.
+    """
+    pool = draw_pool()
+    steps = steps_of(pool, config)
+    with spread.scope():
+        optimizer = optimizer_of(config, steps=steps)
+        kept = run.checkpoint.resume(network, optimizer, rng)
+    step = training_step(
+        network, optimizer, loss=digit_and_kind_loss(config.kind_weight), spread=spread
+    )
+    history, best = kept.history, kept.best
+    if history:
+        print(f"Goes on after epoch {len(history)}.", flush=True)
+    curves = Curves(run.folder / CURVES)
+    bar = tqdm(
+        total=config.epochs * steps,
+        initial=len(history) * steps,
+        unit="step",
+        leave=False,
+        disable=None,
+    )
+    try:
+        for epoch in range(len(history) + 1, config.epochs + 1):
+            started = time.monotonic()
+            pool = pool if epoch == 1 else draw_pool()
+            bar.set_description(f"epoch {epoch}/{config.epochs}")
+            losses: list[float] = []
+            for images, targets in batches(pool, config=config, rng=rng):
+                if len(losses) % 10 == 0:
+                    share = (epoch - 1 + len(losses) / steps) / config.epochs
+                    run.checkpoint.say(share, f"epoch {epoch} of {config.epochs}")
+                    bar.set_postfix_str(_recent(losses), refresh=False)
+                losses.append(step(images, targets))
+                bar.update()
+                if not math.isfinite(losses[-1]):
+                    raise TrainingError(
+                        f"The loss is no number any more in epoch {epoch}: try a "
+                        f"--learning-rate below {config.learning_rate:g}, or "
+                        "--precision float32."
+                    )
+            row = {
+                "loss": float(np.mean(losses)),
+                "learning_rate": float(np.array(optimizer.learning_rate)),
+            }
+            every, is_last = config.measure_every, epoch == config.epochs
+            if every and (is_last or epoch % every == 0):
+                with averaged(network, optimizer, pool):
+                    row |= measured(network, held_out)
+                    loss = float(np.mean([row[f"{name}_loss"] for name in held_out]))
+                    if best is None or loss < best.loss:
+                        best = Best(epoch, loss, network.get_weights())
+            row["seconds"] = round(time.monotonic() - started, 1)
+            history.append(row)
+            run.checkpoint.keep(network, optimizer, rng, Kept(history, best))
+            run.note(history)
+            curves.add(epoch, row)
+            bar.clear()
+            print(told_of_epoch(history, config.epochs, tuple(held_out)), flush=True)
+    except KeyboardInterrupt:
+        if best is None or config.watched:
+            raise
+        network.set_weights(best.weights)
+        return Fitted(history, stopped=best.epoch)
+    finally:
+        bar.close()
+        curves.close()
+    optimizer.finalize_variable_values(network.trainable_variables)
+    return Fitted(history)
+
+
+def steps_of(pool: Pool, config: TrainConfig) -> int:
+    """Say how many whole batches an epoch has.
+
+    Raises:
+        DataError: none.
+    """
+    steps = len(pool) // config.batch_size
+    if not steps:
+        raise DataError(
+            f"--batch-size {config.batch_size} is more than the {len(pool):,} drawings "
+            "of an epoch: take a smaller one."
+        )
+    return steps
+
+
+def batches(
+    pool: Pool, *, config: TrainConfig, rng: np.random.Generator
+) -> Iterator[tuple[Any, Any]]:
+    """Give an epoch's batches in a new order, each drawing varied anew."""
+    targets = pool.targets(label_smoothing=config.label_smoothing)
+    order = rng.permutation(len(pool))
+    for place in range(steps_of(pool, config)):
+        batch = order[place * config.batch_size :][: config.batch_size]
+        images = vary(pool.images[batch], VARIETIES[config.variety], rng)
+        yield images[..., np.newaxis], targets[batch]
+
+
+def _recent(losses: Sequence[float]) -> str:
+    return f"loss {np.mean(losses[-50:]):.3f}" if losses else ""
+
+
+def told_of_epoch(
+    history: Sequence[Mapping[str, float]], epochs: int, names: Sequence[str]
+) -> str:
+    """Write the line of the last epoch, with the time that is left."""
+    row = history[-1]
+    seen = "".join(f"  {name} {row[name]:.2%}" for name in names if name in row)
+    left = (epochs - len(history)) * float(np.mean([r["seconds"] for r in history]))
+    still = f", {duration(left)} left" if left else ""
+    return (
+        f"epoch {len(history):3d}/{epochs}  loss {row['loss']:.4f}{seen}  "
+        f"{duration(row['seconds'])}{still}"
+    )
+
+
+# --- looking at held-out digits -------------------------------------------------------
+
+
+@contextmanager
+def averaged(network: keras.Model, optimizer: Any, pool: Pool) -> Iterator[None]:
+    """Give the network the weights that would ship now, for as long as it lasts."""
+    raw = values_of(network.variables)
+    optimizer.finalize_variable_values(network.trainable_variables)
+    restate(network, pool.only_digits().first(RESTATED_ON))
+    yield
+    for variable, value in zip(network.variables, raw, strict=True):
+        variable.assign(value)
+
+
+def measured(network: keras.Model, held_out: Mapping[str, Digits]) -> dict[str, float]:
+    """Return accuracy and log-loss on each set of held-out digits."""
+    row = {}
+    for name, digits in held_out.items():
+        logits = network_logits(network, digits)[:, :DIGITS].astype(np.float64)
+        row[name] = float((logits.argmax(axis=1) == digits.labels).mean())
+        total = np.logaddexp.reduce(logits, axis=1)
+        of_the_label = logits[np.arange(len(digits)), digits.labels]
+        row[f"{name}_loss"] = float((total - of_the_label).mean())
+    return row
+
+
+def network_logits(network: keras.Model, digits: Digits) -> Logits:
+    """Run the Keras network over framed digits: (N, 13) float32."""
+    images = digits.images[..., np.newaxis].astype(np.float32) / 255
+    logits: Logits = network.predict(images, batch_size=500, verbose=0)
+    return logits
+
+
+def in_float32(network: keras.Model, config: TrainConfig) -> keras.Model:
+    """Return the same network without bfloat16, as it is converted and kept."""
+    plain = build_network(dropout=config.dropout, layers_of=config.network)
+    plain.set_weights(values_of(network.weights))
+    return plain
+
+
+def restate(network: keras.Model, digits: Pool, *, batch_size: int = 500) -> None:
+    """Estimate each normalisation's statistics again, on digits as they are served.
+
+    What training leaves there is a mean over its last twenty batches, a quarter of them
+    non-digits, all of them varied; here it is the mean over all plain, softened digits.
+    Source: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima", section
+    3.2, of averaged weights; Touvron et al. 2019, as for `Soften`, of plain pictures.
+    """
+    soften = next(layer for layer in network.layers if isinstance(layer, Soften))
+    normalisations = [
+        layer for layer in network.layers if isinstance(layer, FusedBatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in normalisations]
+    for batch in range(max(1, len(digits) // batch_size)):
+        images = digits.images[batch * batch_size :][:batch_size, ..., np.newaxis]
+        for layer in normalisations:
+            layer.momentum = batch / (batch + 1)  # the mean over all batches so far
+        network(soften(images.astype(np.float32) / 255), training=True)
+    for layer, momentum in zip(normalisations, momenta, strict=True):
+        layer.momentum = momentum
+
+
+class Curves:
+    """Writes the epochs' figures as TensorBoard reads them.
+
+    By `tf.summary.write`: its `scalar` wants TensorBoard itself, which is for looking
+    at curves and not needed for making them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writer: Any = None
+        plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+        self._scalar = tf.compat.v1.SummaryMetadata(plugin_data=plugin)
+
+    def add(self, epoch: int, row: Mapping[str, float]) -> None:
+        """Add the figures of an epoch."""
+        self._writer = self._writer or tf.summary.create_file_writer(str(self._folder))
+        with self._writer.as_default():
+            for name, value in row.items():
+                tf.summary.write(
+                    name, tf.constant(value), step=epoch, metadata=self._scalar
+                )
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            self._writer.close()

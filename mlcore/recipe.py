@@ -1,0 +1,130 @@
+"""What a training can be told, and the recipes that go by a name."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mlcore.augment import VARIETIES
+from mlcore.bundle import open_bundle
+from mlcore.data import DataError
+from mlcore.snapshot import load_snapshot
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run can be told; each field is a flag of the command."""
+
+    seed: int = 1  # of weights, order and augmentation
+    epochs: int = 30  # passes over the training digits
+    batch_size: int = 128  # of all devices together
+    network: str = "large"  # or "small": the layers of mlcore.model
+    precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
+    learning_rate: float = 0.006  # the peak
+    warmup_epochs: float = 2.0  # until the peak; after it the rate falls to 0
+    weight_decay: float = 0.02  # AdamW's, decoupled
+    label_smoothing: float = 0.05  # of the digit; the kind is not smoothed
+    dropout: float = 0.3  # before the last layer
+    ema_momentum: float = 0.998  # of the weights' moving average, which is what ships
+    variety: str = "hand"  # or "affine", cheaper, or "none": how digits are varied
+    non_digits: int = 8_000  # made anew each epoch: several digits in one, or none
+    kind_weight: float = 0.3  # of the kind's loss beside the digit's
+    measure_every: int = 1  # epochs from look to look at held-out digits; 0 for none
+    restated_on: int = 0  # digits that end the normalisations' estimate; 0 takes all
+    several_share: float = 0.001  # of held-out digits that may be refused as several,
+    not_a_digit_share: float = 0.003  # as not a digit,
+    unsure_share: float = 0.002  # and as unsure
+    pen: bool = False  # learn from the pen drawings in PEN_DIR as well
+    pen_renderings: int = 2  # of each training writer's digit, redrawn each epoch
+    non_digit_renderings: int = 1  # of each letter, symbol and sketch
+    leave_out: str = ""  # "letters" or "sketches": not trained on, to judge on them
+    start_from: str = ""  # a bundle's folder: its weights instead of random ones
+    snapshot: str = ""  # a snapshot's folder: learn from its training side as well
+    snapshot_renderings: int = 4  # of each of its drawings, redrawn each epoch
+    digits: int = 0  # so many of MNIST's only, for trials; 0 takes all
+    checkpoint: str = ""  # folder of the run's state; default one in var/runs
+    fresh: bool = False  # begin anew, also where an equal run was broken off
+    dry_run: bool = False  # say what would be done and how long it takes; do nothing
+    watched: bool = False  # end when standard input does: whoever started it is gone
+    threads: int = 0  # of TensorFlow; 0 takes a thread for each core
+    out: str = ""  # folder to write the bundle into; default var/bundles
+
+
+_NOT_OF_THE_RECIPE = ("checkpoint", "fresh", "dry_run", "watched", "threads", "out")
+"""Fields that say how and where, and change nothing of what is learnt."""
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "usual": {},
+    "fast": {
+        "network": "small",
+        "variety": "affine",
+        "epochs": 6,
+        "batch_size": 256,
+        "learning_rate": 0.01,
+        "dropout": 0.0,
+        "ema_momentum": 0.99,  # over half an epoch
+        "non_digits": 256,
+        "measure_every": 0,  # a look takes as long as a fifth of an epoch
+        "restated_on": 5_000,  # all 55,000 take as long as an epoch
+    },
+}
+"""Defaults by name; flags beside `--preset` go before them."""
+
+
+def recipe_of(config: TrainConfig) -> dict[str, Any]:
+    """Return what decides what is learnt, folders named by what they hold.
+
+    Raises:
+        DataError, BundleError: a folder that is named is not what it should be.
+    """
+    told = {
+        key: value
+        for key, value in asdict(config).items()
+        if key not in _NOT_OF_THE_RECIPE
+    }
+    if config.start_from:  # by what they are: folders come and go
+        told["start_from"] = open_bundle(Path(config.start_from)).digest
+    if config.snapshot:
+        told["snapshot"] = load_snapshot(Path(config.snapshot)).digest
+    return told
+
+
+def check(config: TrainConfig) -> None:
+    """Refuse what no training can be made of.
+
+    Raises:
+        DataError: names the flag, what it was and what belongs there.
+    """
+    one_of = {
+        "network": ("large", "small"),
+        "precision": ("float32", "mixed_bfloat16"),
+        "variety": tuple(VARIETIES),
+        "leave_out": ("", "letters", "sketches"),
+    }
+    for name, values in one_of.items():
+        if getattr(config, name) not in values:
+            known = " or ".join(value for value in values if value)
+            _refuse(config, name, f"takes {known}")
+    at_least = {
+        **dict.fromkeys(("epochs", "batch_size"), 1),
+        **dict.fromkeys(("pen_renderings", "snapshot_renderings"), 1),
+        **dict.fromkeys(("non_digits", "non_digit_renderings", "digits"), 0),
+        **dict.fromkeys(("seed", "threads", "measure_every", "restated_on"), 0),
+        **dict.fromkeys(("weight_decay", "kind_weight", "warmup_epochs"), 0),
+    }
+    for name, least in at_least.items():
+        if not getattr(config, name) >= least:
+            _refuse(config, name, f"is at least {least}")
+    if not 0 < config.learning_rate < float("inf"):
+        _refuse(config, "learning_rate", "is more than 0")
+    for name in ("label_smoothing", "dropout", "ema_momentum"):
+        if not 0 <= getattr(config, name) < 1:
+            _refuse(config, name, "lies between 0 and 1")
+    for name in ("several_share", "not_a_digit_share", "unsure_share"):
+        if not 0 <= getattr(config, name) <= 1:
+            _refuse(config, name, "is a share from 0 to 1")
+
+
+def _refuse(config: TrainConfig, name: str, belongs: str) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    raise DataError(f"{flag} {belongs}, not {getattr(config, name)!r}.")

@@ -1,0 +1,165 @@
+"""A training's folder: var/runs/<time>/, found again by what is broken off in it.
+
+    state.npz       what the next start goes on from; gone when the training is done
+    metrics.csv     a line for each epoch
+    tensorboard/    the same as curves
+    run.json        what was asked for and what came of it; last, so its sign of an end
+
+The same command finds the folder of a training that was stopped or killed by its
+recipe. A lock on it tells one that still runs from one that does not.
+"""
+
+import contextlib
+import csv
+import fcntl
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from mlcore import places
+from mlcore.checkpoint import STATE, Checkpoint, digest_of, key_of
+
+METRICS, RECORD, CURVES, LOCK = "metrics.csv", "run.json", "tensorboard", ".lock"
+_STAMP = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
+
+
+class Run:
+    """The folder of one training, its own until `end`.
+
+    Args:
+        key: the recipe.
+        checkpoint: the folder to use, whatever lies there; by default one that an equal
+            training left, or a new one.
+        fresh: take up nothing that was left.
+    """
+
+    def __init__(
+        self, *, key: Mapping[str, Any], checkpoint: str = "", fresh: bool = False
+    ) -> None:
+        self._is_ours = not checkpoint
+        self._lock: IO[str] | None = None
+        if checkpoint:
+            self.folder = Path(checkpoint)
+        else:
+            self.folder, self._lock = _taken(digest_of(key), fresh=fresh)
+        self.checkpoint = Checkpoint(self.folder, key=key)
+        if fresh:
+            self.checkpoint.forget()
+
+    def note(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write the epochs so far into metrics.csv."""
+        columns = dict.fromkeys(name for row in history for name in row)
+        lines = io.StringIO()
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(["epoch", *columns])
+        for epoch, row in enumerate(history, start=1):
+            writer.writerow([epoch, *(row.get(name, "") for name in columns)])
+        _write_whole(self.folder / METRICS, lines.getvalue())
+
+    def record(self, told: Mapping[str, Any], *, is_done: bool) -> Path:
+        """Write run.json, and drop the state of a training that is done.
+
+        Where a checkpoint's folder was given it belongs to whoever gave it, and so
+        the record gets a folder of its own.
+        """
+        folder = self.folder if self._is_ours else _new_folder(_runs())
+        _write_whole(folder / RECORD, json.dumps(told, indent=2) + "\n")
+        if is_done and self._is_ours:
+            self.checkpoint.forget()
+        return folder
+
+    def end(self) -> None:
+        """Let go of the folder; one that holds nothing to go on from is deleted."""
+        if self._lock is None:
+            return
+        _tidy(self.folder)
+        self._lock.close()
+        self._lock = None
+
+
+def _taken(key: str, *, fresh: bool) -> tuple[Path, IO[str]]:
+    """Return a folder nobody else is at work in, with the lock on it."""
+    folders = sorted(_runs().iterdir(), reverse=True) if _runs().is_dir() else []
+    for folder in folders:
+        is_done = (folder / RECORD).is_file() and not (folder / STATE).is_file()
+        if is_done or not _STAMP.fullmatch(folder.name):
+            continue
+        lock = _locked(folder)
+        if lock is None:
+            continue
+        if not fresh and key_of(folder) == key:
+            return folder, lock
+        _tidy(folder)
+        lock.close()
+    folder = _new_folder(_runs())
+    lock = _locked(folder)
+    if lock is None:
+        raise FileExistsError(f"{folder} was taken by another training: start again.")
+    return folder, lock
+
+
+def _locked(folder: Path) -> IO[str] | None:
+    lock = (folder / LOCK).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
+
+
+def _tidy(folder: Path) -> None:
+    """Delete a folder with neither state nor record: its first epoch never ended."""
+    if (folder / STATE).is_file() or (folder / RECORD).is_file():
+        (folder / LOCK).unlink(missing_ok=True)
+        (folder / "progress.json").unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs() -> Path:
+    return places.data_folder() / "runs"
+
+
+def _new_folder(parent: Path) -> Path:
+    """Make a folder named for now; a second one of the same second gets a number."""
+    parent.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for number in range(1, 1000):
+        folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise FileExistsError(f"{parent} has a thousand folders named {stamp}.")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def duration(seconds: float) -> str:
+    """Say how long something takes: 40 s, 12 min, 1 h 20 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free room where a folder lies, or will lie."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,167 @@
+"""Show a digit in a terminal as dots and zeros, with what a model reads in it.
+
+    python -m mlcore.show test 42       # of MNIST's 10,000 test images, counted from 0
+    python -m mlcore.show train 7       # of its 60,000 training images
+    python -m mlcore.show file seven.png
+
+Reads by the starter, or by the bundle that BUNDLE names; `manage.py show_digit` shows
+submissions as well and reads by the site's model. At most 80 columns, plain ASCII.
+"""
+
+import argparse
+import sys
+import textwrap
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore import places
+from mlcore.bundle import BundleError, open_bundle
+from mlcore.data import DataError, mnist_folder, parse_idx
+from mlcore.inference import Reading, Recogniser
+from mlcore.ink import Bitmap, PictureError, decode_picture, find_ink
+from mlcore.preprocess import SIDE_PX
+
+Part = Literal["train", "test"]
+PARTS: dict[Part, tuple[str, str]] = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+INK_FROM = 85
+"""Grey level, of 255, from which a pixel is a zero: a third of full ink."""
+
+COLUMNS = 80
+_BAR = 12
+_REFUSED = {
+    "blank": "no ink",
+    "several": "several shapes",
+    "not_a_digit": "not a digit",
+    "unsure": "too unsure",
+}
+
+
+def mnist_digit(part: Part, index: int) -> tuple[NDArray[np.uint8], int]:
+    """Return an image of MNIST's own files, (28, 28) uint8, and its label.
+
+    Raises:
+        DataError: there is no such image, or no MNIST.
+    """
+    folder = mnist_folder()
+    images, labels = (parse_idx((folder / name).read_bytes()) for name in PARTS[part])
+    if not 0 <= index < len(images):
+        raise DataError(
+            f"MNIST's {part} images are counted from 0 to {len(images) - 1:,}: there "
+            f"is no {index}."
+        )
+    return images[index], int(labels[index])
+
+
+def picture_ink(path: Path) -> Bitmap:
+    """Read a picture file's ink.
+
+    Raises:
+        DataError: it is not there, or no picture.
+    """
+    try:
+        return find_ink(decode_picture(path.read_bytes()))
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path} cannot be read: {reason}.") from error
+    except PictureError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def dots_and_zeros(image: NDArray[np.uint8]) -> list[str]:
+    """Write (H, W) uint8 as lines, two characters a pixel, which keeps the form."""
+    return [
+        " ".join("0" if level >= INK_FROM else "." for level in row) for row in image
+    ]
+
+
+def shown(title: str, reading: Reading) -> str:
+    """Write what a model saw, and beside it what it reads."""
+    image = reading.image
+    levels = (
+        np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+        if image is None
+        else np.asarray(np.rint(image[..., 0] * 255), np.uint8)
+    )
+    picture = dots_and_zeros(levels)
+    beside = _panel(reading)
+    above = (len(picture) - len(beside)) // 2
+    panel = [""] * above + beside
+    panel += [""] * (len(picture) - len(panel))
+    lines = [
+        f"{left}  {right}".rstrip() for left, right in zip(picture, panel, strict=True)
+    ]
+    return "\n".join([*textwrap.wrap(title, COLUMNS), "", *lines])
+
+
+def _panel(reading: Reading) -> list[str]:
+    """Say digit or refusal, runner-up and all ten probabilities in 23 columns."""
+    said = (
+        f"read as {reading.digit}"
+        if reading.refusal is None
+        else f"refused: {_REFUSED[reading.refusal]}"
+    )
+    if reading.second is None:
+        return [said]
+    likeliest = int(np.argmax(reading.probabilities))
+    lines = [
+        said,
+        f"{likeliest} first    {_percent(reading.confidence)}",
+        f"{reading.second} second   {_percent(reading.probabilities[reading.second])}",
+        f"one digit  {_percent(reading.digitness)}",
+        "",
+    ]
+    for digit, probability in enumerate(reading.probabilities):
+        bar = "=" * round(probability * _BAR)
+        lines.append(f"{digit} {bar:{_BAR}} {_percent(probability)}")
+    return lines
+
+
+def _percent(share: float) -> str:
+    return f"{share:6.1%}".replace("%", " %")
+
+
+def main() -> None:
+    """Print a digit."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mlcore.show",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=(*PARTS, "file"))
+    parser.add_argument("which", help="a number counted from 0, or a file's path")
+    told = parser.parse_args()
+    try:
+        bundle = open_bundle(places.bundle_folder())
+        recogniser = Recogniser(bundle)
+        title, ink = found(told.what, told.which)
+    except (DataError, BundleError) as error:
+        sys.exit(str(error))
+    print(shown(f"{title}, read by {bundle.short_digest}", recogniser.read(ink)))
+
+
+def found(what: str, which: str) -> tuple[str, Bitmap]:
+    """Find an MNIST image or a picture file; return what it is, and its ink.
+
+    Args:
+        what: "train", "test" or "file".
+
+    Raises:
+        DataError: says why it is not to be had.
+    """
+    if what == "file":
+        return which, picture_ink(Path(which))
+    part: Part = "train" if what == "train" else "test"
+    if not which.isdecimal():
+        raise DataError(f"A number counted from 0 belongs after {what}, not {which!r}.")
+    image, label = mnist_digit(part, int(which))
+    return f"MNIST {part} {which}, labelled {label}", image
+
+
+if __name__ == "__main__":
+    main()

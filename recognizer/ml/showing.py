@@ -1,0 +1,54 @@
+"""The crossing from a digit, wherever it comes from, to lines of a terminal."""
+
+from uuid import UUID
+
+from mlcore import show
+from mlcore.data import DataError as DataError
+from recognizer.ml import engine
+from recognizer.models import Submission
+from recognizer.services import active_model
+
+SOURCES = (*show.PARTS, "file")
+
+
+def digit(what: str, which: str) -> str:
+    """Show an MNIST image or a picture file as the active model reads it.
+
+    Raises:
+        DataError: there is no such image. ReaderUnavailableError.
+    """
+    title, ink = show.found(what, which)
+    version = active_model()
+    reading = engine.recogniser_for(version).read(ink)
+    return show.shown(f"{title}, read by {version}", reading)
+
+
+def submission(which: str) -> str:
+    """Show a submission as the model read it whose reading was shown.
+
+    Raises:
+        DataError: there is none of that id. ReaderUnavailableError.
+    """
+    try:
+        found = Submission.objects.with_shown_prediction().get(pk=UUID(which))
+    except (ValueError, Submission.DoesNotExist) as error:
+        raise DataError(
+            f"There is no submission {which}: its id is in the address of its page."
+        ) from error
+    version = found.shown_prediction.model_version
+    reading = engine.recogniser_for(version).read(
+        engine.bitmap_of(engine.drawing_of(found))
+    )
+    facts = [
+        f"Submission {found.pk}",
+        f"{found.created_at:%Y-%m-%d}",
+        f"read by {version}",
+    ]
+    if found.verdict:
+        digit = "" if found.corrected_digit is None else f", {found.corrected_digit}"
+        facts.append(f"feedback: {found.get_verdict_display()}{digit}")
+    if found.label_digit is not None:
+        facts.append(f"label: {found.label_digit}")
+    elif found.rejection:
+        facts.append(f"label: {found.get_rejection_display()}")
+    return show.shown("; ".join(facts), reading)
