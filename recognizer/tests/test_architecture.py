@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -119,17 +118,20 @@ class TestStart:
     def test_a_first_answer_loads_nothing_that_is_for_something_else(
         self, tmp_path: Path
     ) -> None:
+        # Nothing of what stands around: with DATABASE_URL another database would be
+        # prepared than the one that answers.
         variables = {
+            "PATH": "/usr/bin",
             "DJANGO_SETTINGS_MODULE": "digitsite.settings",
             "DIGITSITE_VAR": str(tmp_path),
         }
         prepared = [sys.executable, "manage.py", "prepare"]
-        subprocess.run(prepared, cwd=ROOT, env=os.environ | variables, check=True)
+        subprocess.run(prepared, cwd=ROOT, env=variables, check=True)
 
         done = subprocess.run(
             [sys.executable, "-c", FIRST_ANSWER],
             cwd=ROOT,
-            env={"PATH": "/usr/bin", **variables},
+            env=variables,
             stdout=subprocess.PIPE,
             check=True,
         )
