@@ -2,6 +2,8 @@
 
 import io
 import json
+import selectors
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ from django.conf import LazySettings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 
 from digitsite.worker import Worker
 from recognizer import grouping, middleware, rush
@@ -387,6 +390,26 @@ class TestStoring:
         assert free == [1]
 
 
+class Caller:
+    """A client's end of a connection, and the server's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sock, ours = socket.socketpair()
+        self.sock.settimeout(10)
+        self.conn = TConn(Config(), ours, None, None)
+        self.conn.name = name
+
+    def is_let_go(self) -> bool:
+        """Return whether the server has closed its end as well."""
+        return bool(self.conn.sock.fileno() < 0)
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.sock.close()
+        self.conn.close()
+
+
 class TestWorker:
     """Of gunicorn, without a network: who comes is put into the right hands."""
 
@@ -396,15 +419,28 @@ class TestWorker:
         monkeypatch.setattr("digitsite.worker.line", line)
         worker = Worker(0, 0, [], None, 30, Config(), None)
         worker.method_queue = SimpleNamespace(defer=lambda finish, *told: finish(*told))
+        worker.poller = selectors.DefaultSelector()
         worker.make_porters()
         worker.tpool = ThreadPoolExecutor(1)
         yield worker
         worker.tmp.close()
         worker.tpool.shutdown()
         worker.porters.shutdown()
+        worker.poller.close()
+
+    @pytest.fixture
+    def callers(self) -> Iterator[list[Caller]]:
+        callers = [Caller(name) for name in ("first", "second", "third")]
+        yield callers
+        for caller in callers:
+            caller.close()
 
     def test_answers_by_porters_while_its_threads_are_busy(
-        self, worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        clock: Clock,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         go_on, answered = threading.Event(), threading.Semaphore(0)
         by: dict[str, str] = {}
@@ -416,28 +452,82 @@ class TestWorker:
             answered.release()
             return False
 
-        closed: list[str] = []
-
-        def connection(name: str) -> Any:
-            return SimpleNamespace(
-                name=name, close=lambda graceful: closed.append(name)
-            )
-
         monkeypatch.setattr(worker, "handle", handle)
-        worker.nr_conns = 3
-        worker.enqueue_req(connection("first"))
-        worker.enqueue_req(connection("waits"))
+        first, waits, too_late = callers
+        worker.enqueue_req(first.conn)
+        worker.enqueue_req(waits.conn)
         clock.now += 2
-        worker.enqueue_req(connection("too late"))
+        worker.enqueue_req(too_late.conn)
         assert answered.acquire(timeout=10)
-        assert list(by) == ["too late"]
-        assert by["too late"].startswith("porter")
+        assert list(by) == ["third"]
+        assert by["third"].startswith("porter")
         go_on.set()
         for _ in range(2):
             assert answered.acquire(timeout=10)
-        worker.tpool.shutdown()
-        worker.porters.shutdown()
 
-        assert not by["waits"].startswith("porter")
-        assert sorted(closed) == ["first", "too late", "waits"]
-        assert worker.nr_conns == 0
+        assert not by["second"].startswith("porter")
+        assert [caller.sock.recv(1) for caller in callers] == [b"", b"", b""]
+
+    def test_has_no_thread_wait_for_a_client_to_hang_up(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        answered = threading.Semaphore(0)
+
+        def handle(conn: Any) -> bool:
+            answered.release()
+            return False
+
+        monkeypatch.setattr(worker, "handle", handle)
+        for caller in callers:
+            worker.enqueue_req(caller.conn)
+        for _ in callers:
+            assert answered.acquire(timeout=10)
+
+        assert [caller.sock.recv(1) for caller in callers] == [b"", b"", b""]
+        assert not any(caller.is_let_go() for caller in callers)
+
+    def test_forgets_who_has_hung_up(
+        self, worker: Worker, callers: list[Caller]
+    ) -> None:
+        worker.nr_conns = 3
+        for caller in callers:
+            worker.say_goodbye(caller.conn)
+        callers[0].sock.sendall(b"still sending")
+        callers[1].sock.close()
+
+        worker.wait_for_and_dispatch_events(timeout=10)
+
+        assert [caller.is_let_go() for caller in callers] == [False, True, False]
+        assert worker.nr_conns == 2
+
+    def test_forgets_who_never_stops_sending(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("digitsite.worker._GOODBYE_BYTES", 10)
+        worker.say_goodbye(callers[0].conn)
+        callers[0].sock.sendall(b"still sending")
+
+        worker.wait_for_and_dispatch_events(timeout=10)
+
+        assert callers[0].is_let_go()
+
+    def test_forgets_who_never_hangs_up(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        worker.say_goodbye(callers[0].conn)
+        monkeypatch.setattr("digitsite.worker._GOODBYE_S", 0)
+        worker.say_goodbye(callers[1].conn)
+
+        worker.murder_pending()
+
+        assert [caller.is_let_go() for caller in callers] == [False, True, False]
+        assert list(worker.leaving) == [callers[0].conn]
