@@ -1,5 +1,6 @@
 """The process that answers requests: gunicorn's, with a line before its threads."""
 
+import select
 import selectors
 import socket
 import sys
@@ -12,7 +13,7 @@ from django.conf import settings
 from gunicorn.workers.gthread import TConn
 
 from digitsite.balance import BalancedWorker
-from recognizer.rush import line
+from recognizer.rush import Place, line
 
 # The default, 5 ms, is what a thread that computes may keep from one that only has to
 # say no, each time that one comes back from the network.
@@ -49,16 +50,15 @@ class Worker(BalancedWorker):
         if line.wait_s() > settings.LONGEST_WAIT_S:
             answer = self.porters.submit(self.handle, conn)
         else:
-            line.come()
-            answer = self.tpool.submit(self.handle_in_turn, conn)
+            place = line.come(partial(has_hung_up, conn))
+            answer = self.tpool.submit(self.handle_in_turn, conn, place)
         answer.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
         )
 
-    def handle_in_turn(self, conn: TConn) -> Any:
-        """Answer who has come to the head of the line."""
-        line.be_seen()
-        return self.handle(conn)
+    def handle_in_turn(self, conn: TConn, place: Place) -> Any:
+        """Answer who has come to the head of the line, if they are still there."""
+        return line.be_seen(place) and self.handle(conn)
 
     def finish_request(self, conn: TConn, done: "futures.Future[Any]") -> None:
         """Wait for a connection's next request, or say goodbye."""
@@ -114,3 +114,15 @@ class Worker(BalancedWorker):
         """Close a connection and count it no longer."""
         self.nr_conns -= 1
         conn.close()
+
+
+# The client has closed the side that it sends on, with or without the other; Linux
+# tells it also where there is something to read before. A broken one is always told.
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)
+
+
+def has_hung_up(conn: TConn) -> bool:
+    """Return whether a client has gone, by what its system last said."""
+    poller = select.poll()
+    poller.register(conn.sock, _HUNG_UP)
+    return bool(poller.poll(0))
