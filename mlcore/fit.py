@@ -8,10 +8,11 @@ take 1.5 times as long on two cores, because its feeding threads fight for them,
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -27,6 +28,7 @@ from mlcore.pool import Pool
 from mlcore.recipe import TrainConfig
 from mlcore.runs import CURVES, Run, duration
 
+Item = TypeVar("Item")
 RESTATED_ON = 5_000
 """Digits that a look at held-out ones restates the normalisations on: ten batches."""
 
@@ -69,37 +71,56 @@ def strategy() -> Any:
 
 
 def training_step(
-    network: keras.Model, optimizer: Any, *, loss: Any, spread: Any
+    network: keras.Model, optimizer: Any, *, loss: Any, spread: Any, parts: int = 1
 ) -> Callable[[Any, Any], float]:
     """Make what takes one step, and returns the loss before it.
 
     The loss is the sum over the whole batch by its size, so that a batch means the
-    same on one device and on several.
+    same on one device and on several, in one part and in several.
+
+    Args:
+        parts: of each device's batch. TensorFlow computes them side by side, which
+            keeps several cores busy where the layers are too small to be shared out:
+            with two parts, a thread each, a step of the fast recipe takes 0.57 of the
+            time that two threads take for the whole batch.
     """
     replicas = spread.num_replicas_in_sync
 
-    def on_one(images: Any, targets: Any, share: Any) -> Any:
-        with tf.GradientTape() as tape:
-            losses = loss(targets, network(images, training=True))
-            mean = tf.reduce_sum(losses) * share
-        gradients = tape.gradient(mean, network.trainable_variables)
-        optimizer.apply(gradients, network.trainable_variables)
-        return mean
+    def on_one(images: Sequence[Any], targets: Sequence[Any], share: Any) -> Any:
+        means, gradients = [], []
+        for part, wanted in zip(images, targets, strict=True):
+            with tf.GradientTape() as tape:
+                losses = loss(wanted, network(part, training=True))
+                mean = tf.reduce_sum(losses) * share
+            means.append(mean)
+            gradients.append(tape.gradient(mean, network.trainable_variables))
+        summed = [tf.add_n(of_parts) for of_parts in zip(*gradients, strict=True)]
+        optimizer.apply(summed, network.trainable_variables)
+        return tf.add_n(means)
 
     @tf.function(reduce_retracing=True)
     def on_all(images: Any, targets: Any, share: Any) -> Any:
         return spread.reduce("SUM", spread.run(on_one, (images, targets, share)), None)
 
-    def parts(values: Any) -> Any:
+    def shared_out(values: Any) -> list[Any]:
         if replicas == 1:
-            return values
-        return spread.experimental_distribute_values_from_function(
-            lambda context: values[context.replica_id_in_sync_group :: replicas]
-        )
+            return np.array_split(values, parts)
+        of_replicas = [
+            np.array_split(values[replica::replicas], parts)
+            for replica in range(replicas)
+        ]
+        return [
+            spread.experimental_distribute_values_from_function(
+                lambda context, part=part: of_replicas[
+                    context.replica_id_in_sync_group
+                ][part]
+            )
+            for part in range(parts)
+        ]
 
     def step(images: Any, targets: Any) -> float:
         share = tf.constant(1 / len(images), tf.float32)
-        return float(on_all(parts(images), parts(targets), share))
+        return float(on_all(shared_out(images), shared_out(targets), share))
 
     return step
 
@@ -169,7 +190,11 @@ def fit(
         optimizer = optimizer_of(config, steps=steps)
         kept = run.checkpoint.resume(network, optimizer, rng)
     step = training_step(
-        network, optimizer, loss=digit_and_kind_loss(config.kind_weight), spread=spread
+        network,
+        optimizer,
+        loss=digit_and_kind_loss(config.kind_weight),
+        spread=spread,
+        parts=config.parts,
     )
     history, best = kept.history, kept.best
     if history:
@@ -188,7 +213,7 @@ def fit(
             pool = pool if epoch == 1 else draw_pool()
             bar.set_description(f"epoch {epoch}/{config.epochs}")
             losses: list[float] = []
-            for images, targets in batches(pool, config=config, rng=rng):
+            for images, targets in ahead(batches(pool, config=config, rng=rng)):
                 if len(losses) % 10 == 0:
                     share = (epoch - 1 + len(losses) / steps) / config.epochs
                     run.checkpoint.say(share, f"epoch {epoch} of {config.epochs}")
@@ -256,6 +281,15 @@ def batches(
         batch = order[place * config.batch_size :][: config.batch_size]
         images = vary(pool.images[batch], VARIETIES[config.variety], rng)
         yield images[..., np.newaxis], targets[batch]
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Give the same items, each made in a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
 
 
 def _recent(losses: Sequence[float]) -> str:

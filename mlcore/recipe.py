@@ -18,6 +18,7 @@ class TrainConfig:
     seed: int = 1  # of weights, order and augmentation
     epochs: int = 30  # passes over the training digits
     batch_size: int = 128  # of all devices together
+    parts: int = 1  # of a batch, computed side by side; each normalises by itself
     network: str = "large"  # or "small": the layers of mlcore.model
     precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
     learning_rate: float = 0.006  # the peak
@@ -40,6 +41,7 @@ class TrainConfig:
     leave_out: str = ""  # "letters" or "sketches": not trained on, to judge on them
     start_from: str = ""  # a bundle's folder: its weights instead of random ones
     snapshot: str = ""  # a snapshot's folder: learn from its training side as well
+    allow_missing_digits: bool = False  # in the snapshot: MNIST has all ten
     snapshot_renderings: int = 4  # of each of its drawings, redrawn each epoch
     digits: int = 0  # so many of MNIST's only, for trials; 0 takes all
     checkpoint: str = ""  # folder of the run's state; default one in var/runs
@@ -50,7 +52,10 @@ class TrainConfig:
     out: str = ""  # folder to write the bundle into; default var/bundles
 
 
-_NOT_OF_THE_RECIPE = ("checkpoint", "fresh", "dry_run", "watched", "threads", "out")
+_NOT_OF_THE_RECIPE = (
+    *("checkpoint", "fresh", "dry_run", "watched", "threads", "out"),
+    "allow_missing_digits",
+)
 """Fields that say how and where, and change nothing of what is learnt."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -60,6 +65,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "variety": "affine",
         "epochs": 6,
         "batch_size": 256,
+        "parts": 2,  # a core each
         "learning_rate": 0.01,
         "dropout": 0.0,
         "ema_momentum": 0.99,  # over half an epoch
@@ -106,7 +112,7 @@ def check(config: TrainConfig) -> None:
             known = " or ".join(value for value in values if value)
             _refuse(config, name, f"takes {known}")
     at_least = {
-        **dict.fromkeys(("epochs", "batch_size"), 1),
+        **dict.fromkeys(("epochs", "batch_size", "parts"), 1),
         **dict.fromkeys(("pen_renderings", "snapshot_renderings"), 1),
         **dict.fromkeys(("non_digits", "non_digit_renderings", "digits"), 0),
         **dict.fromkeys(("seed", "threads", "measure_every", "restated_on"), 0),
@@ -115,6 +121,8 @@ def check(config: TrainConfig) -> None:
     for name, least in at_least.items():
         if not getattr(config, name) >= least:
             _refuse(config, name, f"is at least {least}")
+    if config.parts > config.batch_size:
+        _refuse(config, "parts", f"is at most --batch-size {config.batch_size}")
     if not 0 < config.learning_rate < float("inf"):
         _refuse(config, "learning_rate", "is more than 0")
     for name in ("label_smoothing", "dropout", "ema_momentum"):
