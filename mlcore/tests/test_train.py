@@ -239,6 +239,7 @@ class TestResume:
             start_from=str(trained.folder),
             snapshot=str(write_a_snapshot(tmp_path / "snapshot")),
             checkpoint=str(tmp_path / "kept"),
+            allow_missing_digits=True,
         )
         with monkeypatch.context() as patch:
             break_off(patch, at_epoch=2)
@@ -408,11 +409,13 @@ class TestCommand:
             ("--learning-rate nan", "--learning-rate is more than 0, not nan."),
             ("--dropout 1", "--dropout lies between 0 and 1, not 1.0."),
             ("--unsure-share 2", "--unsure-share is a share from 0 to 1, not 2.0."),
+            ("--parts 300", "--parts is at most --batch-size 128, not 300."),
             ("--network huge", "--network takes large or small, not 'huge'."),
             ("--variety wild", "--variety takes hand or affine or none, not 'wild'."),
             ("--leave-out horses", "--leave-out takes letters or sketches"),
             ("--start-from /nowhere", "/nowhere is not a bundle"),
             ("--snapshot /nowhere", "/nowhere is not a snapshot"),
+            ("--snapshot {sevens}", "of 0, 1, 2, 3, 4, 5, 6, 8, 9: label some, or"),
             ("--pen", "--pen needs PEN_DIR"),
             ("--out /dev/null/x --epochs 1 --non-digits 0", "Not a directory"),
             ("--learning-rate 1e30 --non-digits 0 --epochs 9", "no number any more"),
@@ -427,6 +430,7 @@ class TestCommand:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.delenv("PEN_DIR", raising=False)
+        flags = flags.format(sevens=write_a_snapshot(tmp_path / "snapshot"))
 
         with pytest.raises(SystemExit, match=re.escape(said)) as ended:
             run_command(monkeypatch, flags)
