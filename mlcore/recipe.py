@@ -17,12 +17,14 @@ class TrainConfig:
 
     seed: int = 1  # of weights, order and augmentation
     epochs: int = 30  # passes over the training digits
+    hardest: float = 1.0  # of an epoch, what those after the first take: the worst read
     batch_size: int = 128  # of all devices together
     parts: int = 1  # of a batch, computed side by side; each normalises by itself
     network: str = "large"  # or "small": the layers of mlcore.model
     precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
     learning_rate: float = 0.006  # the peak
     warmup_epochs: float = 2.0  # until the peak; after it the rate falls to 0
+    beta_2: float = 0.999  # AdamW's memory of squared gradients
     weight_decay: float = 0.02  # AdamW's, decoupled
     label_smoothing: float = 0.05  # of the digit; the kind is not smoothed
     dropout: float = 0.3  # before the last layer
@@ -63,12 +65,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fast": {
         "network": "small",
         "variety": "affine",
-        "epochs": 6,
+        "epochs": 8,
+        "hardest": 0.2,
         "batch_size": 256,
         "parts": 2,  # a core each
-        "learning_rate": 0.01,
+        "learning_rate": 0.05,
+        "warmup_epochs": 0.5,  # a fifth of all steps
+        "beta_2": 0.98,
+        "weight_decay": 0.07,
         "dropout": 0.0,
-        "ema_momentum": 0.99,  # over half an epoch
+        "ema_momentum": 0.0,  # the rate falls to 0: the last weights are a mean already
         "non_digits": 256,
         "measure_every": 0,  # a look takes as long as a fifth of an epoch
         "restated_on": 5_000,  # all 55,000 take as long as an epoch
@@ -125,7 +131,9 @@ def check(config: TrainConfig) -> None:
         _refuse(config, "parts", f"is at most --batch-size {config.batch_size}")
     if not 0 < config.learning_rate < float("inf"):
         _refuse(config, "learning_rate", "is more than 0")
-    for name in ("label_smoothing", "dropout", "ema_momentum"):
+    if not 0 < config.hardest <= 1:
+        _refuse(config, "hardest", "is a share above 0, up to 1")
+    for name in ("label_smoothing", "dropout", "ema_momentum", "beta_2"):
         if not 0 <= getattr(config, name) < 1:
             _refuse(config, name, "lies between 0 and 1")
     for name in ("several_share", "not_a_digit_share", "unsure_share"):

@@ -470,6 +470,7 @@ def rehearse(config: TrainConfig) -> str:
     pool = training_pool(mnist, pen, snapshot, config=config, rng=rng)
     drawn_in = time.monotonic() - started
     steps = steps_of(pool, config)
+    order = rng.permutation(len(pool))
     with spread.scope():
         optimizer = optimizer_of(config, steps=steps)
     loss = digit_and_kind_loss(config.kind_weight)
@@ -477,19 +478,19 @@ def rehearse(config: TrainConfig) -> str:
         network, optimizer, loss=loss, spread=spread, parts=config.parts
     )
     taken = []
-    for images, targets in islice(batches(pool, config=config, rng=rng), 12):
+    for _, images, targets in islice(batches(pool, order, config, rng), 12):
         before = time.monotonic()
         step(images, targets)
         taken.append(time.monotonic() - before)
     a_step = float(np.median(taken))
-    whole = config.epochs * (steps * a_step + drawn_in)
+    whole = sum(steps) * a_step + config.epochs * drawn_in
     out, runs = bundles_folder(config), places.data_folder() / "runs"
     held = ", ".join(f"{len(digits):,} {name}" for name, digits in held_out.items())
     digits = int((pool.digits != NO_DIGIT).sum())
     return (
         f"Would learn from {digits:,} digits and {len(pool) - digits:,} others an "
         f"epoch, hold out {held}.\n"
-        f"{config.epochs} epochs of {steps:,} steps of {config.batch_size}, seed "
+        f"{sum(steps):,} steps of {config.batch_size} in {config.epochs} epochs, seed "
         f"{config.seed}, {network.count_params():,} weights, on "
         f"{' and '.join(devices())}.\n"
         f"A step takes {a_step * 1e3:.0f} ms now: about {duration(whole)} in all.\n"

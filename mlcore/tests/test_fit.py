@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlcore.fit import ahead, digit_and_kind_loss, optimizer_of, training_step
+from mlcore.fit import (
+    ahead,
+    chosen,
+    digit_and_kind_loss,
+    optimizer_of,
+    training_step,
+)
 from mlcore.model import build_network
+from mlcore.pool import NO_DIGIT, Pool
 from mlcore.recipe import TrainConfig
 
 
@@ -42,12 +49,36 @@ class TestParts:
         network = build_network(dropout=0, layers_of="small")
         step = training_step(
             network,
-            optimizer_of(TrainConfig(epochs=1), steps=steps),
+            optimizer_of(TrainConfig(epochs=1), steps=[steps]),
             loss=digit_and_kind_loss(0.3),
             spread=tf.distribute.get_strategy(),
             parts=parts,
         )
-        return [step(images, targets) for _ in range(steps)]
+        return [float(step(images, targets).mean()) for _ in range(steps)]
+
+
+class TestChosen:
+    def test_takes_the_worst_read_digits_and_what_is_no_digit(self) -> None:
+        losses = np.array([0.1, 0.9, 0.2, 0.8, 0, 0, 0, 0, 0, 99], np.float32)
+        pool = a_pool(10, no_digit=9)
+
+        places = chosen(pool, losses, count=4)
+
+        assert sorted(places) == [1, 2, 3, 9]
+
+    def test_shares_an_epoch_with_many_non_digits(self) -> None:
+        places = chosen(a_pool(12, no_digit=2), np.zeros(12, np.float32), count=4)
+
+        assert sorted(places) == [0, 1, 2, 3]
+
+
+def a_pool(count: int, *, no_digit: int | None = None) -> Pool:
+    """Blank drawings, all of them noughts up to the first that is no digit."""
+    digits = np.zeros(count, np.int64)
+    if no_digit is not None:
+        digits[no_digit:] = NO_DIGIT
+    images = np.zeros((count, 28, 28), np.uint8)
+    return Pool(images, digits, np.zeros(count, np.int64))
 
 
 class TestAhead:
