@@ -19,8 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,6 @@ from mlcore.recipe import PRESETS
 
 FIGURES = places.REPOSITORY / "docs" / "training" / "fast.json"
 PAGE = places.REPOSITORY / "docs" / "training.md"
-BEGIN, END = "<!-- fast -->\n", "<!-- end of fast -->\n"
 EXAMPLE = Path(__file__).parent / "peers" / "mnist_convnet.py"
 NAMES = {"example": "Keras' mnist_convnet, 15 epochs", "fast": "`--preset fast`"}
 LEAST_TIMES, LEAST_ACCURACY, LEAST_SEEDS = 5, 0.994, 5
@@ -54,21 +55,28 @@ def conditions() -> dict[str, Any]:
     }
 
 
-def train(name: str, seed: int, *, digits: int = 0) -> dict[str, float]:
-    """Train once, in a process of its own; return what it took and came to.
+@dataclass(frozen=True)
+class Ended:
+    """A training that came to its end in a process of its own.
+
+    record: its run.json; None for the example, which keeps none.
+    """
+
+    said: str
+    record: dict[str, Any] | None
+    seconds: float
+    cpu_s: float
+
+
+def in_a_process(module: str, *flags: str) -> Ended:
+    """Train in a process and a data folder of its own.
 
     Raises:
         SystemExit: it failed; says what it said last.
     """
-    load = os.getloadavg()[0]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="bench-training-") as var:
-        flags = ["--seed", str(seed), "--digits", str(digits)]
-        module = "bench.peers.mnist_convnet"
-        if name == "fast":
-            module = "mlcore.train"
-            flags += ["--preset", "fast"]
         done = subprocess.run(
             [sys.executable, "-m", module, *flags],
             cwd=places.REPOSITORY,
@@ -80,26 +88,48 @@ def train(name: str, seed: int, *, digits: int = 0) -> dict[str, float]:
         seconds = time.monotonic() - started
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-            sys.exit(f"{NAMES[name]}, seed {seed}, ended and said at last: {last}")
-        if name == "fast":
-            (record,) = Path(var).glob("runs/*/run.json")
-            run = json.loads(record.read_text())
-            found = {
-                "accuracy": run["metrics"]["mnist_test"]["accuracy"],
-                "fit_s": run["seconds"]["fit"],
-            }
-        else:
-            found = json.loads(done.stdout.splitlines()[-1])
+            sys.exit(f"{module} {' '.join(flags)} ended and said at last: {last}")
+        records = [json.loads(p.read_text()) for p in Path(var).glob("runs/*/run.json")]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Ended(done.stdout, records[0] if records else None, seconds, cpu)
+
+
+def train(name: str, seed: int, *, digits: int = 0) -> dict[str, float]:
+    """Train once; return what it took and came to."""
+    load = os.getloadavg()[0]
+    flags = ["--seed", str(seed), "--digits", str(digits)]
+    if name == "fast":
+        ended = in_a_process("mlcore.train", *flags, "--preset", "fast")
+        assert ended.record is not None
+        accuracy = ended.record["metrics"]["mnist_test"]["accuracy"]
+        fit_s = ended.record["seconds"]["fit"]
+    else:
+        ended = in_a_process("bench.peers.mnist_convnet", *flags)
+        said = json.loads(ended.said.splitlines()[-1])
+        accuracy, fit_s = said["accuracy"], said["fit_s"]
     return {
         "seed": seed,
-        "accuracy": round(found["accuracy"], 5),
-        "fit_s": round(found["fit_s"], 2),
-        "all_s": round(seconds, 2),
-        "cpu_s": round(cpu, 1),
+        "accuracy": round(accuracy, 5),
+        "fit_s": round(fit_s, 2),
+        "all_s": round(ended.seconds, 2),
+        "cpu_s": round(ended.cpu_s, 1),
         "load_before": round(load, 2),
     }
+
+
+def kept_or(
+    path: Path, held: Mapping[str, Any], make: Callable[[], Any]
+) -> Mapping[str, Any]:
+    """Return what a file keeps of the same conditions, else make it and keep it."""
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    if kept.get("held") != held:
+        kept = {"held": held, "run": make()}
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(json.dumps(kept, indent=1) + "\n")
+        unfinished.replace(path)
+    run: Mapping[str, Any] = kept["run"]
+    return run
 
 
 def measure(seeds: int, *, folder: Path, digits: int = 0) -> dict[str, Any]:
@@ -109,14 +139,12 @@ def measure(seeds: int, *, folder: Path, digits: int = 0) -> dict[str, Any]:
     planned = [(seed, name) for seed in range(1, seeds + 1) for name in NAMES]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
     for seed, name in tqdm(planned, desc="trainings"):
-        path = folder / f"{name}-{seed}.json"
-        kept = json.loads(path.read_text()) if path.is_file() else {}
-        if kept.get("held") != held:
-            kept = {"held": held, "run": train(name, seed, digits=digits)}
-            partial = path.with_suffix(".part")
-            partial.write_text(json.dumps(kept, indent=1) + "\n")
-            partial.replace(path)
-        runs[name].append(kept["run"])
+        run = kept_or(
+            folder / f"{name}-{seed}.json",
+            held,
+            partial(train, name, seed, digits=digits),
+        )
+        runs[name].append(dict(run))
     return {
         **held,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -225,11 +253,12 @@ def load_figures() -> Figures | None:
     return figures
 
 
-def page_with(generated: str, page: str) -> str:
-    """Put the generated part where it belongs."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}{generated}{END}{after}"
+def page_with(generated: str, page: str, *, of: str = "fast") -> str:
+    """Put a generated part where it belongs."""
+    begin, end = f"<!-- {of} -->\n", f"<!-- end of {of} -->\n"
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}{generated}{end}{after}"
 
 
 def main() -> None:

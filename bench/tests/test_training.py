@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench import training
+from bench import pilots, training
+from bench.pilots import load_pilots
 from bench.training import NAMES, PAGE, bars, load_figures, measure, page_with, part
 
 
@@ -22,6 +23,7 @@ class TestPage:
         page = PAGE.read_text()
 
         assert page == page_with(part(load_figures()), page)
+        assert page == page_with(pilots.part(load_pilots()), page, of="pilots")
 
     def test_tells_bars_that_hold_from_those_that_do_not(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
