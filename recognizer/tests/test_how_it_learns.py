@@ -100,9 +100,9 @@ def page_of(client: Client, **headers: str) -> str:
 
 
 def came_of_it(page: str) -> str:
-    found = re.search(r'<p class="came-of-it">(.*?)</p>', page, re.DOTALL)
+    found = re.search(r'<div class="came-of-it">(.*?)</div>', page, re.DOTALL)
     assert found
-    return found[1].strip()
+    return " ".join(re.findall(r"<p>(.*?)</p>", found[1]))
 
 
 def question(**answers: list[float]) -> Question:
