@@ -2,6 +2,8 @@
 
 import ctypes
 import gc
+import logging
+import resource
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,13 @@ from gunicorn.app.base import BaseApplication
 
 from digitsite.balance import BalancedWorker, Board, seat, unseat
 
+logger = logging.getLogger(__name__)
+
+_THREADS = 32  # many, because each slow sender's body is waited for in one
+_CONNECTIONS = 1000  # of a process at a time; the others wait to be let in
+# Open in a process beside its connections: 83 were seen with SQLite, all threads at
+# work; a thread may wait for data and send a file as well.
+_FILES_BESIDE = 256
 _M_ARENA_MAX = -8  # of malloc.h
 _libc = ctypes.CDLL(None)
 
@@ -31,8 +40,8 @@ class Server(BaseApplication):
             "worker_class": "digitsite.worker.Worker",
             "pre_fork": seat,
             "child_exit": unseat,
-            # Many, because each slow sender's body is waited for in one.
-            "threads": 32,
+            "threads": _THREADS,
+            "worker_connections": connections_that_fit(),
             "preload_app": True,
             "proc_name": "digitsite",
             "graceful_timeout": 30,
@@ -57,6 +66,28 @@ class Server(BaseApplication):
         gc.enable()  # manage.py had it wait for this
         give_back_memory()
         return application
+
+
+def connections_that_fit() -> int:
+    """Raise this process's limit of open files; return how many connections it allows.
+
+    Those that are forked later have the same limit. A system's default is often 1024,
+    and a process that takes one connection too many ends with all the others.
+    """
+    needed = _CONNECTIONS + _FILES_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed == needed:
+        return _CONNECTIONS
+    fit = max(allowed - _FILES_BESIDE, _THREADS + 1)
+    logger.warning(
+        "A process may open %d files, so it takes %d connections at a time instead of "
+        "%d: allow it %d (LimitNOFILE of the unit, ulimit -Hn of a shell).",
+        *(allowed, fit, _CONNECTIONS, needed),
+    )
+    return fit
 
 
 def share_memory_between_threads() -> None:

@@ -1,24 +1,37 @@
 """The process that answers requests: gunicorn's, with a line before its threads."""
 
+import select
+import selectors
+import socket
 import sys
+import time
 from concurrent import futures
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from gunicorn.workers.gthread import TConn
 
 from digitsite.balance import BalancedWorker
-from recognizer.rush import line
+from recognizer.rush import Place, line
 
 # The default, 5 ms, is what a thread that computes may keep from one that only has to
 # say no, each time that one comes back from the network.
 _SWITCH_S = 0.001
 _PORTERS = 4  # threads that turn others away
-_CLOSED = object()
+_GOODBYE_S = 2.0  # for a client to close its side of a connection
+_GOODBYE_BYTES = 1 << 16  # of what it still sends meanwhile
 
 
 class Worker(BalancedWorker):
     """Has porters turn away who would wait for too long, its threads being busy."""
+
+    def __init__(self, *told: Any) -> None:
+        """Take what gunicorn tells its workers."""
+        super().__init__(*told)
+        # Connections that we have closed and the client has not, the oldest first,
+        # with the bytes that are still taken from them.
+        self.leaving: dict[TConn, int] = {}
 
     def init_process(self) -> None:
         """Begin to answer."""
@@ -35,30 +48,81 @@ class Worker(BalancedWorker):
     def enqueue_req(self, conn: TConn) -> None:
         """Have a connection's next request answered: in turn, or at once with no."""
         if line.wait_s() > settings.LONGEST_WAIT_S:
-            answer = self.porters.submit(self.answer, conn)
+            answer = self.porters.submit(self.handle, conn)
         else:
-            line.come()
-            answer = self.tpool.submit(self.handle_in_turn, conn)
+            place = line.come(partial(has_hung_up, conn))
+            answer = self.tpool.submit(self.handle_in_turn, conn, place)
         answer.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
         )
 
-    def handle_in_turn(self, conn: TConn) -> Any:
-        """Answer who has come to the head of the line."""
-        line.be_seen()
-        return self.answer(conn)
-
-    def answer(self, conn: TConn) -> Any:
-        """Answer, and say goodbye here: the main thread shall wait for no client."""
-        goes_on = self.handle(conn)
-        if goes_on is False:
-            conn.close(graceful=True)
-            return _CLOSED
-        return goes_on
+    def handle_in_turn(self, conn: TConn, place: Place) -> Any:
+        """Answer who has come to the head of the line, if they are still there."""
+        return line.be_seen(place) and self.handle(conn)
 
     def finish_request(self, conn: TConn, done: "futures.Future[Any]") -> None:
-        """Wait for a connection's next request, or forget it."""
-        if not done.cancelled() and not done.exception() and done.result() is _CLOSED:
-            self.nr_conns -= 1
+        """Wait for a connection's next request, or say goodbye."""
+        if done.cancelled() or (not done.exception() and not done.result()):
+            self.say_goodbye(conn)
         else:
             super().finish_request(conn, done)
+
+    def say_goodbye(self, conn: TConn) -> None:
+        """Close our side of a connection, and the rest once the client has closed its.
+
+        Closed at once, the kernel would drop our answer where the client still sends.
+        The poller waits: neither this thread nor those that answer shall, for a client
+        may keep its side open for as long as it likes.
+        """
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client has gone
+            self.forget(conn)
+            return
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + _GOODBYE_S
+        self.leaving[conn] = _GOODBYE_BYTES
+        take = partial(self.on_leaving_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, take)
+
+    def on_leaving_readable(self, conn: TConn, client: socket.socket) -> None:
+        """Drop what a client sends after our goodbye; forget it after its own."""
+        try:
+            sent = client.recv(self.leaving[conn])
+        except BlockingIOError:
+            return
+        except OSError:
+            sent = b""
+        self.leaving[conn] -= len(sent)
+        if not sent or not self.leaving[conn]:
+            self.stop_waiting_for(conn)
+
+    def murder_pending(self) -> None:
+        """Close what was waited for in vain: gunicorn calls this once a second."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn in [one for one in self.leaving if one.timeout <= now]:
+            self.stop_waiting_for(conn)
+
+    def stop_waiting_for(self, conn: TConn) -> None:
+        """Forget a connection, whether its client has closed it or not."""
+        self.poller.unregister(conn.sock)
+        del self.leaving[conn]
+        self.forget(conn)
+
+    def forget(self, conn: TConn) -> None:
+        """Close a connection and count it no longer."""
+        self.nr_conns -= 1
+        conn.close()
+
+
+# The client has closed the side that it sends on, with or without the other; Linux
+# tells it also where there is something to read before. A broken one is always told.
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)
+
+
+def has_hung_up(conn: TConn) -> bool:
+    """Return whether a client has gone, by what its system last said."""
+    poller = select.poll()
+    poller.register(conn.sock, _HUNG_UP)
+    return bool(poller.poll(0))

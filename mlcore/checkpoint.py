@@ -12,7 +12,7 @@ import os
 import threading
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ class Kept:
 
     history: list[dict[str, float]]
     best: Best | None
+    # Of each drawing, when it was last learnt from.
+    losses: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros(0, np.float32), compare=False
+    )
 
 
 class Checkpoint:
@@ -65,6 +69,7 @@ class Checkpoint:
                 told = json.loads(str(state["told"]))
                 if told["key"] != self._key:
                     return Kept([], None)
+                losses = state["losses"]
                 values = [state[f"value{i}"] for i in range(len(variables))]
                 best = told["best"] and Best(
                     told["best"]["epoch"],
@@ -76,7 +81,7 @@ class Checkpoint:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         rng.bit_generator.state = told["rng"]
-        return Kept(told["history"], best)
+        return Kept(told["history"], best, losses)
 
     def keep(
         self,
@@ -101,7 +106,7 @@ class Checkpoint:
                 "weights": len(best.weights),
             },
         }
-        arrays = {"told": np.array(json.dumps(told))} | {
+        arrays = {"told": np.array(json.dumps(told)), "losses": kept.losses} | {
             f"value{i}": value
             for i, value in enumerate(
                 values_of([*network.variables, *optimizer.variables])

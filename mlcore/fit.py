@@ -8,14 +8,16 @@ take 1.5 times as long on two cores, because its feeding threads fight for them,
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlcore.augment import VARIETIES, vary
@@ -23,10 +25,11 @@ from mlcore.calibrate import DIGITS, Logits
 from mlcore.checkpoint import Best, Kept, values_of
 from mlcore.data import DataError, Digits
 from mlcore.model import FusedBatchNormalization, Soften, build_network
-from mlcore.pool import Pool
+from mlcore.pool import NO_DIGIT, Pool
 from mlcore.recipe import TrainConfig
 from mlcore.runs import CURVES, Run, duration
 
+Item = TypeVar("Item")
 RESTATED_ON = 5_000
 """Digits that a look at held-out ones restates the normalisations on: ten batches."""
 
@@ -69,37 +72,54 @@ def strategy() -> Any:
 
 
 def training_step(
-    network: keras.Model, optimizer: Any, *, loss: Any, spread: Any
-) -> Callable[[Any, Any], float]:
-    """Make what takes one step, and returns the loss before it.
+    network: keras.Model, optimizer: Any, *, loss: Any, spread: Any, parts: int = 1
+) -> Callable[[Any, Any], NDArray[np.float32]]:
+    """Make what takes one step, and returns each drawing's loss before it: (N,).
 
-    The loss is the sum over the whole batch by its size, so that a batch means the
-    same on one device and on several.
+    What is followed is their sum by the size of the whole batch, so that a batch means
+    the same on one device and on several, in one part and in several.
+
+    Args:
+        parts: of each device's batch. TensorFlow computes them side by side, which
+            keeps several cores busy where the layers are too small to be shared out:
+            with two parts, a thread each, a step of the fast recipe takes 0.57 of the
+            time that two threads take for the whole batch.
     """
     replicas = spread.num_replicas_in_sync
 
-    def on_one(images: Any, targets: Any, share: Any) -> Any:
-        with tf.GradientTape() as tape:
-            losses = loss(targets, network(images, training=True))
-            mean = tf.reduce_sum(losses) * share
-        gradients = tape.gradient(mean, network.trainable_variables)
-        optimizer.apply(gradients, network.trainable_variables)
-        return mean
+    def on_one(images: Sequence[Any], targets: Sequence[Any], share: Any) -> Any:
+        losses, gradients = [], []
+        for part, wanted in zip(images, targets, strict=True):
+            with tf.GradientTape() as tape:
+                losses.append(loss(wanted, network(part, training=True)))
+                mean = tf.reduce_sum(losses[-1]) * share
+            gradients.append(tape.gradient(mean, network.trainable_variables))
+        summed = [tf.add_n(of_parts) for of_parts in zip(*gradients, strict=True)]
+        optimizer.apply(summed, network.trainable_variables)
+        return tf.concat(losses, axis=0)
 
     @tf.function(reduce_retracing=True)
     def on_all(images: Any, targets: Any, share: Any) -> Any:
-        return spread.reduce("SUM", spread.run(on_one, (images, targets, share)), None)
+        losses = spread.run(on_one, (images, targets, share))
+        return spread.experimental_local_results(losses)
 
-    def parts(values: Any) -> Any:
+    def shared_out(values: Any) -> list[Any]:
+        pieces = np.array_split(values, replicas * parts)
         if replicas == 1:
-            return values
-        return spread.experimental_distribute_values_from_function(
-            lambda context: values[context.replica_id_in_sync_group :: replicas]
-        )
+            return pieces
+        return [
+            spread.experimental_distribute_values_from_function(
+                lambda context, part=part: pieces[
+                    context.replica_id_in_sync_group * parts + part
+                ]
+            )
+            for part in range(parts)
+        ]
 
-    def step(images: Any, targets: Any) -> float:
+    def step(images: Any, targets: Any) -> NDArray[np.float32]:
         share = tf.constant(1 / len(images), tf.float32)
-        return float(on_all(parts(images), parts(targets), share))
+        of_replicas = on_all(shared_out(images), shared_out(targets), share)
+        return np.concatenate([losses.numpy() for losses in of_replicas])
 
     return step
 
@@ -119,19 +139,24 @@ def digit_and_kind_loss(kind_weight: float) -> Any:
     return loss
 
 
-def optimizer_of(config: TrainConfig, *, steps: int) -> Any:
-    """Make AdamW with a rate that rises, then falls to 0, and averages the weights."""
-    warmup = min(round(config.warmup_epochs * steps), config.epochs * steps // 3)
+def optimizer_of(config: TrainConfig, *, steps: Sequence[int]) -> Any:
+    """Make AdamW with a rate that rises, then falls to 0, and averages the weights.
+
+    Args:
+        steps: of each epoch.
+    """
+    warmup = min(round(config.warmup_epochs * steps[0]), sum(steps) // 3)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 50,
-        decay_steps=max(1, config.epochs * steps - warmup),
+        decay_steps=max(1, sum(steps) - warmup),
         warmup_target=config.learning_rate,
         warmup_steps=warmup,
     )
     optimizer = keras.optimizers.AdamW(
         schedule,
+        beta_2=config.beta_2,
         weight_decay=config.weight_decay,
-        use_ema=True,
+        use_ema=config.ema_momentum > 0,
         ema_momentum=config.ema_momentum,
     )
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
@@ -169,15 +194,20 @@ def fit(
         optimizer = optimizer_of(config, steps=steps)
         kept = run.checkpoint.resume(network, optimizer, rng)
     step = training_step(
-        network, optimizer, loss=digit_and_kind_loss(config.kind_weight), spread=spread
+        network,
+        optimizer,
+        loss=digit_and_kind_loss(config.kind_weight),
+        spread=spread,
+        parts=config.parts,
     )
     history, best = kept.history, kept.best
+    last = kept.losses if history else np.zeros(len(pool), np.float32)
     if history:
         print(f"Goes on after epoch {len(history)}.", flush=True)
     curves = Curves(run.folder / CURVES)
     bar = tqdm(
-        total=config.epochs * steps,
-        initial=len(history) * steps,
+        total=sum(steps),
+        initial=sum(steps[: len(history)]),
         unit="step",
         leave=False,
         disable=None,
@@ -188,12 +218,17 @@ def fit(
             pool = pool if epoch == 1 else draw_pool()
             bar.set_description(f"epoch {epoch}/{config.epochs}")
             losses: list[float] = []
-            for images, targets in batches(pool, config=config, rng=rng):
+            order = np.arange(len(pool))
+            if steps[epoch - 1] < steps[0]:
+                order = chosen(pool, last, count=steps[epoch - 1] * config.batch_size)
+            order = rng.permutation(order)
+            for batch, images, targets in ahead(batches(pool, order, config, rng)):
                 if len(losses) % 10 == 0:
-                    share = (epoch - 1 + len(losses) / steps) / config.epochs
+                    share = (sum(steps[: epoch - 1]) + len(losses)) / sum(steps)
                     run.checkpoint.say(share, f"epoch {epoch} of {config.epochs}")
                     bar.set_postfix_str(_recent(losses), refresh=False)
-                losses.append(step(images, targets))
+                last[batch] = step(images, targets)
+                losses.append(float(last[batch].mean()))
                 bar.update()
                 if not math.isfinite(losses[-1]):
                     raise TrainingError(
@@ -214,11 +249,11 @@ def fit(
                         best = Best(epoch, loss, network.get_weights())
             row["seconds"] = round(time.monotonic() - started, 1)
             history.append(row)
-            run.checkpoint.keep(network, optimizer, rng, Kept(history, best))
+            run.checkpoint.keep(network, optimizer, rng, Kept(history, best, last))
             run.note(history)
             curves.add(epoch, row)
             bar.clear()
-            print(told_of_epoch(history, config.epochs, tuple(held_out)), flush=True)
+            print(told_of_epoch(history, steps, tuple(held_out)), flush=True)
     except KeyboardInterrupt:
         if best is None or config.watched:
             raise
@@ -231,8 +266,8 @@ def fit(
     return Fitted(history)
 
 
-def steps_of(pool: Pool, config: TrainConfig) -> int:
-    """Say how many whole batches an epoch has.
+def steps_of(pool: Pool, config: TrainConfig) -> list[int]:
+    """Say how many whole batches each epoch has.
 
     Raises:
         DataError: none.
@@ -243,19 +278,54 @@ def steps_of(pool: Pool, config: TrainConfig) -> int:
             f"--batch-size {config.batch_size} is more than the {len(pool):,} drawings "
             "of an epoch: take a smaller one."
         )
-    return steps
+    later = max(1, round(config.hardest * steps))
+    return [steps, *[later] * (config.epochs - 1)]
+
+
+def chosen(pool: Pool, losses: NDArray[np.float32], *, count: int) -> NDArray[np.int64]:
+    """Choose so many of an epoch's drawings: digits read worst, and what is no digit.
+
+    What was read well teaches little more, but for forgetting it; what is no digit is
+    made anew each epoch, so no loss tells of it.
+
+    Args:
+        losses: (N,) of each drawing, when it was last learnt from.
+
+    Returns:
+        Their places: (count,).
+
+    Source: Loshchilov and Hutter 2016, "Online Batch Selection for Faster Training of
+    Neural Networks"; Jiang et al. 2019, "Accelerating Deep Learning by Focusing on the
+    Biggest Losers".
+    """
+    others = np.flatnonzero(pool.digits == NO_DIGIT)[: count // 2]
+    digits = np.flatnonzero(pool.digits != NO_DIGIT)
+    worst_first = digits[np.argsort(-losses[digits], kind="stable")]
+    return np.concatenate([worst_first[: count - len(others)], others])
 
 
 def batches(
-    pool: Pool, *, config: TrainConfig, rng: np.random.Generator
-) -> Iterator[tuple[Any, Any]]:
-    """Give an epoch's batches in a new order, each drawing varied anew."""
+    pool: Pool, order: NDArray[np.int64], config: TrainConfig, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.int64], Any, Any]]:
+    """Give whole batches in this order, each drawing varied anew.
+
+    Yields:
+        Places in the pool; (N, 28, 28, 1) float32 images; (N, 13) float32 targets.
+    """
     targets = pool.targets(label_smoothing=config.label_smoothing)
-    order = rng.permutation(len(pool))
-    for place in range(steps_of(pool, config)):
+    for place in range(len(order) // config.batch_size):
         batch = order[place * config.batch_size :][: config.batch_size]
         images = vary(pool.images[batch], VARIETIES[config.variety], rng)
-        yield images[..., np.newaxis], targets[batch]
+        yield batch, images[..., np.newaxis], targets[batch]
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Give the same items, each made in a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
 
 
 def _recent(losses: Sequence[float]) -> str:
@@ -263,15 +333,20 @@ def _recent(losses: Sequence[float]) -> str:
 
 
 def told_of_epoch(
-    history: Sequence[Mapping[str, float]], epochs: int, names: Sequence[str]
+    history: Sequence[Mapping[str, float]], steps: Sequence[int], names: Sequence[str]
 ) -> str:
-    """Write the line of the last epoch, with the time that is left."""
-    row = history[-1]
+    """Write the line of the last epoch, with the time that is left.
+
+    Args:
+        steps: of each epoch.
+        names: of the held-out digits.
+    """
+    row, done = history[-1], sum(steps[: len(history)])
     seen = "".join(f"  {name} {row[name]:.2%}" for name in names if name in row)
-    left = (epochs - len(history)) * float(np.mean([r["seconds"] for r in history]))
+    left = (sum(steps) - done) * sum(row["seconds"] for row in history) / done
     still = f", {duration(left)} left" if left else ""
     return (
-        f"epoch {len(history):3d}/{epochs}  loss {row['loss']:.4f}{seen}  "
+        f"epoch {len(history):3d}/{len(steps)}  loss {row['loss']:.4f}{seen}  "
         f"{duration(row['seconds'])}{still}"
     )
 

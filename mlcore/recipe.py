@@ -17,11 +17,14 @@ class TrainConfig:
 
     seed: int = 1  # of weights, order and augmentation
     epochs: int = 30  # passes over the training digits
+    hardest: float = 1.0  # of an epoch, what those after the first take: the worst read
     batch_size: int = 128  # of all devices together
+    parts: int = 1  # of a batch, computed side by side; each normalises by itself
     network: str = "large"  # or "small": the layers of mlcore.model
     precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
     learning_rate: float = 0.006  # the peak
     warmup_epochs: float = 2.0  # until the peak; after it the rate falls to 0
+    beta_2: float = 0.999  # AdamW's memory of squared gradients
     weight_decay: float = 0.02  # AdamW's, decoupled
     label_smoothing: float = 0.05  # of the digit; the kind is not smoothed
     dropout: float = 0.3  # before the last layer
@@ -40,6 +43,7 @@ class TrainConfig:
     leave_out: str = ""  # "letters" or "sketches": not trained on, to judge on them
     start_from: str = ""  # a bundle's folder: its weights instead of random ones
     snapshot: str = ""  # a snapshot's folder: learn from its training side as well
+    allow_missing_digits: bool = False  # in the snapshot: MNIST has all ten
     snapshot_renderings: int = 4  # of each of its drawings, redrawn each epoch
     digits: int = 0  # so many of MNIST's only, for trials; 0 takes all
     checkpoint: str = ""  # folder of the run's state; default one in var/runs
@@ -50,7 +54,10 @@ class TrainConfig:
     out: str = ""  # folder to write the bundle into; default var/bundles
 
 
-_NOT_OF_THE_RECIPE = ("checkpoint", "fresh", "dry_run", "watched", "threads", "out")
+_NOT_OF_THE_RECIPE = (
+    *("checkpoint", "fresh", "dry_run", "watched", "threads", "out"),
+    "allow_missing_digits",
+)
 """Fields that say how and where, and change nothing of what is learnt."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -58,11 +65,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "fast": {
         "network": "small",
         "variety": "affine",
-        "epochs": 6,
+        "epochs": 8,
+        "hardest": 0.2,
         "batch_size": 256,
-        "learning_rate": 0.01,
+        "parts": 2,  # a core each
+        "learning_rate": 0.05,
+        "warmup_epochs": 0.5,  # a fifth of all steps
+        "beta_2": 0.98,
+        "weight_decay": 0.07,
         "dropout": 0.0,
-        "ema_momentum": 0.99,  # over half an epoch
+        "ema_momentum": 0.0,  # the rate falls to 0: the last weights are a mean already
         "non_digits": 256,
         "measure_every": 0,  # a look takes as long as a fifth of an epoch
         "restated_on": 5_000,  # all 55,000 take as long as an epoch
@@ -106,7 +118,7 @@ def check(config: TrainConfig) -> None:
             known = " or ".join(value for value in values if value)
             _refuse(config, name, f"takes {known}")
     at_least = {
-        **dict.fromkeys(("epochs", "batch_size"), 1),
+        **dict.fromkeys(("epochs", "batch_size", "parts"), 1),
         **dict.fromkeys(("pen_renderings", "snapshot_renderings"), 1),
         **dict.fromkeys(("non_digits", "non_digit_renderings", "digits"), 0),
         **dict.fromkeys(("seed", "threads", "measure_every", "restated_on"), 0),
@@ -115,9 +127,13 @@ def check(config: TrainConfig) -> None:
     for name, least in at_least.items():
         if not getattr(config, name) >= least:
             _refuse(config, name, f"is at least {least}")
+    if config.parts > config.batch_size:
+        _refuse(config, "parts", f"is at most --batch-size {config.batch_size}")
     if not 0 < config.learning_rate < float("inf"):
         _refuse(config, "learning_rate", "is more than 0")
-    for name in ("label_smoothing", "dropout", "ema_momentum"):
+    if not 0 < config.hardest <= 1:
+        _refuse(config, "hardest", "is a share above 0, up to 1")
+    for name in ("label_smoothing", "dropout", "ema_momentum", "beta_2"):
         if not 0 <= getattr(config, name) < 1:
             _refuse(config, name, "lies between 0 and 1")
     for name in ("several_share", "not_a_digit_share", "unsure_share"):

@@ -172,8 +172,12 @@ def prepare(config: TrainConfig) -> None:
         DataError: the config holds what no training can be made of.
     """
     check(config)
-    if config.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+    if config.threads or config.parts > 1:
+        cores = config.threads or os.cpu_count() or 1
+        of_each_part = max(1, cores // config.parts)
+        tf.config.threading.set_intra_op_parallelism_threads(of_each_part)
+    if config.parts > 1:
+        tf.config.threading.set_inter_op_parallelism_threads(config.parts)
     cv2.setNumThreads(1)  # its threads cost more than they save at 28 px
     keras.utils.set_random_seed(config.seed)
 
@@ -185,7 +189,7 @@ def data_of(
     mnist = few_of(load_mnist(), config.digits)
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
     if snapshot is not None:
-        tell_of_missing_digits(snapshot)
+        judge_missing_digits(snapshot, allowed=config.allow_missing_digits)
     pen = pen_data() if config.pen else None
     held_out = {"mnist": mnist.validation}
     if pen is not None:
@@ -193,19 +197,23 @@ def data_of(
     return mnist, pen, snapshot, held_out
 
 
-def tell_of_missing_digits(snapshot: Snapshot) -> None:
+def judge_missing_digits(snapshot: Snapshot, *, allowed: bool) -> None:
     """Say which digits nobody drew on a snapshot's training side.
 
-    Not an error: MNIST, which is learnt from along with it, has all of them.
+    Raises:
+        DataError: that was not allowed.
     """
     drawn = {drawing.digit for drawing in snapshot.of("train")}
     missing = [str(digit) for digit in range(DIGITS) if digit not in drawn]
-    if missing:
-        print(
-            f"The snapshot's training side has no drawing of {', '.join(missing)}: "
-            "those are learnt from MNIST alone.",
-            flush=True,
+    if not missing:
+        return
+    lacks = f"The snapshot's training side has no drawing of {', '.join(missing)}"
+    if not allowed:
+        raise DataError(
+            f"{lacks}: label some, or learn those from MNIST alone by "
+            "--allow-missing-digits."
         )
+    print(f"{lacks}: those are learnt from MNIST alone.", flush=True)
 
 
 def new_network(config: TrainConfig) -> keras.Model:
@@ -462,24 +470,27 @@ def rehearse(config: TrainConfig) -> str:
     pool = training_pool(mnist, pen, snapshot, config=config, rng=rng)
     drawn_in = time.monotonic() - started
     steps = steps_of(pool, config)
+    order = rng.permutation(len(pool))
     with spread.scope():
         optimizer = optimizer_of(config, steps=steps)
     loss = digit_and_kind_loss(config.kind_weight)
-    step = training_step(network, optimizer, loss=loss, spread=spread)
+    step = training_step(
+        network, optimizer, loss=loss, spread=spread, parts=config.parts
+    )
     taken = []
-    for images, targets in islice(batches(pool, config=config, rng=rng), 12):
+    for _, images, targets in islice(batches(pool, order, config, rng), 12):
         before = time.monotonic()
         step(images, targets)
         taken.append(time.monotonic() - before)
     a_step = float(np.median(taken))
-    whole = config.epochs * (steps * a_step + drawn_in)
+    whole = sum(steps) * a_step + config.epochs * drawn_in
     out, runs = bundles_folder(config), places.data_folder() / "runs"
     held = ", ".join(f"{len(digits):,} {name}" for name, digits in held_out.items())
     digits = int((pool.digits != NO_DIGIT).sum())
     return (
         f"Would learn from {digits:,} digits and {len(pool) - digits:,} others an "
         f"epoch, hold out {held}.\n"
-        f"{config.epochs} epochs of {steps:,} steps of {config.batch_size}, seed "
+        f"{sum(steps):,} steps of {config.batch_size} in {config.epochs} epochs, seed "
         f"{config.seed}, {network.count_params():,} weights, on "
         f"{' and '.join(devices())}.\n"
         f"A step takes {a_step * 1e3:.0f} ms now: about {duration(whole)} in all.\n"

@@ -16,7 +16,7 @@ from recognizer.api.errors import error_response
 from recognizer.health import livez, readyz
 from recognizer.metrics import count_request
 from recognizer.metrics_page import metrics
-from recognizer.rush import line
+from recognizer.rush import HungUpError, line
 from recognizer.views import busy
 
 logger = logging.getLogger(__name__)
@@ -161,6 +161,13 @@ class BodyMiddleware:
         )
 
 
+def unread_answer() -> HttpResponse:
+    """Return an answer for the counts alone; nginx has the same number for it."""
+    response = HttpResponse(status=499, reason="Client Closed Request")
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
 class TurnMiddleware:
     """Lets so many requests compute at once; the others wait for their turn.
 
@@ -173,8 +180,11 @@ class TurnMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Pass the request on in its turn, or answer 503 where that never came."""
-        if not line.get_turn(settings.LOST_PATIENCE_S):
-            return turned_away(request)
+        try:
+            if not line.get_turn(settings.LOST_PATIENCE_S):
+                return turned_away(request)
+        except HungUpError:
+            return unread_answer()
         try:
             return self.get_response(request)
         finally:

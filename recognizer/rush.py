@@ -8,6 +8,9 @@ thread of the server is free for them, and in threads, before a turn is free.
 Who comes is told at once to come back later where the wait would be long, by how many
 stand there and how quickly they were answered of late. A burst is not that: hundreds
 may wait where each takes milliseconds. Each process judges for itself.
+
+Who has hung up leaves the line: nobody is turned away for those, and no turn is spent
+on what nobody will read.
 """
 
 import threading
@@ -18,16 +21,27 @@ from collections.abc import Callable
 from django.conf import settings
 
 _REMEMBERED = 32  # answers, by which the pace is judged
+# In line, before somebody is taken to have hung up. Who has only closed the side that
+# they send on looks the same; in a line as short as on most days they are answered.
+_ASKED_AFTER_S = 0.1
 
 
-class _Waiting:
-    """Somebody in line for a turn."""
+class HungUpError(Exception):
+    """Whoever asked waits for no answer any more."""
 
-    def __init__(self, came: float) -> None:
-        self.came = came
-        self.has_turn = False
-        self.turn = threading.Lock()  # held until there is one
-        self.turn.acquire()
+
+class Place:
+    """Somebody's place in line.
+
+    came: when, in seconds of the line's clock.
+    has_hung_up: tells whether nobody waits for the answer any more.
+    """
+
+    def __init__(self, came: float, has_hung_up: Callable[[], bool]) -> None:
+        self.came, self.has_hung_up = came, has_hung_up
+        self.has_turn = self.has_left = False
+        self.called = threading.Lock()  # held until either
+        self.called.acquire()
 
 
 class Line:
@@ -50,24 +64,30 @@ class Line:
         self._lock = threading.Lock()
         self._free = at_once  # below 0 where more were given
         self._moved_s = 0.0  # when a turn was given or given back
-        self._unseen: deque[float] = deque()  # when each came
-        self._waiting: deque[_Waiting] = deque()
+        self._unseen: deque[Place] = deque()
+        self._waiting: deque[Place] = deque()
         self._pace_s = 0.0  # from an answer to the next while somebody stands here
         self._last_s = 0.0  # of the answers, or since when somebody stands here
         self._here = threading.local()
 
     # --- for the server, before a request is read ---------------------------------
 
-    def come(self) -> None:
+    def come(self, has_hung_up: Callable[[], bool] = lambda: False) -> Place:
         """Stand in line for a thread."""
         with self._lock:
             self._begin_to_stand()
-            self._unseen.append(self._clock())
+            place = Place(self._clock(), has_hung_up)
+            self._unseen.append(place)
+            return place
 
-    def be_seen(self) -> None:
-        """Have got a thread, this one: the first of those who wait for one."""
+    def be_seen(self, place: Place) -> bool:
+        """Have got a thread, this one; return whether there is somebody to answer."""
         with self._lock:
-            self._here.came = self._unseen.popleft()
+            if place.has_left:
+                return False
+            self._unseen.remove(place)  # the first, or nearly
+            self._here.place = place
+            return not self._has_hung_up(place)
 
     def turn_away_here(self) -> None:
         """Answer nothing in this thread but that it is too much."""
@@ -85,29 +105,36 @@ class Line:
         if getattr(self._here, "turns_away", False):
             return True
         # Whom the server has let in is not judged anew.
-        return not hasattr(self._here, "came") and self.wait_s() > bound_s
+        return not hasattr(self._here, "place") and self.wait_s() > bound_s
 
     def get_turn(self, patience_s: float) -> bool:
-        """Wait for a turn; return whether there was one before patience ended."""
+        """Wait for a turn; return whether there was one before patience ended.
+
+        Raises:
+            HungUpError: whoever asked had hung up before there was one.
+        """
         with self._lock:
-            now = self._clock()
-            mine = _Waiting(self._here.__dict__.pop("came", now))
+            mine = self._here.__dict__.pop("place", None) or Place(
+                self._clock(), lambda: False
+            )
             if self._free > 0:
                 self._give(mine)
             else:
                 self._begin_to_stand()
                 self._waiting.append(mine)
         ends = mine.came + patience_s
-        while not mine.has_turn and (left_s := ends - self._clock()) > 0:
-            mine.turn.acquire(timeout=min(left_s, self._stuck_s))
+        while not self._is_called(mine) and (left_s := ends - self._clock()) > 0:
+            mine.called.acquire(timeout=min(left_s, self._stuck_s))
             with self._lock:
-                if not mine.has_turn and self._is_stuck() and self._waiting[0] is mine:
-                    self._give(self._waiting.popleft())
-        if not mine.has_turn:
+                if self._is_stuck() and self._waiting and self._waiting[0] is mine:
+                    self._give_next()
+        if not self._is_called(mine):
             with self._lock:
-                if not mine.has_turn:  # nor at the last moment
+                if not self._is_called(mine):  # nor at the last moment
                     self._waiting.remove(mine)
         self._here.has_turn = mine.has_turn
+        if mine.has_left:
+            raise HungUpError
         return mine.has_turn
 
     def give_turn_back(self) -> None:
@@ -118,8 +145,8 @@ class Line:
         with self._lock:
             self._free += 1
             self._moved_s = self._clock()
-            if self._waiting and self._free > 0:
-                self._give(self._waiting.popleft())
+            if self._free > 0:
+                self._give_next()
 
     def answered(self) -> None:
         """Note that one of those who had a turn has its answer."""
@@ -130,11 +157,31 @@ class Line:
                 self._pace_s += (now - self._last_s - self._pace_s) / _REMEMBERED
                 self._last_s = now
 
-    def _give(self, one: _Waiting) -> None:
+    def _give_next(self) -> None:
+        self._let_leave()
+        if self._waiting:
+            self._give(self._waiting.popleft())
+
+    def _give(self, place: Place) -> None:
         self._free -= 1
         self._moved_s = self._clock()
-        one.has_turn = True
-        one.turn.release()
+        place.has_turn = True
+        place.called.release()
+
+    def _let_leave(self) -> None:
+        """Have those leave who have hung up and stand before all others."""
+        for standing in (self._unseen, self._waiting):
+            while standing and self._has_hung_up(standing[0]):
+                place = standing.popleft()
+                place.has_left = True
+                place.called.release()
+
+    def _has_hung_up(self, place: Place) -> bool:
+        return self._clock() - place.came >= _ASKED_AFTER_S and place.has_hung_up()
+
+    @staticmethod
+    def _is_called(place: Place) -> bool:
+        return place.has_turn or place.has_left
 
     def _is_stuck(self) -> bool:
         return self._clock() - self._moved_s >= self._stuck_s
@@ -147,11 +194,11 @@ class Line:
             self._last_s = self._clock()
 
     def _wait_s(self) -> float:
+        self._let_leave()
         if not self._stands():
             return 0.0
         first = min(
-            self._unseen[0] if self._unseen else float("inf"),
-            self._waiting[0].came if self._waiting else float("inf"),
+            standing[0].came for standing in (self._unseen, self._waiting) if standing
         )
         by_pace = self._pace_s * (len(self._unseen) + len(self._waiting))
         return max(by_pace, self._clock() - first)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mlcore import experiments
-from mlcore.data import Mnist
+from mlcore.data import Mnist, mnist_folder
 from mlcore.experiments import QUESTIONS, Setting, answer, build
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
 
@@ -77,7 +77,9 @@ class TestCommand:
         monkeypatch.setenv("DIGITSITE_VAR", str(tmp_path))
         monkeypatch.setattr(experiments, "load_mnist", lambda: mnist)
         out = tmp_path / "results.json"
-        flags = "--only dropout --only epochs --seeds 2 --digits 100 --epochs 1"
+        flags = (
+            "--only dropout --only epochs --seeds 2 --digits 100 --epochs 1 --jobs 1"
+        )
         monkeypatch.setattr(sys, "argv", ["", *flags.split(), "--out", str(out)])
         trained: list[tuple[Setting, int]] = []
 
@@ -108,3 +110,22 @@ class TestCommand:
         assert [run["seed"] for run in runs] == [1, 2]
         assert results["digits"] == [100, 100]
         assert "98.00% ± 0.00   log-loss 0.1000" in capsys.readouterr().out
+
+    def test_trains_side_by_side(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setenv("MNIST_DIR", str(mnist_folder()))
+        monkeypatch.setenv("DIGITSITE_VAR", str(tmp_path))
+        out = tmp_path / "results.json"
+        flags = "--only epochs --seeds 2 --digits 200 --epochs 1 --jobs 2"
+        monkeypatch.setattr(sys, "argv", ["", *flags.split(), "--out", str(out)])
+
+        experiments.main()
+
+        runs = json.loads(out.read_text())["questions"]["epochs"]["1"]["runs"]
+        assert [run["seed"] for run in runs] == [1, 2]
+        assert runs[0]["loss"] != runs[1]["loss"]
+        assert "epochs" in capsys.readouterr().out

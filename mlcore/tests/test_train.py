@@ -181,21 +181,24 @@ def runs(tmp_path: Path) -> list[Path]:
 
 
 class TestResume:
+    @pytest.mark.parametrize("hardest", [1, 0.5])
     def test_after_a_kill_ends_as_if_there_had_been_none(
         self,
+        hardest: float,
         small: TrainConfig,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        whole = training.train(small)
+        config = replace(small, hardest=hardest)
+        whole = training.train(config)
         with monkeypatch.context() as patch:
             break_off(patch, at_epoch=3)
             with pytest.raises(KilledError):
-                training.train(small)
+                training.train(config)
         capsys.readouterr()
 
-        resumed = training.train(small)
+        resumed = training.train(config)
 
         said = capsys.readouterr().out
         assert said.startswith("Goes on after epoch 2.")
@@ -239,6 +242,7 @@ class TestResume:
             start_from=str(trained.folder),
             snapshot=str(write_a_snapshot(tmp_path / "snapshot")),
             checkpoint=str(tmp_path / "kept"),
+            allow_missing_digits=True,
         )
         with monkeypatch.context() as patch:
             break_off(patch, at_epoch=2)
@@ -396,7 +400,7 @@ class TestCommand:
         run_command(monkeypatch, "--dry-run --epochs 2 --batch-size 64")
 
         said = capsys.readouterr().out
-        assert "2 epochs of 131 steps of 64, seed 1, 478,509 weights" in said
+        assert "262 steps of 64 in 2 epochs, seed 1, 478,509 weights" in said
         assert "Nothing was written." in said
         assert not (tmp_path / "var").exists()
 
@@ -408,11 +412,14 @@ class TestCommand:
             ("--learning-rate nan", "--learning-rate is more than 0, not nan."),
             ("--dropout 1", "--dropout lies between 0 and 1, not 1.0."),
             ("--unsure-share 2", "--unsure-share is a share from 0 to 1, not 2.0."),
+            ("--hardest 0", "--hardest is a share above 0, up to 1, not 0.0."),
+            ("--parts 300", "--parts is at most --batch-size 128, not 300."),
             ("--network huge", "--network takes large or small, not 'huge'."),
             ("--variety wild", "--variety takes hand or affine or none, not 'wild'."),
             ("--leave-out horses", "--leave-out takes letters or sketches"),
             ("--start-from /nowhere", "/nowhere is not a bundle"),
             ("--snapshot /nowhere", "/nowhere is not a snapshot"),
+            ("--snapshot {sevens}", "of 0, 1, 2, 3, 4, 5, 6, 8, 9: label some, or"),
             ("--pen", "--pen needs PEN_DIR"),
             ("--out /dev/null/x --epochs 1 --non-digits 0", "Not a directory"),
             ("--learning-rate 1e30 --non-digits 0 --epochs 9", "no number any more"),
@@ -427,6 +434,7 @@ class TestCommand:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.delenv("PEN_DIR", raising=False)
+        flags = flags.format(sevens=write_a_snapshot(tmp_path / "snapshot"))
 
         with pytest.raises(SystemExit, match=re.escape(said)) as ended:
             run_command(monkeypatch, flags)
@@ -555,14 +563,18 @@ config = TrainConfig(batch_size=256, epochs=1, dropout=0, variety="none")
 digits = load_mnist().train.take(np.arange(3072))
 with spread.scope():
     network = build_network(dropout=0, layers_of="small")
-    optimizer = fit.optimizer_of(config, steps=12)
+    optimizer = fit.optimizer_of(config, steps=[12])
     optimizer.build(network.trainable_variables)
 step = fit.training_step(
     network, optimizer, loss=fit.digit_and_kind_loss(0.3), spread=spread
 )
 rng = np.random.default_rng(1)
 pool = mnist_pool(digits)
-losses = [step(*batch) for batch in fit.batches(pool, config=config, rng=rng)]
+order = rng.permutation(len(pool))
+losses = [
+    float(step(images, targets).mean())
+    for _, images, targets in fit.batches(pool, order, config, rng)
+]
 with fit.averaged(network, optimizer, pool):
     fit.measured(network, {"mnist": digits})
 print(json.dumps(losses))

@@ -144,6 +144,7 @@ def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
             f"--snapshot={snapshot}",
             f"--checkpoint={folder}",
             f"--out={out}",
+            "--allow-missing-digits",  # a site's first corrections are of a few
             "--watched",
         ],
         begin=0.0,

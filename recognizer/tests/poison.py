@@ -124,6 +124,7 @@ def train_and_judge(
         f"--start-from={incumbent.folder}",
         f"--snapshot={folder}",
         f"--out={out}",
+        "--allow-missing-digits",
         *flags,
     )
     (made,) = [path for path in out.iterdir() if not path.name.startswith(".")]

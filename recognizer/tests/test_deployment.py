@@ -306,6 +306,27 @@ def names_in(path: Path) -> set[str]:
     return set(re.findall(r"^([A-Z_]+)=", path.read_text(), re.M))
 
 
+class TestByteCode:
+    """Units write none, so the page has it made at an install and at an upgrade."""
+
+    def test_is_made_by_the_steps_wherever_units_write_none(self) -> None:
+        page = (places.REPOSITORY / "docs" / "operations.md").read_text()
+        sections = dict(
+            section.split("\n", 1) for section in page.split("\n## ") if "\n" in section
+        )
+        made = re.search(
+            r"-m (compileall .*)", (places.REPOSITORY / "Makefile").read_text()
+        )
+
+        units = [unit.read_text() for unit in UNITS.glob("*.service")]
+
+        assert units
+        assert all("PYTHONDONTWRITEBYTECODE=1" in unit for unit in units)
+        assert made
+        for name in ("One machine", "Upgrading while people draw"):
+            assert f".venv/bin/python -m {made[1]}" in sections[name], name
+
+
 @pytest.mark.services
 class TestUnits:
     def test_pass_systemd_s_own_check(self, tmp_path: Path) -> None:

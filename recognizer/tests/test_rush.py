@@ -2,8 +2,10 @@
 
 import io
 import json
+import selectors
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +15,12 @@ from django.conf import LazySettings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
 
-from digitsite.worker import Worker
+from digitsite.worker import Worker, has_hung_up
 from recognizer import grouping, middleware, rush
 from recognizer.middleware import BodyMiddleware, RushMiddleware, TurnMiddleware
-from recognizer.rush import Line
+from recognizer.rush import HungUpError, Line
 
 NEVER_S = 1000.0
 
@@ -42,19 +45,25 @@ class Kitchen:
         self._go_on: dict[int, threading.Event] = {}
         self._changed = threading.Condition()
 
-    def come(self, patience_s: float = NEVER_S) -> "Any":
+    def come(
+        self,
+        patience_s: float = NEVER_S,
+        has_hung_up: Callable[[], bool] = lambda: False,
+    ) -> "Any":
         """Begin a request that computes until its end."""
         number = self._came
         self._came += 1
         self._go_on[number] = threading.Event()
         stood = len(self.line._waiting) + len(self.computing)
-        done = self._threads.submit(self._compute, number, patience_s)
+        place = self.line.come(has_hung_up)
+        done = self._threads.submit(self._compute, number, patience_s, place)
         while len(self.line._waiting) + len(self.computing) == stood:
             if done.done():
                 break
         return done
 
-    def _compute(self, number: int, patience_s: float) -> bool:
+    def _compute(self, number: int, patience_s: float, place: rush.Place) -> bool:
+        self.line.be_seen(place)
         if not self.line.get_turn(patience_s):
             return False
         with self._changed:
@@ -97,6 +106,11 @@ def kitchen(clock: Clock, threads: ThreadPoolExecutor) -> Iterator[Kitchen]:
     kitchen = Kitchen(Line(2, clock=clock), threads)
     yield kitchen
     kitchen.end_all()
+
+
+def see_first(line: Line) -> bool:
+    """Have a thread, this one, for the first who waits for one."""
+    return line.be_seen(line._unseen[0])
 
 
 class TestTurns:
@@ -195,7 +209,7 @@ class TestWait:
         clock.now += 2
 
         assert line.wait_s() == pytest.approx(2)
-        line.be_seen()
+        see_first(line)
         assert line.wait_s() == 0
 
     def test_is_foretold_by_the_pace(self, clock: Clock) -> None:
@@ -203,12 +217,12 @@ class TestWait:
         for _ in range(400):
             line.come()
         for _ in range(300):
-            line.be_seen()
+            see_first(line)
             line.get_turn(NEVER_S)
             clock.now += 0.02
             line.answered()
         while line._unseen:
-            line.be_seen()
+            see_first(line)
         for _ in range(100):
             line.come()
 
@@ -219,11 +233,90 @@ class TestWait:
         for _ in range(10_000):  # answers, each after 3 ms, 64 in line
             while len(line._unseen) < 64:
                 line.come()
-            line.be_seen()
+            see_first(line)
             line.get_turn(NEVER_S)
             clock.now += 0.003
             line.answered()
             assert line.wait_s() < 0.25
+
+
+class TestHangingUp:
+    def test_leaves_the_line_for_a_thread(self, clock: Clock) -> None:
+        line = Line(2, clock=clock)
+        for _ in range(32):
+            line.come(lambda: True)
+        clock.now += 2
+
+        assert line.wait_s() == 0
+
+    def test_leaves_the_line_for_a_turn(self, kitchen: Kitchen, clock: Clock) -> None:
+        for _ in range(2):
+            kitchen.come()
+        gone = [kitchen.come(has_hung_up=lambda: True) for _ in range(5)]
+        clock.now += 2
+
+        assert kitchen.line.wait_s() == 0
+        for one in gone:
+            with pytest.raises(HungUpError):
+                one.result(timeout=10)
+        assert kitchen.computing == [0, 1]
+
+    def test_leaves_a_turn_to_who_is_still_there(
+        self, kitchen: Kitchen, clock: Clock
+    ) -> None:
+        hung_up: list[int] = []
+        for _ in range(2):
+            kitchen.come()
+        gone = kitchen.come(has_hung_up=lambda: bool(hung_up))
+        kitchen.come()
+        clock.now += 0.5
+        hung_up.append(2)
+
+        kitchen.end(0)
+
+        kitchen.wait_until_computing(1, 3)
+        assert isinstance(gone.exception(timeout=10), HungUpError)
+
+    def test_hides_nobody_who_stands_behind(self, clock: Clock) -> None:
+        line = Line(2, clock=clock)
+        line.come(lambda: True)
+        clock.now += 1
+        line.come(lambda: False)
+        clock.now += 1
+
+        assert line.wait_s() == pytest.approx(1)
+
+    def test_is_seen_before_anything_is_read(self, clock: Clock) -> None:
+        line = Line(2, clock=clock)
+        places = [line.come(gone) for gone in (lambda: False, lambda: True)]
+        clock.now += 1
+
+        assert [line.be_seen(place) for place in places] == [True, False]
+        assert line.wait_s() == 0
+
+    def test_is_not_looked_for_in_a_short_line(self, clock: Clock) -> None:
+        line = Line(1, clock=clock)
+        line.come(lambda: True)  # or has only closed the side that it sends on
+        clock.now += 0.05
+
+        assert see_first(line)
+        assert line.get_turn(NEVER_S)
+
+    def test_is_an_answer_for_the_counts_alone(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        line = Line(1)
+        way_in = door(line, monkeypatch, lambda request: HttpResponse("done"))
+
+        def hang_up(patience_s: float) -> bool:
+            raise HungUpError
+
+        monkeypatch.setattr(line, "get_turn", hang_up)
+
+        answer = way_in(RequestFactory().get("/"))
+
+        assert answer.status_code == 499
+        assert not caplog.messages
 
 
 def door(line: Line, monkeypatch: pytest.MonkeyPatch, answer: Any) -> RushMiddleware:
@@ -246,7 +339,7 @@ class TestRush:
 
         call = way_in(RequestFactory().post("/api/v1/submissions/", {}))
         page = way_in(RequestFactory().get("/model/"))
-        line.be_seen()
+        see_first(line)
         again = way_in(RequestFactory().get("/model/"))
 
         assert short.status_code == again.status_code == 200
@@ -264,7 +357,7 @@ class TestRush:
         line.come()
         line.come()
         clock.now += 2
-        line.be_seen()
+        see_first(line)
 
         assert way_in(RequestFactory().get("/")).status_code == 200
         assert way_in(RequestFactory().get("/")).status_code == 503
@@ -387,6 +480,26 @@ class TestStoring:
         assert free == [1]
 
 
+class Caller:
+    """A client's end of a connection, and the server's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sock, ours = socket.socketpair()
+        self.sock.settimeout(10)
+        self.conn = TConn(Config(), ours, None, None)
+        self.conn.name = name
+
+    def is_let_go(self) -> bool:
+        """Return whether the server has closed its end as well."""
+        return bool(self.conn.sock.fileno() < 0)
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.sock.close()
+        self.conn.close()
+
+
 class TestWorker:
     """Of gunicorn, without a network: who comes is put into the right hands."""
 
@@ -396,15 +509,28 @@ class TestWorker:
         monkeypatch.setattr("digitsite.worker.line", line)
         worker = Worker(0, 0, [], None, 30, Config(), None)
         worker.method_queue = SimpleNamespace(defer=lambda finish, *told: finish(*told))
+        worker.poller = selectors.DefaultSelector()
         worker.make_porters()
         worker.tpool = ThreadPoolExecutor(1)
         yield worker
         worker.tmp.close()
         worker.tpool.shutdown()
         worker.porters.shutdown()
+        worker.poller.close()
+
+    @pytest.fixture
+    def callers(self) -> Iterator[list[Caller]]:
+        callers = [Caller(name) for name in ("first", "second", "third")]
+        yield callers
+        for caller in callers:
+            caller.close()
 
     def test_answers_by_porters_while_its_threads_are_busy(
-        self, worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        clock: Clock,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         go_on, answered = threading.Event(), threading.Semaphore(0)
         by: dict[str, str] = {}
@@ -416,28 +542,157 @@ class TestWorker:
             answered.release()
             return False
 
-        closed: list[str] = []
-
-        def connection(name: str) -> Any:
-            return SimpleNamespace(
-                name=name, close=lambda graceful: closed.append(name)
-            )
-
         monkeypatch.setattr(worker, "handle", handle)
-        worker.nr_conns = 3
-        worker.enqueue_req(connection("first"))
-        worker.enqueue_req(connection("waits"))
+        first, waits, too_late = callers
+        worker.enqueue_req(first.conn)
+        worker.enqueue_req(waits.conn)
         clock.now += 2
-        worker.enqueue_req(connection("too late"))
+        worker.enqueue_req(too_late.conn)
         assert answered.acquire(timeout=10)
-        assert list(by) == ["too late"]
-        assert by["too late"].startswith("porter")
+        assert list(by) == ["third"]
+        assert by["third"].startswith("porter")
         go_on.set()
         for _ in range(2):
             assert answered.acquire(timeout=10)
-        worker.tpool.shutdown()
-        worker.porters.shutdown()
 
-        assert not by["waits"].startswith("porter")
-        assert sorted(closed) == ["first", "too late", "waits"]
-        assert worker.nr_conns == 0
+        assert not by["second"].startswith("porter")
+        assert [caller.sock.recv(1) for caller in callers] == [b"", b"", b""]
+
+    def test_has_no_thread_wait_for_a_client_to_hang_up(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        answered = threading.Semaphore(0)
+
+        def handle(conn: Any) -> bool:
+            answered.release()
+            return False
+
+        monkeypatch.setattr(worker, "handle", handle)
+        for caller in callers:
+            worker.enqueue_req(caller.conn)
+        for _ in callers:
+            assert answered.acquire(timeout=10)
+
+        assert [caller.sock.recv(1) for caller in callers] == [b"", b"", b""]
+        assert not any(caller.is_let_go() for caller in callers)
+
+    def test_forgets_who_has_hung_up(
+        self, worker: Worker, callers: list[Caller]
+    ) -> None:
+        worker.nr_conns = 3
+        for caller in callers:
+            worker.say_goodbye(caller.conn)
+        callers[0].sock.sendall(b"still sending")
+        callers[1].sock.close()
+
+        worker.wait_for_and_dispatch_events(timeout=10)
+
+        assert [caller.is_let_go() for caller in callers] == [False, True, False]
+        assert worker.nr_conns == 2
+
+    def test_forgets_who_never_stops_sending(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("digitsite.worker._GOODBYE_BYTES", 10)
+        worker.say_goodbye(callers[0].conn)
+        callers[0].sock.sendall(b"still sending")
+
+        worker.wait_for_and_dispatch_events(timeout=10)
+
+        assert callers[0].is_let_go()
+
+    def test_forgets_who_never_hangs_up(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        worker.say_goodbye(callers[0].conn)
+        monkeypatch.setattr("digitsite.worker._GOODBYE_S", 0)
+        worker.say_goodbye(callers[1].conn)
+
+        worker.murder_pending()
+
+        assert [caller.is_let_go() for caller in callers] == [False, True, False]
+        assert list(worker.leaving) == [callers[0].conn]
+
+    def test_turns_nobody_away_for_those_who_have_hung_up(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        clock: Clock,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        is_busy, go_on = threading.Event(), threading.Event()
+        answered = threading.Semaphore(0)
+        by: dict[str, str] = {}
+
+        def handle(conn: Any) -> bool:
+            if conn.name == "first":
+                is_busy.set()
+                assert go_on.wait(10)
+            by[conn.name] = threading.current_thread().name
+            answered.release()
+            return True
+
+        monkeypatch.setattr(worker, "handle", handle)
+        monkeypatch.setattr(worker, "finish_request", lambda conn, done: None)
+        is_stuck, cut_off, comes_later = callers
+        cut_off.sock.sendall(b"POST / HTTP/1.1")
+        worker.enqueue_req(is_stuck.conn)
+        assert is_busy.wait(10)
+        worker.enqueue_req(cut_off.conn)
+        cut_off.sock.close()
+        clock.now += 2
+
+        worker.enqueue_req(comes_later.conn)
+        go_on.set()
+        for _ in range(2):
+            assert answered.acquire(timeout=10)
+
+        assert list(by) == ["first", "third"]
+        assert not by["third"].startswith("porter")
+
+
+class TestConnection:
+    @pytest.fixture
+    def ends(self) -> Iterator[tuple[socket.socket, TConn]]:
+        """A client's end of a connection over the network, and the server's."""
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            socket.create_connection(listener.getsockname()) as client,
+            listener.accept()[0] as ours,
+        ):
+            yield client, TConn(Config(), ours, None, None)
+
+    def test_is_there_while_its_client_waits(
+        self, ends: tuple[socket.socket, TConn]
+    ) -> None:
+        client, conn = ends
+        client.sendall(b"POST / HTTP/1.1")
+
+        assert not has_hung_up(conn)
+
+    def test_has_ended_when_its_client_has_closed_it_behind_what_it_sent(
+        self, ends: tuple[socket.socket, TConn]
+    ) -> None:
+        client, conn = ends
+        client.sendall(b"POST / HTTP/1.1")
+        client.close()
+
+        assert has_hung_up(conn)
+
+    def test_has_ended_when_it_was_broken_off(
+        self, ends: tuple[socket.socket, TConn]
+    ) -> None:
+        client, conn = ends
+        conn.sock.sendall(b"an answer that nobody reads")
+        client.close()
+
+        assert has_hung_up(conn)

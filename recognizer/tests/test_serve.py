@@ -1,15 +1,22 @@
 """Starting the site: several at once, and what an operator gets wrong."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import pytest
+
+from digitsite.server import connections_that_fit
 from mlcore import places
-from recognizer.tests.live import environment
+from recognizer.tests.live import environment, serving
 
 
 def start(var: Path, **variables: str) -> "subprocess.Popen[str]":
@@ -86,6 +93,93 @@ class TestServer:
         )
 
         assert done.stdout.split() == ["True", "True"]
+
+
+class Limits:
+    """Stands for what the system allows: how many files may be open."""
+
+    def __init__(self, soft: int, hard: int) -> None:
+        self.now = (soft, hard)
+
+    def getrlimit(self, what: int) -> tuple[int, int]:
+        assert what == resource.RLIMIT_NOFILE
+        return self.now
+
+    def setrlimit(self, what: int, limits: tuple[int, int]) -> None:
+        assert what == resource.RLIMIT_NOFILE
+        assert limits[0] <= limits[1] or limits[1] == resource.RLIM_INFINITY
+        self.now = limits
+
+
+class TestConnections:
+    @pytest.mark.parametrize(
+        ("soft", "hard", "raised"),
+        [
+            (1024, 524_288, 1256),
+            (1024, resource.RLIM_INFINITY, 1256),
+            (20_000, 20_000, 20_000),  # stays
+            (resource.RLIM_INFINITY, resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+        ],
+    )
+    def test_have_files_to_open_where_the_system_allows_it(
+        self, monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised: int
+    ) -> None:
+        limits = Limits(soft, hard)
+        monkeypatch.setattr(resource, "getrlimit", limits.getrlimit)
+        monkeypatch.setattr(resource, "setrlimit", limits.setrlimit)
+
+        connections = connections_that_fit()
+
+        assert connections == 1000
+        assert limits.now == (raised, hard)
+
+    def test_are_fewer_where_it_does_not(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        limits = Limits(256, 1024)
+        monkeypatch.setattr(resource, "getrlimit", limits.getrlimit)
+        monkeypatch.setattr(resource, "setrlimit", limits.setrlimit)
+
+        connections = connections_that_fit()
+
+        assert connections == 1024 - 256
+        assert limits.now == (1024, 1024)
+        (said,) = caplog.messages
+        assert "768 connections" in said
+        assert "LimitNOFILE" in said
+
+    def test_are_answered_beyond_the_limit_that_the_server_began_with(
+        self, tmp_path: Path
+    ) -> None:
+        with few_files(128), ExitStack() as opened:
+            site = opened.enter_context(serving(tmp_path, WORKERS="1"))
+            resource.setrlimit(resource.RLIMIT_NOFILE, MY_LIMITS)
+            address = urlsplit(site.url)
+            callers = [
+                opened.enter_context(
+                    socket.create_connection((address.hostname, address.port), 20)
+                )
+                for _ in range(160)
+            ]
+            for caller in callers:
+                caller.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+            said = {caller.recv(12) for caller in callers}
+
+        assert said == {b"HTTP/1.1 200"}
+
+
+MY_LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
+@contextmanager
+def few_files(most: int) -> Iterator[None]:
+    """Start processes with a low limit of open files that they may raise."""
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, MY_LIMITS[1]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, MY_LIMITS)
 
 
 class TestWorker:
