@@ -352,6 +352,9 @@ STARTER_BUNDLE = BASE_DIR / "mlcore" / "starter"
 NAMED_BUNDLE = env.folder("BUNDLE")  # reads instead of any other, while it is named
 # How the shipped bundle was judged; other models bring their own few figures.
 MODEL_EVALUATION = BASE_DIR / "docs" / "model" / "evaluation.json"
+# Why it is trained as it is, and how fast it can be: what was measured of that.
+EXPERIMENTS = BASE_DIR / "docs" / "experiments" / "results.json"
+FAST_TRAINING = BASE_DIR / "docs" / "training" / "fast.json"
 BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
 
 # --- what operators see --------------------------------------------------------------

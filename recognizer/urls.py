@@ -7,7 +7,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
-from recognizer import accounts, history, model_page, privacy, upload, views
+from recognizer import (
+    accounts,
+    history,
+    how_it_learns,
+    model_page,
+    privacy,
+    upload,
+    views,
+)
 
 urlpatterns = [
     path("", views.draw, name="draw"),
@@ -25,6 +33,7 @@ urlpatterns = [
     ),
     path("history/<uuid:submission_id>/delete/", history.delete, name="drawing-delete"),
     path("model/", model_page.model, name="model"),
+    path("how-it-learns/", how_it_learns.how_it_learns, name="how-it-learns"),
     path("privacy/", privacy.privacy, name="privacy"),
     path("account/", accounts.account, name="account"),
     path("account/sign-in/", accounts.SignInView.as_view(), name="sign-in"),

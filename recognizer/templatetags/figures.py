@@ -1,5 +1,7 @@
 """Numbers in words, as the visitor's language writes them."""
 
+import math
+
 from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -32,6 +34,19 @@ def share(value: float, decimals: int = 2) -> str:
     # Rounded here: Django's formatting cuts digits off.
     written = number_format(round(value * 100, decimals), decimal_pos=decimals)
     return f"{written}\u00a0%"  # in English and in German
+
+
+@register.filter
+def error(value: float) -> str:
+    """Write a round share of an axis with the decimals it needs, such as 0.5 %."""
+    # 1e-9 is for what floats make of a power of ten.
+    return share(value, max(0, -math.floor(math.log10(100 * value) + 1e-9)))
+
+
+@register.filter
+def points(difference: float) -> str:
+    """Write a difference of shares in percentage points, without their name."""
+    return number(100 * difference, 2)
 
 
 @register.filter

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from django.conf import settings
 
 from mlcore import places
 from recognizer.tests.conftest import SEVEN
@@ -71,15 +72,19 @@ def copied_into(folder: Path) -> None:
         text=True,
         check=True,
     )
-    rules = [
-        line
-        for line in (places.REPOSITORY / ".dockerignore").read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
+    rules = ignore_rules()
     for name in listed.stdout.splitlines():
         if (places.REPOSITORY / name).is_file() and not is_ignored(name, rules):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(places.REPOSITORY / name, folder / name)
+
+
+def ignore_rules() -> list[str]:
+    return [
+        line
+        for line in (places.REPOSITORY / ".dockerignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
 
 
 def is_ignored(name: str, rules: list[str]) -> bool:
@@ -129,6 +134,16 @@ class TestDockerfile:
         assert {"manage.py", "mlcore/starter/model.tflite"} <= names
         assert not [name for name in names if "/tests/" in name or "var/" in name]
         assert not [name for name in names if ".env" in name or "deploy" in name]
+
+    def test_copies_the_figures_that_pages_show(self) -> None:
+        for path in (
+            settings.MODEL_EVALUATION,
+            settings.EXPERIMENTS,
+            settings.FAST_TRAINING,
+        ):
+            name = str(path.relative_to(places.REPOSITORY))
+
+            assert not is_ignored(name, ignore_rules()), name
 
 
 @dataclass(frozen=True)

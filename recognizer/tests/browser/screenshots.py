@@ -50,6 +50,7 @@ def main() -> None:
                     "history": "/history/",
                     "drawing": f"/history/{seven}/",
                     "model": "/model/",
+                    "how-it-learns": "/how-it-learns/",
                 }
                 for name, path in pages.items():
                     page.goto(f"{site.url}{path}")

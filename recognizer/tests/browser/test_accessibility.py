@@ -32,6 +32,7 @@ PAGES = (
     "/history/{drawing}/delete/",
     "/history/delete/",
     "/model/",
+    "/how-it-learns/",
     "/privacy/",
     "/account/sign-in/",
     "/account/sign-up/",

@@ -1,4 +1,4 @@
-"""Someone asks how well it does."""
+"""Someone asks how well it does, and how it came to be."""
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
@@ -51,4 +51,26 @@ class TestModelPage:
         assert int(confused.inner_text()) >= 1
         assert page.locator(".whisker-band").count() >= 1
         assert fits(page)
+        assert site.complaints[page] == []
+
+
+class TestHowItLearnsPage:
+    @pytest.mark.parametrize("device", ["desk", "phone"])
+    def test_is_reached_from_the_model_s_and_fits(
+        self, site: Site, request: pytest.FixtureRequest, device: str
+    ) -> None:
+        page = site.open(request.getfixturevalue(device), "/model/")
+
+        page.get_by_role("main").get_by_role("link", name="how it learns").click()
+
+        heading = page.get_by_role("heading", name="How it learns", level=1)
+        expect(heading).to_be_visible()
+        dots = page.get_by_role("img", name="as dots and zeros")
+        expect(dots).to_contain_text(". . 0 0")
+        page.get_by_text("All 784 numbers").click()
+        expect(page.locator(".way-numbers")).to_contain_text("255")
+        rows = page.get_by_role("row", name="convolution of 5 × 5")  # noqa: RUF001
+        expect(rows).to_contain_text("12 × 12 × 32")  # noqa: RUF001
+        assert fits(page)
+        assert small_targets(page) == []
         assert site.complaints[page] == []

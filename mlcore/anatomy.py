@@ -1,0 +1,130 @@
+"""What a network is made of, told from its .keras file alone: no TensorFlow.
+
+A .keras file is a ZIP archive; its config.json names the layers. Their shapes and
+weights follow from that: the page that explains the network serves without Keras.
+"""
+
+import json
+import math
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a network.
+
+    kind: Keras' name of it, such as "Conv2D".
+    size: of its kernel or pool, else 0.
+    share: that a dropout leaves out, else 0.
+    shape: of what it gives for one picture: (H, W, C), or (N,).
+    weights: numbers that it keeps, learnt or measured.
+    """
+
+    kind: str
+    size: int
+    share: float
+    shape: tuple[int, ...]
+    weights: int
+
+
+def layers_of(keras_file: Path) -> list[Layer]:
+    """Return the layers of a network that is a plain stack, from picture to logits.
+
+    Raises:
+        ValueError: it is no .keras file, or has a kind of layer that no recipe of
+            ours makes.
+    """
+    try:
+        with zipfile.ZipFile(keras_file) as archive:
+            written = json.loads(archive.read(_CONFIG))["config"]["layers"]
+    except (zipfile.BadZipFile, KeyError, TypeError) as error:
+        raise ValueError(f"{keras_file} is no .keras file: {error}.") from error
+    layers: list[Layer] = []
+    for one in written:
+        kind, config = one["class_name"], one["config"]
+        if kind not in _KINDS:
+            raise ValueError(f"{keras_file}: a layer {kind} is not known here.")
+        before = layers[-1].shape if layers else ()
+        shape, weights = _KINDS[kind](config, before)
+        layers.append(
+            Layer(
+                kind=kind,
+                size=config.get("kernel_size", config.get("pool_size", [0]))[0],
+                share=config.get("rate", 0),
+                shape=shape,
+                weights=weights,
+            )
+        )
+    return layers
+
+
+# --- each kind: of its config and what comes in, what it gives and its weights ------
+
+_Shape = tuple[int, ...]
+
+
+def _as_it_came(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
+    return shape, 0
+
+
+def _input(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
+    return tuple(config["batch_shape"][1:]), 0
+
+
+def _convolution(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
+    *sides, channels = shape
+    filters, bias = config["filters"], int(config["use_bias"])
+    across = _placed(sides, config["kernel_size"], config["strides"], config["padding"])
+    weights = (math.prod(config["kernel_size"]) * channels + bias) * filters
+    return (*across, filters), weights
+
+
+def _normalisation(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
+    return shape, 4 * shape[-1]  # scale and offset; running mean and variance
+
+
+def _pooling(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
+    *sides, channels = shape
+    across = _placed(sides, config["pool_size"], config["strides"], config["padding"])
+    return (*across, channels), 0
+
+
+def _flatten(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
+    return (math.prod(shape),), 0
+
+
+def _dense(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
+    units, bias = config["units"], int(config["use_bias"])
+    return (units,), (shape[-1] + bias) * units
+
+
+def _placed(
+    sides: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: str
+) -> list[int]:
+    """Count along each side the places of a window; "same" pads so that all are."""
+    if padding == "same":
+        return [math.ceil(a / step) for a, step in zip(sides, strides, strict=True)]
+    return [
+        (a - b) // step + 1 for a, b, step in zip(sides, window, strides, strict=True)
+    ]
+
+
+_KINDS: Mapping[str, Callable[[Mapping[str, Any], _Shape], tuple[_Shape, int]]] = {
+    "InputLayer": _input,
+    "Soften": _as_it_came,
+    "Conv2D": _convolution,
+    "FusedBatchNormalization": _normalisation,
+    "BatchNormalization": _normalisation,
+    "ReLU": _as_it_came,
+    "Activation": _as_it_came,
+    "MaxPooling2D": _pooling,
+    "Flatten": _flatten,
+    "Dropout": _as_it_came,
+    "Dense": _dense,
+}

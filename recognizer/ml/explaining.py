@@ -1,0 +1,86 @@
+"""The crossing from a digit and a network to what the page shows that explains them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlcore import anatomy, show
+from mlcore.anatomy import Layer as Layer
+from mlcore.bundle import KERAS_WEIGHTS, BundleError, open_bundle
+from mlcore.ink import DEFAULT_PEN_WIDTH_PX, rasterise
+from mlcore.preprocess import BOX_PX, SIDE_PX, normalize
+from mlcore.specimens import CANVAS_PX, specimens
+
+SHOWN = (7, "crossed")
+
+
+@dataclass(frozen=True)
+class ExplainedDigit:
+    """A digit of our own stroke templates on its way to the network.
+
+    strokes: points (x, y) on a canvas of `canvas` x `canvas` px, drawn `pen` wide.
+    levels: `side` rows of grey levels, 0 to 255.
+    box: left, top, width and height of the ink in them.
+    dots: the same rows as dots and zeros.
+    """
+
+    digit: int
+    canvas: int
+    pen: int
+    strokes: list[list[tuple[float, float]]]
+    side: int
+    longest: int
+    levels: list[list[int]]
+    box: tuple[int, int, int, int]
+    dots: list[str]
+
+
+@dataclass(frozen=True)
+class ExplainedNetwork:
+    """Layers of a bundle's network, and by what recipe it was trained."""
+
+    layers: list[Layer]
+    recipe: Mapping[str, Any]
+
+    @property
+    def weights(self) -> int:
+        """All numbers it keeps."""
+        return sum(layer.weights for layer in self.layers)
+
+
+@lru_cache(maxsize=1)
+def explained_digit() -> ExplainedDigit:
+    """Frame one of our own digits as every drawing is framed."""
+    (one,) = [s for s in specimens() if (s.digit, s.style) == SHOWN]
+    image = np.rint(normalize(rasterise(one.strokes))[..., 0] * 255).astype(np.uint8)
+    rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
+    top, left = int(rows[0]), int(columns[0])
+    return ExplainedDigit(
+        digit=one.digit,
+        canvas=int(CANVAS_PX),
+        pen=int(DEFAULT_PEN_WIDTH_PX),
+        strokes=[
+            [(float(x), float(y)) for x, y in np.round(stroke)]
+            for stroke in one.strokes
+        ],
+        side=SIDE_PX,
+        longest=BOX_PX,
+        levels=image.tolist(),
+        box=(left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1),
+        dots=show.dots_and_zeros(image),
+    )
+
+
+@lru_cache(maxsize=1)
+def explained_network(folder: Path) -> ExplainedNetwork | None:
+    """Say what a bundle's network is made of; None where there is no telling."""
+    try:
+        bundle = open_bundle(folder)
+        layers = anatomy.layers_of(folder / KERAS_WEIGHTS)
+    except (BundleError, ValueError):
+        return None
+    return ExplainedNetwork(layers, bundle.manifest["provenance"].get("config", {}))
