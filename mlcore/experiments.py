@@ -293,8 +293,9 @@ def told_of(results: Mapping[str, Any]) -> str:
         for label, found in answers.items():
             last = [run["accuracy"][-1] for run in found["runs"]]
             losses = [run["loss"][-1] for run in found["runs"]]
+            spread = np.std(last, ddof=1) if len(last) > 1 else 0.0
             lines.append(
-                f"  {label:28}{np.mean(last):8.2%} ± {100 * np.std(last):.2f}"
+                f"  {label:28}{np.mean(last):8.2%} ± {100 * spread:.2f}"
                 f"   log-loss {np.mean(losses):.4f}"
             )
     return "\n".join(lines).lstrip("\n")
