@@ -8,7 +8,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 COMPILE := $(PY) -m compileall -q digitsite recognizer mlcore
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train experiments evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit sbom bench-growth bench-training bench-pilots soak bench bench-peers
+.PHONY: help run worker test test-services test-long simulate check train experiments evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit sbom bench-growth bench-training bench-pilots bench-step soak bench bench-peers
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; re
 
 card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
 	@$(PY) -m mlcore.card $(ARGS)
+
+bench-step: $(VENV)/all.stamp ## say where the time of the fast recipe's steps goes (5 min)
+	@$(PY) -m mlcore.data
+	@$(PY) -m bench.step
 
 bench-pilots: $(VENV)/all.stamp ## change one thing of the fast recipe at a time; resumable (20 min)
 	@$(PY) -m mlcore.data
