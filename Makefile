@@ -8,7 +8,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 COMPILE := $(PY) -m compileall -q digitsite recognizer mlcore
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train experiments evaluate study card bench-page bench-stores admin screenshots messages lock wheels audit sbom bench-growth bench-training bench-pilots bench-step soak bench bench-peers
+.PHONY: help run worker test test-services test-long simulate check train experiments evaluate study card notebook bench-page bench-stores admin screenshots messages lock wheels audit sbom bench-growth bench-training bench-pilots bench-step soak bench bench-peers
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and
 	@$(PY) -m mlcore.data
 	@$(PY) -m recognizer.tests.services $(ARGS)
 
-test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings and web processes
+test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings and web processes, the notebook
 	@$(PY) -m mlcore.data
 	@$(PY) -m pytest -m long $(ARGS)
 
@@ -67,6 +67,10 @@ bench-step: $(VENV)/all.stamp ## say where the time of the fast recipe's steps g
 bench-pilots: $(VENV)/all.stamp ## change one thing of the fast recipe at a time; resumable (20 min)
 	@$(PY) -m mlcore.data
 	@$(PY) -m bench.pilots $(ARGS)
+
+notebook: $(VENV)/all.stamp ## execute notebooks/how-the-model-is-made.py, outputs beside it (minutes)
+	@$(PY) -m mlcore.data
+	@$(PY) -m notebooks.execute $(ARGS)
 
 soak: $(VENV)/all.stamp ## send twice what the site can take, for 30 minutes (ARGS="--minutes 2")
 	@$(PY) -m bench.soak $(ARGS)

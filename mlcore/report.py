@@ -30,7 +30,7 @@ INK, PAPER, ACCENT, SECOND, QUIET = (
 WORST = 40
 """How many mistakes the sheet shows: the surest ones first."""
 
-_STYLE: Any = {
+STYLE: Any = {
     "axes.edgecolor": QUIET,
     "axes.labelcolor": INK,
     "axes.prop_cycle": cycler(color=[ACCENT, SECOND, "#4c9f70", "#8a5fb4", QUIET]),
@@ -71,9 +71,9 @@ def draw_pictures(judged: Judged, folder: Path) -> dict[str, str]:
     if judged.pen is not None:
         read["judged pen writers"] = judged.pen
     figures = {
-        "confusion": _confusion(read),
-        "reliability": _reliability(read),
-        "mistakes": _mistakes(read),
+        "confusion": confusion(read),
+        "reliability": reliability(read),
+        "mistakes": mistakes(read),
         "by-digit": _by_digit(read),
         "refusal": _refusal(judged, read),
         "changed": _changed(judged.evaluation["changed"]),
@@ -88,10 +88,11 @@ def draw_pictures(judged: Judged, folder: Path) -> dict[str, str]:
     return names
 
 
-def _axes(
+def panels(
     titles: Sequence[str], *, width: float, height: float
 ) -> tuple[Figure, list[Axes]]:
-    with mpl.rc_context(_STYLE):
+    """Make a figure with a panel for each title, side by side; sizes in inches."""
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height))
         grid = figure.subplots(1, len(titles), squeeze=False)[0]
         for axes, title in zip(grid, titles, strict=True):
@@ -99,14 +100,15 @@ def _axes(
     return figure, list(grid)
 
 
-def _confusion(read: Mapping[str, ReadDigits]) -> Figure:
-    figure, grid = _axes(list(read), width=5.2 * len(read), height=4.8)
+def confusion(read: Mapping[str, ReadDigits]) -> Figure:
+    """Draw a confusion matrix for each set, mistakes in orange."""
+    figure, grid = panels(list(read), width=5.2 * len(read), height=4.8)
     for axes, digits in zip(grid, read.values(), strict=True):
         counts = np.zeros((DIGITS, DIGITS), int)
         np.add.at(counts, (digits.labels, digits.probabilities.argmax(axis=1)), 1)
-        mistakes = counts * (1 - np.eye(DIGITS, dtype=int))
-        worst = max(1, mistakes.max())
-        axes.imshow(mistakes, cmap="Oranges", vmin=0, vmax=worst)
+        wrong = counts * (1 - np.eye(DIGITS, dtype=int))
+        worst = max(1, wrong.max())
+        axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=worst)
         for true, read_as in np.argwhere(counts):
             axes.text(
                 *(read_as, true, f"{counts[true, read_as]}"),
@@ -115,7 +117,7 @@ def _confusion(read: Mapping[str, ReadDigits]) -> Figure:
                 fontsize=7 if true == read_as else 9,
                 color=QUIET
                 if true == read_as
-                else _readable_on(mistakes[true, read_as] / worst),
+                else _readable_on(wrong[true, read_as] / worst),
             )
         axes.set(
             xlabel="read as", ylabel="true digit", xticks=range(10), yticks=range(10)
@@ -127,8 +129,9 @@ def _readable_on(darkness: float) -> str:
     return PAPER if darkness > 0.6 else INK
 
 
-def _reliability(read: Mapping[str, ReadDigits], bins: int = 15) -> Figure:
-    figure, (axes,) = _axes(["Confidence against accuracy"], width=5.6, height=4.8)
+def reliability(read: Mapping[str, ReadDigits], bins: int = 15) -> Figure:
+    """Draw the share read right against the confidence, a line for each set."""
+    figure, (axes,) = panels(["Confidence against accuracy"], width=5.6, height=4.8)
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
     for name, digits in read.items():
         confidence = digits.probabilities.max(axis=1)
@@ -145,7 +148,11 @@ def _reliability(read: Mapping[str, ReadDigits], bins: int = 15) -> Figure:
     return figure
 
 
-def _mistakes(read: Mapping[str, ReadDigits]) -> Figure:
+def mistakes(read: Mapping[str, ReadDigits]) -> Figure:
+    """Show the surest mistakes as the model saw them.
+
+    Each bears the last but one word of its set's name.
+    """
     columns = 10
     shown = []
     for name, digits in read.items():
@@ -153,7 +160,7 @@ def _mistakes(read: Mapping[str, ReadDigits]) -> Figure:
         surest = wrong[np.argsort(-digits.probabilities[wrong].max(axis=1))]
         shown += [(name, digits, int(place)) for place in surest[: WORST // len(read)]]
     rows = max(1, -(-len(shown) // columns))
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(columns * 1.05, rows * 1.4 + 0.5))
         figure.suptitle("The surest mistakes: true digit, then what was read", x=0.5)
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -176,7 +183,7 @@ def _mistakes(read: Mapping[str, ReadDigits]) -> Figure:
 
 
 def _by_digit(read: Mapping[str, ReadDigits]) -> Figure:
-    figure, (axes,) = _axes(["Misread, by digit"], width=6.4, height=3.4)
+    figure, (axes,) = panels(["Misread, by digit"], width=6.4, height=3.4)
     width = 0.8 / len(read)
     for place, (name, digits) in enumerate(read.items()):
         wrong = [
@@ -193,7 +200,7 @@ def _by_digit(read: Mapping[str, ReadDigits]) -> Figure:
 
 def _refusal(judged: Judged, read: Mapping[str, ReadDigits]) -> Figure:
     titles = ["Answering only the surest", "Digitness of digits and others"]
-    figure, (left, right) = _axes(titles, width=11, height=4.2)
+    figure, (left, right) = panels(titles, width=11, height=4.2)
     for name, digits in read.items():
         order = np.argsort(-digits.probabilities.max(axis=1))
         wrong = 1 - np.cumsum(digits.right[order]) / np.arange(1, len(order) + 1)
@@ -211,7 +218,7 @@ def _refusal(judged: Judged, read: Mapping[str, ReadDigits]) -> Figure:
 
 
 def _changed(changed: Mapping[str, Mapping[str, float]]) -> Figure:
-    figure, (axes,) = _axes(["Read right when changed"], width=7.6, height=6.4)
+    figure, (axes,) = panels(["Read right when changed"], width=7.6, height=6.4)
     ways = list(changed)
     for place, name in enumerate(next(iter(changed.values()))):
         shares = [100 * changed[way][name] for way in ways]
@@ -227,7 +234,7 @@ def _changed(changed: Mapping[str, Mapping[str, float]]) -> Figure:
 def _by_writer(by_writer: Mapping[str, tuple[float, int]]) -> Figure:
     ordered = sorted(by_writer.items(), key=lambda item: item[1])
     title = ["Misread, by judged writer"]
-    figure, (axes,) = _axes(title, width=7.6, height=0.2 * len(ordered) + 1)
+    figure, (axes,) = panels(title, width=7.6, height=0.2 * len(ordered) + 1)
     places = range(len(ordered))
     axes.barh(places, [100 * (1 - share) for _, (share, _) in ordered])
     axes.set_yticks(places, [f"{name} ({n})" for name, (_, n) in ordered], fontsize=7)
@@ -237,7 +244,7 @@ def _by_writer(by_writer: Mapping[str, tuple[float, int]]) -> Figure:
 
 def _by_pen_width(pen_width: Mapping[str, float]) -> Figure:
     title = ["Pen width on a canvas of 280 px"]
-    figure, (axes,) = _axes(title, width=5.6, height=3.4)
+    figure, (axes,) = panels(title, width=5.6, height=3.4)
     axes.plot(
         [int(w) for w in pen_width], [100 * (1 - s) for s in pen_width.values()], "o-"
     )

@@ -1,0 +1,1 @@
+"""The documented model: a notebook as text, the same executed, and what does that."""
