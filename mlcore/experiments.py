@@ -75,7 +75,7 @@ OPTIMIZERS: Mapping[str, Callable[[float], Any]] = {
     "lion": keras.optimizers.Lion,
 }
 
-# Each optimiser at a rate that suits it: they do not mean the same by one number.
+# Each optimiser at a rate usual for it: they do not mean the same by one number.
 QUESTIONS: Mapping[str, Mapping[str, Setting]] = {
     "optimizer": {
         "SGD with momentum": Setting(optimizer="sgd", learning_rate=0.05),

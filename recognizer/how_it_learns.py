@@ -241,8 +241,9 @@ QUESTIONS = {
         gettext_noop(
             "The optimiser makes a step out of the gradients. Plain descent follows "
             "the last gradient, momentum remembers those before, and Adam and its kin "
-            "give each weight a step of its own. Each was given a rate that suits it, "
-            "since one number does not mean the same to all of them."
+            "give each weight a step of its own. Each was given a rate usual for it, "
+            "since one number does not mean the same to all of them. Another rate may "
+            "change their order: what it does for Adam is the next question."
         ),
         gettext_noop("Optimiser"),
     ),
