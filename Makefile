@@ -60,7 +60,7 @@ study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; re
 card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
 	@$(PY) -m mlcore.card $(ARGS)
 
-bench-step: $(VENV)/all.stamp ## say where the time of the fast recipe's steps goes (5 min)
+bench-step: $(VENV)/all.stamp ## say where the time of the fast recipe's steps goes (8 min)
 	@$(PY) -m mlcore.data
 	@$(PY) -m bench.step
 

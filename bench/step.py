@@ -1,6 +1,6 @@
 """Say where the time of the fast recipe's steps goes, and what other ways would take.
 
-make bench-step                         # three minutes; let nothing else run
+make bench-step                         # eight minutes; let nothing else run
 
 Each way is measured in processes of its own, in turn; a step's time is the least of
 many, for other programs only ever add to it. Writes its part of docs/training.md.

@@ -81,9 +81,8 @@ def training_step(
 
     Args:
         parts: of each device's batch. TensorFlow computes them side by side, which
-            keeps several cores busy where the layers are too small to be shared out:
-            with two parts, a thread each, a step of the fast recipe takes 0.57 of the
-            time that two threads take for the whole batch.
+            keeps several cores busy where the layers are too small to be shared out
+            between threads (`make bench-step` says what it saves).
     """
     replicas = spread.num_replicas_in_sync
 

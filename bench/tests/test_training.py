@@ -1,6 +1,7 @@
 """What docs/ says of fast training is what was measured; trainings are not repeated."""
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,17 @@ import pytest
 
 from bench import pilots, training
 from bench.pilots import load_pilots
-from bench.training import NAMES, PAGE, bars, load_figures, measure, page_with, part
+from bench.training import (
+    NAMES,
+    PAGE,
+    bars,
+    load_figures,
+    measure,
+    of,
+    page_with,
+    part,
+)
+from mlcore import recipe
 
 
 def a_run(name: str, seed: int, **_: Any) -> dict[str, float]:
@@ -37,6 +48,22 @@ class TestPage:
         assert [holds for *_, holds in bars(five)] == [True, True, True]
         assert [holds for *_, holds in bars(two)] == [True, False, True]
         assert "| example / fast | 10.0 | 10.0 | 10.0 |  |" in part(five)
+
+
+class TestRecipe:
+    def test_says_in_its_header_what_was_measured(self) -> None:
+        figures = load_figures()
+        assert figures is not None
+        header = " ".join((recipe.__doc__ or "").split())
+
+        for name in NAMES:
+            seconds = statistics.median(of(figures, name, "all_s"))
+            accuracies = of(figures, name, "accuracy")
+            spread = 100 * statistics.stdev(accuracies)
+            assert f"{seconds:.1f} s" in header
+            assert f"{100 * statistics.mean(accuracies):.2f} % ± {spread:.2f}" in header
+        assert f"of {len(accuracies)} seeds" in header
+        assert figures["finished"][:10] in header
 
 
 class TestMeasure:
