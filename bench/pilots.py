@@ -49,7 +49,6 @@ def train(flags: str, seed: int) -> dict[str, float]:
         "mlcore.train",
         *("--preset", "fast", "--seed", str(seed), *flags.split()),
     )
-    assert ended.record is not None
     return {
         "seed": seed,
         "accuracy": ended.record["metrics"]["mnist_validation"]["accuracy"],
