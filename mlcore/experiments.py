@@ -21,6 +21,7 @@ import argparse
 import hashlib
 import json
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -245,6 +246,8 @@ _of_job: dict[str, Digits] = {}
 
 
 def _begin_job(digits: int) -> None:
+    # Ctrl-C ends a job at once and without a word; the command says what is to be said.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     _of_job.update(_few(digits))
