@@ -13,6 +13,7 @@ from django.conf import settings
 from gunicorn.workers.gthread import TConn
 
 from digitsite.balance import BalancedWorker
+from digitsite.threads import WarmThreads
 from recognizer.rush import Place, line
 
 # The default, 5 ms, is what a thread that computes may keep from one that only has to
@@ -38,6 +39,10 @@ class Worker(BalancedWorker):
         sys.setswitchinterval(_SWITCH_S)
         self.make_porters()
         super().init_process()
+
+    def get_thread_pool(self) -> WarmThreads:
+        """Return the threads that answer: gunicorn asks for them here."""
+        return WarmThreads(self.cfg.threads)
 
     def make_porters(self) -> None:
         """Have threads for those who come when it is too much."""

@@ -17,6 +17,7 @@ from django.test import Client, RequestFactory
 from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
+from digitsite.threads import WarmThreads
 from digitsite.worker import Worker, has_hung_up
 from recognizer import grouping, middleware, rush
 from recognizer.middleware import BodyMiddleware, RushMiddleware, TurnMiddleware
@@ -511,7 +512,7 @@ class TestWorker:
         worker.method_queue = SimpleNamespace(defer=lambda finish, *told: finish(*told))
         worker.poller = selectors.DefaultSelector()
         worker.make_porters()
-        worker.tpool = ThreadPoolExecutor(1)
+        worker.tpool = WarmThreads(1)
         yield worker
         worker.tmp.close()
         worker.tpool.shutdown()
