@@ -396,10 +396,23 @@ def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
 
 def encode_png(grey: NDArray[np.uint8]) -> bytes:
     """Encode (H, W) uint8 as a greyscale PNG, (H, W, 4) as one in BGRA."""
-    done, png = cv2.imencode(".png", grey)
+    # Of what is mostly flat, as drawings are, rows as they are take a third less time
+    # than differences and a fifth fewer bytes; of photos a third more bytes.
+    is_flat = grey.ndim == 2 and _share_of_edges(grey) < _FLAT_SHARE
+    filters = cv2.IMWRITE_PNG_FILTER_NONE if is_flat else cv2.IMWRITE_PNG_FILTER_SUB
+    done, png = cv2.imencode(".png", grey, (cv2.IMWRITE_PNG_FILTER, filters))
     if not done:
         raise PictureError("not_encodable", f"No PNG can be made of {grey.shape}.")
     return png.tobytes()
+
+
+_FLAT_SHARE = 0.1
+
+
+def _share_of_edges(grey: NDArray[np.uint8]) -> float:
+    """Return the share of pixels that differ from the one to their left."""
+    differing = cv2.compare(grey[:, 1:], grey[:, :-1], cv2.CMP_NE)
+    return cv2.countNonZero(differing) / grey.size
 
 
 def decode_stored_png(png: bytes) -> NDArray[np.uint8]:

@@ -10,7 +10,8 @@ import fcntl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Generic, TypeVar
+from io import FileIO
+from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.db import OperationalError, connection
@@ -114,7 +115,7 @@ def the_only_writer() -> Iterator[None]:
     if connection.vendor != "sqlite":
         yield
         return
-    lock = (settings.DIGITSITE_VAR / "writing.lock").open("a")
+    lock = FileIO(settings.DIGITSITE_VAR / "writing.lock", "a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -123,7 +124,7 @@ def the_only_writer() -> Iterator[None]:
         yield
 
 
-def _wait_for(lock: IO[str]) -> None:
+def _wait_for(lock: FileIO) -> None:
     # A file's lock cannot be waited for with a limit: a thread waits, and the limit is
     # for that. One who gets it after all lets it go.
     has_it, is_given_up = threading.Event(), threading.Event()

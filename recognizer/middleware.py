@@ -8,8 +8,16 @@ from collections.abc import Callable
 from csp.constants import HEADER as CONTENT_POLICY
 from csp.utils import build_policy
 from django.conf import settings
+from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
-from django.utils.cache import has_vary_header, patch_cache_control
+from django.http.response import HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
+from django.utils.cache import (
+    has_vary_header,
+    patch_cache_control,
+    patch_vary_headers,
+)
 
 from recognizer import request_ids
 from recognizer.api.errors import error_response
@@ -159,6 +167,40 @@ class BodyMiddleware:
             f"The body has {length:,} bytes and at most {settings.MAX_BODY_BYTES:,} "
             "are taken: send a smaller picture, or fewer drawings at once.",
         )
+
+
+class LanguageMiddleware(LocaleMiddleware):
+    """Speaks a visitor's language, by their cookie and their browser's settings.
+
+    Django's looks for a language in the address too, twice at each request. Our
+    addresses have none.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Choose the language."""
+        translation.activate(translation.get_language_from_request(request))
+        request.LANGUAGE_CODE = translation.get_language() or settings.LANGUAGE_CODE
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Say which it is, and what it depends on."""
+        patch_vary_headers(response, ("Accept-Language",))
+        language = translation.get_language() or settings.LANGUAGE_CODE
+        response.headers.setdefault("Content-Language", language)
+        return response
+
+
+class PageMessagesMiddleware(MessageMiddleware):
+    """Keeps what a page has to say until the next is shown; the API has nothing."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Let pages find what is kept."""
+        if not request.path_info.startswith(_API):
+            super().process_request(request)
+
+
+_API = "/api/v1/"
 
 
 def unread_answer() -> HttpResponse:

@@ -5,7 +5,7 @@ asked each time all the same: what changed is seen, and every constraint holds.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from types import NoneType
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
@@ -62,11 +62,21 @@ class PreparedInsert(Generic[M]):
     """
 
     def __init__(self, model: type[M]) -> None:
-        self._fields: Sequence[Any] = model._meta.concrete_fields
-        if any(field.db_returning for field in self._fields):
+        fields: Sequence[Any] = model._meta.concrete_fields
+        if any(field.db_returning for field in fields):
             raise ValueError("A key that the database makes is not brought back.")
+        self._fields = fields
         self._table = model._meta.db_table
         self._sql = ""
+        self._values = attrgetter(*(field.attname for field in fields))
+        # Fields that fill themselves in, such as the time of creation,
+        self._own = [field for field in fields if type(field).pre_save is not _PRE_SAVE]
+        # and those whose values not every database knows as they are.
+        self._worded = [
+            (place, field)
+            for place, field in enumerate(fields)
+            if field.get_internal_type() not in _PLAIN
+        ]
 
     def all(self, rows: Iterable[M]) -> None:
         """Insert all rows; they are known as stored from then on."""
@@ -89,14 +99,14 @@ class PreparedInsert(Generic[M]):
         return f"INSERT INTO {quote(self._table)} ({columns}) VALUES ({places})"  # noqa: S608
 
     def _values_of(self, row: M, database: Any) -> list[Any]:
-        values = []
-        for field in self._fields:
-            value = field.pre_save(row, add=True)
-            # What every database knows needs no field to put it into words.
-            if type(value) not in _PLAIN or field.get_internal_type() == "JSONField":
-                value = field.get_db_prep_save(value, database)
-            values.append(value)
+        for field in self._own:
+            field.pre_save(row, add=True)
+        values = list(self._values(row))
+        for place, field in self._worded:
+            if values[place] is not None:
+                values[place] = field.get_db_prep_save(values[place], database)
         return values
 
 
-_PLAIN = frozenset({str, int, float, bool, NoneType})
+_PRE_SAVE = models.Field.pre_save
+_PLAIN = frozenset({"CharField", "FloatField", "PositiveSmallIntegerField"})

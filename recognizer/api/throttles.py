@@ -6,11 +6,13 @@ enforces its share. A window begins at full multiples of its length: who spends 
 windows' calls around one boundary gets them.
 """
 
+import hashlib
 import ipaddress
 import logging
 import math
 import time
 from dataclasses import dataclass
+from functools import cache as cache_forever
 from typing import Any
 
 from django.conf import settings
@@ -90,7 +92,10 @@ def process_share(limit: int) -> int:
 
 def count_one(key: str, *, keep_s: int) -> int:
     """Add one to a counter that vanishes with its window; return the new number."""
-    cache.add(key, 0, timeout=keep_s + 1)
+    try:
+        return cache.incr(key)
+    except ValueError:  # the first of its window
+        cache.add(key, 0, timeout=keep_s + 1)  # unless another came in between
     try:
         return cache.incr(key)
     except ValueError:  # evicted in between: the count begins anew
@@ -134,4 +139,10 @@ def hashed_address(address: str) -> str:
             if parsed.version == 6
             else f"{parsed}/32"
         )
-    return salted_hmac("recognizer.api.throttles", network).hexdigest()
+    key = _key_of_addresses(settings.SECRET_KEY)
+    return hashlib.blake2b(network.encode(), digest_size=16, key=key).hexdigest()
+
+
+@cache_forever
+def _key_of_addresses(secret: str) -> bytes:
+    return salted_hmac(__name__, "addresses", secret=secret).digest()

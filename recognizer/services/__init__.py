@@ -7,6 +7,7 @@ in the modules beside: `review`, `snapshots`, `training`, `promotion`, `rescorin
 import hashlib
 import logging
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Prefetch
 from django.utils import timezone
 
@@ -566,8 +568,25 @@ _of_stage = PreparedLookup(
 )
 
 
+_asked: tuple[float, ModelVersion] | None = None  # when, and what was answered
+
+
+def _lately_active() -> ModelVersion:
+    """Return the version that reads, asked for again after ACTIVE_MODEL_KEPT_S.
+
+    No process sees a promotion later than that; a transaction sees its own at once.
+    """
+    global _asked
+    if connection.in_atomic_block:
+        return active_model()
+    now, asked = time.monotonic(), _asked
+    if asked is None or now - asked[0] >= settings.ACTIVE_MODEL_KEPT_S:
+        _asked = asked = now, active_model()
+    return asked[1]
+
+
 def reader() -> tuple[ModelVersion, engine.Recogniser]:
-    """Return the version that reads now, loaded.
+    """Return the version that reads now, loaded; see `_lately_active` for how lately.
 
     Where it cannot be loaded the former one reads on, and what it reads is stored as
     its own; each call tries the active one again, so no restart is needed.
@@ -575,7 +594,7 @@ def reader() -> tuple[ModelVersion, engine.Recogniser]:
     Raises:
         ReaderUnavailableError: none can be loaded.
     """
-    version = active_model()
+    version = _lately_active()
     try:
         return version, engine.recogniser_for(version)
     except engine.ReaderUnavailableError as error:

@@ -37,6 +37,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             )
 
 
+@pytest.fixture(autouse=True)
+def ask_for_the_model_each_time(settings: LazySettings) -> None:
+    """Each test has models of its own: none shall meet another's."""
+    settings.ACTIVE_MODEL_KEPT_S = 0
+
+
 @pytest.fixture
 def active_model(db: None, settings: LazySettings, tmp_path: Path) -> ModelVersion:
     """The starter, registered in the test's database."""

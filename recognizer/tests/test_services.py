@@ -125,6 +125,45 @@ class TestPromoteModel:
         assert services.active_model() == active_model
 
 
+class TestReader:
+    """Asks which model reads now and then, not at each call."""
+
+    @pytest.fixture
+    def newer(self, starter: Bundle, tmp_path: Path) -> Bundle:
+        return other_bundle(starter, tmp_path)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_knows_of_another_model_a_quarter_of_a_second_later(
+        self,
+        active_model: ModelVersion,
+        newer: Bundle,
+        settings: LazySettings,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        settings.ACTIVE_MODEL_KEPT_S = 0.25
+        now = 1000.0
+        monkeypatch.setattr("recognizer.services.time.monotonic", lambda: now)
+        monkeypatch.setattr(services, "_asked", None)
+        assert services.reader()[0] == active_model
+        promoted = services.prepare_models(starter=newer)
+        now += 0.2
+        assert services.reader()[0] == active_model
+
+        now += 0.05
+
+        assert services.reader()[0] == promoted
+
+    def test_knows_at_once_what_its_own_transaction_changed(
+        self, active_model: ModelVersion, newer: Bundle, settings: LazySettings
+    ) -> None:
+        settings.ACTIVE_MODEL_KEPT_S = 1000
+        assert services.reader()[0] == active_model
+
+        promoted = services.prepare_models(starter=newer)
+
+        assert services.reader()[0] == promoted
+
+
 class TestBundleCache:
     @pytest.fixture(autouse=True)
     def _forget_loaded_models(self) -> None:

@@ -1,0 +1,1 @@
+"""Django's SQLite, without doing for each statement what was done for it before."""
