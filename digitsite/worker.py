@@ -6,10 +6,12 @@ import socket
 import sys
 import time
 from concurrent import futures
-from functools import partial
+from email.utils import formatdate
+from functools import lru_cache, partial
 from typing import Any
 
 from django.conf import settings
+from gunicorn import util
 from gunicorn.workers.gthread import TConn
 
 from digitsite.balance import BalancedWorker
@@ -37,6 +39,7 @@ class Worker(BalancedWorker):
     def init_process(self) -> None:
         """Begin to answer."""
         sys.setswitchinterval(_SWITCH_S)
+        util.http_date = http_date
         self.make_porters()
         super().init_process()
 
@@ -119,6 +122,16 @@ class Worker(BalancedWorker):
         """Close a connection and count it no longer."""
         self.nr_conns -= 1
         conn.close()
+
+
+def http_date(timestamp: float | None = None) -> str:
+    """Word the Date of an answer: once a second, where gunicorn does it for each."""
+    return _date_of(int(time.time() if timestamp is None else timestamp))
+
+
+@lru_cache(4)
+def _date_of(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 # The client has closed the side that it sends on, with or without the other; Linux

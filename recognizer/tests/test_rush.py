@@ -14,11 +14,12 @@ import pytest
 from django.conf import LazySettings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.workers.gthread import TConn
 
 from digitsite.threads import WarmThreads
-from digitsite.worker import Worker, has_hung_up
+from digitsite.worker import Worker, has_hung_up, http_date
 from recognizer import grouping, middleware, rush
 from recognizer.middleware import BodyMiddleware, RushMiddleware, TurnMiddleware
 from recognizer.rush import HungUpError, Line
@@ -659,6 +660,22 @@ class TestWorker:
 
         assert list(by) == ["first", "third"]
         assert not by["third"].startswith("porter")
+
+
+class TestHttpDate:
+    @pytest.mark.parametrize("moment", [0, 1795700000.0, 1795700000.999])
+    def test_is_worded_as_gunicorn_does(self, moment: float) -> None:
+        for _ in range(2):  # worked out, and remembered
+            assert http_date(moment) == util.http_date(moment)
+
+    def test_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 1795700000.5
+        monkeypatch.setattr("digitsite.worker.time.time", lambda: now)
+        first = http_date()
+        now += 1
+
+        assert (first, http_date()) == (http_date(now - 1), http_date(now))
+        assert http_date() != first
 
 
 class TestConnection:
