@@ -4,7 +4,8 @@ Of such a statement's 0.2 ms the ORM takes nine tenths to build it. The database
 asked each time all the same: what changed is seen, and every constraint holds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -55,8 +56,18 @@ class PreparedLookup(Generic[M]):
         return first
 
 
+@dataclass(frozen=True)
+class PreparedRow:
+    """A new row and its values in the database's words."""
+
+    model: models.Model
+    values: Sequence[Any]
+
+
 class PreparedInsert(Generic[M]):
     """Inserts new rows of one model, as `bulk_create` does where nothing collides.
+
+    In two steps, so that who waits for others to have written works meanwhile.
 
     For models that make their keys themselves, inside a transaction of the caller's.
     """
@@ -78,18 +89,28 @@ class PreparedInsert(Generic[M]):
             if field.get_internal_type() not in _PLAIN
         ]
 
-    def all(self, rows: Iterable[M]) -> None:
+    def row(self, new: M) -> PreparedRow:
+        """Put a new row into the database's words; not yet into the database."""
+        database = connections[DEFAULT_DB_ALIAS]
+        for field in self._own:
+            field.pre_save(new, add=True)
+        values = list(self._values(new))
+        for place, field in self._worded:
+            if values[place] is not None:
+                values[place] = field.get_db_prep_save(values[place], database)
+        return PreparedRow(new, values)
+
+    def all(self, rows: Sequence[PreparedRow]) -> None:
         """Insert all rows; they are known as stored from then on."""
-        new = list(rows)
-        if not new:
+        if not rows:
             return
         database = connections[DEFAULT_DB_ALIAS]
         self._sql = self._sql or self._build(database)
-        values = [self._values_of(row, database) for row in new]
         with database.cursor() as cursor:
-            cursor.executemany(self._sql, values)
-        for row in new:
-            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+            cursor.executemany(self._sql, [row.values for row in rows])
+        for row in rows:
+            row.model._state.adding = False
+            row.model._state.db = DEFAULT_DB_ALIAS
 
     def _build(self, database: Any) -> str:
         quote = database.ops.quote_name
@@ -97,15 +118,6 @@ class PreparedInsert(Generic[M]):
         places = ", ".join(["%s"] * len(self._fields))
         # Our own tables' and columns' names alone are written into it.
         return f"INSERT INTO {quote(self._table)} ({columns}) VALUES ({places})"  # noqa: S608
-
-    def _values_of(self, row: M, database: Any) -> list[Any]:
-        for field in self._own:
-            field.pre_save(row, add=True)
-        values = list(self._values(row))
-        for place, field in self._worded:
-            if values[place] is not None:
-                values[place] = field.get_db_prep_save(values[place], database)
-        return values
 
 
 _PRE_SAVE = models.Field.pre_save

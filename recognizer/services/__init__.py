@@ -48,7 +48,7 @@ from recognizer.models import (
     Verdict,
     Visitor,
 )
-from recognizer.prepared import PreparedInsert, PreparedLookup
+from recognizer.prepared import PreparedInsert, PreparedLookup, PreparedRow
 from recognizer.priority import review_priority
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def submit_drawing(
     submission.review_priority = review_priority(submission)
     try:
         with Stage("store"):
-            _new_submissions.write(_NewSubmission(submission, new_visitor, png, once))
+            _new_submissions.write(_prepared(submission, new_visitor, png, once))
     except IntegrityError:
         # The same request came at the same time and was quicker: it stored.
         if earlier := _stored_under(once):
@@ -119,32 +119,50 @@ def submit_drawing(
 
 @dataclass(frozen=True)
 class _NewSubmission:
-    """A submission with its shown prediction, and all that is stored along with it."""
+    """All that is stored of a new submission, in the database's words."""
 
-    submission: Submission
-    visitor: Visitor | None
-    png: bytes | None
-    once: RequestKey | None
+    visitor: PreparedRow | None
+    submission: PreparedRow
+    picture: PreparedRow | None
+    prediction: PreparedRow
+    key: IdempotencyKey | None
+    counts: Counter[str]
+
+
+def _prepared(
+    submission: Submission,
+    visitor: Visitor | None,
+    png: bytes | None,
+    once: RequestKey | None,
+) -> _NewSubmission:
+    return _NewSubmission(
+        visitor=_visitors.row(visitor) if visitor else None,
+        submission=_submissions.row(submission),
+        picture=(
+            None
+            if png is None
+            else _pictures.row(Picture(submission=submission, png=png))
+        ),
+        prediction=_predictions.row(submission.shown_prediction),
+        key=_key_row(once, submission) if once else None,
+        counts=tallies.tallies_of(submission),
+    )
 
 
 def _store_all(new: Sequence[_NewSubmission]) -> None:
     """Store submissions in one transaction."""
+    counts: Counter[str] = Counter()
+    for one in new:
+        counts.update(one.counts)
     with transaction.atomic():
-        _visitors.all(one.visitor for one in new if one.visitor)
-        _submissions.all(one.submission for one in new)
-        _pictures.all(
-            Picture(submission=one.submission, png=one.png)
-            for one in new
-            if one.png is not None
-        )
-        _predictions.all(one.submission.shown_prediction for one in new)
-        keys = [_key_row(one.once, one.submission) for one in new if one.once]
+        _visitors.all([one.visitor for one in new if one.visitor])
+        _submissions.all([one.submission for one in new])
+        _pictures.all([one.picture for one in new if one.picture])
+        _predictions.all([one.prediction for one in new])
+        keys = [one.key for one in new if one.key]
         if keys:
             IdempotencyKey.objects.bulk_create(keys)
-        added: Counter[str] = Counter()
-        for one in new:
-            added += tallies.tallies_of(one.submission)
-        tallies.add(added)
+        tallies.add(counts)
 
 
 _visitors = PreparedInsert(Visitor)

@@ -54,7 +54,8 @@ class TestPreparedInsert:
         rows = [new_prediction() for _ in range(2)]
 
         Prediction.objects.bulk_create(rows[:1])
-        PreparedInsert(Prediction).all(rows[1:])
+        insert = PreparedInsert(Prediction)
+        insert.all([insert.row(row) for row in rows[1:]])
 
         stored = Prediction.objects.in_bulk([row.pk for row in rows])
         differing = {"id", "submission", "model_version"}
@@ -71,10 +72,12 @@ class TestPreparedInsert:
         assert rows[1].created_at == stored[rows[1].pk].created_at
 
     def test_keeps_every_constraint(self) -> None:
-        row = new_prediction(confidence=1.5)
+        insert = PreparedInsert(Prediction)
+        good, bad = new_prediction(), new_prediction(confidence=1.5)
+        rows = [insert.row(good), insert.row(bad)]
 
         with pytest.raises(IntegrityError), transaction.atomic():
-            PreparedInsert(Prediction).all([new_prediction(), row])
+            insert.all(rows)
 
         assert not Prediction.objects.exists()
 
