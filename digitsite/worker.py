@@ -4,6 +4,7 @@ import select
 import selectors
 import socket
 import sys
+import threading
 import time
 from concurrent import futures
 from email.utils import formatdate
@@ -35,6 +36,8 @@ class Worker(BalancedWorker):
         # Connections that we have closed and the client has not, the oldest first,
         # with the bytes that are still taken from them.
         self.leaving: dict[TConn, int] = {}
+        # Held while connections are added to those that are kept open, and listed.
+        self.keeping = threading.Lock()
 
     def init_process(self) -> None:
         """Begin to answer."""
@@ -60,9 +63,39 @@ class Worker(BalancedWorker):
         else:
             place = line.come(partial(has_hung_up, conn))
             answer = self.tpool.submit(self.handle_in_turn, conn, place)
-        answer.add_done_callback(
-            lambda done: self.method_queue.defer(self.finish_request, conn, done)
-        )
+        answer.add_done_callback(partial(self.on_answered, conn))
+
+    def on_answered(self, conn: TConn, done: "futures.Future[Any]") -> None:
+        """Have the poller wait for a connection's next request; called by its thread.
+
+        gunicorn leaves that to the poller's own thread, which has to be woken for it at
+        each request. Here that is done for all that is not simply kept open.
+        """
+        has_answer = not done.cancelled() and not done.exception()
+        if not (has_answer and done.result() is True and self.keep_open(conn)):
+            self.method_queue.defer(self.finish_request, conn, done)
+
+    def keep_open(self, conn: TConn) -> bool:
+        """Wait for a connection's next request, unless it is there or we are to end."""
+        if conn.parser.unreader.buf.getvalue():
+            return False
+        try:
+            conn.sock.setblocking(False)
+        except OSError:  # the client has gone, and the server knows
+            return False
+        with self.keeping:
+            if not self.alive:
+                return False
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+            readable = partial(self.on_client_socket_readable, conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, readable)
+        return True
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Let no connection be kept for long: gunicorn calls this when it is to end."""
+        with self.keeping:  # of those that were answered meanwhile
+            super()._cap_keepalive(deadline)
 
     def handle_in_turn(self, conn: TConn, place: Place) -> Any:
         """Answer who has come to the head of the line, if they are still there."""

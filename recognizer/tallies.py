@@ -16,6 +16,8 @@ from recognizer.models import ModelVersion, Submission, Tally
 
 REFUSED, LABELLED, NAMED, READ_RIGHT = "refused", "labelled", "named", "read_right"
 _MINUTE = "minute:"
+# Of a moment as ISO 8601, which takes a third of the time that a pattern takes.
+_TO_MINUTES, _TO_DAYS = len("2026-01-31T12:59"), len("2026-01-31")
 BINS = 20  # of confidence in [0, 1] and of ink in [0, MOST_INK]
 MOST_INK = 0.4  # mean of a digit image; more falls into the last bin
 
@@ -31,7 +33,7 @@ def digit_tally(digit: int) -> str:
 
 def minute_tally(moment: datetime) -> str:
     """Name the number of drawings of a minute; names sort as time does."""
-    return f"{_MINUTE}{moment:%Y-%m-%dT%H:%M}"
+    return _MINUTE + moment.isoformat(timespec="minutes")[:_TO_MINUTES]
 
 
 def model_tallies(version: ModelVersion) -> str:
@@ -59,7 +61,7 @@ def tallies_of(submission: Submission) -> Counter[str]:
         [
             REFUSED if shown is None else digit_tally(shown),
             minute_tally(submission.created_at),
-            f"day:{submission.created_at:%Y-%m-%d}",
+            f"day:{submission.created_at.isoformat()[:_TO_DAYS]}",
             f"confidence:{confidence_bin(reading.confidence)}",
             f"pointer:{pointer}",
         ]

@@ -5,6 +5,7 @@ import json
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -482,6 +483,13 @@ class TestStoring:
         assert free == [1]
 
 
+def wait_until(comes: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not comes() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert comes()
+
+
 class Caller:
     """A client's end of a connection, and the server's."""
 
@@ -490,6 +498,7 @@ class Caller:
         self.sock, ours = socket.socketpair()
         self.sock.settimeout(10)
         self.conn = TConn(Config(), ours, None, None)
+        self.conn.init()
         self.conn.name = name
 
     def is_let_go(self) -> bool:
@@ -580,6 +589,56 @@ class TestWorker:
 
         assert [caller.sock.recv(1) for caller in callers] == [b"", b"", b""]
         assert not any(caller.is_let_go() for caller in callers)
+
+    def test_waits_for_the_next_request_without_waking_its_poller(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        answered: list[str] = []
+        monkeypatch.setattr(worker.method_queue, "defer", pytest.fail)
+
+        def handle(conn: Any) -> bool:
+            answered.append(conn.sock.recv(10).decode())
+            return True
+
+        monkeypatch.setattr(worker, "handle", handle)
+        for caller in callers:
+            caller.sock.sendall(b"one")
+            worker.enqueue_req(caller.conn)
+        wait_until(lambda: len(worker.keepalived_conns) == 3)
+        assert {*worker.keepalived_conns} == {caller.conn for caller in callers}
+
+        callers[1].sock.sendall(b"two")
+        worker.wait_for_and_dispatch_events(timeout=10)
+        wait_until(lambda: len(worker.keepalived_conns) == 3)
+
+        assert answered == ["one", "one", "one", "two"]
+
+    @pytest.mark.parametrize("why", ["it is to end", "it was read ahead", "no socket"])
+    def test_leaves_all_else_to_its_poller(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+        why: str,
+    ) -> None:
+        conn = callers[0].conn
+        finished = threading.Event()
+        monkeypatch.setattr(worker, "handle", lambda conn: True)
+        monkeypatch.setattr(worker, "finish_request", lambda *_: finished.set())
+        if why == "it is to end":
+            worker.alive = False
+        elif why == "it was read ahead":
+            conn.parser.unreader.unread(b"POST")
+        else:
+            conn.sock.close()
+
+        worker.enqueue_req(conn)
+
+        assert finished.wait(10)
+        assert not worker.keepalived_conns
 
     def test_forgets_who_has_hung_up(
         self, worker: Worker, callers: list[Caller]
