@@ -9,14 +9,16 @@ import binascii
 import re
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from mlcore.plain_png import decode_plain_png
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Bitmap = NDArray[np.uint8]
 """(H, W) uint8, ink 255 on paper 0."""
@@ -41,9 +43,6 @@ MAX_PIXELS = 50_000_000
 MAX_DECODED_SIDE_PX = 2_048
 MAX_STORED_SIDE_PX = 1_024
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP")
-Image.MAX_IMAGE_PIXELS = (
-    None  # Pillow's own limit warns first and refuses at twice that
-)
 
 CLEAN_PAPER_NOISE = 1.5
 """Grey levels by which the paper at a picture's edge mostly strays, at most, if it is
@@ -173,6 +172,10 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
     plain = decode_plain_png(content, most_side=MAX_DECODED_SIDE_PX)
     if plain is not None:
         return np.asarray(_shrink(plain, MAX_STORED_SIDE_PX), np.uint8)
+    # What neither strokes nor canvases need takes 20 ms of a start.
+    from PIL import Image, ImageOps
+
+    Image.MAX_IMAGE_PIXELS = None  # it would warn first, and refuse at twice that
     try:
         picture = Image.open(BytesIO(content), formats=PICTURE_FORMATS)
     except Exception as error:  # Pillow's openers raise nearly anything on bad bytes
@@ -200,7 +203,7 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
     return np.asarray(_shrink(grey, MAX_STORED_SIDE_PX), np.uint8)
 
 
-def _reduced(picture: Image.Image) -> Image.Image:
+def _reduced(picture: "Image.Image") -> "Image.Image":
     """Shrink before anything is copied: at the limit every copy takes 200 MB."""
     shrink_by = max(picture.size) // MAX_DECODED_SIDE_PX
     if shrink_by > 1 and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
@@ -208,7 +211,7 @@ def _reduced(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
+def _grey_levels(picture: "Image.Image") -> NDArray[np.uint8]:
     if picture.mode.startswith("I") or picture.mode == "F":
         # 16 and 32 bits: Pillow would clip these to 255 instead of scaling them.
         deep = _shrink(np.asarray(picture), MAX_STORED_SIDE_PX).astype(np.float32)
@@ -229,7 +232,7 @@ def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(composed, np.uint8)
 
 
-def _is_opaque(picture: Image.Image) -> bool:
+def _is_opaque(picture: "Image.Image") -> bool:
     """Tell a picture with an alpha channel that it has no use for, as canvases give."""
     if picture.mode not in ("RGBA", "LA"):
         return False
