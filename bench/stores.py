@@ -387,13 +387,11 @@ def machine() -> str:
 
 def main() -> None:
     """Measure all, write it down, and say where."""
-    var = places.data_folder()
-    var.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        # On the disk that a site's data lies on.
+        # Not in the data folder, which no other user may look into, such as the one
+        # that PostgreSQL runs as. TMPDIR has to be on the disk that is measured.
         folders = [
-            Path(stack.enter_context(tempfile.TemporaryDirectory(dir=var)))
-            for _ in range(3)
+            Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(3)
         ]
         url = stack.enter_context(postgres(folders[0], options=()))
         redis_url = stack.enter_context(redis_server(folders[1]))

@@ -294,7 +294,7 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     bare = _without_ruling(bitmap)
     if is_photo or bare is not bitmap:
         bare = _without_specks(bare)
-    if not is_photo and bare.max() < bitmap.max():
+    if bare is not bitmap and not is_photo and bare.max() < bitmap.max():
         bare = bitmap  # the darkest of all is neither a printed line nor dust
     return _thicken_thin_lines(bare)
 
@@ -385,10 +385,10 @@ def _without_specks(bitmap: Bitmap) -> Bitmap:
 
 
 def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
-    mask = (bitmap > 127).astype(np.uint8)
-    if not mask.any():
-        return bitmap
+    _, mask = cv2.threshold(bitmap, 127, 1, cv2.THRESH_BINARY)
     left, top, width, height = cv2.boundingRect(mask)
+    if width == 0:
+        return bitmap
     mask = mask[top : top + height, left : left + width]
     # The mean distance to paper inside a line of width w is about w / 4.
     to_paper = cv2.distanceTransform(

@@ -9,13 +9,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from django.conf import settings
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 from mlcore.inference import Reading
 from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
@@ -475,9 +476,16 @@ _URLS = "recognizer.api.urls"
 
 def png_url(submission_id: UUID) -> str:
     """Return the address of a drawing's picture."""
-    return reverse("api:submission-png", _URLS, args=[submission_id])
+    return str(submission_id).join(_around_id("submission-png", get_script_prefix()))
 
 
 def svg_url(submission_id: UUID) -> str:
     """Return the address of a drawing's scalable picture."""
-    return reverse("api:submission-svg", _URLS, args=[submission_id])
+    return str(submission_id).join(_around_id("submission-svg", get_script_prefix()))
+
+
+@cache
+def _around_id(name: str, prefix: str) -> list[str]:
+    """Return what stands before and behind an id: to look it up takes 80 us."""
+    nobody = UUID(int=0)
+    return reverse(f"api:{name}", _URLS, args=[nobody]).split(str(nobody))
