@@ -57,10 +57,10 @@ class PreparedLookup(Generic[M]):
 
 
 @dataclass(frozen=True)
-class PreparedRow:
+class PreparedRow(Generic[M]):
     """A new row and its values in the database's words."""
 
-    model: models.Model
+    model: M
     values: Sequence[Any]
 
 
@@ -89,7 +89,7 @@ class PreparedInsert(Generic[M]):
             if field.get_internal_type() not in _PLAIN
         ]
 
-    def row(self, new: M) -> PreparedRow:
+    def row(self, new: M) -> PreparedRow[M]:
         """Put a new row into the database's words; not yet into the database."""
         database = connections[DEFAULT_DB_ALIAS]
         for field in self._own:
@@ -100,7 +100,7 @@ class PreparedInsert(Generic[M]):
                 values[place] = field.get_db_prep_save(values[place], database)
         return PreparedRow(new, values)
 
-    def all(self, rows: Sequence[PreparedRow]) -> None:
+    def all(self, rows: Sequence[PreparedRow[M]]) -> None:
         """Insert all rows; they are known as stored from then on."""
         if not rows:
             return

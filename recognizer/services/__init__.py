@@ -119,13 +119,13 @@ def submit_drawing(
 
 @dataclass(frozen=True)
 class _NewSubmission:
-    """All that is stored of a new submission, in the database's words."""
+    """All that is stored of a new submission, its rows in the database's words."""
 
-    visitor: PreparedRow | None
-    submission: PreparedRow
-    picture: PreparedRow | None
-    prediction: PreparedRow
-    key: IdempotencyKey | None
+    visitor: PreparedRow[Visitor] | None
+    submission: PreparedRow[Submission]
+    picture: PreparedRow[Picture] | None
+    prediction: PreparedRow[Prediction]
+    once: RequestKey | None
     counts: Counter[str]
 
 
@@ -144,7 +144,7 @@ def _prepared(
             else _pictures.row(Picture(submission=submission, png=png))
         ),
         prediction=_predictions.row(submission.shown_prediction),
-        key=_key_row(once, submission) if once else None,
+        once=once,
         counts=tallies.tallies_of(submission),
     )
 
@@ -159,7 +159,8 @@ def _store_all(new: Sequence[_NewSubmission]) -> None:
         _submissions.all([one.submission for one in new])
         _pictures.all([one.picture for one in new if one.picture])
         _predictions.all([one.prediction for one in new])
-        keys = [one.key for one in new if one.key]
+        # Made here: rows of an attempt that failed know keys that are gone with it.
+        keys = [_key_row(one.once, one.submission.model) for one in new if one.once]
         if keys:
             IdempotencyKey.objects.bulk_create(keys)
         tallies.add(counts)

@@ -14,9 +14,13 @@ from mlcore.calibrate import Calibration
 from recognizer import services, tallies
 from recognizer.drawing import StrokeDrawing
 from recognizer.ml import engine
-from recognizer.models import ModelVersion, Submission, Visitor
+from recognizer.models import IdempotencyKey, ModelVersion, Submission, Visitor
 
 SEVEN = StrokeDrawing([[[70, 70], [205, 66], [125, 225]]], 280, 280, 18)
+
+
+def break_down(*_: Any, **__: Any) -> None:
+    raise OSError("disk full")
 
 
 def other_bundle(starter: Bundle, parent: Path) -> Bundle:
@@ -42,9 +46,6 @@ class TestSubmitDrawing:
     def test_stores_all_or_nothing(
         self, active_model: ModelVersion, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def break_down(*_: Any, **__: Any) -> None:
-            raise OSError("disk full")
-
         monkeypatch.setattr(tallies, "add", break_down)  # the last of all
 
         with pytest.raises(OSError, match="disk full"):
@@ -52,6 +53,31 @@ class TestSubmitDrawing:
 
         assert not Submission.objects.exists()
         assert not Visitor.objects.exists()
+
+    def test_stores_one_by_one_what_could_not_be_stored_together(
+        self, active_model: ModelVersion, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        new: list[Any] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(services._new_submissions, "write", new.append)
+            for key in "abc":
+                services.submit_drawing(
+                    drawing=SEVEN,
+                    visitor=None,
+                    source="api",
+                    once=services.RequestKey("me", key, "digest"),
+                )
+        with monkeypatch.context() as patch:
+            patch.setattr(tallies, "add", break_down)
+            with pytest.raises(OSError, match="disk full"):
+                services._store_all(new[1:])
+
+        # Another comes in between, and takes what their rows had before.
+        for one in new:
+            services._store_all([one])
+
+        assert Submission.objects.count() == Visitor.objects.count() == 3
+        assert "".join(IdempotencyKey.objects.values_list("key", flat=True)) == "abc"
 
 
 class TestPrepareModels:
