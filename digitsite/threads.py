@@ -43,9 +43,11 @@ class WarmThreads(Executor):
             if self._idle:
                 self._idle.pop().put(work)
             elif len(self._threads) < self._most:
-                thread = threading.Thread(target=self._go_on, args=[work], daemon=True)
+                mine: SimpleQueue[_Work | None] = SimpleQueue()
+                mine.put(work)
+                thread = threading.Thread(target=self._go_on, args=[mine])
+                thread.start()  # counted once it is there
                 self._threads.append(thread)
-                thread.start()
             else:
                 self._waiting.append(work)
         return future
@@ -65,20 +67,17 @@ class WarmThreads(Executor):
             for thread in self._threads:
                 thread.join()
 
-    def _go_on(self, first: _Work) -> None:
-        mine: SimpleQueue[_Work | None] = SimpleQueue()
-        work: _Work | None = first
-        while work is not None:
+    def _go_on(self, mine: "SimpleQueue[_Work | None]") -> None:
+        while (work := mine.get()) is not None:
             _do(*work)
-            work = None  # nothing of a request is kept while waiting for the next
+            del work  # nothing of a request is kept while waiting for the next
             with self._lock:
                 if self._waiting:
-                    work = self._waiting.popleft()
-                    continue
-                if self._is_shut:
+                    mine.put(self._waiting.popleft())
+                elif self._is_shut:
                     return
-                self._idle.append(mine)
-            work = mine.get()
+                else:
+                    self._idle.append(mine)
 
 
 def _do(future: "Future[Any]", call: Callable[[], Any]) -> None:

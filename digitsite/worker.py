@@ -46,6 +46,13 @@ class Worker(BalancedWorker):
         self.make_porters()
         super().init_process()
 
+    def run(self) -> None:
+        """Answer until told to end, and let who has a request finish it."""
+        try:
+            super().run()
+        finally:  # told to end at once, or broken down
+            self.tpool.shutdown(wait=False)
+
     def get_thread_pool(self) -> WarmThreads:
         """Return the threads that answer: gunicorn asks for them here."""
         return WarmThreads(self.cfg.threads)
@@ -69,7 +76,7 @@ class Worker(BalancedWorker):
         """Have the poller wait for a connection's next request; called by its thread.
 
         gunicorn leaves that to the poller's own thread, which has to be woken for it at
-        each request. Here that is done for all that is not simply kept open.
+        each request. Here it is woken for connections that are not simply kept open.
         """
         has_answer = not done.cancelled() and not done.exception()
         if not (has_answer and done.result() is True and self.keep_open(conn)):
@@ -89,12 +96,17 @@ class Worker(BalancedWorker):
             conn.set_timeout()
             self.keepalived_conns.append(conn)
             readable = partial(self.on_client_socket_readable, conn)
-            self.poller.register(conn.sock, selectors.EVENT_READ, readable)
+            try:
+                self.poller.register(conn.sock, selectors.EVENT_READ, readable)
+            except (OSError, ValueError, KeyError):
+                self.keepalived_conns.remove(conn)
+                return False
         return True
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Let no connection be kept for long: gunicorn calls this when it is to end."""
-        with self.keeping:  # of those that were answered meanwhile
+        with self.keeping:
+            self.alive = False  # from here on nobody is added to them
             super()._cap_keepalive(deadline)
 
     def handle_in_turn(self, conn: TConn, place: Place) -> Any:

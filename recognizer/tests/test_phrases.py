@@ -9,10 +9,12 @@ from pathlib import Path
 import polib
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import translation
 
 from recognizer.phrases import PHRASES, translated_phrases
+from recognizer.tests.conftest import post_json
 
 MODULES = settings.BASE_DIR / "static" / "recognizer" / "js"
 CATALOG = settings.BASE_DIR / "locale" / "de" / "LC_MESSAGES" / "django.po"
@@ -124,6 +126,27 @@ class TestPages:
         assert '<html lang="de">' in page.content.decode()
         assert "Zeichne eine Ziffer" in page.content.decode()
         assert "Accept-Language" in page["Vary"]
+
+    def test_say_which_language_they_speak(self, program: Client) -> None:
+        blank = {"drawings": [{"pixels": [[0] * 28] * 28}]}
+        for language, words in (("de", "keine Tinte"), ("en", "no ink")):
+            answer = post_json(
+                program, "/api/v1/readings/", blank, **{"Accept-Language": language}
+            )
+
+            assert answer["Content-Language"] == language
+            assert "Accept-Language" in answer["Vary"]
+            assert words in answer.json()["readings"][0]["refusal"]["message"]
+
+    def test_keep_their_messages_while_the_api_is_called(self, client: Client) -> None:
+        password = "correct horse battery"
+        client.force_login(User.objects.create_user("visitor", password=password))
+        wanted = {"email": "me@example.org", "password": password}
+        client.post("/account/email/", wanted)
+
+        assert client.get("/api/v1/me/").status_code == 200
+
+        assert "address is noted" in client.get("/account/").content.decode()
 
     def test_speak_english_to_those_who_speak_neither(self, program: Client) -> None:
         page = program.get("/", headers={"Accept-Language": "fi"})

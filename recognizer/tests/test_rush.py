@@ -640,6 +640,30 @@ class TestWorker:
         assert finished.wait(10)
         assert not worker.keepalived_conns
 
+    def test_keeps_nobody_whom_its_poller_does_not_take(
+        self,
+        worker: Worker,
+        callers: list[Caller],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr(worker.poller, "register", refuse)
+
+        assert not worker.keep_open(callers[0].conn)
+        assert not worker.keepalived_conns
+
+    def test_keeps_nobody_once_it_is_to_end(
+        self, worker: Worker, callers: list[Caller]
+    ) -> None:
+        assert worker.keep_open(callers[0].conn)
+
+        worker._cap_keepalive(0)
+
+        assert not worker.keep_open(callers[1].conn)
+        assert [conn.timeout for conn in worker.keepalived_conns] == [0]
+
     def test_forgets_who_has_hung_up(
         self, worker: Worker, callers: list[Caller]
     ) -> None:

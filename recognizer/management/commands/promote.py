@@ -9,7 +9,7 @@ from recognizer.services import promotion
 
 
 class Command(BaseCommand):
-    help = "Let a model read that has passed its gate, from the next request on."
+    help = "Let a model read that has passed its gate, in all processes within 0.25 s."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("digest", help="the beginning of it is enough")

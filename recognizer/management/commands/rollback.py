@@ -8,7 +8,7 @@ from recognizer.services import promotion
 
 
 class Command(BaseCommand):
-    help = "Let the former model read again, from the next request on."
+    help = "Let the former model read again, in all processes within 0.25 s."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
