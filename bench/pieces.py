@@ -7,6 +7,7 @@ whole call is Django's, DRF's and the middleware's. Processor time: what waits f
 disk is not in it.
 """
 
+import gc
 import io
 import json
 import os
@@ -104,6 +105,7 @@ def measure(var: Path) -> dict[str, float]:
     def decide(of: Any) -> None:
         calibration.refusal(calibration.digit_probabilities(of), kind_probabilities(of))
 
+    gc.freeze()  # as the server does: what is loaded is in no collection's way
     return {
         "JSON of strokes": cpu_us(orjson.loads, bodies["strokes"]),
         "strokes judged": cpu_us(drawing_in, parsed),
