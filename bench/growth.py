@@ -29,8 +29,8 @@ from tqdm import tqdm
 
 from mlcore import places
 from mlcore.specimens import specimens
-from recognizer import compact
 from recognizer.ml.samples import samples
+from recognizer.models import compact
 from recognizer.tests.live import Server, serving
 from recognizer.tests.services import postgres
 

@@ -87,7 +87,7 @@ def measure(var: Path) -> dict[str, float]:
     from mlcore.preprocess import normalize
     from recognizer import services
     from recognizer.api.serializers import drawing_in
-    from recognizer.ml import engine
+    from recognizer.reader import engine
 
     bodies = {
         kind: path.read_bytes().splitlines() for kind, path in write_bodies(var).items()

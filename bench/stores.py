@@ -64,9 +64,10 @@ def store_some(statement: str) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from recognizer import services, tallies
-    from recognizer.drawing import StrokeDrawing
+    from recognizer import services
+    from recognizer.drawings import tallies
     from recognizer.models import Visitor
+    from recognizer.reader.drawing import StrokeDrawing
 
     call_command("prepare", stdout=sys.stderr)
     drawing = StrokeDrawing(SEVEN["strokes"], 280, 280, 18)

@@ -10,7 +10,7 @@ from mlcore.data import DataError as DataError
 from mlcore.data import load_pen, scale_to_canvas
 from mlcore.ink import DEFAULT_PEN_WIDTH_PX, Points
 from mlcore.specimens import jittered, specimens
-from recognizer.drawing import Stroke, StrokeDrawing
+from recognizer.reader.drawing import Stroke, StrokeDrawing
 
 CANVAS_PX = 280
 NON_DIGIT_SHARE = 0.05

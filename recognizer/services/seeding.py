@@ -20,8 +20,8 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from recognizer import tallies
-from recognizer.ml import engine
+from recognizer.drawings import tallies
+from recognizer.drawings.priority import review_priority
 from recognizer.ml.samples import Sample, samples
 from recognizer.models import (
     Feedback,
@@ -32,7 +32,7 @@ from recognizer.models import (
     Verdict,
     Visitor,
 )
-from recognizer.priority import review_priority
+from recognizer.reader import engine
 from recognizer.services import active_model, columns_of, prediction_of
 
 DISTINCT = 2_000  # drawings that are really read

@@ -9,9 +9,9 @@ from django.db import connection
 from tqdm import tqdm
 
 from recognizer import selectors
-from recognizer.ml.engine import ReaderUnavailableError
 from recognizer.ml.samples import DataError
 from recognizer.models import Submission
+from recognizer.reader.engine import ReaderUnavailableError
 from recognizer.services import seeding
 
 
