@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.load import write_bodies
+from recognizer.reader.recognisers import recogniser_for
 
 PASSES = 5
 
@@ -85,14 +86,14 @@ def measure(var: Path) -> dict[str, float]:
 
     from mlcore.calibrate import kind_probabilities
     from mlcore.preprocess import normalize
-    from recognizer import services
     from recognizer.api.serializers import drawing_in
     from recognizer.reader import engine
+    from recognizer.reader.active import active_model
 
     bodies = {
         kind: path.read_bytes().splitlines() for kind, path in write_bodies(var).items()
     }
-    recogniser = engine.recogniser_for(services.active_model())
+    recogniser = recogniser_for(active_model())
     calibration = recogniser.bundle.calibration
     parsed = [orjson.loads(body) for body in bodies["strokes"]]
     pictures = [orjson.loads(body) for body in bodies["png"]]
@@ -115,7 +116,7 @@ def measure(var: Path) -> dict[str, float]:
         "probabilities and refusal": cpu_us(decide, logits),
         "PNG decoded": cpu_us(drawing_in, pictures),
         "ink found in a picture": cpu_us(engine.bitmap_of, decoded),
-        "active model asked for": cpu_us(lambda _: services.active_model(), parsed),
+        "active model asked for": cpu_us(lambda _: active_model(), parsed),
         "whole call: strokes, read": cpu_us(
             caller(application, "/api/v1/readings/"), bodies["reading"]
         ),

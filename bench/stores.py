@@ -64,8 +64,8 @@ def store_some(statement: str) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from recognizer import services
     from recognizer.drawings import tallies
+    from recognizer.drawings.submitting import submit_drawing
     from recognizer.models import Visitor
     from recognizer.reader.drawing import StrokeDrawing
 
@@ -86,7 +86,7 @@ def store_some(statement: str) -> None:
     took, held = [], []
     for _ in range(DRAWINGS):
         began = time.perf_counter()
-        services.submit_drawing(drawing=drawing, visitor=visitor, source="api")
+        submit_drawing(drawing=drawing, visitor=visitor, source="api")
         ended = time.perf_counter()
         took.append(1000 * (ended - began))
         held.append(1000 * (ended - tallied_at))

@@ -10,12 +10,12 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET
 
-from recognizer import selectors
 from recognizer.desk.access import needs, on_page
+from recognizer.drawings.statistics import Share
 from recognizer.drawings.tallies import BINS, MOST_INK
 from recognizer.learning.evaluation import evaluation_of
-from recognizer.selectors import Figures, Share
-from recognizer.services import active_model
+from recognizer.learning.figures import Figures, current_figures
+from recognizer.reader.active import active_model
 
 WIDTH, HEIGHT = 480, 160  # of a plot's bars, in its own units
 CELL = 24
@@ -52,7 +52,7 @@ class Cell:
 def figures(request: HttpRequest) -> HttpResponseBase:
     """Show how the site's model does."""
     shipped = evaluation_of(active_model().digest)
-    found = selectors.figures(shipped_confidence=shipped.confidence if shipped else ())
+    found = current_figures(shipped_confidence=shipped.confidence if shipped else ())
     context = on_page(
         request,
         title="Figures",

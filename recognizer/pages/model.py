@@ -7,25 +7,25 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from recognizer import selectors
+from recognizer.drawings.statistics import Share, Stats, wilson
 from recognizer.learning import evaluation
+from recognizer.learning.accuracy import Counted, Reviewed, model_card
 from recognizer.learning.evaluation import Changed, Evaluation, JudgedDigits
 from recognizer.models import ModelVersion
 from recognizer.pages.caching import ones_own
 from recognizer.pages.plots import Axis, Whisker, bar_width, heat, whisker
-from recognizer.selectors import Counted, Reviewed, Share, Stats
 
 
 @require_safe
 @ones_own
 def model(request: HttpRequest) -> HttpResponse:
     """Show what is known of the active model, and which others there are."""
-    card = selectors.model_card()
+    card = model_card()
     shown = ModelView(
         active=card.active,
         versions=card.versions,
         stats=card.stats,
-        refused=selectors.wilson(card.stats.refused, card.stats.submissions),
+        refused=wilson(card.stats.refused, card.stats.submissions),
         site=_site(card.reviewed) if card.reviewed else None,
         judged=_judged(card.active) if card.active else None,
         calibration=card.active.manifest.get("calibration", {}) if card.active else {},

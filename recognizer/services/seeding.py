@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from recognizer.drawings import tallies
 from recognizer.drawings.priority import review_priority
+from recognizer.drawings.submitting import columns_of, prediction_of
 from recognizer.ml.samples import Sample, samples
 from recognizer.models import (
     Feedback,
@@ -33,7 +34,8 @@ from recognizer.models import (
     Visitor,
 )
 from recognizer.reader import engine
-from recognizer.services import active_model, columns_of, prediction_of
+from recognizer.reader.active import active_model
+from recognizer.reader.recognisers import recogniser_for
 
 DISTINCT = 2_000  # drawings that are really read
 ANSWERED, LABELLED = 0.3, 0.03  # shares of the drawings
@@ -170,7 +172,7 @@ def _kinds(plan: Plan) -> tuple[list[_Kind], Any]:
     """Return all that may be stored, and how large a share each has."""
     tables = _tables()
     version = active_model()
-    recogniser = engine.recogniser_for(version)
+    recogniser = recogniser_for(version)
     kinds, shares = [], []
     for sample in samples(min(DISTINCT, plan.drawings), seed=plan.seed):
         reading = engine.read(sample.drawing, recogniser=recogniser)

@@ -8,9 +8,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from mlcore.specimens import specimens
-from recognizer import selectors, services
+from recognizer.drawings.derived import rebuild_derived
+from recognizer.drawings.erasing import delete_submissions
+from recognizer.learning.figures import current_figures, population_stability
+from recognizer.learning.labels import label_submission
 from recognizer.models import ModelVersion, Submission
-from recognizer.selectors import population_stability
 from recognizer.tests.conftest import enter_desk
 from recognizer.tests.learning import make_person, submit
 from recognizer.tests.test_promotion import judge
@@ -28,14 +30,14 @@ def history(reviewer: User) -> list[Submission]:
         zip(made[:10], specimens()[:10], strict=True)
     ):
         digit = 9 if number < 3 else one.digit
-        services.label_submission(submission=submission, reviewer=reviewer, digit=digit)
+        label_submission(submission=submission, reviewer=reviewer, digit=digit)
     submit(person, [specimens()[0].strokes[0] * 0 + 50], pointer="touch")
     return made
 
 
 class TestFigures:
     def test_are_what_the_rows_say(self, history: list[Submission]) -> None:
-        found = selectors.figures()
+        found = current_figures()
 
         assert found.drawings == len(history) + 1
         assert found.by_day[-1][1] == len(history) + 1
@@ -47,13 +49,13 @@ class TestFigures:
         by_pointer = {row.code: row.drawings for row in found.pointers}
         assert by_pointer["pen"] == len(history)
         assert by_pointer["touch"] == 1
-        assert services.rebuild_derived() == 0
-        assert selectors.figures() == found
+        assert rebuild_derived() == 0
+        assert current_figures() == found
 
     def test_shrink_with_what_is_deleted(self, history: list[Submission]) -> None:
-        services.delete_submissions(submissions=Submission.objects.all())
+        delete_submissions(submissions=Submission.objects.all())
 
-        found = selectors.figures()
+        found = current_figures()
 
         assert found.drawings == sum(found.confidence) == sum(found.ink) == 0
         assert found.by_day[-1][1] == 0
@@ -62,12 +64,12 @@ class TestFigures:
     def test_know_drift_from_the_active_model_s_gate(
         self, history: list[Submission], active_model: ModelVersion
     ) -> None:
-        before = selectors.figures().confidence_drift
-        shipped = selectors.figures(shipped_confidence=[2] * 20).confidence_drift
+        before = current_figures().confidence_drift
+        shipped = current_figures(shipped_confidence=[2] * 20).confidence_drift
         usual = {"confidence": [1] * 20, "ink": [1] * 20}
         judge(active_model, active_model, passed=True, reference=usual)
 
-        found = selectors.figures()
+        found = current_figures()
 
         assert before is None
         assert shipped == pytest.approx(found.confidence_drift)
@@ -114,7 +116,7 @@ class TestPage:
 
         page = admin_client.get(link).content.decode()
 
-        shown = selectors.figures().confusion[9][0]
+        shown = current_figures().confusion[9][0]
         assert page.count('class="action-select"') == shown > 0
 
     def test_is_for_who_may(self, client: Client) -> None:

@@ -8,8 +8,9 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 
-from recognizer import selectors, services
-from recognizer.drawings import tallies
+from recognizer.drawings import erasing, statistics, tallies
+from recognizer.drawings.derived import rebuild_derived
+from recognizer.drawings.statistics import wilson
 from recognizer.models import (
     ModelVersion,
     Prediction,
@@ -164,7 +165,7 @@ class TestStats:
         post_json(program, URL, SEVEN)
 
         with django_assert_num_queries(2) as queries:
-            selectors.stats()
+            statistics.stats()
 
         assert not any("submission" in query["sql"] for query in queries)
 
@@ -180,7 +181,7 @@ class TestStats:
         assert program.get("/api/v1/stats/").json()["last_24h"] == 1
 
     def test_wilson_is_wilson(self) -> None:
-        share = selectors.wilson(90, 100)
+        share = wilson(90, 100)
 
         assert share
         assert share.value == 0.9
@@ -202,7 +203,7 @@ class TestDerived:
         kept = list(Submission.objects.order_by("pk").values())
         numbers = set(Tally.objects.exclude(count=0).values_list("name", "count"))
 
-        mended = services.rebuild_derived()
+        mended = rebuild_derived()
 
         assert mended == 0
         assert list(Submission.objects.order_by("pk").values()) == kept
@@ -214,7 +215,7 @@ class TestDerived:
         for drawing in (SEVEN, SEVEN, BLANK):
             post_json(program, URL, drawing)
         Prediction.objects.update(ink=None)  # as in rows of that time
-        services.rebuild_derived()
+        rebuild_derived()
         numbers = set(Tally.objects.values_list("name", "count"))
         order = list(Submission.objects.order_by("pk").values("review_priority"))
         Tally.objects.all().delete()
@@ -242,7 +243,7 @@ class TestDerived:
         Submission.objects.update(shown_digit=1, verdict="right", label_digit=2)
         Tally.objects.all().delete()
 
-        assert services.rebuild_derived() == 1
+        assert rebuild_derived() == 1
 
         assert Submission.objects.values().get() == right
         assert Tally.objects.get(pk=tallies.READ_RIGHT).count == 1
@@ -263,7 +264,7 @@ class TestDeleteAll:
     def test_goes_lot_by_lot(
         self, program: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(services, "_DELETED_AT_ONCE", 2)
+        monkeypatch.setattr(erasing, "_DELETED_AT_ONCE", 2)
         for _ in range(5):
             post_json(program, URL, SEVEN)
 

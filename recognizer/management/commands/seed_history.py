@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 from tqdm import tqdm
 
-from recognizer import selectors
+from recognizer.drawings.statistics import stats
 from recognizer.ml.samples import DataError
 from recognizer.models import Submission
-from recognizer.reader.engine import ReaderUnavailableError
+from recognizer.reader.recognisers import ReaderUnavailableError
 from recognizer.services import seeding
 
 
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         if newest is None or is_told:
             return
         raise CommandError(
-            f"This database keeps {selectors.stats().submissions:,} drawings, the "
+            f"This database keeps {stats().submissions:,} drawings, the "
             f"newest of {newest[0]:%Y-%m-%d %H:%M}: made-up ones would be mixed with "
             "them for good. Name another database by DIGITSITE_VAR or DATABASE_URL, "
             "or say --mix."
