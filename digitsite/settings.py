@@ -298,7 +298,6 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["recognizer.api.throttles.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["recognizer.api.json.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["recognizer.api.json.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "recognizer.api.json.QuickNegotiation",
     "URL_FORMAT_OVERRIDE": None,  # answers are JSON; ?format= is an unknown filter
     "EXCEPTION_HANDLER": "recognizer.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
