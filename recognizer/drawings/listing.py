@@ -8,6 +8,7 @@ from uuid import UUID
 
 from recognizer.models import Submission, SubmissionQuerySet, Visitor
 
+
 def filtered(
     submissions: SubmissionQuerySet,
     *,

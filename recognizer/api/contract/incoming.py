@@ -99,7 +99,9 @@ Strokes = Annotated[
         Annotated[
             list[Point],
             FailFast(),
-            Field(min_length=1, description="A stroke is a list of at least one point."),
+            Field(
+                min_length=1, description="A stroke is a list of at least one point."
+            ),
         ]
     ],
     FailFast(),

@@ -190,9 +190,7 @@ class SubmissionOut(Out):
     id: UUID
     created_at: datetime
     source: Submission.Source
-    drawing: StrokesOut | SkipJsonSchema[None] = Field(
-        None, exclude_if=_is_none
-    )
+    drawing: StrokesOut | SkipJsonSchema[None] = Field(None, exclude_if=_is_none)
     drawing_url: str | SkipJsonSchema[None] = Field(
         None,
         exclude_if=_is_none,
@@ -390,9 +388,7 @@ def _feedback_out(submission: Submission) -> FeedbackOut | None:
 def _label_out(submission: Submission) -> LabelOut | None:
     if not submission.is_labelled:
         return None
-    return LabelOut(
-        digit=submission.label_digit, rejected=submission.rejection or None
-    )
+    return LabelOut(digit=submission.label_digit, rejected=submission.rejection or None)
 
 
 def me_out(caller: Caller) -> MeOut:
