@@ -1,12 +1,10 @@
 """How well it does: what the page says is what was reviewed and measured."""
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
@@ -14,9 +12,8 @@ from django.utils import translation
 
 from mlcore import places
 from recognizer.drawings.derived import rebuild_derived
-from recognizer.drawings.statistics import Share, wilson
+from recognizer.drawings.statistics import Counted, Share, reviewed_by_model, wilson
 from recognizer.learning import evaluation
-from recognizer.learning.accuracy import Counted, reviewed_by_model
 from recognizer.learning.labels import label_submission
 from recognizer.models import ModelVersion, Submission, Tally
 from recognizer.pages.plots import Axis, heat, whisker
@@ -81,20 +78,6 @@ class TestReviewed:
         rebuild_derived()
 
         assert reviewed_by_model(active_model) == kept
-
-    def test_is_counted_by_the_migration_where_labels_came_before(
-        self, program: Client, reviewer: User, active_model: ModelVersion
-    ) -> None:
-        migration = importlib.import_module("recognizer.migrations.0006_tally_by_model")
-        reviewed(program, reviewer, 7, 1)
-        kept = set(Tally.objects.exclude(count=0).values_list("name", "count"))
-
-        migration.forget(apps, None)
-        forgotten = reviewed_by_model(active_model).all
-        migration.tally(apps, None)
-
-        assert forgotten == Counted(0, 0)
-        assert set(Tally.objects.exclude(count=0).values_list("name", "count")) == kept
 
 
 class TestPage:
@@ -193,8 +176,8 @@ class TestPage:
     ) -> None:
         reviewed(program, reviewer, *[7] * count)
 
-        # active; its numbers; the site's, twice; versions
-        with django_assert_num_queries(5) as queries:
+        # active; its numbers; the site's, with the active model's again; versions
+        with django_assert_num_queries(7) as queries:
             Client().get("/model/")
 
         assert not any("submission" in query["sql"] for query in queries)
