@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiParameter,
@@ -79,12 +78,6 @@ LOCATION = _header(
 )
 ETAG = _header("ETag", "Send it as `If-None-Match`.", [200])
 CONTENT_DISPOSITION = _header("Content-Disposition", "The name of the file.", [200])
-_SUBMISSION_ID = OpenApiParameter(
-    "submission_id",
-    OpenApiTypes.UUID,
-    OpenApiParameter.PATH,
-    description="of one's own submission",
-)
 _KEY = IdempotencyKeyIn.model_json_schema()["properties"]["Idempotency-Key"]
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -98,9 +91,7 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
 
 def call(
     operation_id: str,
-    summary: str,
     *,
-    tag: str,
     query: type[Query] = Query,
     takes: type[BaseModel] | Mapping[str, Any] | None = None,
     answers: Mapping[int, type[BaseModel] | None] | None = None,
@@ -109,7 +100,7 @@ def call(
     of_one: bool = False,
     once: bool = False,
 ) -> Callable[[Method], Method]:
-    """Describe a call; its docstring is the description.
+    """Describe a call; its docstring is the summary.
 
     Args:
         query: the parameters of its address, which the view judges by this model.
@@ -135,31 +126,19 @@ def call(
         method.query = query  # type: ignore[attr-defined]  # read by the view
         return extend_schema(
             operation_id=operation_id,
-            summary=summary,
-            tags=[tag],
+            summary=method.__doc__,
+            description="",
             request={JSON: takes} if isinstance(takes, type) else takes,
             responses=responses,
             parameters=[
                 query,
                 *_ERROR_HEADERS,
                 *headers,
-                *([_SUBMISSION_ID] if of_one else []),
                 *([_IDEMPOTENCY_KEY] if once else []),
             ],
         )(method)
 
     return described
-
-
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Tells drf-spectacular how tokens are sent."""
-
-    target_class = "recognizer.api.auth.TokenAuthentication"
-    name = "token"
-
-    def get_security_definition(self, auto_schema: object) -> Shape:
-        """Return the scheme."""
-        return _SECURITY_SCHEMES["token"]
 
 
 _SECURITY_SCHEMES: Mapping[str, Shape] = {

@@ -1,13 +1,17 @@
 """What all models of the contract share."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text())
+
 
 class Contract(BaseModel):
-    """A model whose schema says nothing that is only Python's."""
+    """A model whose schema has its example, and says nothing that is only Python's."""
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -19,4 +23,6 @@ class Contract(BaseModel):
             field.pop("title", None)
             if field.get("default", "") is None:
                 del field["default"]
+        if cls.__name__ in EXAMPLES:
+            schema["examples"] = [EXAMPLES[cls.__name__]]
         return schema

@@ -9,12 +9,10 @@ from django.conf import settings
 from pydantic import (
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     FailFast,
     Field,
     RootModel,
     Strict,
-    Tag,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
@@ -33,12 +31,6 @@ from recognizer.reader.drawing import (
 )
 from recognizer.reader.engine import DEFAULT_PEN_WIDTH_PX
 from recognizer.reader.pictures import picture_from_data_url
-
-STROKES_EXAMPLE = {
-    "strokes": [[[70, 70], [205, 66], [125, 225]]],
-    "width": 280,
-    "height": 280,
-}
 
 
 class In(Contract):
@@ -126,8 +118,6 @@ class StrokesIn(_DrawingIn):
     Ink outside the canvas counts; a stroke of one point is a dot.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [STROKES_EXAMPLE]})
-
     strokes: Strokes = Field(
         description="strokes is a list of at least one stroke.",
     )
@@ -211,16 +201,7 @@ def _way_of(data: Any) -> str:
     return given[0]
 
 
-class DrawingIn(
-    RootModel[
-        Annotated[
-            Annotated[StrokesIn, Tag("strokes")]
-            | Annotated[ImageIn, Tag("image")]
-            | Annotated[PixelsIn, Tag("pixels")],
-            Discriminator(_way_of),
-        ]
-    ]
-):
+class DrawingIn(RootModel[StrokesIn | ImageIn | PixelsIn]):
     """A drawing: exactly one of strokes, image and pixels."""
 
 
@@ -236,10 +217,6 @@ def drawing_in(data: Any) -> Drawing:
 class ReadingsIn(In):
     """Drawings to read. Each is judged by itself: a wrong one gets its own error."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"drawings": [STROKES_EXAMPLE]}]}
-    )
-
     drawings: list[Any] = Field(
         min_length=1,
         max_length=settings.MAX_DRAWINGS_PER_CALL,
@@ -254,10 +231,6 @@ class ReadingsIn(In):
 class FeedbackIn(In):
     """A visitor's answer to the shown prediction."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"verdict": "wrong", "digit": 1}]}
-    )
-
     verdict: Annotated[Verdict, Strict(False)] = Field(
         description=f"verdict is one of {', '.join(Verdict.values)}."
     )
@@ -270,28 +243,6 @@ class FeedbackIn(In):
 
 class LabelIn(In):
     """A reviewer's decision: a digit, or why there is none."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"digit": 7}],
-            "oneOf": [
-                {
-                    "required": ["digit"],
-                    "properties": {
-                        "digit": {"type": "integer"},
-                        "rejected": {"type": "null"},
-                    },
-                },
-                {
-                    "required": ["rejected"],
-                    "properties": {
-                        "digit": {"type": "null"},
-                        "rejected": {"type": "string"},
-                    },
-                },
-            ],
-        }
-    )
 
     digit: Digit | None = Field(
         None, description="digit is a whole number from 0 to 9."
@@ -314,8 +265,6 @@ class LabelIn(In):
 
 class ConsentIn(In):
     """Whether one's drawings may train models."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"may_train": True}]})
 
     may_train: bool = Field(
         description="may_train is true or false: whether your drawings may train "

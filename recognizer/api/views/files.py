@@ -27,8 +27,6 @@ class ExportView(RecognizerView):
 
     @call(
         "exportSubmissions",
-        "Export one's own submissions",
-        tag="submissions",
         query=ExportQuery,
         files=["application/x-ndjson", "application/zip"],
         headers=[CONTENT_DISPOSITION],
@@ -57,8 +55,6 @@ class SubmissionSvgView(RecognizerView):
 
     @call(
         "getSubmissionSvg",
-        "Get a drawing as SVG",
-        tag="submissions",
         files=["image/svg+xml"],
         headers=[ETAG],
         of_one=True,
@@ -76,8 +72,6 @@ class SubmissionPngView(RecognizerView):
 
     @call(
         "getSubmissionPng",
-        "Get a drawing as PNG",
-        tag="submissions",
         files=["image/png"],
         headers=[ETAG],
         of_one=True,

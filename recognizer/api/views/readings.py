@@ -27,8 +27,6 @@ class ReadingsView(RecognizerView):
 
     @call(
         "readDrawings",
-        "Read drawings and store nothing",
-        tag="readings",
         query=IncludeQuery,
         takes=ReadingsIn,
         answers={200: ReadingsOut},

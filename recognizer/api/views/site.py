@@ -12,7 +12,6 @@ from recognizer.api.contract.outgoing import (
     StatsOut,
     me_out,
     model_out,
-    stats_out,
 )
 from recognizer.api.schema import call
 from recognizer.api.views.base import RecognizerView
@@ -26,15 +25,13 @@ from recognizer.reader.drawing import DrawingError
 class MeView(RecognizerView):
     """Who is calling, and whether their drawings may train models."""
 
-    @call("getMe", "Who is calling", tag="me", answers={200: MeOut})
+    @call("getMe", answers={200: MeOut})
     def get(self, request: Request) -> Response:
         """Answer who is calling."""
         return Response(me_out(caller_of(request)))
 
     @call(
         "setConsent",
-        "Say whether one's drawings may train models",
-        tag="me",
         takes=ConsentIn,
         answers={200: MeOut},
     )
@@ -57,7 +54,7 @@ class MeView(RecognizerView):
 class ModelsView(RecognizerView):
     """The models the site knows."""
 
-    @call("listModels", "List the models", tag="site", answers={200: ModelVersionsOut})
+    @call("listModels", answers={200: ModelVersionsOut})
     def get(self, request: Request) -> Response:
         """Answer all versions, newest first."""
         versions = ModelVersion.objects.newest_first()
@@ -69,8 +66,6 @@ class ActiveModelView(RecognizerView):
 
     @call(
         "getActiveModel",
-        "Get the model that reads now",
-        tag="site",
         answers={200: ModelVersionOut},
     )
     def get(self, request: Request) -> Response:
@@ -81,7 +76,7 @@ class ActiveModelView(RecognizerView):
 class StatsView(RecognizerView):
     """The numbers of the whole site."""
 
-    @call("getStats", "Get the site's numbers", tag="site", answers={200: StatsOut})
+    @call("getStats", answers={200: StatsOut})
     def get(self, request: Request) -> Response:
         """Answer them."""
-        return Response(stats_out(stats()))
+        return Response(StatsOut.model_validate(stats()))

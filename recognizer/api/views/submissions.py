@@ -52,8 +52,6 @@ class SubmissionsView(RecognizerView):
 
     @call(
         "listSubmissions",
-        "List one's own submissions",
-        tag="submissions",
         query=PageQuery,
         answers={200: SubmissionPageOut},
     )
@@ -76,8 +74,6 @@ class SubmissionsView(RecognizerView):
 
     @call(
         "storeDrawing",
-        "Read a drawing and keep it",
-        tag="submissions",
         query=IncludeQuery,
         takes=DRAWING_BODIES,
         answers={201: SubmissionOut},
@@ -109,8 +105,6 @@ class SubmissionsView(RecognizerView):
 
     @call(
         "deleteSubmissions",
-        "Delete all of one's own submissions",
-        tag="submissions",
         answers={204: None},
     )
     def delete(self, request: Request) -> Response:
@@ -124,8 +118,6 @@ class SubmissionView(RecognizerView):
 
     @call(
         "getSubmission",
-        "Get a submission",
-        tag="submissions",
         query=IncludeQuery,
         answers={200: SubmissionOut},
         of_one=True,
@@ -138,8 +130,6 @@ class SubmissionView(RecognizerView):
 
     @call(
         "deleteSubmission",
-        "Delete a submission",
-        tag="submissions",
         answers={204: None},
         of_one=True,
     )
@@ -156,8 +146,6 @@ class FeedbackView(RecognizerView):
 
     @call(
         "giveFeedback",
-        "Say whether a submission was read right",
-        tag="submissions",
         takes=FeedbackIn,
         answers={201: SubmissionOut},
         of_one=True,
@@ -183,8 +171,6 @@ class LabelView(RecognizerView):
 
     @call(
         "labelSubmission",
-        "Decide what a submission shows",
-        tag="review",
         takes=LabelIn,
         answers={201: SubmissionOut},
         of_one=True,
