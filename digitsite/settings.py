@@ -309,6 +309,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_PATCH": False,
     "AUTHENTICATION_WHITELIST": [],  # `finish_schema` says who may call
     "POSTPROCESSING_HOOKS": ["recognizer.api.schema.finish_schema"],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -122,20 +122,17 @@ def call(
     for status in sorted(errors):
         responses[status] = OpenApiResponse(ErrorOut, _ERRORS[status])
 
+    parameters: list[Any] = [query, *_ERROR_HEADERS, *headers]
+    if once:
+        parameters.append(_IDEMPOTENCY_KEY)
+
     def described(method: Method) -> Method:
         method.query = query  # type: ignore[attr-defined]  # read by the view
         return extend_schema(
             operation_id=operation_id,
-            summary=method.__doc__,
-            description="",
             request={JSON: takes} if isinstance(takes, type) else takes,
             responses=responses,
-            parameters=[
-                query,
-                *_ERROR_HEADERS,
-                *headers,
-                *([_IDEMPOTENCY_KEY] if once else []),
-            ],
+            parameters=parameters,
         )(method)
 
     return described
@@ -182,6 +179,7 @@ def finish_schema(
     for methods in result["paths"].values():
         for operation in methods.values():
             is_for_users = operation["operationId"] in _FOR_USERS_ALONE
+            operation["summary"] = operation.pop("description")
             operation["security"] = _OF_USERS if is_for_users else _OF_ANYBODY
     stored = result["paths"]["/api/v1/submissions/"]["post"]["responses"]["201"]
     stored["links"] = {

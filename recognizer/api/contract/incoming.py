@@ -26,7 +26,6 @@ from recognizer.reader.drawing import (
     Drawing,
     DrawingError,
     PictureDrawing,
-    Stroke,
     StrokeDrawing,
 )
 from recognizer.reader.engine import DEFAULT_PEN_WIDTH_PX
@@ -46,7 +45,7 @@ def _whole(value: Any) -> Any:
     return value
 
 
-Digit = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=9)]
+Digit = Annotated[int, Field(ge=0, le=9), BeforeValidator(_whole)]
 
 # --- drawings ------------------------------------------------------------------------
 
@@ -134,9 +133,8 @@ class StrokesIn(_DrawingIn):
 
     def drawing(self) -> Drawing:
         """Return what is read."""
-        strokes: list[Stroke] = self.strokes  # type: ignore[assignment]  # as sent
         return StrokeDrawing(
-            strokes=strokes,
+            strokes=self.strokes,  # type: ignore[arg-type]  # lists, as they were sent
             width=self.width,
             height=self.height,
             pen_width=self.pen_width,
@@ -158,7 +156,7 @@ class ImageIn(_DrawingIn):
 
 
 _PIXELS = "pixels is 28 rows of 28 whole numbers from 0 to 255, ink high."
-Pixel = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=255)]
+Pixel = Annotated[int, Field(ge=0, le=255), BeforeValidator(_whole)]
 Row = Annotated[
     list[Pixel],
     FailFast(),
@@ -329,6 +327,7 @@ class FilterQuery(Query):
 
 
 PAGE_SIZE_MAX = 100
+PageSize = Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX), BeforeValidator(_from_digits)]
 SubmissionId = Annotated[UUID, Strict(False)]
 _PLACE = (
     "{} is the id of a submission: follow next and previous instead of making their "
@@ -339,10 +338,8 @@ _PLACE = (
 class PageQuery(FilterQuery):
     """Which page of a list."""
 
-    page_size: Annotated[int, BeforeValidator(_from_digits)] = Field(
+    page_size: PageSize = Field(
         50,
-        ge=1,
-        le=PAGE_SIZE_MAX,
         description=f"page_size is a whole number from 1 to {PAGE_SIZE_MAX}.",
     )
     before: SubmissionId | SkipJsonSchema[None] = Field(
