@@ -1,7 +1,7 @@
 """What the API takes: bodies and query strings."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -30,6 +30,10 @@ from recognizer.reader.drawing import (
 )
 from recognizer.reader.engine import DEFAULT_PEN_WIDTH_PX
 from recognizer.reader.pictures import picture_from_data_url
+
+T = TypeVar("T")
+OneOf = Annotated[T, Strict(False)]  # an enumeration by its values
+IfGiven: TypeAlias = T | SkipJsonSchema[None]  # null cannot be sent
 
 
 class In(Contract):
@@ -85,16 +89,13 @@ def _within_limits(strokes: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     return strokes
 
 
+Stroke = Annotated[
+    list[Point],
+    FailFast(),
+    Field(min_length=1, description="A stroke is a list of at least one point."),
+]
 Strokes = Annotated[
-    list[
-        Annotated[
-            list[Point],
-            FailFast(),
-            Field(
-                min_length=1, description="A stroke is a list of at least one point."
-            ),
-        ]
-    ],
+    list[Stroke],
     FailFast(),
     Field(min_length=1, json_schema_extra={"maxItems": settings.MAX_STROKES}),
     WrapValidator(_within_limits),
@@ -104,7 +105,7 @@ PenWidth = Annotated[float, Field(ge=0.1, le=_SIDE)]
 
 
 class _DrawingIn(In):
-    pointer: Annotated[Submission.Pointer, Strict(False)] | None = Field(
+    pointer: OneOf[Submission.Pointer] | None = Field(
         None,
         description="pointer is one of "
         f"{', '.join(value for value in Submission.Pointer.values if value)}.",
@@ -117,9 +118,7 @@ class StrokesIn(_DrawingIn):
     Ink outside the canvas counts; a stroke of one point is a dot.
     """
 
-    strokes: Strokes = Field(
-        description="strokes is a list of at least one stroke.",
-    )
+    strokes: Strokes = Field(description="strokes is a list of at least one stroke.")
     width: CanvasSide = Field(
         description=f"width is a number of CSS pixels from 1 to {_SIDE:,}."
     )
@@ -158,9 +157,7 @@ class ImageIn(_DrawingIn):
 _PIXELS = "pixels is 28 rows of 28 whole numbers from 0 to 255, ink high."
 Pixel = Annotated[int, Field(ge=0, le=255), BeforeValidator(_whole)]
 Row = Annotated[
-    list[Pixel],
-    FailFast(),
-    Field(min_length=28, max_length=28, description=_PIXELS),
+    list[Pixel], FailFast(), Field(min_length=28, max_length=28, description=_PIXELS)
 ]
 
 
@@ -229,7 +226,7 @@ class ReadingsIn(In):
 class FeedbackIn(In):
     """A visitor's answer to the shown prediction."""
 
-    verdict: Annotated[Verdict, Strict(False)] = Field(
+    verdict: OneOf[Verdict] = Field(
         description=f"verdict is one of {', '.join(Verdict.values)}."
     )
     digit: Digit | None = Field(
@@ -245,7 +242,7 @@ class LabelIn(In):
     digit: Digit | None = Field(
         None, description="digit is a whole number from 0 to 9."
     )
-    rejected: Annotated[Rejection, Strict(False)] | None = Field(
+    rejected: OneOf[Rejection] | None = Field(
         None, description=f"rejected is one of {', '.join(Rejection.values)}."
     )
 
@@ -315,43 +312,39 @@ class IncludeQuery(Query):
 class FilterQuery(Query):
     """Which submissions are looked for."""
 
-    digit: Annotated[Digit, BeforeValidator(_from_digits)] | SkipJsonSchema[None] = (
-        Field(None, description="digit is a whole number from 0 to 9.")
+    digit: IfGiven[Annotated[Digit, BeforeValidator(_from_digits)]] = Field(
+        None, description="digit is a whole number from 0 to 9."
     )
-    refused: Annotated[bool, BeforeValidator(_from_word)] | SkipJsonSchema[None] = (
-        Field(None, description="refused is true or false.")
+    refused: IfGiven[Annotated[bool, BeforeValidator(_from_word)]] = Field(
+        None, description="refused is true or false."
     )
-    feedback: (
-        Literal["right", "wrong", "not_a_digit", "none"] | SkipJsonSchema[None]
-    ) = Field(None, description="feedback is right, wrong, not_a_digit or none.")
+    feedback: IfGiven[Literal["right", "wrong", "not_a_digit", "none"]] = Field(
+        None, description="feedback is right, wrong, not_a_digit or none."
+    )
 
 
 PAGE_SIZE_MAX = 100
 PageSize = Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX), BeforeValidator(_from_digits)]
 SubmissionId = Annotated[UUID, Strict(False)]
-_PLACE = (
-    "{} is the id of a submission: follow next and previous instead of making their "
-    "addresses."
-)
+_FOLLOW = "follow next and previous instead of making their addresses."
 
 
 class PageQuery(FilterQuery):
     """Which page of a list."""
 
     page_size: PageSize = Field(
-        50,
-        description=f"page_size is a whole number from 1 to {PAGE_SIZE_MAX}.",
+        50, description=f"page_size is a whole number from 1 to {PAGE_SIZE_MAX}."
     )
-    before: SubmissionId | SkipJsonSchema[None] = Field(
-        None, description=_PLACE.format("before")
+    before: IfGiven[SubmissionId] = Field(
+        None, description=f"before is the id of a submission: {_FOLLOW}"
     )
-    after: SubmissionId | SkipJsonSchema[None] = Field(
-        None, description=_PLACE.format("after")
+    after: IfGiven[SubmissionId] = Field(
+        None, description=f"after is the id of a submission: {_FOLLOW}"
     )
 
 
 class ExportQuery(FilterQuery):
-    """Which submissions, and as what kind of file."""
+    """Which submissions, and as what kind of file; idx is a ZIP of MNIST's two."""
 
     kind: Literal["ndjson", "zip", "idx"] = Field(
         "ndjson", alias="as", description="as is one of ndjson, zip, idx."
