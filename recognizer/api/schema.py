@@ -53,11 +53,14 @@ _WITH_A_BODY = (411, 413, 415)
 
 
 def _header(
-    name: str, description: str, statuses: Sequence[int], shape: Shape | None = None
+    name: str,
+    description: str,
+    statuses: Sequence[int],
+    kind: OpenApiTypes = OpenApiTypes.STR,
 ) -> OpenApiParameter:
     return OpenApiParameter(
         name,
-        shape or {"type": "string"},
+        kind,
         OpenApiParameter.HEADER,
         description=description,
         response=list(statuses),
@@ -66,23 +69,19 @@ def _header(
 
 _ERROR_HEADERS = (
     _header("WWW-Authenticate", "How to sign in, or which scope is missing.", [401]),
-    _header(
-        "Retry-After", "Seconds to wait.", [429, 503], {"type": "integer", "minimum": 1}
-    ),
+    _header("Retry-After", "Seconds to wait.", [429, 503], OpenApiTypes.INT),
 )
 LOCATION = _header(
-    "Location",
-    "The address of what was stored.",
-    [201],
-    {"type": "string", "format": "uri-reference"},
+    "Location", "The address of what was stored.", [201], OpenApiTypes.URI_REF
 )
 ETAG = _header("ETag", "Send it as `If-None-Match`.", [200])
 CONTENT_DISPOSITION = _header("Content-Disposition", "The name of the file.", [200])
 _KEY = IdempotencyKeyIn.model_json_schema()["properties"]["Idempotency-Key"]
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "pattern": _KEY["pattern"]},
+    OpenApiTypes.STR,
     OpenApiParameter.HEADER,
+    pattern=_KEY["pattern"],
     description=f"{_KEY['description']} Sent again with the same body, the call is "
     "done once and answered the same. Needs a token, a session or the visitor's "
     "cookie.",

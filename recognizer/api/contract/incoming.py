@@ -155,7 +155,7 @@ class ImageIn(_DrawingIn):
 
 
 _PIXELS = "pixels is 28 rows of 28 whole numbers from 0 to 255, ink high."
-Pixel = Annotated[int, Field(ge=0, le=255), BeforeValidator(_whole)]
+Pixel = Annotated[float, Field(ge=0, le=255, multiple_of=1)]
 Row = Annotated[
     list[Pixel], FailFast(), Field(min_length=28, max_length=28, description=_PIXELS)
 ]
