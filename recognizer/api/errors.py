@@ -94,7 +94,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             is_malformed = isinstance(exc, exceptions.ParseError)
             code = "malformed_body" if is_malformed else exc.default_code
             body = error_body(code, _message(exc, context))
-            headers = _headers(exc, context)
+            headers = _headers(exc)
         case SuspiciousOperation():
             status = 400
             body = error_body("bad_request", str(exc) or "The request is malformed.")
@@ -122,9 +122,7 @@ def _message(exc: exceptions.APIException, context: dict[str, Any]) -> str:
     return str(exc.detail)
 
 
-def _headers(exc: exceptions.APIException, context: dict[str, Any]) -> dict[str, str]:
-    if isinstance(exc, exceptions.MethodNotAllowed):
-        return {"Allow": ", ".join(context["view"].allowed_methods)}
+def _headers(exc: exceptions.APIException) -> dict[str, str]:
     if isinstance(exc, InvalidTokenError):
         return {"WWW-Authenticate": 'Bearer realm="digitsite", error="invalid_token"'}
     if isinstance(exc, exceptions.NotAuthenticated):
