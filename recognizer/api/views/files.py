@@ -53,12 +53,7 @@ class SubmissionSvgView(RecognizerView):
 
     content_negotiation_class = AnyAccept
 
-    @call(
-        "getSubmissionSvg",
-        files=["image/svg+xml"],
-        headers=[ETAG],
-        of_one=True,
-    )
+    @call("getSubmissionSvg", files=["image/svg+xml"], headers=[ETAG], of_one=True)
     def get(self, request: Request, submission_id: UUID) -> HttpResponseBase:
         """Answer the picture."""
         drawing = engine.drawing_of(own_submission(request, submission_id))
@@ -70,12 +65,7 @@ class SubmissionPngView(RecognizerView):
 
     content_negotiation_class = AnyAccept
 
-    @call(
-        "getSubmissionPng",
-        files=["image/png"],
-        headers=[ETAG],
-        of_one=True,
-    )
+    @call("getSubmissionPng", files=["image/png"], headers=[ETAG], of_one=True)
     def get(self, request: Request, submission_id: UUID) -> HttpResponseBase:
         """Answer the picture."""
         drawing = engine.drawing_of(own_submission(request, submission_id))

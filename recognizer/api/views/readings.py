@@ -26,10 +26,7 @@ class ReadingsView(RecognizerView):
     scopes: Mapping[str, str] = {"POST": Scope.READ}
 
     @call(
-        "readDrawings",
-        query=IncludeQuery,
-        takes=ReadingsIn,
-        answers={200: ReadingsOut},
+        "readDrawings", query=IncludeQuery, takes=ReadingsIn, answers={200: ReadingsOut}
     )
     def post(self, request: Request) -> Response:
         """Answer one reading, or one error, for each drawing, in order."""

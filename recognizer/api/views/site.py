@@ -30,11 +30,7 @@ class MeView(RecognizerView):
         """Answer who is calling."""
         return Response(me_out(caller_of(request)))
 
-    @call(
-        "setConsent",
-        takes=ConsentIn,
-        answers={200: MeOut},
-    )
+    @call("setConsent", takes=ConsentIn, answers={200: MeOut})
     def patch(self, request: Request) -> Response:
         """Note the consent, for all drawings so far and to come."""
         given = judged(ConsentIn, request.data)
@@ -64,10 +60,7 @@ class ModelsView(RecognizerView):
 class ActiveModelView(RecognizerView):
     """The model that reads now."""
 
-    @call(
-        "getActiveModel",
-        answers={200: ModelVersionOut},
-    )
+    @call("getActiveModel", answers={200: ModelVersionOut})
     def get(self, request: Request) -> Response:
         """Answer the version."""
         return Response(model_out(active_model()))

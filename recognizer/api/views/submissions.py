@@ -50,11 +50,7 @@ class SubmissionsView(RecognizerView):
 
     parser_classes = (JSONParser, MultiPartParser, PictureParser)
 
-    @call(
-        "listSubmissions",
-        query=PageQuery,
-        answers={200: SubmissionPageOut},
-    )
+    @call("listSubmissions", query=PageQuery, answers={200: SubmissionPageOut})
     def get(self, request: Request) -> Response:
         """Answer one page of one's own submissions, newest first."""
         page = submission_page(
@@ -103,10 +99,7 @@ class SubmissionsView(RecognizerView):
             remember_visitor(response, submission.visitor)
         return response
 
-    @call(
-        "deleteSubmissions",
-        answers={204: None},
-    )
+    @call("deleteSubmissions", answers={204: None})
     def delete(self, request: Request) -> Response:
         """Delete all of one's own submissions with their chains."""
         delete_all(visitors=caller_of(request).visitors)
@@ -117,10 +110,7 @@ class SubmissionView(RecognizerView):
     """One submission of one's own; another's is as if it did not exist."""
 
     @call(
-        "getSubmission",
-        query=IncludeQuery,
-        answers={200: SubmissionOut},
-        of_one=True,
+        "getSubmission", query=IncludeQuery, answers={200: SubmissionOut}, of_one=True
     )
     def get(self, request: Request, submission_id: UUID) -> Response:
         """Answer the submission with its prediction."""
@@ -128,11 +118,7 @@ class SubmissionView(RecognizerView):
         extras = extras_of(submission, self.query.extras)
         return Response(submission_out(submission, extras=extras))
 
-    @call(
-        "deleteSubmission",
-        answers={204: None},
-        of_one=True,
-    )
+    @call("deleteSubmission", answers={204: None}, of_one=True)
     def delete(self, request: Request, submission_id: UUID) -> Response:
         """Delete the submission with its chain."""
         own = Submission.objects.owned_by(*caller_of(request).visitors)
