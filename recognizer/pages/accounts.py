@@ -3,7 +3,6 @@
 from typing import Any, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
@@ -33,7 +32,13 @@ from recognizer.pages.forms import (
 )
 from recognizer.people import tokens, visitors
 from recognizer.people.mail import set_email
-from recognizer.people.sign_in_limits import OWN_PASSWORD, SIGN_UP, refuse_too_often
+from recognizer.people.sign_in_limits import (
+    OWN_PASSWORD,
+    SIGN_UP,
+    SITE,
+    limit_failures,
+    refuse_too_often,
+)
 from recognizer.people.visitors import caller_of
 
 
@@ -42,6 +47,10 @@ class SignInView(LoginView):
 
     template_name = "recognizer/sign_in.html"
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign in, unless that failed too often."""
+        return limit_failures(SITE, super().post, request)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Sign in, and note whose the browser's visitor is now."""
@@ -58,7 +67,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return refused
     form = SignUpForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        login(request, form.save(), backend=settings.AUTHENTICATION_BACKENDS[-1])
+        login(request, form.save())
         caller_of(request)
         return redirect("account")
     return render(request, "recognizer/sign_up.html", {"form": form})
