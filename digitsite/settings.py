@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from csp.constants import NONE, SELF
+from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
 from digitsite import env
@@ -69,6 +69,12 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+if DEBUG:  # Django's own error pages have styles and scripts in them
+    CONTENT_SECURITY_POLICY["DIRECTIVES"] |= {
+        "style-src": [SELF, UNSAFE_INLINE],
+        "script-src": [SELF, UNSAFE_INLINE],
+    }
+
 # What browsers may not do for any page here, whatever gets into it.
 PERMISSIONS_POLICY = (
     "accelerometer=(), autoplay=(), camera=(), display-capture=(), "
@@ -152,6 +158,7 @@ WHITENOISE_MAX_AGE = 60  # seconds; file names carry no hash
 
 # --- signing in ------------------------------------------------------------------
 
+AUTH_USER_MODEL = "recognizer.User"
 PASSWORD_HASHERS = [
     "recognizer.people.passwords.SmallArgon2PasswordHasher",
     # Read, and written anew as the first, when their owners sign in.
@@ -372,6 +379,7 @@ LOGGING = {
         }
     },
     "loggers": {
+        "django": {"level": "INFO"},  # without its handlers: the root has one
         "gunicorn.error": {
             "handlers": ["console"],
             "filters": ["without_addresses"],

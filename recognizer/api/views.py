@@ -7,7 +7,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.http import (
     Http404,
@@ -65,7 +64,7 @@ from recognizer.drawings.submitting import submit_drawing
 from recognizer.drawings.svg import svg_of
 from recognizer.learning.labels import label_submission
 from recognizer.metrics import Stage
-from recognizer.models import ModelVersion, Scope, Submission
+from recognizer.models import ModelVersion, Scope, Submission, User
 from recognizer.people.visitors import caller_of, remember_visitor, set_consent
 from recognizer.reader import engine, explanations
 from recognizer.reader.active import active_model, active_reader

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from recognizer.models.fields import ProbabilitiesField, StrokesField
 from recognizer.models.ids import new_id
 from recognizer.models.learning import ModelVersion
-from recognizer.models.people import Visitor
+from recognizer.models.people import User, Visitor
 
 
 class Refusal(models.TextChoices):

@@ -5,13 +5,12 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
-from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from recognizer.models import Scope
+from recognizer.models import Scope, User
 from recognizer.people import mail
 
 _EMAIL_HELP = _("Only for a forgotten password; you may leave it empty.")

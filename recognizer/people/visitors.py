@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 
-from recognizer.models import Token, Visitor
+from recognizer.models import Token, User, Visitor
 from recognizer.people import visitors
 from recognizer.prepared import PreparedLookup
 

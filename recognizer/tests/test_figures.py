@@ -4,7 +4,6 @@ import html
 import re
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from mlcore.specimens import specimens
@@ -12,7 +11,7 @@ from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.erasing import delete_submissions
 from recognizer.learning.figures import current_figures, population_stability
 from recognizer.learning.labels import label_submission
-from recognizer.models import ModelVersion, Submission
+from recognizer.models import ModelVersion, Submission, User
 from recognizer.tests.conftest import enter_desk
 from recognizer.tests.learning import make_person, submit
 from recognizer.tests.test_promotion import judge

@@ -1,14 +1,11 @@
 """How well it does: what the page says is what was reviewed and measured."""
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.conf import LazySettings
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import translation
 
@@ -18,7 +15,7 @@ from recognizer.drawings.statistics import Share, wilson
 from recognizer.learning import evaluation
 from recognizer.learning.accuracy import Counted, reviewed_by_model
 from recognizer.learning.labels import label_submission
-from recognizer.models import ModelVersion, Submission, Tally
+from recognizer.models import ModelVersion, Submission, Tally, User
 from recognizer.pages.plots import Axis, heat, whisker
 from recognizer.tests.conftest import SEVEN, post_json
 
@@ -81,20 +78,6 @@ class TestReviewed:
         rebuild_derived()
 
         assert reviewed_by_model(active_model) == kept
-
-    def test_is_counted_by_the_migration_where_labels_came_before(
-        self, program: Client, reviewer: User, active_model: ModelVersion
-    ) -> None:
-        migration = importlib.import_module("recognizer.migrations.0006_tally_by_model")
-        reviewed(program, reviewer, 7, 1)
-        kept = set(Tally.objects.exclude(count=0).values_list("name", "count"))
-
-        migration.forget(apps, None)
-        forgotten = reviewed_by_model(active_model).all
-        migration.tally(apps, None)
-
-        assert forgotten == Counted(0, 0)
-        assert set(Tally.objects.exclude(count=0).values_list("name", "count")) == kept
 
 
 class TestPage:
@@ -161,7 +144,7 @@ class TestPage:
 
         assert program.get("/model/").status_code == 200
 
-    def test_works_without_a_model(self, program: Client, db: None) -> None:
+    def test_works_without_a_model(self, program: Client, no_model: None) -> None:
         page = program.get("/model/")
 
         assert page.status_code == 200

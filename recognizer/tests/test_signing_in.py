@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client, RequestFactory
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from recognizer.desk import site
+from recognizer.models import User
 from recognizer.people import sign_in_limits as signing_in
 
 PASSWORD = "correct horse battery staple"

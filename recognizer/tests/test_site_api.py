@@ -1,11 +1,8 @@
 """me/, models/, stats/, and what all calls have in common."""
 
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.contrib.auth.models import User
 from django.test import Client
 
 from recognizer.drawings import erasing, statistics, tallies
@@ -13,9 +10,9 @@ from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.statistics import wilson
 from recognizer.models import (
     ModelVersion,
-    Prediction,
     Submission,
     Tally,
+    User,
     Visitor,
 )
 from recognizer.tests.conftest import SEVEN, bearer, post_json
@@ -208,31 +205,6 @@ class TestDerived:
         assert mended == 0
         assert list(Submission.objects.order_by("pk").values()) == kept
         assert set(Tally.objects.values_list("name", "count")) == numbers
-
-    def test_numbers_of_a_site_that_did_not_count_are_found(
-        self, program: Client
-    ) -> None:
-        for drawing in (SEVEN, SEVEN, BLANK):
-            post_json(program, URL, drawing)
-        Prediction.objects.update(ink=None)  # as in rows of that time
-        rebuild_derived()
-        numbers = set(Tally.objects.values_list("name", "count"))
-        order = list(Submission.objects.order_by("pk").values("review_priority"))
-        Tally.objects.all().delete()
-        Submission.objects.update(review_priority=None)
-
-        first_count = import_module("recognizer.migrations.0003_tally_what_is_there")
-        first_count.tally(apps, None)
-        more = import_module("recognizer.migrations.0005_order_and_tally_what_is_there")
-        more.derive(apps, None)
-
-        assert set(Tally.objects.values_list("name", "count")) == numbers
-        assert (
-            list(Submission.objects.order_by("pk").values("review_priority")) == order
-        )
-        more.forget(apps, None)
-        first_count.forget(apps, None)
-        assert not Tally.objects.exists()
 
     def test_columns_that_are_wrong_are_mended(
         self, program: Client, reviewer: User
