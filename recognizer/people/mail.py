@@ -8,12 +8,12 @@ from django.core.mail import EmailMessage
 from django.utils.crypto import salted_hmac
 
 from recognizer import faults
-from recognizer.models import User
 
 logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN = 60
 _post = ThreadPoolExecutor(max_workers=2, thread_name_prefix="mail")
+
 
 def may_send_to(address: str) -> bool:
     """Say whether this address got nothing for a minute, and note that it gets now."""
@@ -24,17 +24,14 @@ def may_send_to(address: str) -> bool:
         logger.exception("Mails are not counted: the cache does not answer.")
         return True
 
+
 def send_later(message: EmailMessage) -> "Future[None]":
     """Send in a thread of its own; a failure is logged, for nobody is there to see."""
     return _post.submit(_send, message)
+
 
 def _send(message: EmailMessage) -> None:
     try:
         message.send()
     except Exception:
         logger.exception("A mail could not be handed in; see EMAIL_URL.")
-
-def set_email(*, user: User, email: str) -> None:
-    """Note where a user gets mail; empty for nowhere."""
-    user.email = User.objects.normalize_email(email)
-    user.save(update_fields=["email"])
