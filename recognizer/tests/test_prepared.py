@@ -26,7 +26,7 @@ class TestPreparedLookup:
 
         assert by_id.first(new_id()) is None
 
-    def test_sees_what_changed_since_it_was_built(self) -> None:
+    def test_sees_what_changed_since_it_was_built(self, no_model: None) -> None:
         by_stage = PreparedLookup(
             lambda stage: ModelVersion.objects.filter(stage=stage).defer("manifest")
         )
