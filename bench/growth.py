@@ -46,7 +46,7 @@ ADMIN = "/admin/recognizer/submission/"
 
 FIRST_LOOK = """
 import json
-from recognizer.models import User
+from django.contrib.auth.models import User
 from django.core import signing
 from django.conf import settings
 from recognizer.models import Submission, Visitor
@@ -87,6 +87,7 @@ with connection.cursor() as cursor:
     count = cursor.fetchone()[0]
 print(json.dumps({name: round(size / count) for name, size in found.items()}))
 """
+BEFORE_PACKING = ("recognizer", "0006_tally_by_model")
 
 
 class Browser:
@@ -350,14 +351,18 @@ def _verdict(calls: dict[str, Any]) -> str:
     return f"The bold ones are bound to {BOUND} times the small history's, and hold it."
 
 
-def _sizes(vendor: str, sizes: dict[str, int]) -> str:
+def _sizes(vendor: str, sizes: dict[str, dict[str, int]]) -> str:
+    before, after = sizes["json"], sizes["packed"]
+    rows = [
+        f"| {table} | {before[table]:,} | {after[table]:,} |" for table in before
+    ] + [f"| **all** | {sum(before.values()):,} | {sum(after.values()):,} |"]
     return "\n".join(
         [
-            f"Bytes of each stored drawing in {vendor}, indexes included:\n",
-            "| table | bytes |",
-            "| --- | --- |",
-            *(f"| {table} | {size:,} |" for table, size in sizes.items()),
-            f"| **all** | {sum(sizes.values()):,} |",
+            f"Bytes of each stored drawing in {vendor}, indexes included, with strokes "
+            "and probabilities as JSON and as they are packed now:\n",
+            "| table | as JSON | packed |",
+            "| --- | --- | --- |",
+            *rows,
             "",
         ]
     )
@@ -432,7 +437,10 @@ def main() -> None:
         ):
             found = measure(small, large)
         # Nobody is served any more: tables can be packed as tightly as they go.
-        found["bytes"] = json.loads(manage(small.server, SIZES))
+        found["bytes"] = {"packed": json.loads(manage(small.server, SIZES))}
+        small.server.manage("migrate", *BEFORE_PACKING, "--verbosity=0")
+        found["bytes"]["json"] = json.loads(manage(small.server, SIZES))
+        small.server.manage("migrate", "--verbosity=0")
     found["machine"] = machine()
     found["packing"] = packing()
     FIGURES.mkdir(exist_ok=True)
