@@ -46,7 +46,7 @@ ADMIN = "/admin/recognizer/submission/"
 
 FIRST_LOOK = """
 import json
-from django.contrib.auth.models import User
+from recognizer.models import User
 from django.core import signing
 from django.conf import settings
 from recognizer.models import Submission, Visitor

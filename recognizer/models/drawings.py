@@ -11,7 +11,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from recognizer.models.fields import ProbabilitiesField, StrokesField
 from recognizer.models.ids import new_id
 from recognizer.models.learning import ModelVersion
-from recognizer.models.people import Visitor
+from recognizer.models.people import User, Visitor
 
 
 class Refusal(models.TextChoices):

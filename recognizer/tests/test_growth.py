@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -21,6 +20,7 @@ from recognizer.models import (
     Prediction,
     Submission,
     Tally,
+    User,
     Visitor,
 )
 from recognizer.services import seeding

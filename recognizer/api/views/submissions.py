@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -38,7 +37,7 @@ from recognizer.drawings.listing import filtered, submission_page
 from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning.labels import label_submission
 from recognizer.metrics import Stage
-from recognizer.models import Scope, Submission, SubmissionQuerySet
+from recognizer.models import Scope, Submission, SubmissionQuerySet, User
 from recognizer.people.visitors import caller_of, remember_visitor
 from recognizer.reader.drawing import Drawing, DrawingError, StrokeDrawing
 from recognizer.reader.explanations import extras_of
