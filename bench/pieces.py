@@ -84,8 +84,8 @@ def measure(var: Path) -> dict[str, float]:
     call_command("prepare", stdout=io.StringIO())
     import orjson
 
-    from mlcore.calibrate import kind_probabilities
-    from mlcore.preprocess import normalize
+    from mlcore.reading.calibrate import kind_probabilities
+    from mlcore.reading.preprocess import normalize
     from recognizer.api.contract.incoming import drawing_in
     from recognizer.reader import engine
     from recognizer.reader.active import active_model

@@ -1,6 +1,6 @@
 """The experiments' answers: curves, and a sentence that says what they tell apart.
 
-Of what `mlcore.experiments` writes; figures are means over seeds, and the spread of two
+Of what `mlcore.judging.experiments` writes; figures are means over seeds, and the spread of two
 answers is the larger of their standard deviations. Nothing here is measured.
 """
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from mlcore.report import STYLE, panels, spread
+from mlcore.judging.report import STYLE, panels, spread
 from notebooks.pictures import plain_numbers
 
 Found = Mapping[str, Any]

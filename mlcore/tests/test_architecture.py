@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mlcore import places
+from mlcore import paths
 
-PACKAGE = places.REPOSITORY / "mlcore"
+PACKAGE = paths.REPOSITORY / "mlcore"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.glob("*.py"))
 TRAINING = {"experiments.py", "fit.py", "model.py", "train.py"}
 SERVING = sorted(set(MODULES) - TRAINING)
@@ -47,7 +47,11 @@ class TestModules:
         assert not imported_packages(PACKAGE / module) & {"tensorflow", "keras"}
         for name in imports(PACKAGE / module):
             assert not f"{name}.".startswith(
-                ("mlcore.fit.", "mlcore.model.", "mlcore.train.")
+                (
+                    "mlcore.training.fit.",
+                    "mlcore.training.model.",
+                    "mlcore.training.train.",
+                )
             )
 
     @pytest.mark.parametrize("module", sorted(TRAINING))
@@ -57,7 +61,9 @@ class TestModules:
 
 
 class TestServingProcess:
-    @pytest.mark.parametrize("module", ["mlcore.inference", "mlcore.judge"])
+    @pytest.mark.parametrize(
+        "module", ["mlcore.reading.inference", "mlcore.judging.judge"]
+    )
     def test_loads_neither_tensorflow_nor_django(self, module: str) -> None:
         script = (
             f"import sys, {module}\n"
@@ -66,7 +72,7 @@ class TestServingProcess:
 
         loaded = subprocess.run(
             [sys.executable, "-c", script],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             capture_output=True,
             text=True,
             check=True,

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlcore.fit import (
+from mlcore.training.dataset import NO_DIGIT, Dataset
+from mlcore.training.fit import (
     ahead,
     chosen,
     digit_and_kind_loss,
     optimizer_of,
     training_step,
 )
-from mlcore.model import build_network
-from mlcore.pool import NO_DIGIT, Pool
-from mlcore.recipe import TrainConfig
+from mlcore.training.model import build_network
+from mlcore.training.recipe import TrainConfig
 
 
 class TestParts:
@@ -72,13 +72,13 @@ class TestChosen:
         assert sorted(places) == [0, 1, 2, 3]
 
 
-def a_pool(count: int, *, no_digit: int | None = None) -> Pool:
+def a_pool(count: int, *, no_digit: int | None = None) -> Dataset:
     """Blank drawings, all of them noughts up to the first that is no digit."""
     digits = np.zeros(count, np.int64)
     if no_digit is not None:
         digits[no_digit:] = NO_DIGIT
     images = np.zeros((count, 28, 28), np.uint8)
-    return Pool(images, digits, np.zeros(count, np.int64))
+    return Dataset(images, digits, np.zeros(count, np.int64))
 
 
 class TestAhead:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
-from mlcore.inference import Reading
+from mlcore.reading.inference import Reading
 from recognizer.drawings import tallies
 from recognizer.drawings.group_commit import GroupedWrites
 from recognizer.drawings.idempotency import RequestKey, key_row, stored_under

@@ -5,7 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
-from mlcore.bundle import Bundle, BundleError, open_bundle
+from mlcore.reading.bundle import Bundle, BundleError, open_bundle
 from recognizer.models import AuditEntry, BundleArchive, GateReport, ModelVersion, User
 from recognizer.reader.active import active_model
 

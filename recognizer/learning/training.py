@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from mlcore.bundle import Bundle
+from mlcore.reading.bundle import Bundle
 from recognizer import request_ids
 from recognizer.learning import tasks
 from recognizer.learning.promotion import register_model
@@ -51,7 +51,7 @@ def start_training(
     """Queue a training on a snapshot, from the active version's weights.
 
     Args:
-        options: flags of `mlcore.train` with their values, over the usual ones.
+        options: flags of `mlcore.training.train` with their values, over the usual.
 
     Raises:
         ReaderUnavailableError: no model is active.

@@ -4,10 +4,10 @@ from itertools import chain
 
 import numpy as np
 
-from mlcore import ink
-from mlcore.inference import Reading
-from mlcore.inference import Recogniser as Recogniser
-from mlcore.preprocess import BlankDrawingError, normalize
+from mlcore.reading import ink
+from mlcore.reading.inference import Reading
+from mlcore.reading.inference import Recogniser as Recogniser
+from mlcore.reading.preprocess import BlankDrawingError, normalize
 from recognizer.metrics import Stage, count_reading
 from recognizer.models import Picture, Submission
 from recognizer.reader.drawing import Drawing, PictureDrawing, Stroke, StrokeDrawing

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 import numpy as np
 
-from mlcore import ink
-from mlcore.inference import Recogniser as Recogniser
-from mlcore.preprocess import SIDE_PX
+from mlcore.reading import ink
+from mlcore.reading.inference import Recogniser as Recogniser
+from mlcore.reading.preprocess import SIDE_PX
 from recognizer.models import Submission
 from recognizer.reader.engine import drawing_of, seen_in
 from recognizer.reader.pictures import as_data_url, seen_png

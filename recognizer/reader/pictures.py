@@ -5,8 +5,8 @@ import threading
 
 import numpy as np
 
-from mlcore import ink
-from mlcore.preprocess import SIDE_PX
+from mlcore.reading import ink
+from mlcore.reading.preprocess import SIDE_PX
 from recognizer.models import Submission
 from recognizer.reader.drawing import Drawing, DrawingError, PictureDrawing
 from recognizer.reader.engine import _as_points, drawing_of, seen_in
@@ -79,7 +79,9 @@ def drawing_png(drawing: Drawing) -> bytes:
 
 def idx_header(*shape: int) -> bytes:
     """Return what an IDX file begins with, as MNIST's do."""
-    from mlcore import data  # with all it fetches MNIST with, which no request needs
+    from mlcore.training import (
+        data,  # with all it fetches MNIST with, which no request needs
+    )
 
     return data.idx_header(*shape)
 

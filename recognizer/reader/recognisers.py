@@ -7,9 +7,9 @@ from collections import OrderedDict
 import numpy as np
 from django.conf import settings
 
-from mlcore.bundle import Bundle, BundleError, open_bundle, unpack_bundle
-from mlcore.inference import Recogniser as Recogniser
-from mlcore.preprocess import SIDE_PX
+from mlcore.reading.bundle import Bundle, BundleError, open_bundle, unpack_bundle
+from mlcore.reading.inference import Recogniser as Recogniser
+from mlcore.reading.preprocess import SIDE_PX
 from recognizer.models import BundleArchive, ModelVersion
 
 

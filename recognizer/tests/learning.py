@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.specimens import Specimen, jittered, specimens
+from mlcore.reading.specimens import Specimen, jittered, specimens
 from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning.labels import label_submission
 from recognizer.models import Submission, User, Visitor

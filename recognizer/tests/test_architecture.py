@@ -78,7 +78,7 @@ class TestWalls:
             used = {name for name in imported_by(path) if name.startswith("mlcore")}
 
             if package not in {"reader", "learning"}:
-                assert used <= {"mlcore.inference.Reading"}, path
+                assert used <= {"mlcore.reading.inference.Reading"}, path
 
     def test_the_web_process_loads_no_tensorflow(self) -> None:
         code = (

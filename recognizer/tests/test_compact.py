@@ -9,7 +9,7 @@ from django.core import serializers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
 from recognizer.models import Prediction, Submission, compact
 from recognizer.reader import engine
 from recognizer.reader.drawing import StrokeDrawing

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
 from recognizer.drawings.erasing import delete_all, erase_again
 from recognizer.drawings.feedback import give_feedback
 from recognizer.models import (

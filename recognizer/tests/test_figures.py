@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from mlcore.bundle import open_bundle
-from mlcore.specimens import specimens
+from mlcore.reading.bundle import open_bundle
+from mlcore.reading.specimens import specimens
 from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.erasing import delete_submissions
 from recognizer.drawings.statistics import stats

@@ -7,16 +7,16 @@ import keras
 import pytest
 from django.conf import LazySettings
 
-from mlcore.bundle import (
+from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     SERVED_WEIGHTS,
     Bundle,
     open_bundle,
     write_bundle,
 )
-from mlcore.calibrate import Calibration
+from mlcore.reading.calibrate import Calibration
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
-from mlcore.train import keras_weights, served_weights
+from mlcore.training.train import keras_weights, served_weights
 from recognizer.drawings.feedback import give_feedback
 from recognizer.learning import promotion, review, snapshots, training
 from recognizer.learning import worker as crossing

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.test import Client
 from schemathesis.core.result import Ok
 
-from mlcore import places
+from mlcore import paths
 from recognizer.models import Scope, Submission, User
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 
@@ -131,7 +131,7 @@ def callers(drawing: str, owner: User, reviewer: User) -> dict[str, Caller]:
 class TestMatrix:
     def test_has_every_call(self) -> None:
         committed = schemathesis.openapi.from_path(
-            places.REPOSITORY / "docs" / "openapi.yaml"
+            paths.REPOSITORY / "docs" / "openapi.yaml"
         )
         described = set()
         for result in committed.get_all_operations():

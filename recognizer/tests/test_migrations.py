@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from mlcore import places
+from mlcore import paths
 from recognizer.apps import prepare_database
 from recognizer.models import ModelVersion
 from recognizer.ops.migrated import missing_migrations
@@ -39,7 +39,7 @@ def manage(var: Path, *arguments: str, **variables: str) -> tuple[int, str]:
     """Run manage.py; return its status and what it says."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         env=environment(var, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -55,7 +55,7 @@ def runserver(var: Path, **variables: str) -> Iterator[str]:
     """Run Django's development server; give its address."""
     with subprocess.Popen(
         [sys.executable, "manage.py", "runserver", "--noreload", "127.0.0.1:0"],
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         env=environment(var, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

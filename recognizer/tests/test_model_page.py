@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.test import Client
 from django.utils import translation
 
-from mlcore import places
+from mlcore import paths
 from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.statistics import Counted, Share, reviewed_by_model, wilson
 from recognizer.learning import evaluation
@@ -198,7 +198,7 @@ class TestEvaluation:
         }
 
         assert names <= evaluation.NAMES.keys()
-        assert settings.MODEL_EVALUATION.is_relative_to(places.REPOSITORY)
+        assert settings.MODEL_EVALUATION.is_relative_to(paths.REPOSITORY)
 
 
 class TestPlots:

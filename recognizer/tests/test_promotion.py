@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from mlcore.bundle import Bundle, open_bundle
+from mlcore.reading.bundle import Bundle, open_bundle
 from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning import promotion
 from recognizer.learning.promotion import GateError, register_model
@@ -241,7 +241,7 @@ _CANDIDATE = """
 import sys
 from pathlib import Path
 from django.conf import settings
-from mlcore.bundle import open_bundle
+from mlcore.reading.bundle import open_bundle
 from recognizer.learning.promotion import register_model
 from recognizer.tests.test_services import other_bundle
 bundle = other_bundle(open_bundle(settings.STARTER_BUNDLE), Path({scratch!r}))

@@ -9,8 +9,8 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from mlcore.bundle import open_bundle
-from mlcore.specimens import specimens
+from mlcore.reading.bundle import open_bundle
+from mlcore.reading.specimens import specimens
 from recognizer.learning import rescoring
 from recognizer.learning.labels import label_submission
 from recognizer.learning.promotion import register_model

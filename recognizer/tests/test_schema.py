@@ -18,13 +18,13 @@ import yaml
 from django.test import Client
 from schemathesis.core.result import Ok
 
-from mlcore import places
+from mlcore import paths
 from recognizer.api.contract import incoming, outgoing
 from recognizer.api.contract.base import EXAMPLES
 from recognizer.api.schema import FOLLOWING
 from recognizer.tests.live import Server
 
-COMMITTED = places.REPOSITORY / "docs" / "openapi.yaml"
+COMMITTED = paths.REPOSITORY / "docs" / "openapi.yaml"
 COMPONENTS = yaml.safe_load(COMMITTED.read_text())["components"]["schemas"]
 BESIDE = Path(__file__).parent
 
@@ -37,7 +37,7 @@ class TestCommittedSchema:
                 *(sys.executable, "manage.py", "spectacular", "--validate"),
                 *("--fail-on-warn", "--file", str(made)),
             ],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             check=True,
         )
 
@@ -96,7 +96,7 @@ class TestServer:
             env={
                 **os.environ,
                 "SCHEMATHESIS_HOOKS": "recognizer.tests.schemathesis_hooks",
-                "PYTHONPATH": str(places.REPOSITORY),
+                "PYTHONPATH": str(paths.REPOSITORY),
             },
             capture_output=True,
             text=True,

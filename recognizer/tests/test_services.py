@@ -10,8 +10,8 @@ from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
-from mlcore.bundle import Bundle, open_bundle, write_bundle
-from mlcore.calibrate import Calibration
+from mlcore.reading.bundle import Bundle, open_bundle, write_bundle
+from mlcore.reading.calibrate import Calibration
 from recognizer.drawings import tallies
 from recognizer.drawings.idempotency import RequestKey
 from recognizer.drawings.submitting import _new_submissions, _store_all, submit_drawing

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from mlcore.snapshot import load_snapshot
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
+from mlcore.training.snapshot import load_snapshot
 from recognizer.drawings.erasing import delete_submissions
 from recognizer.drawings.feedback import give_feedback
 from recognizer.learning import datasets, snapshots

@@ -9,7 +9,7 @@ from django.urls import reverse
 from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
-from mlcore.inference import Reading
+from mlcore.reading.inference import Reading
 from recognizer.api.contract.base import Contract
 from recognizer.api.contract.incoming import (
     PAGE_SIZE_MAX,

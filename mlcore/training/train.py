@@ -1,8 +1,8 @@
 """Train a bundle: load, split, build, fit, calibrate, evaluate, save.
 
-    python -m mlcore.train                      # MNIST alone
-    PEN_DIR=... python -m mlcore.train --pen    # MNIST and pen drawings
-    python -m mlcore.train --epochs 2 --out /tmp/try
+    python -m mlcore.training.train                      # MNIST alone
+    PEN_DIR=... python -m mlcore.training.train --pen    # MNIST and pen drawings
+    python -m mlcore.training.train --epochs 2 --out /tmp/try
 
 Every field of `TrainConfig` is a flag. At the end it prints the accuracy on MNIST's
 test set and the bundle's folder. The default recipe takes 15 to 25 minutes with
@@ -39,8 +39,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mlcore import places
-from mlcore.bundle import (
+from mlcore import paths
+from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     SERVED_WEIGHTS,
     Bundle,
@@ -48,9 +48,10 @@ from mlcore.bundle import (
     open_bundle,
     write_bundle,
 )
-from mlcore.calibrate import DIGITS, HeldOut, RefusedShares, fit_calibration
-from mlcore.checkpoint import end_with_starter
-from mlcore.data import (
+from mlcore.reading.calibrate import DIGITS, HeldOut, RefusedShares, fit_calibration
+from mlcore.reading.inference import Recogniser, ServedNetwork
+from mlcore.training.checkpoint import end_with_starter
+from mlcore.training.data import (
     MNIST_SHA256,
     DataError,
     Digits,
@@ -59,7 +60,19 @@ from mlcore.data import (
     load_mnist,
     load_pen,
 )
-from mlcore.fit import (
+from mlcore.training.dataset import (
+    NO_DIGIT,
+    Dataset,
+    as_served,
+    joined,
+    made_non_digits,
+    mnist_dataset,
+    pen_digits,
+    pen_non_digits,
+    snapshot_dataset,
+)
+from mlcore.training.figures import read_mnist
+from mlcore.training.fit import (
     Fitted,
     TrainingError,
     batches,
@@ -73,23 +86,10 @@ from mlcore.fit import (
     strategy,
     training_step,
 )
-from mlcore.inference import Recogniser, ServedNetwork
-from mlcore.judge import read_mnist
-from mlcore.model import build_network
-from mlcore.pool import (
-    NO_DIGIT,
-    Pool,
-    as_served,
-    joined,
-    made_non_digits,
-    mnist_pool,
-    pen_digits,
-    pen_non_digits,
-    snapshot_pool,
-)
-from mlcore.recipe import PRESETS, TrainConfig, check, recipe_of
-from mlcore.runs import Run, duration, free_bytes
-from mlcore.snapshot import Snapshot, load_snapshot
+from mlcore.training.model import build_network
+from mlcore.training.recipe import PRESETS, TrainConfig, check, recipe_of
+from mlcore.training.runs import Run, duration, free_bytes
+from mlcore.training.snapshot import Snapshot, load_snapshot
 
 
 @dataclass(frozen=True)
@@ -306,13 +306,13 @@ def training_pool(
     *,
     config: TrainConfig,
     rng: np.random.Generator,
-) -> Pool:
+) -> Dataset:
     """Join what an epoch trains on: MNIST, made non-digits, and drawings redrawn.
 
     Each call draws anew what is made or redrawn, so no epoch sees the same.
     """
     pools = [
-        mnist_pool(mnist.train),
+        mnist_dataset(mnist.train),
         made_non_digits(mnist.train, config.non_digits, rng),
     ]
     if pen is not None:
@@ -329,7 +329,7 @@ def training_pool(
         ]
     if snapshot is not None and (ours_too := snapshot.of("train")):
         pools.append(
-            snapshot_pool(ours_too, renderings=config.snapshot_renderings, rng=rng)
+            snapshot_dataset(ours_too, renderings=config.snapshot_renderings, rng=rng)
         )
     return joined(pools)
 
@@ -405,7 +405,7 @@ def run_provenance(
 
 def pen_data() -> PenData:
     """Load the pen drawings that PEN_DIR names."""
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     if folder is None:
         raise DataError("--pen needs PEN_DIR, the folder of the pen drawings.")
     return load_pen(folder)
@@ -413,7 +413,7 @@ def pen_data() -> PenData:
 
 def pen_sha256() -> dict[str, str]:
     """Return each pen data file's digest."""
-    folder = places.pen_folder() or Path()
+    folder = paths.pen_folder() or Path()
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.glob("*.jsonl.gz"))
@@ -425,7 +425,7 @@ def source_commit() -> str:
     try:
         named = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty"],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             capture_output=True,
             text=True,
             check=True,
@@ -484,7 +484,7 @@ def rehearse(config: TrainConfig) -> str:
         taken.append(time.monotonic() - before)
     a_step = float(np.median(taken))
     whole = sum(steps) * a_step + config.epochs * drawn_in
-    out, runs = bundles_folder(config), places.data_folder() / "runs"
+    out, runs = bundles_folder(config), paths.data_folder() / "runs"
     held = ", ".join(f"{len(digits):,} {name}" for name, digits in held_out.items())
     digits = int((pool.digits != NO_DIGIT).sum())
     return (
@@ -506,7 +506,7 @@ ROOM_BYTES = 20_000_000
 
 def bundles_folder(config: TrainConfig) -> Path:
     """Say where the bundle goes."""
-    return Path(config.out) if config.out else places.data_folder() / "bundles"
+    return Path(config.out) if config.out else paths.data_folder() / "bundles"
 
 
 def config_from(arguments: Sequence[str]) -> TrainConfig:
@@ -516,7 +516,7 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
         SystemExit: names the flag that is wrong, in one line.
     """
     parser = _Parser(
-        prog="python -m mlcore.train",
+        prog="python -m mlcore.training.train",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -596,7 +596,7 @@ def main() -> None:
 
 def _told_of_os(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = error.filename or places.data_folder()
+        where = error.filename or paths.data_folder()
         return (
             f"The disk of {where} is full: make {ROOM_BYTES / 1e6:.0f} MB free; the "
             "same command then goes on after the last whole epoch."

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlcore.augment import (
+from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
+from mlcore.reading.ink import Points, rasterise
+from mlcore.reading.preprocess import SIDE_PX, normalize
+from mlcore.training.augment import (
     doodle,
     glyph,
     lying,
@@ -21,11 +24,8 @@ from mlcore.augment import (
     side_by_side,
     written_side_by_side,
 )
-from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
-from mlcore.data import Digits, PenDrawing
-from mlcore.ink import Points, rasterise
-from mlcore.preprocess import SIDE_PX, normalize
-from mlcore.snapshot import SnapshotDrawing
+from mlcore.training.data import Digits, PenDrawing
+from mlcore.training.snapshot import SnapshotDrawing
 
 NO_DIGIT = -1
 

@@ -18,21 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlcore import ink
-from mlcore.augment import written_side_by_side
-from mlcore.bundle import Bundle
-from mlcore.calibrate import DIGITS, expected_calibration_error
-from mlcore.corrupt import CORRUPTIONS
-from mlcore.data import (
-    Digits,
-    PenData,
-    PenDrawing,
-    scale_to_canvas,
-)
-from mlcore.inference import Reading, Recogniser
-from mlcore.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
-from mlcore.preprocess import normalize
-from mlcore.specimens import specimens
+from mlcore.judging.corrupt import CORRUPTIONS
+from mlcore.reading import ink
+from mlcore.reading.bundle import Bundle
+from mlcore.reading.calibrate import DIGITS, expected_calibration_error
+from mlcore.reading.inference import Reading, Recogniser
+from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
+from mlcore.reading.preprocess import normalize
+from mlcore.reading.specimens import specimens
+from mlcore.training.augment import written_side_by_side
+from mlcore.training.data import Digits, PenData, PenDrawing, scale_to_canvas
 
 T = TypeVar("T")
 

@@ -20,14 +20,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlcore.augment import VARIETIES, vary
-from mlcore.calibrate import DIGITS, Logits
-from mlcore.checkpoint import Best, Kept, values_of
-from mlcore.data import DataError, Digits
-from mlcore.model import FusedBatchNormalization, Soften, build_network
-from mlcore.pool import NO_DIGIT, Pool
-from mlcore.recipe import TrainConfig
-from mlcore.runs import CURVES, Run, duration
+from mlcore.reading.calibrate import DIGITS, Logits
+from mlcore.training.augment import VARIETIES, vary
+from mlcore.training.checkpoint import Best, Kept, values_of
+from mlcore.training.data import DataError, Digits
+from mlcore.training.dataset import NO_DIGIT, Dataset
+from mlcore.training.model import FusedBatchNormalization, Soften, build_network
+from mlcore.training.recipe import TrainConfig
+from mlcore.training.runs import CURVES, Run, duration
 
 Item = TypeVar("Item")
 RESTATED_ON = 5_000
@@ -167,7 +167,7 @@ def optimizer_of(config: TrainConfig, *, steps: Sequence[int]) -> Any:
 
 def fit(
     network: keras.Model,
-    draw_pool: Callable[[], Pool],
+    draw_pool: Callable[[], Dataset],
     *,
     held_out: Mapping[str, Digits],
     config: TrainConfig,
@@ -265,7 +265,7 @@ def fit(
     return Fitted(history)
 
 
-def steps_of(pool: Pool, config: TrainConfig) -> list[int]:
+def steps_of(pool: Dataset, config: TrainConfig) -> list[int]:
     """Say how many whole batches each epoch has.
 
     Raises:
@@ -281,7 +281,9 @@ def steps_of(pool: Pool, config: TrainConfig) -> list[int]:
     return [steps, *[later] * (config.epochs - 1)]
 
 
-def chosen(pool: Pool, losses: NDArray[np.float32], *, count: int) -> NDArray[np.int64]:
+def chosen(
+    pool: Dataset, losses: NDArray[np.float32], *, count: int
+) -> NDArray[np.int64]:
     """Choose so many of an epoch's drawings: digits read worst, and what is no digit.
 
     What was read well teaches little more, but for forgetting it; what is no digit is
@@ -304,7 +306,10 @@ def chosen(pool: Pool, losses: NDArray[np.float32], *, count: int) -> NDArray[np
 
 
 def batches(
-    pool: Pool, order: NDArray[np.int64], config: TrainConfig, rng: np.random.Generator
+    pool: Dataset,
+    order: NDArray[np.int64],
+    config: TrainConfig,
+    rng: np.random.Generator,
 ) -> Iterator[tuple[NDArray[np.int64], Any, Any]]:
     """Give whole batches in this order, each drawing varied anew.
 
@@ -354,7 +359,7 @@ def told_of_epoch(
 
 
 @contextmanager
-def averaged(network: keras.Model, optimizer: Any, pool: Pool) -> Iterator[None]:
+def averaged(network: keras.Model, optimizer: Any, pool: Dataset) -> Iterator[None]:
     """Give the network the weights that would ship now, for as long as it lasts."""
     raw = values_of(network.variables)
     optimizer.finalize_variable_values(network.trainable_variables)
@@ -390,7 +395,7 @@ def in_float32(network: keras.Model, config: TrainConfig) -> keras.Model:
     return plain
 
 
-def restate(network: keras.Model, digits: Pool, *, batch_size: int = 500) -> None:
+def restate(network: keras.Model, digits: Dataset, *, batch_size: int = 500) -> None:
     """Estimate each normalisation's statistics again, on digits as they are served.
 
     What training leaves there is a mean over its last twenty batches, a quarter of them
