@@ -22,19 +22,19 @@ worker: $(VENV)/all.stamp ## train in the background what the admin has put into
 
 test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
 	@$(PY) -m recognizer.tests.browser.chromium
-	@$(PY) -m mlcore.data
+	@$(PY) -m mlcore.training.data
 	@$(PY) -m pytest $(ARGS)
 
 test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and Redis
-	@$(PY) -m mlcore.data
+	@$(PY) -m mlcore.training.data
 	@$(PY) -m recognizer.tests.services $(ARGS)
 
 test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings and web processes, the notebook
-	@$(PY) -m mlcore.data
+	@$(PY) -m mlcore.training.data
 	@$(PY) -m pytest -m long $(ARGS)
 
 simulate: $(VENV)/all.stamp ## show that corrections make it better: needs PEN_DIR
-	@$(PY) -m mlcore.data
+	@$(PY) -m mlcore.training.data
 	@PYTHONPATH=clients/python $(PY) -m recognizer.tests.simulate $(ARGS)
 
 check: $(VENV)/all.stamp ## lint, security lint, types, migrations
@@ -46,30 +46,30 @@ check: $(VENV)/all.stamp ## lint, security lint, types, migrations
 	@$(PY) manage.py check
 
 train: $(VENV)/all.stamp ## train a bundle on MNIST into var/bundles (ARGS="--seed 2")
-	@$(PY) -m mlcore.train $(ARGS)
+	@$(PY) -m mlcore.training.train $(ARGS)
 
 evaluate: $(VENV)/all.stamp ## judge the shipped bundle, or the one BUNDLE names, with a report
-	@$(PY) -m mlcore.evaluate $(ARGS)
+	@$(PY) -m mlcore.judging.evaluate $(ARGS)
 
 experiments: $(VENV)/all.stamp ## try optimisers, rates, batches, activations, layers; resumable (1 h)
-	@$(PY) -m mlcore.experiments $(ARGS)
+	@$(PY) -m mlcore.judging.experiments $(ARGS)
 
 study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; resumable (3 h)
-	@$(PY) -m mlcore.study $(ARGS)
+	@$(PY) -m mlcore.judging.study $(ARGS)
 
 card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
-	@$(PY) -m mlcore.card $(ARGS)
+	@$(PY) -m mlcore.judging.card $(ARGS)
 
 bench-step: $(VENV)/all.stamp ## say where the time of the fast recipe's steps goes (8 min)
-	@$(PY) -m mlcore.data
+	@$(PY) -m mlcore.training.data
 	@$(PY) -m bench.step
 
 bench-pilots: $(VENV)/all.stamp ## change one thing of the fast recipe at a time; resumable (20 min)
-	@$(PY) -m mlcore.data
+	@$(PY) -m mlcore.training.data
 	@$(PY) -m bench.pilots $(ARGS)
 
 notebook: $(VENV)/all.stamp ## execute notebooks/how-the-model-is-made.py, outputs beside it (minutes)
-	@$(PY) -m mlcore.data
+	@$(PY) -m mlcore.training.data
 	@$(PY) -m notebooks.execute $(ARGS)
 
 soak: $(VENV)/all.stamp ## send twice what the site can take, for 30 minutes (ARGS="--minutes 2")

@@ -27,15 +27,15 @@ from urllib.parse import urlencode, urlsplit
 import psycopg
 from tqdm import tqdm
 
-from mlcore import places
-from mlcore.specimens import specimens
+from mlcore import paths
+from mlcore.reading.specimens import specimens
 from recognizer import compact
 from recognizer.ml.samples import samples
 from recognizer.tests.live import Server, serving
 from recognizer.tests.services import postgres
 
-PAGE = places.REPOSITORY / "docs" / "growth.md"
-FIGURES = places.REPOSITORY / "docs" / "growth"
+PAGE = paths.REPOSITORY / "docs" / "growth.md"
+FIGURES = paths.REPOSITORY / "docs" / "growth"
 SMALL = {"submissions": 10_000, "visitors": 100, "most": 9_600}
 LARGEST_VISITOR = 200_000
 ROUNDS = 15
@@ -181,7 +181,7 @@ def site(folder: Path, size: dict[str, int], database: str) -> Iterator[Site]:
             asked = [f"--{name}={value}" for name, value in size.items()]
             subprocess.run(
                 [sys.executable, "manage.py", "seed_history", "--yes", *asked],
-                cwd=places.REPOSITORY,
+                cwd=paths.REPOSITORY,
                 env={**os.environ, "DIGITSITE_VAR": str(folder), **variables},
                 check=True,
             )
@@ -414,11 +414,11 @@ def main() -> None:
     parser.add_argument("--postgresql", action="store_true", help="not SQLite")
     parser.add_argument("--folder", type=Path, help="keep the histories here")
     chosen = parser.parse_args()
-    places.data_folder().mkdir(parents=True, exist_ok=True)
+    paths.data_folder().mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
 
         def scratch() -> Path:
-            at = tempfile.TemporaryDirectory(dir=places.data_folder())
+            at = tempfile.TemporaryDirectory(dir=paths.data_folder())
             return Path(stack.enter_context(at))
 
         folder = chosen.folder or scratch()

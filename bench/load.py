@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mlcore.ink import Points, draw_on_canvas
-from mlcore.specimens import CANVAS_PX, jittered, specimens
+from mlcore.reading.ink import Points, draw_on_canvas
+from mlcore.reading.specimens import CANVAS_PX, jittered, specimens
 
 DRAWINGS = 500
 BATCH = 256

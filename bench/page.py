@@ -15,8 +15,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from mlcore.ink import Points
-from mlcore.specimens import specimens
+from mlcore.reading.ink import Points
+from mlcore.reading.specimens import specimens
 from recognizer.tests.browser import chromium
 from recognizer.tests.browser.conftest import DESK, PHONE, Site
 from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse

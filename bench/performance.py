@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any
 
 from bench.load import BATCH
-from mlcore import places
+from mlcore import paths
 
-FOLDER = places.REPOSITORY / "docs" / "performance"
+FOLDER = paths.REPOSITORY / "docs" / "performance"
 FIGURES = FOLDER / "server.json"
 PIECES = FOLDER / "pieces.json"
-PAGE = places.REPOSITORY / "docs" / "performance.md"
+PAGE = paths.REPOSITORY / "docs" / "performance.md"
 
 Figures = Mapping[str, Any]
 """What one run of `bench.server` measured: what server.json holds."""

@@ -83,8 +83,8 @@ def measure(var: Path) -> dict[str, float]:
     call_command("prepare", stdout=io.StringIO())
     import orjson
 
-    from mlcore.calibrate import kind_probabilities
-    from mlcore.preprocess import normalize
+    from mlcore.reading.calibrate import kind_probabilities
+    from mlcore.reading.preprocess import normalize
     from recognizer import services
     from recognizer.api.serializers import drawing_in
     from recognizer.ml import engine

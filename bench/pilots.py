@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from bench.performance import table
 from bench.training import FIGURES, PAGE, conditions, in_a_process, kept_or, page_with
-from mlcore import places
+from mlcore import paths
 
 PILOTS = FIGURES.with_name("pilots.json")
 
@@ -46,7 +46,7 @@ Figures = Mapping[str, Any]
 def train(flags: str, seed: int) -> dict[str, float]:
     """Train once; return steps, accuracy and log-loss of validation digits."""
     ended = in_a_process(
-        "mlcore.train",
+        "mlcore.training.train",
         *("--preset", "fast", "--seed", str(seed), *flags.split()),
     )
     return {
@@ -58,7 +58,7 @@ def train(flags: str, seed: int) -> dict[str, float]:
 
 def measure(seeds: int) -> dict[str, Any]:
     """Train all of them with each seed in turn, save what is done already."""
-    folder = places.data_folder() / "bench-pilots"
+    folder = paths.data_folder() / "bench-pilots"
     folder.mkdir(parents=True, exist_ok=True)
     told = conditions()
     held = {key: told[key] for key in ("machine", "versions", "fast")}

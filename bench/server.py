@@ -33,14 +33,14 @@ from tqdm import tqdm
 
 from bench import performance
 from bench.load import BATCH, DRAWINGS, LoadError, load, write_bodies
-from mlcore import places
+from mlcore import paths
 
 PORT = 8765
 CONNECTIONS = (1, 8, 64)
 ROUNDS = 5
 LEAST_ROUNDS = 5  # for figures that are kept
 OURS = ("digitsite", "recognizer", "mlcore", "bench")
-PEERS = places.REPOSITORY / ".venv-peers" / "bin" / "python"
+PEERS = paths.REPOSITORY / ".venv-peers" / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def running(
     if contender.prepare:
         subprocess.run(
             contender.prepare,
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env=environment,
             stdout=subprocess.DEVNULL,
             check=True,
@@ -150,7 +150,7 @@ def running(
         started = time.monotonic()
         process = subprocess.Popen(
             contender.command,
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -351,14 +351,14 @@ def main() -> None:
                 _FIRST[kind] = lines.readline().rstrip()
         subprocess.run(
             [str(PEERS), "-m", "bench.peers.network", str(folder)],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             check=True,
         )
         # As in an environment that `make run` has made, whatever the caller's has.
         subprocess.run(
             [*(sys.executable, "-m", "compileall", "-q"), *OURS],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             check=True,
         )
         bar = tqdm(total=given.rounds * len(chosen), unit="server")
@@ -395,7 +395,7 @@ def main() -> None:
         "rounds": rounds,
     }
     # First of all: a run takes a quarter of an hour.
-    last = places.data_folder() / "bench-server.json"
+    last = paths.data_folder() / "bench-server.json"
     last.parent.mkdir(exist_ok=True)
     last.write_text(json.dumps(measured, indent=1))
     sys.stdout.write(performance.tables(measured))
@@ -403,7 +403,7 @@ def main() -> None:
         sys.stdout.write("Not the whole run: docs/performance.md stays as it is.\n")
         return
     subprocess.run(
-        [sys.executable, "-m", "bench.pieces"], cwd=places.REPOSITORY, check=True
+        [sys.executable, "-m", "bench.pieces"], cwd=paths.REPOSITORY, check=True
     )
     performance.keep(measured)
 

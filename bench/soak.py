@@ -34,7 +34,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from bench.stores import machine
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.live import Server, serving
 
 DRAWING = {
@@ -48,7 +48,7 @@ MOST_OPEN = 2000  # connections; one more is not sent, and counted as such
 KEPT_S = 5.0  # an unused connection; the server keeps them longer
 TURNED_AWAY = (429, 503)
 KEPT_MINUTES, KEPT_TIMES = 30, 2.0  # of a run whose figures are kept
-FIGURES = places.REPOSITORY / "docs" / "soak.json"
+FIGURES = paths.REPOSITORY / "docs" / "soak.json"
 PAGE = FIGURES.with_name("operations.md")
 BEGIN, END = "<!-- soak -->", "<!-- end of soak -->"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")

@@ -8,7 +8,7 @@ many, for other programs only ever add to it. Writes its part of docs/training.m
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in mlcore.train
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in mlcore.training.train
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import argparse
@@ -33,13 +33,13 @@ from tqdm import tqdm
 from bench.performance import table
 from bench.server import machine
 from bench.training import PAGE, page_with
-from mlcore.augment import VARIETIES, vary
-from mlcore.calibrate import DIGITS, KINDS
-from mlcore.data import load_mnist
-from mlcore.fit import digit_and_kind_loss, optimizer_of, training_step
-from mlcore.model import NETWORKS, build_network
-from mlcore.recipe import PRESETS, TrainConfig
-from mlcore.train import prepare
+from mlcore.reading.calibrate import DIGITS, KINDS
+from mlcore.training.augment import VARIETIES, vary
+from mlcore.training.data import load_mnist
+from mlcore.training.fit import digit_and_kind_loss, optimizer_of, training_step
+from mlcore.training.model import NETWORKS, build_network
+from mlcore.training.recipe import PRESETS, TrainConfig
+from mlcore.training.train import prepare
 
 FAST = TrainConfig(**PRESETS["fast"])
 POOLED_LAST = tuple(

@@ -27,13 +27,13 @@ import psycopg
 import redis
 from tqdm import tqdm
 
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.drawings import SEVEN
 from recognizer.tests.live import Server, one_of_many
 from recognizer.tests.machines import Machine, machines, nginx_before
 from recognizer.tests.services import postgres, program, redis_server
 
-DOCS = places.REPOSITORY / "docs"
+DOCS = paths.REPOSITORY / "docs"
 FIGURES = DOCS / "stores.json"
 ROUNDS = 5
 DRAWINGS = 300  # a round, one after the other
@@ -107,7 +107,7 @@ def durabilities(folder: Path, database: str) -> dict[str, list[dict[str, float]
             done = subprocess.run(
                 [sys.executable, "-m", "bench.stores", statement],
                 env={**os.environ, **variables},
-                cwd=places.REPOSITORY,
+                cwd=paths.REPOSITORY,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,

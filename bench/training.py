@@ -31,12 +31,12 @@ from tqdm import tqdm
 
 from bench.performance import table
 from bench.server import machine
-from mlcore import places
-from mlcore.data import mnist_folder
-from mlcore.recipe import PRESETS
+from mlcore import paths
+from mlcore.training.data import mnist_folder
+from mlcore.training.recipe import PRESETS
 
-FIGURES = places.REPOSITORY / "docs" / "training" / "fast.json"
-PAGE = places.REPOSITORY / "docs" / "training.md"
+FIGURES = paths.REPOSITORY / "docs" / "training" / "fast.json"
+PAGE = paths.REPOSITORY / "docs" / "training.md"
 EXAMPLE = Path(__file__).parent / "peers" / "mnist_convnet.py"
 NAMES = {"example": "Keras' mnist_convnet, 15 epochs", "fast": "`--preset fast`"}
 LEAST_TIMES, LEAST_ACCURACY, LEAST_SEEDS = 5, 0.994, 5
@@ -79,7 +79,7 @@ def in_a_process(module: str, *flags: str) -> Ended:
     with tempfile.TemporaryDirectory(prefix="bench-training-") as var:
         done = subprocess.run(
             [sys.executable, "-m", module, *flags],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env={**os.environ, "DIGITSITE_VAR": var, "MNIST_DIR": str(mnist_folder())},
             capture_output=True,
             text=True,
@@ -100,7 +100,7 @@ def train(name: str, seed: int, *, digits: int = 0) -> dict[str, float]:
     load = os.getloadavg()[0]
     flags = ["--seed", str(seed), "--digits", str(digits)]
     if name == "fast":
-        ended = in_a_process("mlcore.train", *flags, "--preset", "fast")
+        ended = in_a_process("mlcore.training.train", *flags, "--preset", "fast")
         accuracy = ended.record["metrics"]["mnist_test"]["accuracy"]
         seconds = ended.record["seconds"]
         fit_s = seconds["fit"]
@@ -286,7 +286,7 @@ def main() -> None:
         "--digits", type=int, default=0, help="so few, for a trial: prints only"
     )
     told = parser.parse_args()
-    folder = places.data_folder() / "bench-training"
+    folder = paths.data_folder() / "bench-training"
     try:
         figures = measure(told.seeds, folder=folder, digits=told.digits)
     except KeyboardInterrupt:

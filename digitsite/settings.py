@@ -264,8 +264,8 @@ DATABASES = {"default": _database()}
 # --- background work -----------------------------------------------------------------
 
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
-TRAIN_COMMAND = [sys.executable, "-m", "mlcore.train"]
-JUDGE_COMMAND = [sys.executable, "-m", "mlcore.gate"]
+TRAIN_COMMAND = [sys.executable, "-m", "mlcore.training.train"]
+JUDGE_COMMAND = [sys.executable, "-m", "mlcore.judging.gate"]
 RUNS_FOLDER = DIGITSITE_VAR / "runs"
 SILENT_AFTER_S = 60  # without a heartbeat a training counts as given up
 

@@ -1,7 +1,7 @@
 """The experiments' answers: curves, and a sentence that says what they tell apart.
 
-Of what `mlcore.experiments` writes; figures are means over seeds, and the spread of two
-answers is the larger of their standard deviations. Nothing here is measured.
+`mlcore.judging.experiments` writes them. Figures are means over seeds; the spread of
+two answers is the larger of their standard deviations. Nothing here is measured.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from mlcore.report import STYLE, panels, spread
+from mlcore.judging.report import STYLE, panels, spread
 from notebooks.pictures import plain_numbers
 
 Found = Mapping[str, Any]

@@ -30,7 +30,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from mlcore import places
+from mlcore import paths
 
 TEXT = Path(__file__).resolve().parent / "how-the-model-is-made.py"
 EXECUTED = TEXT.with_suffix(".ipynb")
@@ -93,13 +93,13 @@ def execute(notebook: NotebookNode, *, budget: Budget) -> None:
             timeout=None,
             record_timing=False,
             coalesce_streams=True,
-            resources={"metadata": {"path": str(places.REPOSITORY)}},
+            resources={"metadata": {"path": str(paths.REPOSITORY)}},
         )
         environment = {
             **os.environ,
             "IPYTHONDIR": scratch,  # no history in anybody's home
             "TMPDIR": scratch,  # what cells leave goes with it
-            "OPENBLAS_NUM_THREADS": "1",  # as in mlcore.train
+            "OPENBLAS_NUM_THREADS": "1",  # as in mlcore.training.train
             "TF_CPP_MIN_LOG_LEVEL": "3",
             BUDGET: budget,
         }

@@ -35,10 +35,21 @@ import cv2
 import keras
 import numpy as np
 
-from mlcore import ink, places
-from mlcore.augment import VARIETIES, vary
-from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle
-from mlcore.calibrate import (
+from mlcore import paths
+from mlcore.judging.experiments import RESULTS
+from mlcore.judging.judge import CANVAS_PX
+from mlcore.judging.report import (
+    confusion,
+    mistakes,
+    panels,
+    percent,
+    reliability,
+    table,
+)
+from mlcore.judging.show import INK_FROM, dots_and_zeros, shown
+from mlcore.reading import ink
+from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle
+from mlcore.reading.calibrate import (
     DIGITS,
     HeldOut,
     expected_calibration_error,
@@ -46,19 +57,23 @@ from mlcore.calibrate import (
     kind_probabilities,
     softmax,
 )
-from mlcore.data import load_mnist, load_pen, mnist_folder, parse_idx, scale_to_canvas
-from mlcore.experiments import RESULTS
-from mlcore.fit import network_logits
-from mlcore.inference import Recogniser, ServedNetwork
-from mlcore.judge import CANVAS_PX, ReadDigits, read_mnist
-from mlcore.model import build_network
-from mlcore.pool import made_non_digits
-from mlcore.preprocess import BOX_PX, SIDE_PX, normalize
-from mlcore.recipe import TrainConfig
-from mlcore.report import confusion, mistakes, panels, percent, reliability, table
-from mlcore.show import INK_FROM, dots_and_zeros, shown
-from mlcore.specimens import jittered, specimens
-from mlcore.train import few_of, train
+from mlcore.reading.inference import Recogniser, ServedNetwork
+from mlcore.reading.preprocess import BOX_PX, SIDE_PX, normalize
+from mlcore.reading.specimens import jittered, specimens
+from mlcore.training.augment import VARIETIES, vary
+from mlcore.training.data import (
+    load_mnist,
+    load_pen,
+    mnist_folder,
+    parse_idx,
+    scale_to_canvas,
+)
+from mlcore.training.dataset import made_non_digits
+from mlcore.training.figures import ReadDigits, read_mnist
+from mlcore.training.fit import network_logits
+from mlcore.training.model import build_network
+from mlcore.training.recipe import TrainConfig
+from mlcore.training.train import few_of, train
 from notebooks.answers import curves, verdict
 from notebooks.pictures import plain_numbers, say, sheet, show
 
@@ -144,8 +159,9 @@ for row in digit[4:24, 4:24]:
 
 # %% [markdown]
 # The form is hard to see in numbers. Written as a zero wherever there is enough ink,
-# and as a dot elsewhere, it stands out, in any terminal. `python -m mlcore.show train
-# 0` shows the same with what the shipped model reads in it.
+# and as a dot elsewhere, it stands out, in any terminal.
+# `python -m mlcore.judging.show train 0` shows the same with what the shipped model
+# reads in it.
 
 # %%
 print(f"a zero for {INK_FROM} of 255 and more:\n")
@@ -180,8 +196,8 @@ say(
 # %% [markdown]
 # A network that has only ever seen digits framed like that knows no others. So whatever
 # comes in is framed in the same way, by one function that training, serving and
-# evaluation share: `mlcore.preprocess.normalize`. MNIST itself should come out of it as
-# it went in.
+# evaluation share: `mlcore.reading.preprocess.normalize`. MNIST itself should come out
+# of it as it went in.
 
 # %%
 unchanged = [
@@ -200,7 +216,7 @@ say(
 # Above each stands what the shipped model reads in it, and with which probability.
 
 # %%
-shipped = Recogniser(open_bundle(places.STARTER_BUNDLE))
+shipped = Recogniser(open_bundle(paths.STARTER_BUNDLE))
 
 
 def probabilities_of(image):
@@ -273,7 +289,7 @@ show(figure, "A seven placed in five ways, resized and framed")
 
 # %%
 rng = np.random.default_rng(0)
-pen_folder = places.pen_folder()
+pen_folder = paths.pen_folder()
 if pen_folder:
     judged = load_pen(pen_folder).split("judged").digits
     drawings = [(d.strokes, int(d.label)) for d in judged]
@@ -412,11 +428,11 @@ show(figure, "What eight filters of three stages respond to")
 # ## The experiments
 #
 # Why is it trained as it is? Seven questions, each of which changes one thing of the
-# same base: `python -m mlcore.experiments` trains each answer with several seeds on
-# MNIST's training images, unvaried, and reads the validation images. No test image is
-# touched. The curves are the log-loss on the validation images, a mean over the seeds
-# in a band from the least to the most; the dots are what each seed reads right at the
-# end. The sentence below each picture is computed: two answers count as told apart
+# same base: `python -m mlcore.judging.experiments` trains each answer with several seeds
+# on MNIST's training images, unvaried, and reads the validation images. No test image
+# is touched. The curves are the log-loss on the validation images, a mean over the
+# seeds in a band from the least to the most; the dots are what each seed reads right at
+# the end. The sentence below each picture is computed: two answers count as told apart
 # where their means differ by more than the larger of their standard deviations.
 
 # %%

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from mlcore.report import INK, STYLE
+from mlcore.judging.report import INK, STYLE
 
 _DPI = 80
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 
-from mlcore.inference import Reading
+from mlcore.reading.inference import Reading
 
 if TYPE_CHECKING:
     from prometheus_client import Counter, Histogram

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from mlcore.data import mnist_folder, parse_idx
+from mlcore.training.data import mnist_folder, parse_idx
 
 EPOCHS, BATCH_SIZE = 15, 128
 

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 BUNDLE = Path(__file__).resolve().parents[2] / "mlcore" / "starter"
 SIDE_PX, DIGITS = 28, 10
-EPSILON = 1e-3  # of the normalisation, as in mlcore.model
+EPSILON = 1e-3  # of the normalisation, as in mlcore.training.model
 SOFTENING = 0.25
 POOLED = (0, 2)  # convolutions with a pooling behind them
 PADDED = (3, 4)  # and with padding around their picture

@@ -19,7 +19,7 @@ from bench.training import (
     page_with,
     part,
 )
-from mlcore import recipe
+from mlcore.training import recipe
 
 
 def a_run(name: str, seed: int, **_: Any) -> dict[str, float]:

@@ -38,7 +38,7 @@ class TestApiPage:
         sources = [
             (ROOT / name).read_text()
             for name in (
-                "mlcore/ink.py",
+                "mlcore/reading/ink.py",
                 "recognizer/api/errors.py",
                 "recognizer/api/filters.py",
                 "recognizer/api/serializers.py",

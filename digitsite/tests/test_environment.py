@@ -227,7 +227,7 @@ class TestEnvExample:
             re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M)
         )
         read = set()
-        for source in (ROOT / "digitsite/settings.py", ROOT / "mlcore/places.py"):
+        for source in (ROOT / "digitsite/settings.py", ROOT / "mlcore/paths.py"):
             code = source.read_text()
             read |= set(re.findall(r"(?:env\.\w+|_named)\(\s*\"([A-Z_]+)\"", code))
 
@@ -242,4 +242,4 @@ class TestEnvExample:
             and "tests" not in path.parts
         }
 
-        assert readers == {"digitsite/env.py", "mlcore/places.py"}
+        assert readers == {"digitsite/env.py", "mlcore/paths.py"}

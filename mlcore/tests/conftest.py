@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from mlcore import places
-from mlcore.bundle import Bundle, open_bundle
-from mlcore.data import Mnist, load_mnist
-from mlcore.inference import Recogniser
+from mlcore import paths
+from mlcore.reading.bundle import Bundle, open_bundle
+from mlcore.reading.inference import Recogniser
 from mlcore.tests.making import write_pen_folder
+from mlcore.training.data import Mnist, load_mnist
 
 # The same examples on every run: a red test is a change of the code, never of luck.
 # No deadline: the first example pays for imports, and machines differ.
@@ -22,7 +22,7 @@ def mnist() -> Mnist:
 
 @pytest.fixture(scope="session")
 def starter_bundle() -> Bundle:
-    return open_bundle(places.STARTER_BUNDLE)
+    return open_bundle(paths.STARTER_BUNDLE)
 
 
 @pytest.fixture(scope="session")

@@ -14,22 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlcore import ink, places
-from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
-from mlcore.calibrate import Calibration
-from mlcore.collect import write_pen_drawings
-from mlcore.data import (
+from mlcore import paths
+from mlcore.reading import ink
+from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
+from mlcore.reading.calibrate import Calibration
+from mlcore.reading.ink import Points
+from mlcore.reading.specimens import Specimen, specimens
+from mlcore.training.collect import write_pen_drawings
+from mlcore.training.data import (
     PEN_DIGIT_FILES,
     PenDrawing,
     read_pen_drawings,
     scale_to_canvas,
     split_of,
 )
-from mlcore.ink import Points
-from mlcore.specimens import Specimen, specimens
 
 SPECIMENS = "specimens"
-DRAWING_SOURCES = (SPECIMENS, *(PEN_DIGIT_FILES if places.pen_folder() else ()))
+DRAWING_SOURCES = (SPECIMENS, *(PEN_DIGIT_FILES if paths.pen_folder() else ()))
 """Our own drawings, and other people's where PEN_DIR names them."""
 
 ONE_OF_EACH = tuple(f"{specimen.digit} {specimen.style}" for specimen in specimens())
@@ -55,7 +56,7 @@ def drawings_of(source: str) -> list[Drawn]:
     """Return at most 300 drawings of one of DRAWING_SOURCES, evenly picked."""
     if source == SPECIMENS:
         return [Drawn(made.digit, made.strokes) for made in specimens()]
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     assert folder is not None
     everything = list(read_pen_drawings(folder / source))
     return [

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from mlcore import places
-from mlcore.anatomy import layers_of
-from mlcore.bundle import KERAS_WEIGHTS
-from mlcore.model import NETWORKS, build_network
+from mlcore import paths
+from mlcore.reading.anatomy import layers_of
+from mlcore.reading.bundle import KERAS_WEIGHTS
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
+from mlcore.training.model import NETWORKS, build_network
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 
@@ -35,7 +35,7 @@ class TestLayersOf:
         assert kernels == [convolution.kernel for convolution in NETWORKS[name]]
 
     def test_knows_the_shipped_network(self) -> None:
-        layers = layers_of(places.STARTER_BUNDLE / KERAS_WEIGHTS)
+        layers = layers_of(paths.STARTER_BUNDLE / KERAS_WEIGHTS)
 
         assert layers[0].shape == (28, 28, 1)
         assert layers[-1].shape == (13,)

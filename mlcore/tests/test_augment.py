@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlcore.augment import (
+from mlcore.reading.preprocess import BOX_PX, SIDE_PX
+from mlcore.training.augment import (
     AFFINE,
     Variety,
     doodle,
@@ -18,8 +19,7 @@ from mlcore.augment import (
     side_by_side,
     vary,
 )
-from mlcore.data import Mnist
-from mlcore.preprocess import BOX_PX, SIDE_PX
+from mlcore.training.data import Mnist
 
 Image = NDArray[np.uint8]
 

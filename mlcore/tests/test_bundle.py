@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mlcore import bundle as bundle_module
-from mlcore import places
-from mlcore.bundle import (
+from mlcore import paths
+from mlcore.reading import bundle as bundle_module
+from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     MANIFEST,
     SERVED_WEIGHTS,
@@ -21,7 +21,7 @@ from mlcore.bundle import (
     unpack_bundle,
     write_bundle,
 )
-from mlcore.preprocess import PREPROCESSING_VERSION
+from mlcore.reading.preprocess import PREPROCESSING_VERSION
 from mlcore.tests.making import make_bundle, make_calibration
 
 
@@ -192,7 +192,7 @@ class TestOpenBundle:
         assert opened.digest == written.digest
 
     def test_opens_the_starter(self) -> None:
-        starter = open_bundle(places.STARTER_BUNDLE)
+        starter = open_bundle(paths.STARTER_BUNDLE)
 
         assert starter.manifest["preprocessing"] == PREPROCESSING_VERSION
         assert 0 < starter.metrics["mnist_test"]["accuracy"] <= 1

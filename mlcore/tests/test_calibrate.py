@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from mlcore.calibrate import (
+from mlcore.reading.calibrate import (
     DIGITS,
     KINDS,
     ONE_DIGIT,

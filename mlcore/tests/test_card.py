@@ -7,12 +7,20 @@ from typing import Any
 
 import pytest
 
-from mlcore import card as cards
-from mlcore.bundle import Bundle
-from mlcore.card import CARD, PICTURES, README, card, load_evaluation, load_study
-from mlcore.data import DataError, Mnist
-from mlcore.inference import Recogniser
-from mlcore.judge import Evaluation, read_mnist
+from mlcore.judging import card as cards
+from mlcore.judging.card import (
+    CARD,
+    PICTURES,
+    README,
+    card,
+    load_evaluation,
+    load_study,
+)
+from mlcore.judging.judge import Evaluation
+from mlcore.reading.bundle import Bundle
+from mlcore.reading.inference import Recogniser
+from mlcore.training.data import DataError, Mnist
+from mlcore.training.figures import read_mnist
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +76,7 @@ class TestStudy:
     ) -> None:
         monkeypatch.setattr(cards, "PICTURES", tmp_path)
 
-        with pytest.raises(DataError, match=r"python -m mlcore\.study"):
+        with pytest.raises(DataError, match=r"python -m mlcore\.judging\.study"):
             load_study()
 
     def test_says_mean_and_deviation(self, evaluation: Evaluation) -> None:

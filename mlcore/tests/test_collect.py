@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlcore import collect
-from mlcore.collect import read_quickdraw, read_unipen, write_pen_drawings
-from mlcore.data import DataError, PenDrawing, read_pen_drawings
+from mlcore.training import collect
+from mlcore.training.collect import read_quickdraw, read_unipen, write_pen_drawings
+from mlcore.training.data import DataError, PenDrawing, read_pen_drawings
 
 INK_FOLLOWS = """
 .VERSION 1.0

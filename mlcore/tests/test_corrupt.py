@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mlcore.corrupt import CORRUPTIONS, Corruption
-from mlcore.inference import Recogniser
-from mlcore.ink import Bitmap, draw_on_canvas, find_ink
+from mlcore.judging.corrupt import CORRUPTIONS, Corruption
+from mlcore.reading.inference import Recogniser
+from mlcore.reading.ink import Bitmap, draw_on_canvas, find_ink
 from mlcore.tests.making import specimen
 
 

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from mlcore import data
-from mlcore.data import (
+from mlcore.tests.making import DRAWING_SOURCES, drawings_of, line
+from mlcore.training import data
+from mlcore.training.data import (
     DataError,
     Mnist,
     PenData,
@@ -36,7 +37,6 @@ from mlcore.data import (
     scale_to_canvas,
     split_of,
 )
-from mlcore.tests.making import DRAWING_SOURCES, drawings_of, line
 
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlcore import evaluate, places
-from mlcore.corrupt import CORRUPTIONS
-from mlcore.data import Mnist
-from mlcore.inference import Recogniser
+from mlcore import paths
+from mlcore.judging import evaluate
+from mlcore.judging.corrupt import CORRUPTIONS
+from mlcore.reading.inference import Recogniser
+from mlcore.training.data import Mnist
 
 
 class TestCommand:
@@ -73,6 +74,6 @@ class TestCommand:
     ) -> None:
         monkeypatch.setenv("BUNDLE", str(tmp_path))
 
-        assert places.bundle_folder() == tmp_path
+        assert paths.bundle_folder() == tmp_path
         with pytest.raises(ValueError, match="is not a bundle"):
             evaluate.main()

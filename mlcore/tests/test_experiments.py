@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlcore import experiments
-from mlcore.data import Mnist, mnist_folder
-from mlcore.experiments import QUESTIONS, Setting, answer, build
+from mlcore.judging import experiments
+from mlcore.judging.experiments import QUESTIONS, Setting, answer, build
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
+from mlcore.training.data import Mnist, mnist_folder
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 

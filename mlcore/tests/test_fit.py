@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mlcore.fit import (
+from mlcore.training.dataset import NO_DIGIT, Dataset
+from mlcore.training.fit import (
     ahead,
     chosen,
     digit_and_kind_loss,
     optimizer_of,
     training_step,
 )
-from mlcore.model import build_network
-from mlcore.pool import NO_DIGIT, Pool
-from mlcore.recipe import TrainConfig
+from mlcore.training.model import build_network
+from mlcore.training.recipe import TrainConfig
 
 
 class TestParts:
@@ -60,25 +60,25 @@ class TestParts:
 class TestChosen:
     def test_takes_the_worst_read_digits_and_what_is_no_digit(self) -> None:
         losses = np.array([0.1, 0.9, 0.2, 0.8, 0, 0, 0, 0, 0, 99], np.float32)
-        pool = a_pool(10, no_digit=9)
+        dataset = a_dataset(10, no_digit=9)
 
-        places = chosen(pool, losses, count=4)
+        places = chosen(dataset, losses, count=4)
 
         assert sorted(places) == [1, 2, 3, 9]
 
     def test_shares_an_epoch_with_many_non_digits(self) -> None:
-        places = chosen(a_pool(12, no_digit=2), np.zeros(12, np.float32), count=4)
+        places = chosen(a_dataset(12, no_digit=2), np.zeros(12, np.float32), count=4)
 
         assert sorted(places) == [0, 1, 2, 3]
 
 
-def a_pool(count: int, *, no_digit: int | None = None) -> Pool:
+def a_dataset(count: int, *, no_digit: int | None = None) -> Dataset:
     """Blank drawings, all of them noughts up to the first that is no digit."""
     digits = np.zeros(count, np.int64)
     if no_digit is not None:
         digits[no_digit:] = NO_DIGIT
     images = np.zeros((count, 28, 28), np.uint8)
-    return Pool(images, digits, np.zeros(count, np.int64))
+    return Dataset(images, digits, np.zeros(count, np.int64))
 
 
 class TestAhead:

@@ -8,11 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlcore import gate
-from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
-from mlcore.calibrate import Calibration
-from mlcore.data import Mnist
-from mlcore.gate import (
+from mlcore.judging import gate
+from mlcore.judging.gate import (
     Both,
     Pair,
     blotted,
@@ -22,9 +19,12 @@ from mlcore.gate import (
     must_win,
     worst_must_not_lose,
 )
-from mlcore.inference import Reading, Recogniser
-from mlcore.snapshot import Snapshot, SnapshotDrawing, as_read
-from mlcore.specimens import specimens
+from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
+from mlcore.reading.calibrate import Calibration
+from mlcore.reading.inference import Reading, Recogniser
+from mlcore.reading.specimens import specimens
+from mlcore.training.data import Mnist
+from mlcore.training.snapshot import Snapshot, SnapshotDrawing, as_read
 
 
 def make_pair(*, fixes: int = 0, breaks: int = 0, n: int = 1000) -> Pair:
@@ -247,7 +247,7 @@ class TestCommand:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         """An incumbent that takes everything for a 0 loses to the starter."""
-        from mlcore.snapshot import line_of, write_snapshot
+        from mlcore.training.snapshot import line_of, write_snapshot
 
         monkeypatch.delenv("PEN_DIR", raising=False)
         monkeypatch.setattr(gate, "CHANGED", 5)

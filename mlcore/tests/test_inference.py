@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mlcore.bundle import KERAS_WEIGHTS, Bundle, open_bundle, unpack_bundle
-from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, kind_probabilities
-from mlcore.data import Mnist
-from mlcore.inference import BLANK, Reading, Recogniser
-from mlcore.ink import Bitmap, rasterise
-from mlcore.preprocess import normalize
+from mlcore.reading.bundle import KERAS_WEIGHTS, Bundle, open_bundle, unpack_bundle
+from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, kind_probabilities
+from mlcore.reading.inference import BLANK, Reading, Recogniser
+from mlcore.reading.ink import Bitmap, rasterise
+from mlcore.reading.preprocess import normalize
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2, ONE_OF_EACH, drawings_of, specimen
+from mlcore.training.data import Mnist
 
 
 def same(one: Reading, other: Reading) -> bool:
@@ -156,7 +156,7 @@ class TestServedWeights:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import keras
 
-        import mlcore.model  # noqa: F401  # its layer must be known to load the network
+        import mlcore.training.model  # noqa: F401  # its layer must be known to load the network
 
         network = keras.models.load_model(
             starter.bundle.folder / KERAS_WEIGHTS, compile=False
@@ -173,7 +173,7 @@ class TestServedWeights:
     def test_of_another_shape_are_refused(
         self, starter_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("mlcore.inference.KINDS", 4)
+        monkeypatch.setattr("mlcore.reading.inference.KINDS", 4)
 
         with pytest.raises(ValueError, match=r"\[1, 13\] numbers, this code expects"):
             Recogniser(starter_bundle).network.logits(np.zeros((28, 28, 1), np.float32))

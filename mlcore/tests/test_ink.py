@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlcore.ink import (
+from mlcore.reading.ink import (
     FAINTEST_CONTRAST,
     MAX_PIXELS,
     MAX_STORED_SIDE_PX,
@@ -27,7 +27,7 @@ from mlcore.ink import (
     find_ink,
     rasterise,
 )
-from mlcore.preprocess import DigitImage, normalize
+from mlcore.reading.preprocess import DigitImage, normalize
 from mlcore.tests.making import (
     DRAWING_SOURCES,
     ONE_OF_EACH,

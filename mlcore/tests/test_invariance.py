@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlcore import ink
-from mlcore.inference import Recogniser
-from mlcore.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
-from mlcore.specimens import jittered, specimens
+from mlcore.reading import ink
+from mlcore.reading.inference import Recogniser
+from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
+from mlcore.reading.specimens import jittered, specimens
 from mlcore.tests.making import DRAWING_SOURCES, SPECIMENS, drawings_of
 
 HANDS = 3

@@ -1,18 +1,12 @@
 import numpy as np
 import pytest
 
-from mlcore.calibrate import RefusalCode
-from mlcore.data import Mnist, PenDrawing
-from mlcore.inference import Reading, Recogniser
-from mlcore.judge import (
-    ReadDigits,
-    area_under_roc,
-    part,
-    read_enlarged,
-    read_mnist,
-    read_pen,
-)
-from mlcore.specimens import specimens
+from mlcore.judging.judge import area_under_roc, part, read_enlarged, read_pen
+from mlcore.reading.calibrate import RefusalCode
+from mlcore.reading.inference import Reading, Recogniser
+from mlcore.reading.specimens import specimens
+from mlcore.training.data import Mnist, PenDrawing
+from mlcore.training.figures import ReadDigits, read_mnist
 
 
 def reading_of(

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mlcore.plain_png import decode_plain_png
+from mlcore.reading.plain_png import decode_plain_png
 
 MOST = 2048
 INK = (20, 40, 160)

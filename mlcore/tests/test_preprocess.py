@@ -5,9 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from mlcore.data import Mnist
-from mlcore.ink import Bitmap, rasterise
-from mlcore.preprocess import (
+from mlcore.reading.ink import Bitmap, rasterise
+from mlcore.reading.preprocess import (
     BOX_PX,
     SIDE_PX,
     BlankDrawingError,
@@ -15,6 +14,7 @@ from mlcore.preprocess import (
     normalize,
 )
 from mlcore.tests.making import DRAWING_SOURCES, drawings_of
+from mlcore.training.data import Mnist
 
 inked_bitmaps = st.tuples(st.integers(1, 60), st.integers(1, 60)).flatmap(
     lambda shape: arrays(np.uint8, shape).filter(lambda bitmap: bool(bitmap.any()))

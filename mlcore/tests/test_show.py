@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlcore import show
-from mlcore.data import DataError, Mnist
-from mlcore.inference import BLANK, Recogniser
-from mlcore.show import dots_and_zeros, mnist_digit, picture_ink, shown
+from mlcore.judging import show
+from mlcore.judging.show import dots_and_zeros, mnist_digit, picture_ink, shown
+from mlcore.reading.inference import BLANK, Recogniser
 from mlcore.tests.making import encoded, picture_of, specimen
+from mlcore.training.data import DataError, Mnist
 
 
 class TestDotsAndZeros:

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlcore.calibrate import ONE_DIGIT, SEVERAL, SOMETHING_ELSE
-from mlcore.data import DataError
-from mlcore.pool import NO_DIGIT, snapshot_pool
-from mlcore.snapshot import (
+from mlcore.reading.calibrate import ONE_DIGIT, SEVERAL, SOMETHING_ELSE
+from mlcore.reading.specimens import jittered, specimens
+from mlcore.training.data import DataError
+from mlcore.training.dataset import NO_DIGIT, snapshot_dataset
+from mlcore.training.snapshot import (
     DRAWINGS,
     Duplicates,
     as_read,
@@ -17,7 +18,6 @@ from mlcore.snapshot import (
     load_snapshot,
     write_snapshot,
 )
-from mlcore.specimens import jittered, specimens
 
 SEVEN = [[[70, 70], [205, 66], [125, 225]]]
 
@@ -89,19 +89,19 @@ class TestPool:
             ],
         )
 
-        pool = snapshot_pool(
+        dataset = snapshot_dataset(
             load_snapshot(tmp_path).drawings,
             renderings=2,
             rng=np.random.default_rng(1),
         )
 
-        assert pool.digits.tolist() == [7, 7, *[NO_DIGIT] * 4]
-        assert pool.kinds.tolist() == [
+        assert dataset.digits.tolist() == [7, 7, *[NO_DIGIT] * 4]
+        assert dataset.kinds.tolist() == [
             *[ONE_DIGIT] * 2,
             *[SEVERAL] * 2,
             *[SOMETHING_ELSE] * 2,
         ]
-        assert not np.array_equal(pool.images[0], pool.images[1])  # redrawn
+        assert not np.array_equal(dataset.images[0], dataset.images[1])  # redrawn
 
 
 class TestDuplicates:

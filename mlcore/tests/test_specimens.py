@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mlcore.specimens import CANVAS_PX, jittered, specimens
+from mlcore.reading.specimens import CANVAS_PX, jittered, specimens
 from mlcore.tests.making import ONE_OF_EACH, specimen
 
 

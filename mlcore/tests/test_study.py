@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlcore import places, study
-from mlcore.data import DataError, Mnist
-from mlcore.study import RECIPES, Training, best_seed, judged_once, trainings
+from mlcore import paths
+from mlcore.judging import study
+from mlcore.judging.study import RECIPES, Training, best_seed, judged_once, trainings
+from mlcore.training.data import DataError, Mnist
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def commands(var: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def start(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
         ran.append(command)
         out = Path(command[command.index("--out") + 1])
-        shutil.copytree(places.STARTER_BUNDLE, out / "bundle")
+        shutil.copytree(paths.STARTER_BUNDLE, out / "bundle")
         return really([sys.executable, "-c", ""], **how)
 
     monkeypatch.setattr(subprocess, "Popen", start)
@@ -53,7 +54,7 @@ class TestTrainings:
         training.run()
 
         (command,) = commands
-        assert command[1:3] == ["-m", "mlcore.train"]
+        assert command[1:3] == ["-m", "mlcore.training.train"]
         told = " ".join(command[3:])
         assert told == (
             f"--threads 1 --seed 3 --out {training.folder} --watched "

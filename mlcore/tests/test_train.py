@@ -15,13 +15,15 @@ import keras
 import numpy as np
 import pytest
 
-from mlcore import fit as fitting
-from mlcore import places
-from mlcore import train as training
-from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, open_bundle
-from mlcore.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL
-from mlcore.checkpoint import STATE, Checkpoint, Kept
-from mlcore.data import (
+from mlcore import paths
+from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, open_bundle
+from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL
+from mlcore.reading.inference import Recogniser
+from mlcore.tests.making import KERAS_3_ON_NUMPY_2
+from mlcore.training import fit as fitting
+from mlcore.training import train as training
+from mlcore.training.checkpoint import STATE, Checkpoint, Kept
+from mlcore.training.data import (
     MNIST_SHA256,
     DataError,
     Mnist,
@@ -29,15 +31,13 @@ from mlcore.data import (
     PenDrawing,
     load_mnist,
 )
-from mlcore.fit import digit_and_kind_loss, restate
-from mlcore.inference import Recogniser
-from mlcore.judge import read_mnist
-from mlcore.model import FusedBatchNormalization, Soften, build_network
-from mlcore.pool import mnist_pool
-from mlcore.recipe import PRESETS, TrainConfig
-from mlcore.snapshot import line_of, write_snapshot
-from mlcore.tests.making import KERAS_3_ON_NUMPY_2
-from mlcore.train import Trained, take_weights, training_pool, without
+from mlcore.training.dataset import mnist_dataset
+from mlcore.training.figures import read_mnist
+from mlcore.training.fit import digit_and_kind_loss, restate
+from mlcore.training.model import FusedBatchNormalization, Soften, build_network
+from mlcore.training.recipe import PRESETS, TrainConfig
+from mlcore.training.snapshot import line_of, write_snapshot
+from mlcore.training.train import Trained, take_weights, training_set, without
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 
@@ -533,7 +533,7 @@ def losses_on(devices: int) -> list[float]:
     """Run twelve steps in a process of its own: TensorFlow splits a CPU only once."""
     told = subprocess.run(
         [sys.executable, "-c", ON_DEVICES, str(devices)],
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
@@ -546,10 +546,10 @@ ON_DEVICES = """
 import json, sys
 import keras, numpy as np, tensorflow as tf
 from mlcore import fit
-from mlcore.data import load_mnist
-from mlcore.model import build_network
-from mlcore.pool import mnist_pool
-from mlcore.recipe import TrainConfig
+from mlcore.training.data import load_mnist
+from mlcore.training.model import build_network
+from mlcore.training.dataset import mnist_dataset
+from mlcore.training.recipe import TrainConfig
 
 halves = [tf.config.LogicalDeviceConfiguration()] * 2
 (cpu,) = tf.config.list_physical_devices("CPU")
@@ -569,13 +569,13 @@ step = fit.training_step(
     network, optimizer, loss=fit.digit_and_kind_loss(0.3), spread=spread
 )
 rng = np.random.default_rng(1)
-pool = mnist_pool(digits)
-order = rng.permutation(len(pool))
+dataset = mnist_dataset(digits)
+order = rng.permutation(len(dataset))
 losses = [
     float(step(images, targets).mean())
-    for _, images, targets in fit.batches(pool, order, config, rng)
+    for _, images, targets in fit.batches(dataset, order, config, rng)
 ]
-with fit.averaged(network, optimizer, pool):
+with fit.averaged(network, optimizer, dataset):
     fit.measured(network, {"mnist": digits})
 print(json.dumps(losses))
 """
@@ -583,10 +583,10 @@ print(json.dumps(losses))
 
 class TestTrainingPool:
     def test_joins_digits_with_made_non_digits(self, few: Mnist) -> None:
-        pool = training_pool(few, None, config=TINY, rng=np.random.default_rng(1))
+        dataset = training_set(few, None, config=TINY, rng=np.random.default_rng(1))
 
-        assert len(pool) == 450
-        assert np.array_equal(pool.images[:400], few.train.images)
+        assert len(dataset) == 450
+        assert np.array_equal(dataset.images[:400], few.train.images)
 
     def test_of_pen_drawings_needs_some(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("PEN_DIR", raising=False)
@@ -688,7 +688,7 @@ class TestRestate:
         )
         into_first = keras.Model(network.input, first.input)
 
-        restate(network, mnist_pool(few.train), batch_size=100)
+        restate(network, mnist_dataset(few.train), batch_size=100)
 
         served = into_first.predict(few.train.images[..., None] / 255, verbose=0)
         mean = served.mean(axis=(0, 1, 2))
@@ -701,7 +701,7 @@ class TestRestate:
         network = build_network()
         before = network.get_weights()
 
-        restate(network, mnist_pool(few.train), batch_size=10_000)
+        restate(network, mnist_dataset(few.train), batch_size=10_000)
 
         after = network.get_weights()
         assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))

@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from mlcore import places
-from mlcore.bundle import open_bundle
-from mlcore.data import mnist_folder
+from mlcore import paths
+from mlcore.reading.bundle import open_bundle
+from mlcore.training.data import mnist_folder
 from notebooks.execute import EXECUTED, TEXT, NotebookError, cells_of, execute
 
 WORDS = [cell.source for cell in cells_of(TEXT).cells if cell.cell_type == "markdown"]
@@ -43,7 +43,7 @@ def run(out: Path, *flags: str, **variables: str) -> "subprocess.CompletedProces
     """Execute a notebook by the command, its data in a folder of its own."""
     return subprocess.run(
         [sys.executable, "-m", "notebooks.execute", *flags, "--out", str(out)],
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         env={
             **os.environ,
             "MNIST_DIR": str(mnist_folder()),
@@ -110,7 +110,7 @@ class TestExecuted:
         assert figures_of(executed)["test_digits"] == 10_000
 
     def test_speaks_of_the_bundle_that_ships(self, executed: NotebookNode) -> None:
-        noted = open_bundle(places.STARTER_BUNDLE).metrics["mnist_test"]["accuracy"]
+        noted = open_bundle(paths.STARTER_BUNDLE).metrics["mnist_test"]["accuracy"]
 
         assert figures_of(executed)["accuracy_of_shipped"] == noted
 
@@ -120,7 +120,7 @@ class TestExecuted:
         assert executed.metadata.keys() == {"jupytext", "kernelspec", "language_info"}
         assert "iopub" not in text
         assert "/tmp/" not in text  # noqa: S108  # looked for, not used
-        assert str(places.REPOSITORY) not in text
+        assert str(paths.REPOSITORY) not in text
 
     def test_is_a_small_file(self) -> None:
         assert EXECUTED.stat().st_size < 2_000_000
@@ -187,7 +187,7 @@ class TestExecute:
         execute(notebook, budget="small")
 
         (told,) = notebook.cells[1].outputs
-        assert told.text.split() == [sys.executable, str(places.REPOSITORY), "small"]
+        assert told.text.split() == [sys.executable, str(paths.REPOSITORY), "small"]
 
     def test_forgets_what_tensorflow_logs_and_nothing_else(
         self, tmp_path: Path
@@ -232,7 +232,7 @@ class TestFullBudget:
 
         assert done.returncode == 0, done.stderr
         figures = figures_of(nbformat.read(out, as_version=4))
-        noted = open_bundle(places.STARTER_BUNDLE).metrics["mnist_test"]["accuracy"]
+        noted = open_bundle(paths.STARTER_BUNDLE).metrics["mnist_test"]["accuracy"]
         assert figures["accuracy"] > 0.99
         assert figures["accuracy_of_shipped"] == noted
         assert figures["same_digit_as_keras"] > 0.999

@@ -18,7 +18,7 @@ import numpy as np
 from django.conf import settings
 from django.urls import get_script_prefix, reverse
 
-from mlcore.inference import Reading
+from mlcore.reading.inference import Reading
 from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
 from recognizer.ml import engine
 from recognizer.models import (

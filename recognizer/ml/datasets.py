@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mlcore import snapshot as on_disk
-from mlcore.preprocess import SIDE_PX
-from mlcore.snapshot import Duplicates as Duplicates
+from mlcore.reading.preprocess import SIDE_PX
+from mlcore.training import snapshot as on_disk
+from mlcore.training.snapshot import Duplicates as Duplicates
 from recognizer.ml import engine
 from recognizer.models import Picture, Snapshot, SnapshotItem, Submission
 from recognizer.selectors import voices

@@ -10,11 +10,11 @@ from itertools import chain
 import numpy as np
 from django.conf import settings
 
-from mlcore import ink
-from mlcore.bundle import Bundle, BundleError, open_bundle, unpack_bundle
-from mlcore.inference import Reading
-from mlcore.inference import Recogniser as Recogniser
-from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
+from mlcore.reading import ink
+from mlcore.reading.bundle import Bundle, BundleError, open_bundle, unpack_bundle
+from mlcore.reading.inference import Reading
+from mlcore.reading.inference import Recogniser as Recogniser
+from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, normalize
 from recognizer.drawing import (
     Drawing,
     DrawingError,
@@ -274,7 +274,9 @@ def drawing_png(drawing: Drawing) -> bytes:
 
 def idx_header(*shape: int) -> bytes:
     """Return what an IDX file begins with, as MNIST's do."""
-    from mlcore import data  # with all it fetches MNIST with, which no request needs
+    from mlcore.training import (
+        data,  # with all it fetches MNIST with, which no request needs
+    )
 
     return data.idx_header(*shape)
 

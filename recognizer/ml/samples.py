@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlcore import places
-from mlcore.data import DataError as DataError
-from mlcore.data import load_pen, scale_to_canvas
-from mlcore.ink import DEFAULT_PEN_WIDTH_PX, Points
-from mlcore.specimens import jittered, specimens
+from mlcore import paths
+from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Points
+from mlcore.reading.specimens import jittered, specimens
+from mlcore.training.data import DataError as DataError
+from mlcore.training.data import load_pen, scale_to_canvas
 from recognizer.drawing import Stroke, StrokeDrawing
 
 CANVAS_PX = 280
@@ -41,7 +41,7 @@ def samples(count: int, *, seed: int = 0) -> Iterator[Sample]:
 def _people(
     count: int, rng: np.random.Generator
 ) -> list[tuple[int | None, list[Points]]]:
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     if folder is None:
         return []
     found = load_pen(folder)

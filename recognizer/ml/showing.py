@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from mlcore import show
-from mlcore.data import DataError as DataError
+from mlcore.judging import show
+from mlcore.training.data import DataError as DataError
 from recognizer.ml import engine
 from recognizer.models import Submission
 from recognizer.services import active_model

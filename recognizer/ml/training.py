@@ -1,9 +1,9 @@
 """The crossing from a training run to its bundle: two children, watched.
 
-`mlcore.train` and `mlcore.gate` run as processes of their own, so that TensorFlow and
-all its memory end with them. They end by themselves when this process does, however it
-went; what they write is replaced whole, so that a kill at any moment leaves a state to
-go on from and never half a bundle.
+`mlcore.training.train` and `mlcore.judging.gate` run as processes of their own, so that
+TensorFlow and all its memory end with them. They end by themselves when this process
+does, however it went; what they write is replaced whole, so that a kill at any moment
+leaves a state to go on from and never half a bundle.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError
 
-from mlcore import places
-from mlcore.bundle import Bundle, open_bundle
-from mlcore.checkpoint import end_with_starter as end_with_starter
+from mlcore import paths
+from mlcore.reading.bundle import Bundle, open_bundle
+from mlcore.training.checkpoint import end_with_starter as end_with_starter
 from recognizer import request_ids
 from recognizer.ml import datasets, engine
 from recognizer.models import TrainingRun
@@ -135,7 +135,7 @@ def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
     datasets.write_folder(run.snapshot, snapshot)
     datasets.write_earlier(run.snapshot, earlier)
     incumbent = engine.bundle_of(run.incumbent)
-    options = {**USUAL_OPTIONS, "pen": places.pen_folder() is not None, **run.options}
+    options = {**USUAL_OPTIONS, "pen": paths.pen_folder() is not None, **run.options}
     watched.run(
         [
             *settings.TRAIN_COMMAND,

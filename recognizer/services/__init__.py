@@ -22,8 +22,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Prefetch
 from django.utils import timezone
 
-from mlcore.bundle import Bundle
-from mlcore.inference import Reading
+from mlcore.reading.bundle import Bundle
+from mlcore.reading.inference import Reading
 from recognizer import tallies
 from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
 from recognizer.grouping import GroupedWrites

@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from mlcore.bundle import Bundle
+from mlcore.reading.bundle import Bundle
 from recognizer import request_ids, tasks
 from recognizer.models import (
     AuditEntry,
@@ -49,7 +49,7 @@ def start_training(
     """Queue a training on a snapshot, from the active version's weights.
 
     Args:
-        options: flags of `mlcore.train` with their values, over the usual ones.
+        options: flags of `mlcore.training.train` with their values, over the usual.
 
     Raises:
         ReaderUnavailableError: no model is active.

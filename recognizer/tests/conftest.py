@@ -9,8 +9,8 @@ from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from mlcore import places
-from mlcore.bundle import open_bundle
+from mlcore import paths
+from mlcore.reading.bundle import open_bundle
 from recognizer import services
 from recognizer.desk.site import note_password
 from recognizer.models import ModelVersion
@@ -31,7 +31,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("measured")
         for line in _figures:
             terminalreporter.write_line(line)
-        if places.pen_folder() is None:
+        if paths.pen_folder() is None:
             terminalreporter.write_line(
                 "PEN_DIR names no folder: no real pen drawings, our templates only."
             )

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mlcore import places
-from mlcore.data import PEN_DIGIT_FILES, read_pen_drawings, scale_to_canvas
-from mlcore.ink import Points
+from mlcore import paths
+from mlcore.reading.ink import Points
+from mlcore.training.data import PEN_DIGIT_FILES, read_pen_drawings, scale_to_canvas
 
 SEVEN: dict[str, Any] = {
     "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
@@ -18,7 +18,7 @@ def real_pen_drawings(*, each: int) -> list[tuple[int, list[Points]]]:
 
     Empty where PEN_DIR names no folder.
     """
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     if folder is None:
         return []
     drawings = [

@@ -6,7 +6,7 @@ import numpy as np
 from django.contrib.auth.models import User
 from numpy.typing import NDArray
 
-from mlcore.specimens import Specimen, jittered, specimens
+from mlcore.reading.specimens import Specimen, jittered, specimens
 from recognizer import services
 from recognizer.drawing import StrokeDrawing
 from recognizer.models import Submission, Visitor

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from mlcore import places
+from mlcore import paths
 
 _MAKE_USER = """
 from django.contrib.auth.models import Group, User
@@ -58,7 +58,7 @@ class Server:
         """Run a command of manage.py on the site's data; return what it prints."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env=environment(self.var, dict(self.variables)),
             stdout=subprocess.PIPE,
             text=True,
@@ -124,7 +124,7 @@ def start_site(
     with (var / "log").open("w") as log:  # each 404 of a test is a line there
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env=environment(var, variables or {}),
             stdout=subprocess.PIPE,
             stderr=log,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.live import Server, one_of_many, own_database
 from recognizer.tests.services import free_port, program, running
 
@@ -127,7 +127,7 @@ def nginx_before(servers: tuple[Server, Server], folder: Path) -> Iterator[Machi
     """Run nginx as it is shipped, save for names, ports and places."""
     port = free_port()
     trusted = certificate(folder)
-    shipped = (places.REPOSITORY / "deploy" / "nginx.conf").read_text()
+    shipped = (paths.REPOSITORY / "deploy" / "nginx.conf").read_text()
     web = "".join(
         f"server {one.url.removeprefix('http://')} max_fails=1 fail_timeout=5s;"
         for one in servers

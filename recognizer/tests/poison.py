@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from mlcore import places
-from mlcore.bundle import Bundle, open_bundle
-from mlcore.data import PenDrawing, load_mnist, load_pen, scale_to_canvas
-from mlcore.inference import Recogniser
-from mlcore.judge import on_canvas, read_pen
-from mlcore.snapshot import line_of, write_snapshot
+from mlcore import paths
+from mlcore.judging.judge import on_canvas, read_pen
+from mlcore.reading.bundle import Bundle, open_bundle
+from mlcore.reading.inference import Recogniser
+from mlcore.training.data import PenDrawing, load_mnist, load_pen, scale_to_canvas
+from mlcore.training.snapshot import line_of, write_snapshot
 from recognizer.tests.simulate import Writer, misread_writers, mnist_alone, say
 
 HELD_OUT = 4  # every fourth writer
@@ -111,7 +111,7 @@ def write_poisoned(
 
 def run(*command: str) -> None:
     """Run a module of mlcore as the site does."""
-    subprocess.run([sys.executable, "-m", *command], cwd=places.REPOSITORY, check=True)
+    subprocess.run([sys.executable, "-m", *command], cwd=paths.REPOSITORY, check=True)
 
 
 def train_and_judge(
@@ -120,7 +120,7 @@ def train_and_judge(
     """Train on a snapshot from the incumbent's weights; return both results."""
     out = folder / "out"
     run(
-        "mlcore.train",
+        "mlcore.training.train",
         f"--start-from={incumbent.folder}",
         f"--snapshot={folder}",
         f"--out={out}",
@@ -131,7 +131,7 @@ def train_and_judge(
     report = folder / "report.json"
     few = [flag for flag in flags if flag.startswith("--digits=")]
     run(
-        "mlcore.gate",
+        "mlcore.judging.gate",
         *few,
         f"--candidate={made}",
         f"--incumbent={incumbent.folder}",
@@ -173,7 +173,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     told = parser.parse_args()
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     if folder is None:
         sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
     load_mnist()

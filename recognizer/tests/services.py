@@ -24,7 +24,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from mlcore import places
+from mlcore import paths
 
 _HELP = "{} is missing: install your system's package {}."
 _LONGEST_START_S = 60
@@ -158,7 +158,7 @@ def main() -> None:
                 *(sys.executable, "-m", "pytest", "-m", "not long and not sqlite"),
                 *(sys.argv[1:] or _TESTS),
             ],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env={**os.environ, **variables},
             check=False,
         )

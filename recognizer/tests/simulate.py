@@ -29,17 +29,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlcore import places
-from mlcore.bundle import Bundle, open_bundle
-from mlcore.data import (
+from mlcore import paths
+from mlcore.judging.judge import read_pen
+from mlcore.reading.bundle import Bundle, open_bundle
+from mlcore.reading.inference import Recogniser
+from mlcore.training.data import (
     PenDrawing,
     load_mnist,
     load_pen,
     mnist_folder,
     scale_to_canvas,
 )
-from mlcore.inference import Recogniser
-from mlcore.judge import read_mnist, read_pen
+from mlcore.training.figures import read_mnist
 from recognizer.tests.live import Server, environment, serving
 
 DESK = "/admin/recognizer/submission/review/"
@@ -167,7 +168,7 @@ def work(server: Server) -> None:
     """Let a worker do all that waits."""
     subprocess.run(
         [sys.executable, "manage.py", "work", "--until-done"],
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         env=environment(server.var, dict(server.variables)),
         check=True,
     )
@@ -253,11 +254,11 @@ def mnist_alone() -> Bundle:
     """Return the bundle BUNDLE names, else train one on MNIST alone, once."""
     if named := os.environ.get("BUNDLE"):
         return open_bundle(Path(named))
-    out = places.data_folder() / "simulation" / "mnist-alone"
+    out = paths.data_folder() / "simulation" / "mnist-alone"
     found = sorted(out.glob("[0-9a-f]*")) if out.is_dir() else []
     if not found:
-        command = [sys.executable, "-m", "mlcore.train", "--out", str(out)]
-        subprocess.run(command, cwd=places.REPOSITORY, check=True)
+        command = [sys.executable, "-m", "mlcore.training.train", "--out", str(out)]
+        subprocess.run(command, cwd=paths.REPOSITORY, check=True)
         found = sorted(out.glob("[0-9a-f]*"))
     return open_bundle(found[0])
 
@@ -294,7 +295,7 @@ def simulate(
     var: Path, *, writers: int, epochs: int, told: list[str]
 ) -> dict[str, Any]:
     """Run the whole loop once; return what was measured."""
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     if folder is None:
         sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
     pen = load_pen(folder)

@@ -12,10 +12,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle, write_bundle
-from mlcore.calibrate import Calibration
-from mlcore.checkpoint import end_with_starter, say
-from mlcore.snapshot import load_snapshot
+from mlcore.reading.bundle import (
+    KERAS_WEIGHTS,
+    SERVED_WEIGHTS,
+    open_bundle,
+    write_bundle,
+)
+from mlcore.reading.calibrate import Calibration
+from mlcore.training.checkpoint import end_with_starter, say
+from mlcore.training.snapshot import load_snapshot
 
 STEPS, STEP_S = 5, 0.15
 SILENT_AFTER_S = 3

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from mlcore import ink, places
-from mlcore.data import Digits, load_mnist, read_pen_drawings, scale_to_canvas
-from mlcore.ink import Points
-from mlcore.specimens import jittered, specimens
+from mlcore import paths
+from mlcore.reading import ink
+from mlcore.reading.ink import Points
+from mlcore.reading.specimens import jittered, specimens
+from mlcore.training.data import Digits, load_mnist, read_pen_drawings, scale_to_canvas
 from recognizer.tests.conftest import post_json, record_figure
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -83,7 +84,7 @@ def our_templates() -> Iterator[tuple[int, list[Points]]]:
 
 def real(name: str) -> Iterator[tuple[int, list[Points]]]:
     """The judged writers of a file of real drawings."""
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     assert folder
     for drawing in read_pen_drawings(folder / name):
         if drawing.split == "judged":
@@ -93,7 +94,7 @@ def real(name: str) -> Iterator[tuple[int, list[Points]]]:
 STROKES: dict[str, tuple[Callable[[], Iterator[tuple[int, list[Points]]]], float]] = {
     "our templates": (our_templates, 0.98)
 }
-if places.pen_folder():
+if paths.pen_folder():
     STROKES |= {
         "pendigits": (lambda: real("pendigits-train.jsonl.gz"), 0.99),
         "unipen": (lambda: real("unipen-digits.jsonl.gz"), 0.99),

@@ -11,11 +11,11 @@ import pytest
 import schemathesis
 from schemathesis.core.result import Ok
 
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.live import Server
 from recognizer.tests.test_submissions_api import seven_png
 
-PAGE = (places.REPOSITORY / "docs" / "api.md").read_text()
+PAGE = (paths.REPOSITORY / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
 
 
@@ -71,7 +71,7 @@ class TestExamples:
 
     def test_show_every_call(self) -> None:
         described = set()
-        committed = places.REPOSITORY / "docs" / "openapi.yaml"
+        committed = paths.REPOSITORY / "docs" / "openapi.yaml"
         for result in schemathesis.openapi.from_path(committed).get_all_operations():
             assert isinstance(result, Ok)
             described.add((result.ok().method.upper(), result.ok().path))

@@ -35,11 +35,14 @@ class TestWalls:
 
     def test_only_the_crossings_and_their_opener_use_mlcore(self) -> None:
         types = {
-            "mlcore.inference.Reading",
-            "mlcore.bundle.Bundle",
-            "mlcore.preprocess.DigitImage",
+            "mlcore.reading.inference.Reading",
+            "mlcore.reading.bundle.Bundle",
+            "mlcore.reading.preprocess.DigitImage",
         }
-        opener = {"mlcore.bundle.BundleError", "mlcore.bundle.open_bundle"}
+        opener = {
+            "mlcore.reading.bundle.BundleError",
+            "mlcore.reading.bundle.open_bundle",
+        }
         for path in sources("recognizer"):
             if path.parent.name == "ml":
                 continue
@@ -96,7 +99,7 @@ NOT_FOR_AN_ANSWER = {
     "jsonschema",
     "keras",
     "matplotlib",
-    "mlcore.data",
+    "mlcore.training.data",
     "numpy.random",
     "psycopg",
     "pygments",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.conftest import SEVEN
 from recognizer.tests.live import (
     Server,
@@ -25,7 +25,7 @@ def refusal(server: Server, *arguments: str) -> str:
     """Return what a command that refuses says."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         env=environment(server.var, dict(server.variables)),
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from mlcore import ink
+from mlcore.reading import ink
 from recognizer.models import Submission, Visitor
 from recognizer.tests.conftest import SEVEN, post_json
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from digitsite_client import ApiError, Digitsite, Reading
 
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.conftest import SEVEN
 from recognizer.tests.live import Server
 from recognizer.tests.test_submissions_api import seven_as, seven_png
@@ -237,7 +237,7 @@ class TestReadme:
     def test_shows_what_works(
         self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        text = (places.REPOSITORY / "clients/python/README.md").read_text()
+        text = (paths.REPOSITORY / "clients/python/README.md").read_text()
         (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
         (tmp_path / "seven.png").write_bytes(seven_png())
         monkeypatch.chdir(tmp_path)

@@ -9,7 +9,7 @@ from django.core import serializers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
 from recognizer import compact
 from recognizer.drawing import StrokeDrawing
 from recognizer.ml import engine

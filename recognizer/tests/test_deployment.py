@@ -16,12 +16,12 @@ import pytest
 import yaml
 from django.conf import settings
 
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.conftest import SEVEN
 from recognizer.tests.machines import Machine
 from recognizer.tests.services import free_port, program
 
-DEPLOY = places.REPOSITORY / "deploy"
+DEPLOY = paths.REPOSITORY / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile"
 UNITS = DEPLOY / "systemd"
 # Of the database's image and of gunicorn: not ours to read.
@@ -67,22 +67,22 @@ def copied_into(folder: Path) -> None:
     """Copy what `COPY . .` takes: tracked files that .dockerignore lets through."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
     )
     rules = ignore_rules()
     for name in listed.stdout.splitlines():
-        if (places.REPOSITORY / name).is_file() and not is_ignored(name, rules):
+        if (paths.REPOSITORY / name).is_file() and not is_ignored(name, rules):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(places.REPOSITORY / name, folder / name)
+            shutil.copy(paths.REPOSITORY / name, folder / name)
 
 
 def ignore_rules() -> list[str]:
     return [
         line
-        for line in (places.REPOSITORY / ".dockerignore").read_text().splitlines()
+        for line in (paths.REPOSITORY / ".dockerignore").read_text().splitlines()
         if line and not line.startswith("#")
     ]
 
@@ -122,7 +122,7 @@ class TestDockerfile:
 
     def test_serves_without_tensorflow(self) -> None:
         installed = of("serve-environment", "RUN")[-1]
-        pinned = (places.REPOSITORY / "requirements/serve.txt").read_text()
+        pinned = (paths.REPOSITORY / "requirements/serve.txt").read_text()
 
         assert re.findall(r"-r (\S+)", installed) == ["requirements/serve.txt"]
         assert not re.search(r"^(tensorflow|keras)", pinned, re.M)
@@ -141,7 +141,7 @@ class TestDockerfile:
             settings.EXPERIMENTS,
             settings.FAST_TRAINING,
         ):
-            name = str(path.relative_to(places.REPOSITORY))
+            name = str(path.relative_to(paths.REPOSITORY))
 
             assert not is_ignored(name, ignore_rules()), name
 
@@ -260,13 +260,13 @@ class TestComposeFile:
         for name, service in self.composed["services"].items():
             if build := service.get("build"):
                 assert build["target"] in stages(), name
-                assert (DEPLOY / build["context"]).resolve() == places.REPOSITORY
-                assert (places.REPOSITORY / build["dockerfile"]).is_file()
+                assert (DEPLOY / build["context"]).resolve() == paths.REPOSITORY
+                assert (paths.REPOSITORY / build["dockerfile"]).is_file()
 
     def test_starts_commands_that_exist(self) -> None:
         commands = {
             path.stem
-            for path in (places.REPOSITORY / "recognizer/management/commands").iterdir()
+            for path in (paths.REPOSITORY / "recognizer/management/commands").iterdir()
         }
 
         for service in self.composed["services"].values():
@@ -289,7 +289,7 @@ class TestComposeFile:
         assert shown == ["proxy"]
 
     def test_speaks_of_variables_that_are_read(self) -> None:
-        listed = names_in(places.REPOSITORY / ".env.example")
+        listed = names_in(paths.REPOSITORY / ".env.example")
         told = names_in(DEPLOY / "compose.env.example")
         for service in self.composed["services"].values():
             told |= set(service.get("environment", {}))
@@ -310,12 +310,12 @@ class TestByteCode:
     """Units write none, so the page has it made at an install and at an upgrade."""
 
     def test_is_made_by_the_steps_wherever_units_write_none(self) -> None:
-        page = (places.REPOSITORY / "docs" / "operations.md").read_text()
+        page = (paths.REPOSITORY / "docs" / "operations.md").read_text()
         sections = dict(
             section.split("\n", 1) for section in page.split("\n## ") if "\n" in section
         )
         made = re.search(
-            r"-m (compileall .*)", (places.REPOSITORY / "Makefile").read_text()
+            r"-m (compileall .*)", (paths.REPOSITORY / "Makefile").read_text()
         )
 
         units = [unit.read_text() for unit in UNITS.glob("*.service")]

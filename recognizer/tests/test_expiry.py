@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
 from recognizer import services
 from recognizer.models import (
     Archived,

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mlcore.data import parse_idx
+from mlcore.training.data import parse_idx
 from recognizer.api import export
 from recognizer.archive import ZipStream
 from recognizer.models import Submission, Visitor

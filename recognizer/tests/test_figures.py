@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
 from recognizer import selectors, services
 from recognizer.models import ModelVersion, Submission
 from recognizer.selectors import population_stability

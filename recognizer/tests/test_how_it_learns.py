@@ -10,8 +10,8 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from mlcore import places
-from mlcore.experiments import QUESTIONS as ASKED
+from mlcore import paths
+from mlcore.judging.experiments import QUESTIONS as ASKED
 from recognizer import experiments
 from recognizer.experiments import Answer, Question, experiments_in, fast_in
 from recognizer.how_it_learns import QUESTIONS
@@ -244,7 +244,7 @@ class TestPage:
     def test_tells_the_shipped_network_and_its_recipe(
         self, program: Client, write: Write
     ) -> None:
-        manifest = json.loads((places.STARTER_BUNDLE / "manifest.json").read_text())
+        manifest = json.loads((paths.STARTER_BUNDLE / "manifest.json").read_text())
         recipe = manifest["provenance"]["config"]
 
         page = page_of(program)
@@ -332,7 +332,7 @@ class TestNames:
         self, settings: LazySettings
     ) -> None:
         for path in (settings.EXPERIMENTS, settings.FAST_TRAINING):
-            assert path.is_relative_to(places.REPOSITORY)
+            assert path.is_relative_to(paths.REPOSITORY)
             reader = experiments_in if path == settings.EXPERIMENTS else fast_in
             assert (reader(path) is not None) == path.exists()
 

@@ -8,16 +8,16 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 
-from mlcore.bundle import (
+from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     SERVED_WEIGHTS,
     Bundle,
     open_bundle,
     write_bundle,
 )
-from mlcore.calibrate import Calibration
+from mlcore.reading.calibrate import Calibration
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
-from mlcore.train import keras_weights, served_weights
+from mlcore.training.train import keras_weights, served_weights
 from recognizer import services
 from recognizer.ml import engine
 from recognizer.ml import training as crossing

@@ -21,7 +21,9 @@ PROMOTE_ANOTHER = """
 import sys, tempfile, time
 from pathlib import Path
 from django.conf import settings
-from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle, write_bundle
+from mlcore.reading.bundle import (
+    KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle, write_bundle
+)
 from recognizer.models import ModelVersion
 from recognizer.services import promotion, register_model
 starter = open_bundle(settings.STARTER_BUNDLE)

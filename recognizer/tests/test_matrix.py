@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import Client
 from schemathesis.core.result import Ok
 
-from mlcore import places
+from mlcore import paths
 from recognizer.models import Scope, Submission
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 
@@ -132,7 +132,7 @@ def callers(drawing: str, owner: User, reviewer: User) -> dict[str, Caller]:
 class TestMatrix:
     def test_has_every_call(self) -> None:
         committed = schemathesis.openapi.from_path(
-            places.REPOSITORY / "docs" / "openapi.yaml"
+            paths.REPOSITORY / "docs" / "openapi.yaml"
         )
         described = set()
         for result in committed.get_all_operations():

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import translation
 
-from mlcore import places
+from mlcore import paths
 from recognizer import evaluation, selectors, services
 from recognizer.models import ModelVersion, Submission, Tally
 from recognizer.plots import Axis, heat, whisker
@@ -215,7 +215,7 @@ class TestEvaluation:
         }
 
         assert names <= evaluation.NAMES.keys()
-        assert settings.MODEL_EVALUATION.is_relative_to(places.REPOSITORY)
+        assert settings.MODEL_EVALUATION.is_relative_to(paths.REPOSITORY)
 
 
 class TestPlots:

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from mlcore.bundle import Bundle, open_bundle
+from mlcore.reading.bundle import Bundle, open_bundle
 from recognizer import services
 from recognizer.models import AuditEntry, GateReport, ModelVersion
 from recognizer.services import promotion
@@ -241,7 +241,7 @@ _CANDIDATE = """
 import sys
 from pathlib import Path
 from django.conf import settings
-from mlcore.bundle import open_bundle
+from mlcore.reading.bundle import open_bundle
 from recognizer import services
 from recognizer.tests.test_services import other_bundle
 bundle = other_bundle(open_bundle(settings.STARTER_BUNDLE), Path({scratch!r}))

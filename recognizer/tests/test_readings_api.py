@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from PIL import Image
 
-from mlcore import ink
+from mlcore.reading import ink
 from recognizer.models import ModelVersion, Submission, Visitor
 from recognizer.tests.conftest import SEVEN, post_json
 

@@ -9,8 +9,8 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from mlcore.bundle import open_bundle
-from mlcore.specimens import specimens
+from mlcore.reading.bundle import open_bundle
+from mlcore.reading.specimens import specimens
 from recognizer import services
 from recognizer.ml import engine
 from recognizer.models import ModelVersion, Prediction, Rescoring, Submission

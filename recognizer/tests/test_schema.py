@@ -16,11 +16,11 @@ import schemathesis
 from django.test import Client
 from schemathesis.core.result import Ok
 
-from mlcore import places
+from mlcore import paths
 from recognizer.api.schema import FOLLOWING
 from recognizer.tests.live import Server
 
-COMMITTED = places.REPOSITORY / "docs" / "openapi.yaml"
+COMMITTED = paths.REPOSITORY / "docs" / "openapi.yaml"
 BESIDE = Path(__file__).parent
 
 
@@ -32,7 +32,7 @@ class TestCommittedSchema:
                 *(sys.executable, "manage.py", "spectacular", "--validate"),
                 *("--fail-on-warn", "--file", str(made)),
             ],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             check=True,
         )
 
@@ -75,7 +75,7 @@ class TestServer:
             env={
                 **os.environ,
                 "SCHEMATHESIS_HOOKS": "recognizer.tests.schemathesis_hooks",
-                "PYTHONPATH": str(places.REPOSITORY),
+                "PYTHONPATH": str(paths.REPOSITORY),
             },
             capture_output=True,
             text=True,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.conftest import SEVEN
 from recognizer.tests.live import Server, environment, serving
 
@@ -144,7 +144,7 @@ class TestDatabasePassword:
     def test_is_not_told_at_a_start(self, tmp_path: Path, url: str) -> None:
         started = subprocess.run(
             [sys.executable, "manage.py", "serve"],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env=environment(tmp_path, {"DATABASE_URL": url}),
             capture_output=True,
             text=True,
@@ -171,7 +171,7 @@ class TestDatabasePassword:
 
         asked = subprocess.run(
             program,
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env={
                 **environment(tmp_path, {"DATABASE_URL": url}),
                 "DJANGO_SETTINGS_MODULE": "digitsite.settings",

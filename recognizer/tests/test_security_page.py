@@ -6,9 +6,9 @@ import re
 import subprocess
 import sys
 
-from mlcore import places
+from mlcore import paths
 
-PAGE = (places.REPOSITORY / "docs" / "security.md").read_text()
+PAGE = (paths.REPOSITORY / "docs" / "security.md").read_text()
 
 
 def named_tests() -> list[str]:
@@ -19,7 +19,7 @@ ROOMS = ("bench", "clients", "digitsite", "mlcore", "recognizer")
 FILES = {
     path.name: path
     for room in ROOMS
-    for path in (places.REPOSITORY / room).rglob("*test*.*")
+    for path in (paths.REPOSITORY / room).rglob("*test*.*")
 }
 
 
@@ -64,7 +64,7 @@ class TestPage:
 class TestRequirements:
     def test_are_locked_with_hashes(self) -> None:
         for layer in ("serve", "train", "dev"):
-            text = (places.REPOSITORY / "requirements" / f"{layer}.txt").read_text()
+            text = (paths.REPOSITORY / "requirements" / f"{layer}.txt").read_text()
             pins = re.split(r"^(?=[a-z0-9])", text, flags=re.M)
             pinned = [pin for pin in pins if "==" in pin.split("\n")[0]]
 
@@ -73,7 +73,7 @@ class TestRequirements:
                 assert "--hash=sha256:" in pin, pin[:60]
 
     def test_are_all_in_the_bill_of_materials(self) -> None:
-        folder = places.REPOSITORY / "requirements"
+        folder = paths.REPOSITORY / "requirements"
         pinned = {
             (name, version)
             for layer in ("serve", "train", "dev")
@@ -84,7 +84,7 @@ class TestRequirements:
 
         written = subprocess.run(
             [sys.executable, "deploy/sbom.py"],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             capture_output=True,
             text=True,
             check=True,

@@ -15,14 +15,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from digitsite.server import connections_that_fit
-from mlcore import places
+from mlcore import paths
 from recognizer.tests.live import environment, serving
 
 
 def start(var: Path, **variables: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "manage.py", "serve"],
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         env={**os.environ, "DIGITSITE_VAR": str(var), "PORT": "0", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -86,7 +86,7 @@ class TestServer:
         )
         done = subprocess.run(
             [sys.executable, "-c", code],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             capture_output=True,
             text=True,
             check=True,
@@ -186,7 +186,7 @@ class TestWorker:
     def test_comes_along_and_goes_with_the_site(self, tmp_path: Path) -> None:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--worker"],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             env=environment(tmp_path, {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -9,8 +9,8 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
-from mlcore.bundle import Bundle, open_bundle, write_bundle
-from mlcore.calibrate import Calibration
+from mlcore.reading.bundle import Bundle, open_bundle, write_bundle
+from mlcore.reading.calibrate import Calibration
 from recognizer import services, tallies
 from recognizer.drawing import StrokeDrawing
 from recognizer.ml import engine

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
 from recognizer import services
 from recognizer.models import ModelVersion, Submission
 from recognizer.tests.learning import make_person, submit

@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from mlcore.snapshot import load_snapshot
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
+from mlcore.training.snapshot import load_snapshot
 from recognizer import services
 from recognizer.ml import datasets
 from recognizer.models import (

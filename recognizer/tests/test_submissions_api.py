@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from mlcore import ink
+from mlcore.reading import ink
 from recognizer.models import ModelVersion, Picture, Prediction, Submission, Visitor
 from recognizer.tests.conftest import SEVEN, post_json
 

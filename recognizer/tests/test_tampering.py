@@ -9,7 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from mlcore.bundle import (
+from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     MANIFEST,
     SERVED_WEIGHTS,
@@ -18,7 +18,7 @@ from mlcore.bundle import (
     open_bundle,
     write_bundle,
 )
-from mlcore.calibrate import Calibration
+from mlcore.reading.calibrate import Calibration
 from recognizer import services
 from recognizer.ml import engine
 from recognizer.models import BundleArchive, ModelVersion
@@ -150,8 +150,8 @@ class TestTraining:
     def test_runs_no_code_of_a_model_file(self, tmp_path: Path) -> None:
         import keras
 
-        from mlcore.model import build_network
-        from mlcore.train import take_weights
+        from mlcore.training.model import build_network
+        from mlcore.training.train import take_weights
 
         marker = tmp_path / "was-run"
         code = f"lambda x: (open({str(marker)!r}, 'w').close(), x)[1]"

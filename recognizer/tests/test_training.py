@@ -23,8 +23,9 @@ from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from mlcore import gate, places
-from mlcore.recipe import TrainConfig
+from mlcore import paths
+from mlcore.judging import gate
+from mlcore.training.recipe import TrainConfig
 from recognizer import request_ids
 from recognizer.ml import training as crossing
 from recognizer.models import (
@@ -315,7 +316,7 @@ _STATE = """
 import json, tempfile, time
 from pathlib import Path
 from django.conf import settings
-from mlcore.bundle import unpack_bundle
+from mlcore.reading.bundle import unpack_bundle
 from recognizer.models import BundleArchive, GateReport, ModelVersion, TrainingRun
 under_way = TrainingRun.objects.filter(state__in=["queued", "running"])
 stop_at = time.monotonic() + {patience_s}
@@ -343,7 +344,7 @@ def worker(site: Server, command: list[str]) -> Iterator["subprocess.Popen[bytes
     """Run a worker until the block ends, then kill it as a power cut would."""
     process = subprocess.Popen(
         command,
-        cwd=places.REPOSITORY,
+        cwd=paths.REPOSITORY,
         env=environment(site.var, dict(site.variables)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -22,7 +22,7 @@ from django_tasks_db.models import DBTaskResult
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from digitsite.logs import JSONFormatter
-from mlcore import places
+from mlcore import paths
 from recognizer import health, metrics, tasks
 from recognizer.ml import engine
 from recognizer.models import BundleArchive, ModelVersion
@@ -304,7 +304,7 @@ class TestDashboard:
             for name, kind in kinds.items()
             if not name.endswith("_created")
         }
-        board = json.loads((places.REPOSITORY / "deploy/grafana.json").read_text())
+        board = json.loads((paths.REPOSITORY / "deploy/grafana.json").read_text())
 
         asked_for = {
             name

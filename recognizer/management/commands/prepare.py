@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from mlcore.bundle import BundleError, open_bundle
+from mlcore.reading.bundle import BundleError, open_bundle
 from recognizer import services
 from recognizer.migrated import missing_migrations
 

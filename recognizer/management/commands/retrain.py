@@ -19,7 +19,7 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="a flag of mlcore.train, such as epochs=5",
+            help="a flag of mlcore.training.train, such as epochs=5",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

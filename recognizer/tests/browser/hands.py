@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Page
 
-from mlcore.ink import Points
+from mlcore.reading.ink import Points
 
 CANVAS_PX = 280.0
 

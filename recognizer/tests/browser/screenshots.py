@@ -9,14 +9,14 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from mlcore import places
-from mlcore.specimens import specimens
+from mlcore import paths
+from mlcore.reading.specimens import specimens
 from recognizer.tests.browser import chromium
 from recognizer.tests.browser.conftest import DESK, PHONE, Site
 from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
 from recognizer.tests.live import serving
 
-IMAGES = places.REPOSITORY / "docs" / "images"
+IMAGES = paths.REPOSITORY / "docs" / "images"
 DEVICES = {"desk": (DESK, draw_by_mouse), "phone": (PHONE, draw_by_finger)}
 SHOWN = {(7, "crossed"), (4, "open"), (2, "looped"), (9, "curled tail")}
 

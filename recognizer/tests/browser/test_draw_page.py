@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from mlcore.ink import Points
-from mlcore.specimens import Specimen, specimens
+from mlcore.reading.ink import Points
+from mlcore.reading.specimens import Specimen, specimens
 from recognizer.compact import unpack_strokes
 from recognizer.tests.browser.conftest import PHONE, Site
 from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse

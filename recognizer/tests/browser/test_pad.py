@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
 from recognizer.tests.browser.conftest import Site
 from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
 

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from mlcore.ink import draw_on_canvas
-from mlcore.specimens import specimens
+from mlcore.reading.ink import draw_on_canvas
+from mlcore.reading.specimens import specimens
 from recognizer.tests.browser.conftest import PHONE, Site
 from recognizer.tests.browser.hands import draw_by_mouse
 from recognizer.tests.browser.test_draw_page import read_digit

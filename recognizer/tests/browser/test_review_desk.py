@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from mlcore.specimens import specimens
+from mlcore.reading.specimens import specimens
 from recognizer.tests.browser.conftest import Site
 from recognizer.tests.conftest import record_figure
 

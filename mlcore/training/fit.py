@@ -20,14 +20,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlcore.augment import VARIETIES, vary
-from mlcore.calibrate import DIGITS, Logits
-from mlcore.checkpoint import Best, Kept, values_of
-from mlcore.data import DataError, Digits
-from mlcore.model import FusedBatchNormalization, Soften, build_network
-from mlcore.pool import NO_DIGIT, Pool
-from mlcore.recipe import TrainConfig
-from mlcore.runs import CURVES, Run, duration
+from mlcore.reading.calibrate import DIGITS, Logits
+from mlcore.training.augment import VARIETIES, vary
+from mlcore.training.checkpoint import Best, Kept, values_of
+from mlcore.training.data import DataError, Digits
+from mlcore.training.dataset import NO_DIGIT, Dataset
+from mlcore.training.model import FusedBatchNormalization, Soften, build_network
+from mlcore.training.recipe import TrainConfig
+from mlcore.training.runs import CURVES, Run, duration
 
 Item = TypeVar("Item")
 RESTATED_ON = 5_000
@@ -167,7 +167,7 @@ def optimizer_of(config: TrainConfig, *, steps: Sequence[int]) -> Any:
 
 def fit(
     network: keras.Model,
-    draw_pool: Callable[[], Pool],
+    draw_dataset: Callable[[], Dataset],
     *,
     held_out: Mapping[str, Digits],
     config: TrainConfig,
@@ -180,15 +180,15 @@ def fit(
     Ctrl-C leaves the best weights so far, by their log-loss on held-out digits.
 
     Args:
-        draw_pool: gives the next epoch's drawings, always the same number.
+        draw_dataset: gives the next epoch's drawings, always the same number.
 
     Raises:
         KeyboardInterrupt: it was stopped, and no epoch has been looked at yet.
         TrainingError: the loss is no number any more.
         DataError: a batch holds more than all drawings.
     """
-    pool = draw_pool()
-    steps = steps_of(pool, config)
+    dataset = draw_dataset()
+    steps = steps_of(dataset, config)
     with spread.scope():
         optimizer = optimizer_of(config, steps=steps)
         kept = run.checkpoint.resume(network, optimizer, rng)
@@ -200,7 +200,7 @@ def fit(
         parts=config.parts,
     )
     history, best = kept.history, kept.best
-    last = kept.losses if history else np.zeros(len(pool), np.float32)
+    last = kept.losses if history else np.zeros(len(dataset), np.float32)
     if history:
         print(f"Goes on after epoch {len(history)}.", flush=True)
     curves = Curves(run.folder / CURVES)
@@ -214,14 +214,16 @@ def fit(
     try:
         for epoch in range(len(history) + 1, config.epochs + 1):
             started = time.monotonic()
-            pool = pool if epoch == 1 else draw_pool()
+            dataset = dataset if epoch == 1 else draw_dataset()
             bar.set_description(f"epoch {epoch}/{config.epochs}")
             losses: list[float] = []
-            order = np.arange(len(pool))
+            order = np.arange(len(dataset))
             if steps[epoch - 1] < steps[0]:
-                order = chosen(pool, last, count=steps[epoch - 1] * config.batch_size)
+                order = chosen(
+                    dataset, last, count=steps[epoch - 1] * config.batch_size
+                )
             order = rng.permutation(order)
-            for batch, images, targets in ahead(batches(pool, order, config, rng)):
+            for batch, images, targets in ahead(batches(dataset, order, config, rng)):
                 if len(losses) % 10 == 0:
                     share = (sum(steps[: epoch - 1]) + len(losses)) / sum(steps)
                     run.checkpoint.say(share, f"epoch {epoch} of {config.epochs}")
@@ -241,7 +243,7 @@ def fit(
             }
             every, is_last = config.measure_every, epoch == config.epochs
             if every and (is_last or epoch % every == 0):
-                with averaged(network, optimizer, pool):
+                with averaged(network, optimizer, dataset):
                     row |= measured(network, held_out)
                     loss = float(np.mean([row[f"{name}_loss"] for name in held_out]))
                     if best is None or loss < best.loss:
@@ -265,23 +267,25 @@ def fit(
     return Fitted(history)
 
 
-def steps_of(pool: Pool, config: TrainConfig) -> list[int]:
+def steps_of(dataset: Dataset, config: TrainConfig) -> list[int]:
     """Say how many whole batches each epoch has.
 
     Raises:
         DataError: none.
     """
-    steps = len(pool) // config.batch_size
+    steps = len(dataset) // config.batch_size
     if not steps:
         raise DataError(
-            f"--batch-size {config.batch_size} is more than the {len(pool):,} drawings "
-            "of an epoch: take a smaller one."
+            f"--batch-size {config.batch_size} is more than the {len(dataset):,} "
+            "drawings of an epoch: take a smaller one."
         )
     later = max(1, round(config.hardest * steps))
     return [steps, *[later] * (config.epochs - 1)]
 
 
-def chosen(pool: Pool, losses: NDArray[np.float32], *, count: int) -> NDArray[np.int64]:
+def chosen(
+    dataset: Dataset, losses: NDArray[np.float32], *, count: int
+) -> NDArray[np.int64]:
     """Choose so many of an epoch's drawings: digits read worst, and what is no digit.
 
     What was read well teaches little more, but for forgetting it; what is no digit is
@@ -297,24 +301,27 @@ def chosen(pool: Pool, losses: NDArray[np.float32], *, count: int) -> NDArray[np
     Neural Networks"; Jiang et al. 2019, "Accelerating Deep Learning by Focusing on the
     Biggest Losers".
     """
-    others = np.flatnonzero(pool.digits == NO_DIGIT)[: count // 2]
-    digits = np.flatnonzero(pool.digits != NO_DIGIT)
+    others = np.flatnonzero(dataset.digits == NO_DIGIT)[: count // 2]
+    digits = np.flatnonzero(dataset.digits != NO_DIGIT)
     worst_first = digits[np.argsort(-losses[digits], kind="stable")]
     return np.concatenate([worst_first[: count - len(others)], others])
 
 
 def batches(
-    pool: Pool, order: NDArray[np.int64], config: TrainConfig, rng: np.random.Generator
+    dataset: Dataset,
+    order: NDArray[np.int64],
+    config: TrainConfig,
+    rng: np.random.Generator,
 ) -> Iterator[tuple[NDArray[np.int64], Any, Any]]:
     """Give whole batches in this order, each drawing varied anew.
 
     Yields:
-        Places in the pool; (N, 28, 28, 1) float32 images; (N, 13) float32 targets.
+        Places in the dataset; (N, 28, 28, 1) float32 images; (N, 13) float32 targets.
     """
-    targets = pool.targets(label_smoothing=config.label_smoothing)
+    targets = dataset.targets(label_smoothing=config.label_smoothing)
     for place in range(len(order) // config.batch_size):
         batch = order[place * config.batch_size :][: config.batch_size]
-        images = vary(pool.images[batch], VARIETIES[config.variety], rng)
+        images = vary(dataset.images[batch], VARIETIES[config.variety], rng)
         yield batch, images[..., np.newaxis], targets[batch]
 
 
@@ -354,11 +361,11 @@ def told_of_epoch(
 
 
 @contextmanager
-def averaged(network: keras.Model, optimizer: Any, pool: Pool) -> Iterator[None]:
+def averaged(network: keras.Model, optimizer: Any, dataset: Dataset) -> Iterator[None]:
     """Give the network the weights that would ship now, for as long as it lasts."""
     raw = values_of(network.variables)
     optimizer.finalize_variable_values(network.trainable_variables)
-    restate(network, pool.only_digits().first(RESTATED_ON))
+    restate(network, dataset.only_digits().first(RESTATED_ON))
     yield
     for variable, value in zip(network.variables, raw, strict=True):
         variable.assign(value)
@@ -390,7 +397,7 @@ def in_float32(network: keras.Model, config: TrainConfig) -> keras.Model:
     return plain
 
 
-def restate(network: keras.Model, digits: Pool, *, batch_size: int = 500) -> None:
+def restate(network: keras.Model, digits: Dataset, *, batch_size: int = 500) -> None:
     """Estimate each normalisation's statistics again, on digits as they are served.
 
     What training leaves there is a mean over its last twenty batches, a quarter of them

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlcore.calibrate import Calibration
-from mlcore.preprocess import PREPROCESSING_VERSION
+from mlcore.reading.calibrate import Calibration
+from mlcore.reading.preprocess import PREPROCESSING_VERSION
 
 FORMAT = 1
 MANIFEST = "manifest.json"

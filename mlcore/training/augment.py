@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.ink import PEN_SHARE, Bitmap, Points, rasterise
-from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
+from mlcore.reading.ink import PEN_SHARE, Bitmap, Points, rasterise
+from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, normalize
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mlcore.augment import VARIETIES
-from mlcore.bundle import open_bundle
-from mlcore.data import DataError
-from mlcore.snapshot import load_snapshot
+from mlcore.reading.bundle import open_bundle
+from mlcore.training.augment import VARIETIES
+from mlcore.training.data import DataError
+from mlcore.training.snapshot import load_snapshot
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TrainConfig:
     hardest: float = 1.0  # of an epoch, what those after the first take: the worst read
     batch_size: int = 128  # of all devices together
     parts: int = 1  # of a batch, computed side by side; each normalises by itself
-    network: str = "large"  # or "small": the layers of mlcore.model
+    network: str = "large"  # or "small": the layers of mlcore.training.model
     precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
     learning_rate: float = 0.006  # the peak
     warmup_epochs: float = 2.0  # until the peak; after it the rate falls to 0

@@ -1,6 +1,6 @@
 """Judge a bundle, print one line per set, and write a report with pictures.
 
-    python -m mlcore.evaluate                # the starter, or the bundle BUNDLE names
+    python -m mlcore.judging.evaluate         # the starter, or the bundle BUNDLE names
 
 Reads MNIST's test set and, where PEN_DIR names them, the drawings of the judged pen
 writers; writes report.md with its pictures and evaluation.json into
@@ -10,11 +10,11 @@ var/reports/<bundle>/. Takes about four minutes on one core.
 import argparse
 from pathlib import Path
 
-from mlcore import places
-from mlcore.bundle import open_bundle
-from mlcore.data import load_mnist, load_pen
-from mlcore.judge import Evaluation, judge
-from mlcore.report import write_report
+from mlcore import paths
+from mlcore.judging.judge import Evaluation, judge
+from mlcore.judging.report import write_report
+from mlcore.reading.bundle import open_bundle
+from mlcore.training.data import load_mnist, load_pen
 
 
 def main() -> None:
@@ -23,19 +23,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--bundle", type=Path, default=places.bundle_folder(), help="folder to judge"
+        "--bundle", type=Path, default=paths.bundle_folder(), help="folder to judge"
     )
     parser.add_argument(
         "--out", type=Path, help="folder of the report; default var/reports/<bundle>"
     )
     told = parser.parse_args()
     bundle = open_bundle(told.bundle)
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     judged = judge(
         bundle, test=load_mnist().test, pen=load_pen(folder) if folder else None
     )
     print_evaluation(judged.evaluation)
-    out = told.out or places.data_folder() / "reports" / bundle.short_digest
+    out = told.out or paths.data_folder() / "reports" / bundle.short_digest
     print(f"\nReport with pictures: {write_report(judged, bundle=bundle, folder=out)}")
 
 

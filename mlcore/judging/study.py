@@ -1,7 +1,7 @@
 """Train each recipe with several seeds and judge every network once.
 
-    PEN_DIR=... python -m mlcore.study             # three seeds of each recipe
-    PEN_DIR=... python -m mlcore.study --seeds 1 --epochs 2
+    PEN_DIR=... python -m mlcore.judging.study             # three seeds of each recipe
+    PEN_DIR=... python -m mlcore.judging.study --seeds 1 --epochs 2
 
 What is done is not done again, so a study that was stopped goes on where it was: each
 network lies in var/study/<recipe>/seed-<n>/ beside the log of its training. Trainings
@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mlcore import places
-from mlcore.bundle import MANIFEST, Bundle, BundleError, open_bundle
-from mlcore.data import DataError, Digits, load_mnist, load_pen
-from mlcore.inference import ServedNetwork
-from mlcore.judge import Evaluation, judge
-from mlcore.pool import as_served
+from mlcore import paths
+from mlcore.judging.judge import Evaluation, judge
+from mlcore.reading.bundle import MANIFEST, Bundle, BundleError, open_bundle
+from mlcore.reading.inference import ServedNetwork
+from mlcore.training.data import DataError, Digits, load_mnist, load_pen
+from mlcore.training.dataset import as_served
 
 SHIPS = "pen"
 """The recipe that ships, with the seed that does best on held-out digits."""
@@ -43,11 +43,11 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "pen-without-letters": ("--pen", "--leave-out", "letters"),
     "pen-without-sketches": ("--pen", "--leave-out", "sketches"),
 }
-"""Flags of `mlcore.train`. One is what ships; the others show what its parts do:
-MNIST alone, and how kinds of non-digits are refused that it has never seen."""
+"""Flags of `mlcore.training.train`. One recipe ships. The others show what its parts
+do: MNIST alone, and how the network refuses kinds of non-digits it has never seen."""
 
 
-STUDY = places.REPOSITORY / "docs" / "model" / "study.json"
+STUDY = paths.REPOSITORY / "docs" / "model" / "study.json"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Training:
     @property
     def folder(self) -> Path:
         """Where its bundle and its log lie."""
-        return places.data_folder() / "study" / self.recipe / f"seed-{self.seed}"
+        return paths.data_folder() / "study" / self.recipe / f"seed-{self.seed}"
 
     def bundle(self) -> Bundle | None:
         """Open what it trained; None where it has not finished yet."""
@@ -95,13 +95,13 @@ class Training:
         with path.open("w") as log:
             child = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "mlcore.train", "--threads", "1"),
+                    *(sys.executable, "-m", "mlcore.training.train", "--threads", "1"),
                     *("--seed", str(self.seed), "--out", str(self.folder)),
                     "--watched",
                     *RECIPES[self.recipe],
                     *self.extra,
                 ],
-                cwd=places.REPOSITORY,
+                cwd=paths.REPOSITORY,
                 stdin=subprocess.PIPE,  # closes with us: the child ends then
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -192,7 +192,7 @@ def held_out_digits() -> dict[str, Digits]:
 
 
 def _pen_folder() -> Path:
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     if folder is None:
         raise DataError("A study needs PEN_DIR, the folder of the pen drawings.")
     return folder

@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from mlcore import places
-from mlcore.checkpoint import STATE, Checkpoint, digest_of, key_of
+from mlcore import paths
+from mlcore.training.checkpoint import STATE, Checkpoint, digest_of, key_of
 
 METRICS, RECORD, CURVES, LOCK = "metrics.csv", "run.json", "tensorboard", ".lock"
 _STAMP = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
@@ -124,7 +124,7 @@ def _tidy(folder: Path) -> None:
 
 
 def _runs() -> Path:
-    return places.data_folder() / "runs"
+    return paths.data_folder() / "runs"
 
 
 def _new_folder(parent: Path) -> Path:

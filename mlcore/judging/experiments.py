@@ -1,7 +1,7 @@
 """Answer by trial why the network is trained as it is: one question at a time.
 
-    python -m mlcore.experiments                          # all of it, three seeds
-    python -m mlcore.experiments --only activation --seeds 1
+    python -m mlcore.judging.experiments              # all of it, three seeds
+    python -m mlcore.judging.experiments --only activation --seeds 1
 
 Each question changes one thing of the same base: the optimiser, the rate, the size of a
 batch, the epochs, the activation, the dropout, the layers. Every answer is trained on
@@ -14,7 +14,7 @@ date go to docs/experiments/results.json.
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in mlcore.train
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in mlcore.training.train
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import argparse
@@ -39,13 +39,13 @@ import tensorflow as tf
 from keras import layers
 from tqdm import tqdm
 
-from mlcore import places
-from mlcore.calibrate import DIGITS
-from mlcore.data import DataError, Digits, load_mnist
-from mlcore.model import NETWORKS, convolved
-from mlcore.preprocess import SIDE_PX
+from mlcore import paths
+from mlcore.reading.calibrate import DIGITS
+from mlcore.reading.preprocess import SIDE_PX
+from mlcore.training.data import DataError, Digits, load_mnist
+from mlcore.training.model import NETWORKS, convolved
 
-RESULTS = places.REPOSITORY / "docs" / "experiments" / "results.json"
+RESULTS = paths.REPOSITORY / "docs" / "experiments" / "results.json"
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ def told_of(results: Mapping[str, Any]) -> str:
 def main() -> None:
     """Train what is missing, write the results, print them."""
     parser = argparse.ArgumentParser(
-        prog="python -m mlcore.experiments",
+        prog="python -m mlcore.judging.experiments",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -328,7 +328,7 @@ def main() -> None:
             range(1, told.seeds + 1),
             digits=told.digits,
             jobs=told.jobs,
-            folder=places.data_folder() / "experiments",
+            folder=paths.data_folder() / "experiments",
         )
         told.out.parent.mkdir(parents=True, exist_ok=True)
         told.out.write_text(json.dumps(results, separators=(",", ":")) + "\n")

@@ -1,10 +1,10 @@
 """Import public pen drawings into the format that PEN_DIR holds.
 
-    python -m mlcore.collect unipen pendigits-orig.tra --writers pd-train- \
+    python -m mlcore.training.collect unipen pendigits-orig.tra --writers pd-train- \
         --out pen/pendigits-train.jsonl.gz
-    python -m mlcore.collect unipen data/1a/*/*.dat --include include \
+    python -m mlcore.training.collect unipen data/1a/*/*.dat --include include \
         --out pen/unipen-digits.jsonl.gz
-    python -m mlcore.collect quickdraw cat.ndjson bear.ndjson --at-most 60 \
+    python -m mlcore.training.collect quickdraw cat.ndjson bear.ndjson --at-most 60 \
         --out pen/sketches.jsonl.gz
 
 docs/pen-data.md says where the public sets come from and what may be done with them.
@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mlcore.data import PEN_FILE_ENDING, DataError, PenDrawing
-from mlcore.ink import Points
+from mlcore.reading.ink import Points
+from mlcore.training.data import PEN_FILE_ENDING, DataError, PenDrawing
 
 _SEGMENT = re.compile(r'\.SEGMENT\s+(\S+)\s+([\d:,-]+)\s+\S+\s+"((?:\\.|[^"\\])*)"')
 _MOST_INCLUDES = 20

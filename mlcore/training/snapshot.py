@@ -19,9 +19,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.data import DataError
-from mlcore.ink import Points, rasterise
-from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
+from mlcore.reading.ink import Points, rasterise
+from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, normalize
+from mlcore.training.data import DataError
 
 HEADER, DRAWINGS = "snapshot.json", "drawings.jsonl.gz"
 Kind = Literal["digit", "several", "not_a_digit"]

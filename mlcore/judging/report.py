@@ -15,9 +15,10 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mlcore.bundle import Bundle
-from mlcore.calibrate import DIGITS
-from mlcore.judge import Evaluation, Judged, ReadDigits
+from mlcore.judging.judge import Evaluation, Judged
+from mlcore.reading.bundle import Bundle
+from mlcore.reading.calibrate import DIGITS
+from mlcore.training.figures import ReadDigits
 
 EVALUATION = "evaluation.json"
 INK, PAPER, ACCENT, SECOND, QUIET = (

@@ -1,8 +1,8 @@
 """Show a digit in a terminal as dots and zeros, with what a model reads in it.
 
-    python -m mlcore.show test 42       # of MNIST's 10,000 test images, counted from 0
-    python -m mlcore.show train 7       # of its 60,000 training images
-    python -m mlcore.show file seven.png
+    python -m mlcore.judging.show test 42   # of MNIST's 10,000 test images, from 0
+    python -m mlcore.judging.show train 7   # of its 60,000 training images
+    python -m mlcore.judging.show file seven.png
 
 Reads by the starter, or by the bundle that BUNDLE names; `manage.py show_digit` shows
 submissions as well and reads by the site's model. At most 80 columns, plain ASCII.
@@ -17,12 +17,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore import places
-from mlcore.bundle import BundleError, open_bundle
-from mlcore.data import DataError, mnist_folder, parse_idx
-from mlcore.inference import Reading, Recogniser
-from mlcore.ink import Bitmap, PictureError, decode_picture, find_ink
-from mlcore.preprocess import SIDE_PX
+from mlcore import paths
+from mlcore.reading.bundle import BundleError, open_bundle
+from mlcore.reading.inference import Reading, Recogniser
+from mlcore.reading.ink import Bitmap, PictureError, decode_picture, find_ink
+from mlcore.reading.preprocess import SIDE_PX
+from mlcore.training.data import DataError, mnist_folder, parse_idx
 
 Part = Literal["train", "test"]
 PARTS: dict[Part, tuple[str, str]] = {
@@ -129,7 +129,7 @@ def _percent(share: float) -> str:
 def main() -> None:
     """Print a digit."""
     parser = argparse.ArgumentParser(
-        prog="python -m mlcore.show",
+        prog="python -m mlcore.judging.show",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("which", help="a number counted from 0, or a file's path")
     told = parser.parse_args()
     try:
-        bundle = open_bundle(places.bundle_folder())
+        bundle = open_bundle(paths.bundle_folder())
         recogniser = Recogniser(bundle)
         title, ink = found(told.what, told.which)
     except (DataError, BundleError) as error:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.plain_png import decode_plain_png
+from mlcore.reading.plain_png import decode_plain_png
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -1,6 +1,7 @@
-"""Compare a candidate with the incumbent on what neither was trained on, and judge.
+r"""Compare a candidate with the incumbent on what neither was trained on, and judge.
 
-    python -m mlcore.gate --candidate DIR --incumbent DIR --snapshot DIR --out FILE
+    python -m mlcore.judging.gate --candidate DIR --incumbent DIR --snapshot DIR \
+        --out FILE
 
 The candidate must not lose on MNIST's validation images, the calibration pen writers
 (where PEN_DIR names them), changed drawings, drawings with a blot in a corner, earlier
@@ -33,17 +34,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore import ink, places
-from mlcore.bundle import open_bundle
-from mlcore.calibrate import expected_calibration_error
-from mlcore.checkpoint import end_with_starter, say
-from mlcore.corrupt import CORRUPTIONS
-from mlcore.data import Digits, Mnist, PenData, load_mnist, load_pen
-from mlcore.inference import Reading, Recogniser
-from mlcore.ink import Bitmap
-from mlcore.judge import enlarged, on_canvas
-from mlcore.pool import as_served, made_non_digits
-from mlcore.snapshot import Snapshot, SnapshotDrawing, load_snapshot
+from mlcore import paths
+from mlcore.judging.corrupt import CORRUPTIONS
+from mlcore.judging.judge import enlarged, on_canvas
+from mlcore.reading import ink
+from mlcore.reading.bundle import open_bundle
+from mlcore.reading.calibrate import expected_calibration_error
+from mlcore.reading.inference import Reading, Recogniser
+from mlcore.reading.ink import Bitmap
+from mlcore.training.checkpoint import end_with_starter, say
+from mlcore.training.data import Digits, Mnist, PenData, load_mnist, load_pen
+from mlcore.training.dataset import as_served, made_non_digits
+from mlcore.training.snapshot import Snapshot, SnapshotDrawing, load_snapshot
 
 
 @dataclass(frozen=True)
@@ -629,7 +631,7 @@ def main() -> None:
             mnist.validation.take(np.arange(min(told.digits, len(mnist.validation)))),
             mnist.test.take(np.arange(min(told.digits, len(mnist.test)))),
         )
-    pen_folder = places.pen_folder()
+    pen_folder = paths.pen_folder()
     report = judge_candidate(
         Both(
             Recogniser(open_bundle(told.candidate)),

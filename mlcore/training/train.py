@@ -1,8 +1,8 @@
 """Train a bundle: load, split, build, fit, calibrate, evaluate, save.
 
-    python -m mlcore.train                      # MNIST alone
-    PEN_DIR=... python -m mlcore.train --pen    # MNIST and pen drawings
-    python -m mlcore.train --epochs 2 --out /tmp/try
+    python -m mlcore.training.train                      # MNIST alone
+    PEN_DIR=... python -m mlcore.training.train --pen    # MNIST and pen drawings
+    python -m mlcore.training.train --epochs 2 --out /tmp/try
 
 Every field of `TrainConfig` is a flag. At the end it prints the accuracy on MNIST's
 test set and the bundle's folder. The default recipe takes 15 to 25 minutes with
@@ -39,8 +39,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mlcore import places
-from mlcore.bundle import (
+from mlcore import paths
+from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     SERVED_WEIGHTS,
     Bundle,
@@ -48,9 +48,10 @@ from mlcore.bundle import (
     open_bundle,
     write_bundle,
 )
-from mlcore.calibrate import DIGITS, HeldOut, RefusedShares, fit_calibration
-from mlcore.checkpoint import end_with_starter
-from mlcore.data import (
+from mlcore.reading.calibrate import DIGITS, HeldOut, RefusedShares, fit_calibration
+from mlcore.reading.inference import Recogniser, ServedNetwork
+from mlcore.training.checkpoint import end_with_starter
+from mlcore.training.data import (
     MNIST_SHA256,
     DataError,
     Digits,
@@ -59,7 +60,19 @@ from mlcore.data import (
     load_mnist,
     load_pen,
 )
-from mlcore.fit import (
+from mlcore.training.dataset import (
+    NO_DIGIT,
+    Dataset,
+    as_served,
+    joined,
+    made_non_digits,
+    mnist_dataset,
+    pen_digits,
+    pen_non_digits,
+    snapshot_dataset,
+)
+from mlcore.training.figures import read_mnist
+from mlcore.training.fit import (
     Fitted,
     TrainingError,
     batches,
@@ -73,23 +86,10 @@ from mlcore.fit import (
     strategy,
     training_step,
 )
-from mlcore.inference import Recogniser, ServedNetwork
-from mlcore.judge import read_mnist
-from mlcore.model import build_network
-from mlcore.pool import (
-    NO_DIGIT,
-    Pool,
-    as_served,
-    joined,
-    made_non_digits,
-    mnist_pool,
-    pen_digits,
-    pen_non_digits,
-    snapshot_pool,
-)
-from mlcore.recipe import PRESETS, TrainConfig, check, recipe_of
-from mlcore.runs import Run, duration, free_bytes
-from mlcore.snapshot import Snapshot, load_snapshot
+from mlcore.training.model import build_network
+from mlcore.training.recipe import PRESETS, TrainConfig, check, recipe_of
+from mlcore.training.runs import Run, duration, free_bytes
+from mlcore.training.snapshot import Snapshot, load_snapshot
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def train(config: TrainConfig) -> Trained:
         loaded_after = time.monotonic() - started
         fitted = fit(
             network,
-            lambda: training_pool(mnist, pen, snapshot, config=config, rng=rng),
+            lambda: training_set(mnist, pen, snapshot, config=config, rng=rng),
             held_out=held_out,
             config=config,
             rng=rng,
@@ -136,8 +136,8 @@ def train(config: TrainConfig) -> Trained:
                 flush=True,
             )
         network = in_float32(network, config)
-        last_pool = training_pool(mnist, pen, config=config, rng=rng)
-        plain = last_pool.only_digits().shuffled(rng)
+        last_set = training_set(mnist, pen, config=config, rng=rng)
+        plain = last_set.only_digits().shuffled(rng)
         restate(network, plain.first(config.restated_on or len(plain)))
         fitted_after = time.monotonic() - started
         provenance = run_provenance(
@@ -299,25 +299,25 @@ def take_weights(network: keras.Model, bundle: Bundle) -> None:
         ) from error
 
 
-def training_pool(
+def training_set(
     mnist: Mnist,
     pen: PenData | None,
     snapshot: Snapshot | None = None,
     *,
     config: TrainConfig,
     rng: np.random.Generator,
-) -> Pool:
+) -> Dataset:
     """Join what an epoch trains on: MNIST, made non-digits, and drawings redrawn.
 
     Each call draws anew what is made or redrawn, so no epoch sees the same.
     """
-    pools = [
-        mnist_pool(mnist.train),
+    datasets = [
+        mnist_dataset(mnist.train),
         made_non_digits(mnist.train, config.non_digits, rng),
     ]
     if pen is not None:
         ours = without(pen.split("train"), config.leave_out)
-        pools += [
+        datasets += [
             pen_digits(ours.digits, renderings=config.pen_renderings, rng=rng),
             pen_non_digits(
                 ours.non_digits,
@@ -328,10 +328,10 @@ def training_pool(
             ),
         ]
     if snapshot is not None and (ours_too := snapshot.of("train")):
-        pools.append(
-            snapshot_pool(ours_too, renderings=config.snapshot_renderings, rng=rng)
+        datasets.append(
+            snapshot_dataset(ours_too, renderings=config.snapshot_renderings, rng=rng)
         )
-    return joined(pools)
+    return joined(datasets)
 
 
 def without(pen: PenData, left_out: str) -> PenData:
@@ -405,7 +405,7 @@ def run_provenance(
 
 def pen_data() -> PenData:
     """Load the pen drawings that PEN_DIR names."""
-    folder = places.pen_folder()
+    folder = paths.pen_folder()
     if folder is None:
         raise DataError("--pen needs PEN_DIR, the folder of the pen drawings.")
     return load_pen(folder)
@@ -413,7 +413,7 @@ def pen_data() -> PenData:
 
 def pen_sha256() -> dict[str, str]:
     """Return each pen data file's digest."""
-    folder = places.pen_folder() or Path()
+    folder = paths.pen_folder() or Path()
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.glob("*.jsonl.gz"))
@@ -425,7 +425,7 @@ def source_commit() -> str:
     try:
         named = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty"],
-            cwd=places.REPOSITORY,
+            cwd=paths.REPOSITORY,
             capture_output=True,
             text=True,
             check=True,
@@ -467,10 +467,10 @@ def rehearse(config: TrainConfig) -> str:
     with spread.scope():
         network = new_network(config)
     started = time.monotonic()
-    pool = training_pool(mnist, pen, snapshot, config=config, rng=rng)
+    dataset = training_set(mnist, pen, snapshot, config=config, rng=rng)
     drawn_in = time.monotonic() - started
-    steps = steps_of(pool, config)
-    order = rng.permutation(len(pool))
+    steps = steps_of(dataset, config)
+    order = rng.permutation(len(dataset))
     with spread.scope():
         optimizer = optimizer_of(config, steps=steps)
     loss = digit_and_kind_loss(config.kind_weight)
@@ -478,17 +478,17 @@ def rehearse(config: TrainConfig) -> str:
         network, optimizer, loss=loss, spread=spread, parts=config.parts
     )
     taken = []
-    for _, images, targets in islice(batches(pool, order, config, rng), 12):
+    for _, images, targets in islice(batches(dataset, order, config, rng), 12):
         before = time.monotonic()
         step(images, targets)
         taken.append(time.monotonic() - before)
     a_step = float(np.median(taken))
     whole = sum(steps) * a_step + config.epochs * drawn_in
-    out, runs = bundles_folder(config), places.data_folder() / "runs"
+    out, runs = bundles_folder(config), paths.data_folder() / "runs"
     held = ", ".join(f"{len(digits):,} {name}" for name, digits in held_out.items())
-    digits = int((pool.digits != NO_DIGIT).sum())
+    digits = int((dataset.digits != NO_DIGIT).sum())
     return (
-        f"Would learn from {digits:,} digits and {len(pool) - digits:,} others an "
+        f"Would learn from {digits:,} digits and {len(dataset) - digits:,} others an "
         f"epoch, hold out {held}.\n"
         f"{sum(steps):,} steps of {config.batch_size} in {config.epochs} epochs, seed "
         f"{config.seed}, {network.count_params():,} weights, on "
@@ -506,7 +506,7 @@ ROOM_BYTES = 20_000_000
 
 def bundles_folder(config: TrainConfig) -> Path:
     """Say where the bundle goes."""
-    return Path(config.out) if config.out else places.data_folder() / "bundles"
+    return Path(config.out) if config.out else paths.data_folder() / "bundles"
 
 
 def config_from(arguments: Sequence[str]) -> TrainConfig:
@@ -516,7 +516,7 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
         SystemExit: names the flag that is wrong, in one line.
     """
     parser = _Parser(
-        prog="python -m mlcore.train",
+        prog="python -m mlcore.training.train",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -596,7 +596,7 @@ def main() -> None:
 
 def _told_of_os(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = error.filename or places.data_folder()
+        where = error.filename or paths.data_folder()
         return (
             f"The disk of {where} is full: make {ROOM_BYTES / 1e6:.0f} MB free; the "
             "same command then goes on after the last whole epoch."

@@ -1,10 +1,10 @@
 """The model card: everything in docs/ that is said of the shipped model, generated.
 
-    PEN_DIR=... python -m mlcore.card             # judge the starter, write the card
-    python -m mlcore.card --words-only            # from docs/model/ as it stands
+    PEN_DIR=... python -m mlcore.judging.card          # judge the starter, write
+    python -m mlcore.judging.card --words-only         # from docs/model/ as it stands
 
 Writes docs/model-card.md, its pictures and evaluation.json into docs/model/, and the
-table of results in the README. Quotes docs/model/study.json, which `mlcore.study`
+table of results in the README. Quotes docs/model/study.json, which `judging.study`
 writes. No figure of these pages is typed by hand; a test compares them with the bundle.
 """
 
@@ -14,11 +14,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlcore import places
-from mlcore.bundle import Bundle, open_bundle
-from mlcore.data import DataError, load_mnist, load_pen
-from mlcore.judge import Evaluation, judge
-from mlcore.report import (
+from mlcore import paths
+from mlcore.judging.judge import Evaluation, judge
+from mlcore.judging.report import (
     EVALUATION,
     digits_table,
     draw_pictures,
@@ -28,12 +26,14 @@ from mlcore.report import (
     spread,
     table,
 )
-from mlcore.study import HELD_OUT_LOSS
+from mlcore.judging.study import HELD_OUT_LOSS
+from mlcore.reading.bundle import Bundle, open_bundle
+from mlcore.training.data import DataError, load_mnist, load_pen
 
-DOCS = places.REPOSITORY / "docs"
+DOCS = paths.REPOSITORY / "docs"
 CARD = DOCS / "model-card.md"
 PICTURES = DOCS / "model"
-README = places.REPOSITORY / "README.md"
+README = paths.REPOSITORY / "README.md"
 _README_RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.S)
 
 Study = Mapping[str, Mapping[str, Sequence[Any]]]
@@ -180,7 +180,9 @@ def load_study() -> Study:
     """Read the figures over seeds."""
     path = PICTURES / "study.json"
     if not path.exists():
-        raise DataError(f"{path} is missing: make it by python -m mlcore.study.")
+        raise DataError(
+            f"{path} is missing: make it by python -m mlcore.judging.study."
+        )
     study: Study = json.loads(path.read_text())
     return study
 
@@ -197,9 +199,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--words-only", action="store_true")
-    bundle = open_bundle(places.STARTER_BUNDLE)
+    bundle = open_bundle(paths.STARTER_BUNDLE)
     if not parser.parse_args().words_only:
-        folder = places.pen_folder()
+        folder = paths.pen_folder()
         if folder is None:
             raise DataError("The card needs PEN_DIR, the folder of the pen drawings.")
         judged = judge(bundle, test=load_mnist().test, pen=load_pen(folder))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.ink import Points
+from mlcore.reading.ink import Points
 
 CANVAS_PX = 280.0
 """Side of the page's canvas."""

@@ -12,8 +12,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from mlcore.bundle import Bundle
-from mlcore.calibrate import (
+from mlcore.reading.bundle import Bundle
+from mlcore.reading.calibrate import (
     DIGITS,
     KINDS,
     ONE_DIGIT,
@@ -21,8 +21,8 @@ from mlcore.calibrate import (
     RefusalCode,
     kind_probabilities,
 )
-from mlcore.ink import Bitmap
-from mlcore.preprocess import SIDE_PX, BlankDrawingError, DigitImage, normalize
+from mlcore.reading.ink import Bitmap
+from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, DigitImage, normalize
 
 WINDOW_PX = 4
 """Side of the window that `explain` covers: about two widths of a pen stroke."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.ink import Bitmap
+from mlcore.reading.ink import Bitmap
 
 DigitImage = NDArray[np.float32]
 """(28, 28, 1) float32 in [0, 1]."""

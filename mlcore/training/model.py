@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from mlcore.calibrate import DIGITS, KINDS
-from mlcore.preprocess import SIDE_PX
+from mlcore.reading.calibrate import DIGITS, KINDS
+from mlcore.reading.preprocess import SIDE_PX
 
 
 @keras.saving.register_keras_serializable(package="digitsite")
