@@ -428,12 +428,13 @@ show(figure, "What eight filters of three stages respond to")
 # ## The experiments
 #
 # Why is it trained as it is? Seven questions, each of which changes one thing of the
-# same base: `python -m mlcore.judging.experiments` trains each answer with several seeds
-# on MNIST's training images, unvaried, and reads the validation images. No test image
-# is touched. The curves are the log-loss on the validation images, a mean over the
-# seeds in a band from the least to the most; the dots are what each seed reads right at
-# the end. The sentence below each picture is computed: two answers count as told apart
-# where their means differ by more than the larger of their standard deviations.
+# same base: `python -m mlcore.judging.experiments` trains each answer with several
+# seeds on MNIST's training images, unvaried, and reads the validation images. No test
+# image is touched. The curves are the log-loss on the validation images, a mean over
+# the seeds in a band from the least to the most; the dots are what each seed reads
+# right at the end. The sentence below each picture is computed: two answers count as
+# told apart where their means differ by more than the larger of their standard
+# deviations.
 
 # %%
 results = json.loads(EXPERIMENTS.read_text())

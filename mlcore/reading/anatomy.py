@@ -36,6 +36,8 @@ class Layer:
 def layers_of(keras_file: Path) -> list[Layer]:
     """Return the layers of a network that is a plain stack, from picture to logits.
 
+    The fixed blur before the first convolution is told as "Soften", of no weights.
+
     Raises:
         ValueError: it is no .keras file, or has a kind of layer that no recipe of
             ours makes.
@@ -48,6 +50,8 @@ def layers_of(keras_file: Path) -> list[Layer]:
     layers: list[Layer] = []
     for one in written:
         kind, config = one["class_name"], one["config"]
+        if kind == "Conv2D" and not config["trainable"]:
+            kind = "Soften"
         if kind not in _KINDS:
             raise ValueError(f"{keras_file}: a layer {kind} is not known here.")
         before = layers[-1].shape if layers else ()
@@ -119,7 +123,6 @@ _KINDS: Mapping[str, Callable[[Mapping[str, Any], _Shape], tuple[_Shape, int]]] 
     "InputLayer": _input,
     "Soften": _as_it_came,
     "Conv2D": _convolution,
-    "FusedBatchNormalization": _normalisation,
     "BatchNormalization": _normalisation,
     "ReLU": _as_it_came,
     "Activation": _as_it_came,

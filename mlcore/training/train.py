@@ -86,7 +86,7 @@ from mlcore.training.fit import (
     strategy,
     training_step,
 )
-from mlcore.training.model import build_network
+from mlcore.training.model import Soften, build_network, in_stock_layers
 from mlcore.training.recipe import PRESETS, TrainConfig, check, recipe_of
 from mlcore.training.runs import Run, duration, free_bytes
 from mlcore.training.snapshot import Snapshot, load_snapshot
@@ -291,7 +291,9 @@ def take_weights(network: keras.Model, bundle: Bundle) -> None:
         bundle.folder / KERAS_WEIGHTS, compile=False, safe_mode=True
     )
     try:
-        network.set_weights(kept.get_weights())
+        for ours, theirs in zip(network.layers, kept.layers, strict=True):
+            if not isinstance(ours, Soften):
+                ours.set_weights(theirs.get_weights())
     except ValueError as error:
         raise DataError(
             f"Bundle {bundle.short_digest} has another network than this code: "
@@ -357,12 +359,10 @@ def served_weights(network: keras.Model) -> bytes:
 
 
 def keras_weights(network: keras.Model) -> bytes:
-    """Return the network as a .keras file, without the optimizer's state."""
-    bare = keras.Model.from_config(network.get_config())
-    bare.set_weights(network.get_weights())
+    """Return the network as a .keras file that Keras loads without this code."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / KERAS_WEIGHTS
-        bare.save(path)
+        in_stock_layers(network).save(path)
         return path.read_bytes()
 
 
