@@ -43,7 +43,7 @@ from mlcore.training.model import (
 )
 from mlcore.training.recipe import PRESETS, TrainConfig
 from mlcore.training.snapshot import line_of, write_snapshot
-from mlcore.training.train import Trained, take_weights, training_set, without
+from mlcore.training.train import Given, Trained, take_weights, training_set, without
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 
@@ -591,7 +591,9 @@ print(json.dumps(losses))
 
 class TestTrainingSet:
     def test_joins_digits_with_made_non_digits(self, few: Mnist) -> None:
-        dataset = training_set(few, None, config=TINY, rng=np.random.default_rng(1))
+        given = Given(few, None, None, None, {})
+
+        dataset = training_set(given, config=TINY, rng=np.random.default_rng(1))
 
         assert len(dataset) == 450
         assert np.array_equal(dataset.images[:400], few.train.images)
@@ -622,10 +624,6 @@ class TestWithout:
 
         assert left.digits == drawn.digits
         assert {drawing.label for drawing in left.non_digits} == kept
-
-    def test_knows_no_other_kind(self) -> None:
-        with pytest.raises(DataError, match="letters or sketches, not 'horses'"):
-            without(PenData([], []), "horses")
 
 
 class TestLoss:

@@ -27,8 +27,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -113,17 +114,18 @@ def train(config: TrainConfig) -> Trained:
     commit = source_commit()  # now: files may change while it trains
     prepare(config)
     rng = np.random.default_rng(config.seed)
-    mnist, pen, snapshot, held_out = data_of(config)
+    given = load(config)
+    recipe = recipe_of(config, start=given.start, snapshot=given.snapshot)
     spread = strategy()
     with spread.scope():
-        network = new_network(config)
-    run = Run(key=recipe_of(config), checkpoint=config.checkpoint, fresh=config.fresh)
+        network = new_network(config, given.start)
+    run = Run(key=recipe, checkpoint=config.checkpoint, fresh=config.fresh)
     try:
         loaded_after = time.monotonic() - started
         fitted = fit(
             network,
-            lambda: training_set(mnist, pen, snapshot, config=config, rng=rng),
-            held_out=held_out,
+            lambda: training_set(given, config=config, rng=rng),
+            held_out=given.held_out,
             config=config,
             rng=rng,
             run=run,
@@ -136,24 +138,19 @@ def train(config: TrainConfig) -> Trained:
                 flush=True,
             )
         network = in_float32(network, config)
-        last_set = training_set(mnist, pen, config=config, rng=rng)
+        last_set = training_set(replace(given, snapshot=None), config=config, rng=rng)
         plain = last_set.only_digits().shuffled(rng)
         restate(network, plain.first(config.restated_on or len(plain)))
         fitted_after = time.monotonic() - started
         provenance = run_provenance(
             config,
+            recipe=recipe,
             commit=commit,
-            minutes=(time.monotonic() - started) / 60,
+            minutes=fitted_after / 60,
             weights=weights_digest(network),
             stopped=fitted.stopped,
         )
-        bundle = finish(
-            network,
-            mnist=mnist,
-            held_out=held_out,
-            config=config,
-            provenance=provenance,
-        )
+        bundle = finish(network, given, config=config, provenance=provenance)
         seconds = {
             "load": loaded_after,
             "fit": fitted_after - loaded_after,
@@ -182,11 +179,21 @@ def prepare(config: TrainConfig) -> None:
     keras.utils.set_random_seed(config.seed)
 
 
-def data_of(
-    config: TrainConfig,
-) -> tuple[Mnist, PenData | None, Snapshot | None, dict[str, Digits]]:
-    """Load what a training learns from, and what it is held out from."""
+@dataclass(frozen=True)
+class Given:
+    """What a training learns from, starts from, and is held out from."""
+
+    mnist: Mnist
+    pen: PenData | None
+    snapshot: Snapshot | None
+    start: Bundle | None
+    held_out: Mapping[str, Digits]
+
+
+def load(config: TrainConfig) -> Given:
+    """Load all that a training is given, each part once."""
     mnist = few_of(load_mnist(), config.digits)
+    start = open_bundle(Path(config.start_from)) if config.start_from else None
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
     if snapshot is not None:
         judge_missing_digits(snapshot, allowed=config.allow_missing_digits)
@@ -194,7 +201,7 @@ def data_of(
     held_out = {"mnist": mnist.validation}
     if pen is not None:
         held_out["pen"] = as_served(pen.split("calibration").digits)
-    return mnist, pen, snapshot, held_out
+    return Given(mnist, pen, snapshot, start, held_out)
 
 
 def judge_missing_digits(snapshot: Snapshot, *, allowed: bool) -> None:
@@ -216,23 +223,20 @@ def judge_missing_digits(snapshot: Snapshot, *, allowed: bool) -> None:
     print(f"{lacks}: those are learnt from MNIST alone.", flush=True)
 
 
-def new_network(config: TrainConfig) -> keras.Model:
+def new_network(config: TrainConfig, start: Bundle | None) -> keras.Model:
     """Build the network, with the weights it starts from."""
     network = build_network(
-        dropout=config.dropout,
-        precision=config.precision,
-        layers_of=config.network,
+        dropout=config.dropout, precision=config.precision, layers_of=config.network
     )
-    if config.start_from:
-        take_weights(network, open_bundle(Path(config.start_from)))
+    if start:
+        take_weights(network, start)
     return network
 
 
 def finish(
     network: keras.Model,
+    given: Given,
     *,
-    mnist: Mnist,
-    held_out: Mapping[str, Digits],
     config: TrainConfig,
     provenance: Mapping[str, Any],
 ) -> Bundle:
@@ -243,32 +247,28 @@ def finish(
     }
     served = ServedNetwork(files[SERVED_WEIGHTS])
     calibration = fit_calibration(
-        [HeldOut(served.logits_of(d.images), d.labels) for d in held_out.values()],
+        [
+            HeldOut(served.logits_of(digits.images), digits.labels)
+            for digits in given.held_out.values()
+        ],
         shares=RefusedShares(
             several=config.several_share,
             not_a_digit=config.not_a_digit_share,
             unsure=config.unsure_share,
         ),
     )
-
-    def write(parent: Path, metrics: Mapping[str, Any]) -> Bundle:
-        return write_bundle(
-            parent,
-            files=files,
-            calibration=calibration,
-            metrics=metrics,
-            provenance=provenance,
-        )
-
+    write = partial(
+        write_bundle, files=files, calibration=calibration, provenance=provenance
+    )
     with tempfile.TemporaryDirectory() as scratch:
         # Measured through the serving path, so on a bundle; the one that is kept
         # carries the figures.
-        draft = Recogniser(write(Path(scratch), {}))
+        draft = Recogniser(write(Path(scratch), metrics={}))
         metrics = {
-            "mnist_validation": read_mnist(draft, mnist.validation).figures(),
-            "mnist_test": read_mnist(draft, mnist.test).figures(),
+            "mnist_validation": read_mnist(draft, given.mnist.validation).figures(),
+            "mnist_test": read_mnist(draft, given.mnist.test).figures(),
         }
-    return write(bundles_folder(config), metrics)
+    return write(bundles_folder(config), metrics=metrics)
 
 
 def few_of(mnist: Mnist, count: int) -> Mnist:
@@ -302,44 +302,35 @@ def take_weights(network: keras.Model, bundle: Bundle) -> None:
 
 
 def training_set(
-    mnist: Mnist,
-    pen: PenData | None,
-    snapshot: Snapshot | None = None,
-    *,
-    config: TrainConfig,
-    rng: np.random.Generator,
+    given: Given, *, config: TrainConfig, rng: np.random.Generator
 ) -> Dataset:
     """Join what an epoch trains on: MNIST, made non-digits, and drawings redrawn.
 
     Each call draws anew what is made or redrawn, so no epoch sees the same.
     """
-    datasets = [
-        mnist_dataset(mnist.train),
-        made_non_digits(mnist.train, config.non_digits, rng),
-    ]
-    if pen is not None:
-        ours = without(pen.split("train"), config.leave_out)
+    mnist = given.mnist.train
+    datasets = [mnist_dataset(mnist), made_non_digits(mnist, config.non_digits, rng)]
+    if given.pen is not None:
+        pen = without(given.pen.split("train"), config.leave_out)
         datasets += [
-            pen_digits(ours.digits, renderings=config.pen_renderings, rng=rng),
+            pen_digits(pen.digits, renderings=config.pen_renderings, rng=rng),
             pen_non_digits(
-                ours.non_digits,
-                ours.digits,
+                pen.non_digits,
+                pen.digits,
                 renderings=config.non_digit_renderings,
                 several=config.non_digits // 2,
                 rng=rng,
             ),
         ]
-    if snapshot is not None and (ours_too := snapshot.of("train")):
+    if given.snapshot is not None and (reviewed := given.snapshot.of("train")):
         datasets.append(
-            snapshot_dataset(ours_too, renderings=config.snapshot_renderings, rng=rng)
+            snapshot_dataset(reviewed, renderings=config.snapshot_renderings, rng=rng)
         )
     return joined(datasets)
 
 
 def without(pen: PenData, left_out: str) -> PenData:
     """Drop one kind of non-digits: "letters" (and symbols), "sketches", or neither."""
-    if left_out not in ("", "letters", "sketches"):
-        raise DataError(f"--leave-out takes letters or sketches, not {left_out!r}.")
     kind_left_out = {"letters": False, "sketches": True, "": None}[left_out]
     return PenData(
         digits=pen.digits,
@@ -375,6 +366,7 @@ def weights_digest(network: keras.Model) -> str:
 def run_provenance(
     config: TrainConfig,
     *,
+    recipe: Mapping[str, Any],
     commit: str,
     minutes: float,
     weights: str,
@@ -385,7 +377,7 @@ def run_provenance(
         "trained_on": "MNIST, 55,000 train images; validation chose, test nothing"
         + ("; pen drawings, 70 % of the writers" if config.pen else "")
         + ("; reviewed drawings of a snapshot" if config.snapshot else ""),
-        "config": recipe_of(config),
+        "config": dict(recipe),
         **({"stopped": f"by hand, with epoch {stopped}'s weights"} if stopped else {}),
         "weights_sha256": weights,
         "data_sha256": {**MNIST_SHA256, **(pen_sha256() if config.pen else {})},
@@ -462,15 +454,14 @@ def rehearse(config: TrainConfig) -> str:
     """Load, build and take a few steps; say what a run would be. Writes nothing."""
     prepare(config)
     rng = np.random.default_rng(config.seed)
-    mnist, pen, snapshot, held_out = data_of(config)
+    given = load(config)
     spread = strategy()
     with spread.scope():
-        network = new_network(config)
+        network = new_network(config, given.start)
     started = time.monotonic()
-    dataset = training_set(mnist, pen, snapshot, config=config, rng=rng)
+    dataset = training_set(given, config=config, rng=rng)
     drawn_in = time.monotonic() - started
     steps = steps_of(dataset, config)
-    order = rng.permutation(len(dataset))
     with spread.scope():
         optimizer = optimizer_of(config, steps=steps)
     loss = digit_and_kind_loss(config.kind_weight)
@@ -478,6 +469,7 @@ def rehearse(config: TrainConfig) -> str:
         network, optimizer, loss=loss, spread=spread, parts=config.parts
     )
     taken = []
+    order = rng.permutation(len(dataset))
     for _, images, targets in islice(batches(dataset, order, config, rng), 12):
         before = time.monotonic()
         step(images, targets)
@@ -485,7 +477,7 @@ def rehearse(config: TrainConfig) -> str:
     a_step = float(np.median(taken))
     whole = sum(steps) * a_step + config.epochs * drawn_in
     out, runs = bundles_folder(config), paths.data_folder() / "runs"
-    held = ", ".join(f"{len(digits):,} {name}" for name, digits in held_out.items())
+    held = ", ".join(f"{len(d):,} {name}" for name, d in given.held_out.items())
     digits = int((dataset.digits != NO_DIGIT).sum())
     return (
         f"Would learn from {digits:,} digits and {len(dataset) - digits:,} others an "
@@ -588,20 +580,17 @@ def main() -> None:
     except (DataError, BundleError, TrainingError) as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(_told_of_os(error))
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        sys.exit(
+            f"The disk of {error.filename or paths.data_folder()} is full: make "
+            f"{ROOM_BYTES / 1e6:.0f} MB free; the same command then goes on after the "
+            "last whole epoch."
+            if is_full
+            else f"{error}: nothing was trained beyond the last whole epoch."
+        )
     print(told_of(trained))
     if trained.fitted.stopped:
         sys.exit(130)
-
-
-def _told_of_os(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = error.filename or paths.data_folder()
-        return (
-            f"The disk of {where} is full: make {ROOM_BYTES / 1e6:.0f} MB free; the "
-            "same command then goes on after the last whole epoch."
-        )
-    return f"{error}: nothing was trained beyond the last whole epoch."
 
 
 if __name__ == "__main__":
