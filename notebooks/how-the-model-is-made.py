@@ -73,7 +73,7 @@ from mlcore.training.figures import ReadDigits, read_mnist
 from mlcore.training.fit import network_logits
 from mlcore.training.model import build_network
 from mlcore.training.recipe import TrainConfig
-from mlcore.training.train import few_of, train
+from mlcore.training.train import train
 from notebooks.answers import curves, verdict
 from notebooks.pictures import plain_numbers, say, sheet, show
 
@@ -631,7 +631,7 @@ say(
 # probabilities, refused or not.
 
 # %%
-test = few_of(mnist, config.digits).test
+test = mnist.first(config.digits).test
 ours = Recogniser(trained.bundle)
 by_ours, by_shipped = read_mnist(ours, test), read_mnist(shipped, test)
 figures = {"trained here": by_ours.figures(), "shipped": by_shipped.figures()}
@@ -690,7 +690,7 @@ say(
 # by the least log-loss.
 
 # %%
-held_out = few_of(mnist, config.digits).validation
+held_out = mnist.first(config.digits).validation
 served = ServedNetwork(trained.bundle.served_weights())
 logits = served.logits_of(held_out.images)
 

@@ -40,6 +40,7 @@ from keras import layers
 from tqdm import tqdm
 
 from mlcore import paths
+from mlcore.files import replaced
 from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.data import DataError, Digits, load_mnist
@@ -257,16 +258,12 @@ def _answer_job(setting: Setting, seed: int) -> dict[str, Any]:
     return answer(setting, seed, **_of_job)
 
 
-def _file(folder: Path, setting: Setting, seed: int) -> Path:
-    return folder / f"{setting.name}-{seed}.json"
-
-
 def _kept(
     folder: Path, setting: Setting, seed: int, made_with: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Return what an earlier run found under the same conditions."""
     try:
-        kept = json.loads(_file(folder, setting, seed).read_text())
+        kept = json.loads((folder / f"{setting.name}-{seed}.json").read_text())
     except (OSError, ValueError):
         return None
     if kept["made_with"] != made_with:
@@ -278,14 +275,9 @@ def _kept(
 def _keep(
     folder: Path, setting: Setting, run: Mapping[str, Any], made_with: Mapping[str, Any]
 ) -> None:
-    path = _file(folder, setting, run["seed"])
-    partial = path.with_suffix(".part")
     told = {"made_with": made_with, "setting": asdict(setting), "run": run}
-    try:
+    with replaced(folder / f"{setting.name}-{run['seed']}.json") as partial:
         partial.write_text(json.dumps(told) + "\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def told_of(results: Mapping[str, Any]) -> str:
@@ -354,12 +346,8 @@ def _chosen(names: Sequence[str], *, most_epochs: int) -> dict[str, dict[str, Se
 
 
 def _few(count: int) -> dict[str, Digits]:
-    mnist = load_mnist()
-    parts = {"train": mnist.train, "validation": mnist.validation}
-    return {
-        name: digits.take(np.arange(min(count or len(digits), len(digits))))
-        for name, digits in parts.items()
-    }
+    mnist = load_mnist().first(count)
+    return {"train": mnist.train, "validation": mnist.validation}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -63,21 +63,20 @@ class Training:
         """Where its bundle and its log lie."""
         return paths.data_folder() / "study" / self.recipe / f"seed-{self.seed}"
 
-    def bundle(self) -> Bundle | None:
-        """Open what it trained; None where it has not finished yet."""
-        found = sorted(self.folder.glob(f"*/{MANIFEST}"))
-        return open_bundle(found[-1].parent) if found else None
+    @property
+    def is_done(self) -> bool:
+        """Whether it has finished."""
+        return any(self.folder.glob(f"*/{MANIFEST}"))
 
-    def bundle_or_error(self) -> Bundle:
+    def bundle(self) -> Bundle:
         """Open what it trained.
 
         Raises:
             DataError: it has not finished.
         """
-        bundle = self.bundle()
-        if bundle is None:
+        if not self.is_done:
             raise DataError(f"{self.folder} holds no bundle: train it first.")
-        return bundle
+        return open_bundle(max(self.folder.glob(f"*/{MANIFEST}")).parent)
 
     def run(self) -> None:
         """Train in a process of its own, with one thread.
@@ -88,7 +87,7 @@ class Training:
         Raises:
             DataError: the training failed; says what it said last.
         """
-        if self.bundle() is not None:
+        if self.is_done:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "training.log"
@@ -132,7 +131,7 @@ def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
 def study(seeds: int, *, at_once: int, extra: tuple[str, ...] = ()) -> list[Training]:
     """Train whatever is missing, `at_once` side by side; return all trainings."""
     planned = trainings(seeds, extra)
-    missing = [training for training in planned if training.bundle() is None]
+    missing = [training for training in planned if not training.is_done]
     with ThreadPoolExecutor(at_once) as workers:
         running = [workers.submit(training.run) for training in missing]
         progress = tqdm(
@@ -152,7 +151,7 @@ def study(seeds: int, *, at_once: int, extra: tuple[str, ...] = ()) -> list[Trai
 
 def judged_once(training: Training) -> Evaluation:
     """Judge a network, or return what was found when it was judged before."""
-    bundle = training.bundle_or_error()
+    bundle = training.bundle()
     kept = training.folder / f"{bundle.short_digest}.json"
     if not kept.exists():
         pen = load_pen(_pen_folder())
@@ -199,7 +198,7 @@ def _pen_folder() -> Path:
 
 
 def best_seed(losses: Sequence[float]) -> int:
-    """Return the place of the network that ships among the seeds of its recipe."""
+    """Return the index of the network that ships among the seeds of its recipe."""
     return int(np.argmin(losses))
 
 
@@ -219,25 +218,26 @@ def summary(
             "commits": [how["commit"][:12] for how in made[recipe]],
             "changed after training": ["softened" in how for how in made[recipe]],
             HELD_OUT_LOSS: [held_out_loss(bundle) for bundle in bundles[recipe]],
-            **{
-                f"{name}: {figure}": [
-                    found["digits"][name][figure] for found in of_recipe
-                ]
-                for name in of_recipe[0]["digits"]
-                for figure in ("accuracy", "refused", "ece")
-            },
-            **{
-                f"{name}: {figure}": [
-                    found["non_digits"][name][figure] for found in of_recipe
-                ]
-                for name in of_recipe[0]["non_digits"]
-                for figure in ("refused", "auroc")
-            },
+            **_by_seed(of_recipe, "digits", ("accuracy", "refused", "ece")),
+            **_by_seed(of_recipe, "non_digits", ("refused", "auroc")),
             "several strokes: refused as several": [
                 found["several_refused"] for found in of_recipe
             ],
         }
         for recipe, of_recipe in evaluations.items()
+    }
+
+
+def _by_seed(
+    evaluations: Sequence[Evaluation],
+    kind: Literal["digits", "non_digits"],
+    figures: Sequence[str],
+) -> dict[str, list[Any]]:
+    sets: list[Mapping[str, Any]] = [found[kind] for found in evaluations]
+    return {
+        f"{name}: {figure}": [of_seed[name][figure] for of_seed in sets]
+        for name in sets[0]
+        for figure in figures
     }
 
 
@@ -274,14 +274,14 @@ def train_and_judge(told: argparse.Namespace) -> None:
     _pen_folder()  # missing, it would be missed after the first training
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
     if told.judge_only:
-        done = [t for t in trainings(told.seeds, extra) if t.bundle() is not None]
+        done = [t for t in trainings(told.seeds, extra) if t.is_done]
     else:
         done = study(told.seeds, at_once=told.at_once, extra=extra)
     evaluations: dict[str, list[Evaluation]] = {}
     bundles: dict[str, list[Bundle]] = {}
     for training in tqdm(done, desc="judging"):
         evaluations.setdefault(training.recipe, []).append(judged_once(training))
-        bundles.setdefault(training.recipe, []).append(training.bundle_or_error())
+        bundles.setdefault(training.recipe, []).append(training.bundle())
     told.out.parent.mkdir(parents=True, exist_ok=True)
     found = summary(evaluations, bundles)
     told.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -77,10 +77,6 @@ def _as_it_came(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
     return shape, 0
 
 
-def _input(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
-    return tuple(config["batch_shape"][1:]), 0
-
-
 def _convolution(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
     *sides, channels = shape
     filters, bias = config["filters"], int(config["use_bias"])
@@ -89,18 +85,10 @@ def _convolution(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]
     return (*across, filters), weights
 
 
-def _normalisation(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
-    return shape, 4 * shape[-1]  # scale and offset; running mean and variance
-
-
 def _pooling(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
     *sides, channels = shape
     across = _placed(sides, config["pool_size"], config["strides"], config["padding"])
     return (*across, channels), 0
-
-
-def _flatten(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
-    return (math.prod(shape),), 0
 
 
 def _dense(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
@@ -120,14 +108,15 @@ def _placed(
 
 
 _KINDS: Mapping[str, Callable[[Mapping[str, Any], _Shape], tuple[_Shape, int]]] = {
-    "InputLayer": _input,
+    "InputLayer": lambda config, shape: (tuple(config["batch_shape"][1:]), 0),
     "Soften": _as_it_came,
     "Conv2D": _convolution,
-    "BatchNormalization": _normalisation,
+    # Scale and offset; running mean and variance.
+    "BatchNormalization": lambda config, shape: (shape, 4 * shape[-1]),
     "ReLU": _as_it_came,
     "Activation": _as_it_came,
     "MaxPooling2D": _pooling,
-    "Flatten": _flatten,
+    "Flatten": lambda config, shape: ((math.prod(shape),), 0),
     "Dropout": _as_it_came,
     "Dense": _dense,
 }

@@ -81,7 +81,7 @@ class Checkpoint:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         rng.bit_generator.state = told["rng"]
-        best = Best(*told["best"], weights=weights) if weights else None
+        best = Best(told["best"][0], told["best"][1], weights) if weights else None
         return Kept(told["history"], best, losses)
 
     def keep(

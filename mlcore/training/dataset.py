@@ -6,12 +6,12 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
-from mlcore.reading.ink import Points, rasterise
-from mlcore.reading.preprocess import SIDE_PX, normalize
+from mlcore.reading.ink import Points
+from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.augment import (
     doodle,
     glyph,
@@ -25,7 +25,7 @@ from mlcore.training.augment import (
     written_side_by_side,
 )
 from mlcore.training.data import Digits, PenDrawing
-from mlcore.training.snapshot import SnapshotDrawing
+from mlcore.training.snapshot import SnapshotDrawing, as_read
 
 NO_DIGIT = -1
 
@@ -85,11 +85,7 @@ def joined(datasets: Sequence[Dataset]) -> Dataset:
 
 def mnist_dataset(digits: Digits) -> Dataset:
     """Take MNIST's digits as they are."""
-    return Dataset(
-        images=digits.images,
-        digits=digits.labels.astype(np.int64),
-        kinds=np.full(len(digits), ONE_DIGIT),
-    )
+    return _of_kind(ONE_DIGIT, digits.images, digits.labels)
 
 
 MADE_SHARES = {
@@ -127,9 +123,7 @@ def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Dat
         (outline(rng) for _ in range(outlines)),
         (doodle(rng) for _ in range(doodles)),
     )
-    return joined(
-        [_non_digits(of_several, SEVERAL), _non_digits(of_nothing, SOMETHING_ELSE)]
-    )
+    return joined([_of_kind(SEVERAL, of_several), _of_kind(SOMETHING_ELSE, of_nothing)])
 
 
 def pen_digits(
@@ -137,12 +131,8 @@ def pen_digits(
 ) -> Dataset:
     """Redraw and rasterise each pen digit several times."""
     again = [drawing for drawing in drawings for _ in range(renderings)]
-    images = [rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "digits")]
-    return Dataset(
-        images=np.stack(images),
-        digits=np.array([int(drawing.label) for drawing in again]),
-        kinds=np.full(len(again), ONE_DIGIT),
-    )
+    images = (rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "digits"))
+    return _of_kind(ONE_DIGIT, images, [int(drawing.label) for drawing in again])
 
 
 def pen_non_digits(
@@ -161,21 +151,9 @@ def pen_non_digits(
         hands = [redrawn(digits[place].strokes, rng) for place in chosen]
         return written_side_by_side(hands, rng)
 
-    return joined(
-        [
-            _non_digits(
-                (
-                    rendered(redrawn(d.strokes, rng), rng)
-                    for d in _shown(again, "others")
-                ),
-                SOMETHING_ELSE,
-            ),
-            _non_digits(
-                (rendered(a_row(), rng) for _ in _shown(range(several), "several")),
-                SEVERAL,
-            ),
-        ]
-    )
+    others = (rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "others"))
+    rows = (rendered(a_row(), rng) for _ in range(several))
+    return joined([_of_kind(SOMETHING_ELSE, others), _of_kind(SEVERAL, rows)])
 
 
 _KIND_OF_REVIEW = {
@@ -203,22 +181,20 @@ def snapshot_dataset(
 
 def as_served(drawings: Sequence[PenDrawing]) -> Digits:
     """Frame pen digits exactly as serving does, for choosing and calibrating."""
-    images = [
-        normalize(rasterise(drawing.strokes, pen_width=0)) for drawing in drawings
-    ]
     return Digits(
-        images=np.rint(np.stack(images)[..., 0] * 255).astype(np.uint8),
+        images=np.stack([as_read(drawing.strokes) for drawing in drawings]),
         labels=np.array([int(drawing.label) for drawing in drawings], np.uint8),
     )
 
 
-def _non_digits(images: Iterable[NDArray[np.uint8]], kind: int) -> Dataset:
-    listed = list(images)
-    made = np.stack(listed) if listed else np.zeros((0, SIDE_PX, SIDE_PX), np.uint8)
+def _of_kind(
+    kind: int, images: Iterable[NDArray[np.uint8]], digits: ArrayLike = NO_DIGIT
+) -> Dataset:
+    """Make a dataset of one kind; there may be no images."""
+    stacked = np.array(list(images), np.uint8).reshape(-1, SIDE_PX, SIDE_PX)
+    count = len(stacked)
     return Dataset(
-        images=made,
-        digits=np.full(len(made), NO_DIGIT),
-        kinds=np.full(len(made), kind),
+        stacked, np.full(count, digits, np.int64), np.full(count, kind, np.int64)
     )
 
 

@@ -192,7 +192,7 @@ class Given:
 
 def load(config: TrainConfig) -> Given:
     """Load all that a training is given, each part once."""
-    mnist = few_of(load_mnist(), config.digits)
+    mnist = load_mnist().first(config.digits)
     start = open_bundle(Path(config.start_from)) if config.start_from else None
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
     if snapshot is not None:
@@ -269,15 +269,6 @@ def finish(
             "mnist_test": read_mnist(draft, given.mnist.test).figures(),
         }
     return write(bundles_folder(config), metrics=metrics)
-
-
-def few_of(mnist: Mnist, count: int) -> Mnist:
-    """Take the first so many digits of each part, all where it is 0."""
-
-    def few(digits: Digits) -> Digits:
-        return digits.take(np.arange(min(count or len(digits), len(digits))))
-
-    return Mnist(few(mnist.train), few(mnist.validation), few(mnist.test))
 
 
 def take_weights(network: keras.Model, bundle: Bundle) -> None:
