@@ -21,6 +21,7 @@ from tqdm import tqdm
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.reading import ink
 from mlcore.reading.bundle import Bundle
+from mlcore.reading.histograms import BINS
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
 from mlcore.reading.preprocess import normalize
@@ -291,18 +292,15 @@ def judge(
         evaluation["by_digit"]["pen"] = read.by_digit()
         for writer in sorted({str(d.writer) for d in judged.digits}):
             theirs = part(read, [str(d.writer) == writer for d in judged.digits])
-            evaluation["by_writer"][writer] = (
-                float(theirs.right.mean()),
-                len(theirs.readings),
-            )
+            share_right = float(theirs.right.mean())
+            evaluation["by_writer"][writer] = share_right, len(theirs.readings)
         several = [len(d.strokes) > 1 for d in judged.digits]
         evaluation["several_refused"] = float(
             np.mean([r.refusal == "several" for r in part(read, several).readings])
         )
-    confidences = [
-        r.confidence for r in mnist.readings + (read.readings if read else [])
-    ]
-    evaluation["confidence"] = np.histogram(confidences, 20, (0, 1))[0].tolist()
+    readings = mnist.readings + (read.readings if read else [])
+    confidences = [reading.confidence for reading in readings]
+    evaluation["confidence"] = np.histogram(confidences, BINS, (0, 1))[0].tolist()
     if changed:
         evaluation["changed"] = changed_drawings(recogniser, to_change)
     return Judged(evaluation, mnist, read, digitness)

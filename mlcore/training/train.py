@@ -121,7 +121,7 @@ def train(config: TrainConfig) -> Trained:
         network = new_network(config, given.start)
     run = Run(key=recipe, checkpoint=config.checkpoint, fresh=config.fresh)
     try:
-        loaded_after = time.monotonic() - started
+        loaded = time.monotonic() - started
         fitted = fit(
             network,
             lambda: training_set(given, config=config, rng=rng),
@@ -151,13 +151,18 @@ def train(config: TrainConfig) -> Trained:
             stopped=fitted.stopped,
         )
         bundle = finish(network, given, config=config, provenance=provenance)
-        seconds = {
-            "load": loaded_after,
-            "fit": fitted_after - loaded_after,
-            "all": time.monotonic() - started,
+        seconds = time.monotonic() - started
+        times = {"load": loaded, "fit": fitted_after - loaded, "all": seconds}
+        told = {
+            "bundle": bundle.digest,
+            "config": asdict(config),
+            "history": fitted.history,
+            "seconds": {name: round(value, 1) for name, value in times.items()},
+            "metrics": bundle.metrics,
+            "provenance": provenance,
         }
-        folder = record_run(run, config, bundle=bundle, fitted=fitted, seconds=seconds)
-        return Trained(bundle, folder=folder, fitted=fitted, seconds=seconds["all"])
+        folder = run.record(told, is_done=fitted.stopped is None)
+        return Trained(bundle, folder=folder, fitted=fitted, seconds=seconds)
     finally:
         run.end()
 
@@ -418,26 +423,6 @@ def source_commit() -> str:
     return named.stdout.strip()
 
 
-def record_run(
-    run: Run,
-    config: TrainConfig,
-    *,
-    bundle: Bundle,
-    fitted: Fitted,
-    seconds: Mapping[str, float],
-) -> Path:
-    """Keep config, curves and result of a run; return the folder."""
-    told = {
-        "bundle": bundle.digest,
-        "config": asdict(config),
-        "history": fitted.history,
-        "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        "metrics": bundle.metrics,
-        "provenance": bundle.manifest["provenance"],
-    }
-    return run.record(told, is_done=fitted.stopped is None)
-
-
 # --- the command ----------------------------------------------------------------------
 
 
@@ -508,19 +493,15 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
         "--preset", choices=tuple(PRESETS), default="usual", help="default usual"
     )
     for field in fields(TrainConfig):
+        how: dict[str, Any] = (
+            {"action": argparse.BooleanOptionalAction}
+            if isinstance(field.default, bool)
+            else {"type": type(field.default), "help": f"default {field.default!r}"}
+        )
         flag = f"--{field.name.replace('_', '-')}"
-        if isinstance(field.default, bool):
-            parser.add_argument(
-                flag, action=argparse.BooleanOptionalAction, default=None
-            )
-        else:
-            parser.add_argument(
-                flag, type=type(field.default), help=f"default {field.default!r}"
-            )
+        parser.add_argument(flag, default=argparse.SUPPRESS, **how)
     told = vars(parser.parse_args(arguments))
-    defaults = PRESETS[told.pop("preset")]
-    given = {name: value for name, value in told.items() if value is not None}
-    return TrainConfig(**{**defaults, **given})
+    return TrainConfig(**{**PRESETS[told.pop("preset")], **told})
 
 
 class _Parser(argparse.ArgumentParser):
