@@ -4,22 +4,18 @@
     PEN_DIR=... python -m mlcore.judging.study --seeds 1 --epochs 2
 
 What is done is not done again, so a study that was stopped goes on where it was: each
-network lies in var/study/<recipe>/seed-<n>/ beside the log of its training. Trainings
-run side by side with one thread each, which on two cores gets 1.3 times as much done as
-one training with two threads. At the end it writes means and spreads to
-docs/model/study.json, which the model card quotes, and names the network that ships: of
-the recipe that does, the one with the least log-loss on held-out digits.
+network lies in var/study/<recipe>/seed-<n>/ beside the log of its training. At the end
+it writes means and spreads to docs/model/study.json, which the model card quotes, and
+names the network that ships: of the recipe that does, the one with the least log-loss
+on held-out digits.
 """
 
 import argparse
-import contextlib
 import functools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -79,7 +75,7 @@ class Training:
         return open_bundle(max(self.folder.glob(f"*/{MANIFEST}")).parent)
 
     def run(self) -> None:
-        """Train in a process of its own, with one thread.
+        """Train in a process of its own.
 
         It ends with this process, however that goes, and goes on next time from the
         last whole epoch.
@@ -91,23 +87,20 @@ class Training:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "training.log"
-        with path.open("w") as log:
-            child = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "mlcore.training.train", "--threads", "1"),
-                    *("--seed", str(self.seed), "--out", str(self.folder)),
-                    "--watched",
-                    *RECIPES[self.recipe],
-                    *self.extra,
-                ],
+        command = [sys.executable, "-m", "mlcore.training.train", "--watched"]
+        flags = ["--seed", str(self.seed), "--out", str(self.folder)]
+        flags += [*RECIPES[self.recipe], *self.extra]
+        with (
+            path.open("w") as log,
+            subprocess.Popen(
+                [*command, *flags],
                 cwd=paths.REPOSITORY,
                 stdin=subprocess.PIPE,  # closes with us: the child ends then
                 stdout=log,
                 stderr=subprocess.STDOUT,
-            )
-        code = child.wait()
-        with contextlib.suppress(OSError):
-            child.communicate()  # closes its standard input
+            ) as child,
+        ):
+            code = child.wait()
         if code:
             lines = path.read_text(errors="replace").strip().splitlines()
             raise DataError(
@@ -126,27 +119,6 @@ def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
         for seed in range(1, seeds + 1)
         for recipe in recipes
     ]
-
-
-def study(seeds: int, *, at_once: int, extra: tuple[str, ...] = ()) -> list[Training]:
-    """Train whatever is missing, `at_once` side by side; return all trainings."""
-    planned = trainings(seeds, extra)
-    missing = [training for training in planned if not training.is_done]
-    with ThreadPoolExecutor(at_once) as workers:
-        running = [workers.submit(training.run) for training in missing]
-        progress = tqdm(
-            as_completed(running),
-            total=len(planned),
-            initial=len(planned) - len(missing),
-            desc="trainings",
-        )
-        try:
-            for done in progress:
-                done.result()
-        except BaseException:
-            workers.shutdown(wait=False, cancel_futures=True)
-            raise
-    return planned
 
 
 def judged_once(training: Training) -> Evaluation:
@@ -247,7 +219,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--at-once", type=int, default=2, help="trainings side by side")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
     parser.add_argument("--out", type=Path, default=STUDY)
     parser.add_argument(
@@ -257,26 +228,21 @@ def main() -> None:
     try:
         train_and_judge(told)
     except KeyboardInterrupt:
-        print(
-            "\nStopped: the same command goes on, each training from its last whole "
-            "epoch.",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(130)  # without waiting for trainings, which end with this process
+        print("\nStopped: the same command goes on from the last whole epoch.")
+        sys.exit(130)
     except (DataError, BundleError, OSError) as error:
-        print(error, file=sys.stderr, flush=True)
-        os._exit(1)
+        sys.exit(str(error))
 
 
 def train_and_judge(told: argparse.Namespace) -> None:
     """Do what the flags say, and print what came of it."""
     _pen_folder()  # missing, it would be missed after the first training
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
-    if told.judge_only:
-        done = [t for t in trainings(told.seeds, extra) if t.is_done]
-    else:
-        done = study(told.seeds, at_once=told.at_once, extra=extra)
+    planned = trainings(told.seeds, extra)
+    if not told.judge_only:
+        for training in tqdm(planned, desc="trainings"):
+            training.run()
+    done = [training for training in planned if training.is_done]
     evaluations: dict[str, list[Evaluation]] = {}
     bundles: dict[str, list[Bundle]] = {}
     for training in tqdm(done, desc="judging"):

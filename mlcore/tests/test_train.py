@@ -651,7 +651,7 @@ class TestSoften:
         dot = np.zeros((1, 5, 5, 1), np.float32)
         dot[0, 2, 2] = 1
 
-        soft = Soften(variance=0.25)(dot).numpy()[0, ..., 0]
+        soft = Soften()(dot).numpy()[0, ..., 0]
 
         assert soft[2].tolist() == pytest.approx([0, 0.09375, 0.5625, 0.09375, 0])
         assert soft.sum() == pytest.approx(1)

@@ -204,22 +204,18 @@ def fit(
     losses = kept.losses if history else np.zeros(len(dataset), np.float32)
     if history:
         print(f"Goes on after epoch {len(history)}.", flush=True)
+    done = sum(steps[: len(history)])
+    bar = tqdm(total=sum(steps), initial=done, unit="step", leave=False, disable=None)
     try:
-        with curves(run.folder / CURVES) as add_to_curves:
+        with bar, curves(run.folder / CURVES) as add_to_curves:
             for epoch in range(len(history) + 1, config.epochs + 1):
                 started = time.monotonic()
                 dataset = dataset if epoch == 1 else draw_dataset()
                 order = order_of(dataset, losses, steps[epoch - 1], config, rng)
-                shown = tqdm(
-                    ahead(batches(dataset, order, config, rng)),
-                    total=steps[epoch - 1],
-                    desc=f"epoch {epoch}/{config.epochs}",
-                    leave=False,
-                    disable=None,
-                )
-                tell = partial(_tell, run=run, epoch=epoch, steps=steps)
+                items = ahead(batches(dataset, order, config, rng))
+                tell = partial(_tell, bar=bar, run=run, epoch=epoch, steps=steps)
                 row = {
-                    "loss": run_epoch(step, shown, losses=losses, tell=tell),
+                    "loss": run_epoch(step, items, losses=losses, tell=tell),
                     "learning_rate": float(np.array(optimizer.learning_rate)),
                 }
                 if is_measured(epoch, config):
@@ -232,6 +228,7 @@ def fit(
                 run.checkpoint.keep(network, optimizer, rng, kept)
                 run.note(history)
                 add_to_curves(epoch, row)
+                bar.clear()
                 print(told_of_epoch(history, steps, tuple(held_out)), flush=True)
     except KeyboardInterrupt:
         if best is None or config.watched:
@@ -247,18 +244,17 @@ def run_epoch(
     items: Iterable[tuple[NDArray[np.int64], Any, Any]],
     *,
     losses: NDArray[np.float32],
-    tell: Callable[[int], None],
+    tell: Callable[[Sequence[float]], None],
 ) -> float:
     """Take a step with each batch; return the mean loss.
 
     Args:
         items: as `batches` gives them.
         losses: of each drawing, brought up to date in place.
-        tell: hears how many steps are done.
+        tell: hears the mean losses of all batches so far, after each.
     """
     means: list[float] = []
     for batch, images, targets in items:
-        tell(len(means))
         losses[batch] = step(images, targets)
         means.append(float(losses[batch].mean()))
         if not math.isfinite(means[-1]):
@@ -266,13 +262,19 @@ def run_epoch(
                 "The loss is no number any more: try a smaller --learning-rate, or "
                 "--precision float32."
             )
+        tell(means)
     return float(np.mean(means))
 
 
-def _tell(done: int, *, run: Run, epoch: int, steps: Sequence[int]) -> None:
-    """Say now and then how far a training is."""
-    if done % 10 == 0:
-        share = (sum(steps[: epoch - 1]) + done) / sum(steps)
+def _tell(
+    means: Sequence[float], *, bar: Any, run: Run, epoch: int, steps: Sequence[int]
+) -> None:
+    """Move the bar, and say every ten steps how far a training is."""
+    bar.update()
+    if len(means) % 10 == 1:
+        bar.set_description(f"epoch {epoch}/{len(steps)}", refresh=False)
+        bar.set_postfix_str(f"loss {np.mean(means[-50:]):.3f}", refresh=False)
+        share = (sum(steps[: epoch - 1]) + len(means)) / sum(steps)
         run.checkpoint.say(share, f"epoch {epoch} of {len(steps)}")
 
 

@@ -20,7 +20,6 @@ from mlcore.reading.calibrate import DIGITS, KINDS
 from mlcore.reading.preprocess import SIDE_PX
 
 
-@keras.saving.register_keras_serializable(package="digitsite")
 class FusedBatchNormalization(keras.layers.Layer):
     """Batch normalisation by TensorFlow's fused kernel; scale and mean stay float32.
 
@@ -76,14 +75,6 @@ class FusedBatchNormalization(keras.layers.Layer):
             running.assign(running * self.momentum + batch * (1 - self.momentum))
         return outputs
 
-    def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds this layer."""
-        return {
-            **super().get_config(),
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-        }
-
 
 SOFTENING = 0.25
 """Variance, in pixels squared, of the blur that a picture gets where nothing varies it.
@@ -96,17 +87,12 @@ instead of 8, with log-losses of 0.0099 and 0.0184 instead of 0.0115 and 0.0208.
 """
 
 
-@keras.saving.register_keras_serializable(package="digitsite")
 class Soften(keras.layers.Layer):
     """Blur pictures of (N, H, W, 1) as training's resampling has done to its own.
 
     Source: the mismatch is that of Touvron et al. 2019, "Fixing the train-test
     resolution discrepancy".
     """
-
-    def __init__(self, variance: float = SOFTENING, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.variance = variance
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Blur with a kernel of three by three, in training nothing."""
@@ -117,12 +103,8 @@ class Soften(keras.layers.Layer):
 
     def kernel(self) -> NDArray[np.float64]:
         """Return the blur as a convolution's kernel: (3, 3, 1, 1)."""
-        along = np.array([self.variance / 2, 1 - self.variance, self.variance / 2])
+        along = np.array([SOFTENING / 2, 1 - SOFTENING, SOFTENING / 2])
         return np.outer(along, along)[..., np.newaxis, np.newaxis]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds this layer."""
-        return {**super().get_config(), "variance": self.variance}
 
 
 def build_network(
