@@ -133,7 +133,10 @@ print(f"The project's reader gives the same arrays: {by_hand_is_the_same}")
 mnist = load_mnist()
 parts = {"train": mnist.train, "validation": mnist.validation, "test": mnist.test}
 counts = {name: np.bincount(part.labels) for name, part in parts.items()}
-rows = [[name, *of_digit, f"{of_digit.sum():,}"] for name, of_digit in counts.items()]
+rows = [
+    [name, *(f"{n:,}" for n in [*of_digit, of_digit.sum()])]
+    for name, of_digit in counts.items()
+]
 say(table(["digit", *range(DIGITS), "together"], rows))
 some = [[images[labels == digit][place] for digit in range(DIGITS)] for place in (0, 1)]
 show(sheet(some), "Two training images of each digit")
@@ -368,8 +371,8 @@ rows = [
     ]
     for layer in network.layers
 ]
-together = f"{sum(map(multiplications, network.layers)):,}"
-rows.append(["**together**", "", f"{network.count_params():,}", together])
+together = f"**{sum(map(multiplications, network.layers)):,}**"
+rows.append(["**together**", "", f"**{network.count_params():,}**", together])
 say(table(["layer", "gives", "weights", "multiplications"], rows))
 
 # %% [markdown]

@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from mlcore.training.dataset import NO_DIGIT, Dataset
 from mlcore.training.fit import (
-    ahead,
     chosen,
     digit_and_kind_loss,
     optimizer_of,
+    prefetched,
     training_step,
 )
 from mlcore.training.model import build_network
@@ -81,9 +81,9 @@ def a_dataset(count: int, *, no_digit: int | None = None) -> Dataset:
     return Dataset(images, digits, np.zeros(count, np.int64))
 
 
-class TestAhead:
+class TestPrefetched:
     def test_gives_the_same_in_the_same_order(self) -> None:
-        assert list(ahead(iter(range(5)))) == [0, 1, 2, 3, 4]
+        assert list(prefetched(iter(range(5)))) == [0, 1, 2, 3, 4]
 
     def test_makes_the_next_while_one_is_used(self) -> None:
         second_is_made = threading.Event()
@@ -93,7 +93,7 @@ class TestAhead:
             second_is_made.set()
             yield "second"
 
-        for item in ahead(items()):
+        for item in prefetched(items()):
             assert item != "first" or second_is_made.wait(timeout=10)
 
     def test_passes_on_what_goes_wrong(self) -> None:
@@ -101,7 +101,7 @@ class TestAhead:
             yield 1
             raise ValueError("no more ink")
 
-        given = ahead(items())
+        given = prefetched(items())
 
         assert next(given) == 1
         with pytest.raises(ValueError, match="no more ink"):

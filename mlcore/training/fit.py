@@ -212,7 +212,7 @@ def fit(
                 started = time.monotonic()
                 dataset = dataset if epoch == 1 else draw_dataset()
                 order = order_of(dataset, losses, steps[epoch - 1], config, rng)
-                items = ahead(batches(dataset, order, config, rng))
+                items = prefetched(batches(dataset, order, config, rng))
                 tell = partial(_tell, bar=bar, run=run, epoch=epoch, steps=steps)
                 row = {
                     "loss": run_epoch(step, items, losses=losses, tell=tell),
@@ -370,7 +370,7 @@ def batches(
         yield batch, images[..., np.newaxis], targets[batch]
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
+def prefetched(items: Iterator[Item]) -> Iterator[Item]:
     """Give the same items, each made in a thread while the one before it is used."""
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, None)

@@ -426,7 +426,7 @@ def source_commit() -> str:
 # --- the command ----------------------------------------------------------------------
 
 
-def rehearse(config: TrainConfig) -> str:
+def dry_run(config: TrainConfig) -> str:
     """Load, build and take a few steps; say what a run would be. Writes nothing."""
     prepare(config)
     rng = np.random.default_rng(config.seed)
@@ -540,7 +540,7 @@ def main() -> None:
         end_with_starter()
     try:
         if config.dry_run:
-            print(rehearse(config))
+            print(dry_run(config))
             return
         trained = train(config)
     except KeyboardInterrupt:
