@@ -1,9 +1,9 @@
-"""What a training leaves behind while it runs, so that another can go on from there.
+"""The state of a training, kept while it runs, so that another run can resume it.
 
     state.npz       weights, optimizer and random numbers after the last whole epoch
-    progress.json   how far it is, for whoever watches
+    progress.json   how far it is, for the process that watches
 
-Files are replaced whole: a training killed at any moment leaves the former ones.
+Files are replaced whole: a training killed at any moment leaves the previous ones.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ class Checkpoint:
         self._key = digest_of(key)
 
     def resume(self, network: Any, optimizer: Any, rng: np.random.Generator) -> Kept:
-        """Set everything as it was kept.
+        """Restore network, optimizer and random numbers.
 
         Returns an empty history where there is no state, one of another key, or one
         that is damaged or of an older release: the training begins anew.
@@ -87,7 +87,7 @@ class Checkpoint:
     def keep(
         self, network: Any, optimizer: Any, rng: np.random.Generator, kept: Kept
     ) -> None:
-        """Keep the state after an epoch; whatever goes wrong, the former one stays.
+        """Keep the state after an epoch; if that fails, the previous one stays.
 
         Of the network all variables: its dropout draws from one of them.
         """
@@ -108,11 +108,11 @@ class Checkpoint:
             np.savez(file, allow_pickle=False, **arrays)
 
     def forget(self) -> None:
-        """Drop the state: it is not needed any more, or not wanted."""
+        """Delete the state."""
         (self._folder / STATE).unlink(missing_ok=True)
 
     def say(self, share: float, doing: str) -> None:
-        """Tell whoever watches how far it is, from 0 to 1."""
+        """Report the progress, from 0 to 1."""
         say(self._folder / PROGRESS, share, doing)
 
 
@@ -137,7 +137,7 @@ def key_of(folder: Path) -> str | None:
 
 
 def say(path: Path, share: float, doing: str) -> None:
-    """Write how far something is, from 0 to 1, for whoever watches."""
+    """Write the progress of something, from 0 to 1, into a file."""
     with replaced(path) as partial:
         partial.write_text(json.dumps({"share": round(share, 4), "doing": doing}))
 

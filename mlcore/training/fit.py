@@ -181,7 +181,7 @@ def fit(
     Ctrl-C leaves the best weights so far, by their log-loss on held-out digits.
 
     Args:
-        draw_dataset: gives the next epoch's drawings, always the same number.
+        draw_dataset: returns the next epoch's drawings, always the same number.
 
     Raises:
         KeyboardInterrupt: it was stopped, and no epoch has been looked at yet.
@@ -251,7 +251,7 @@ def run_epoch(
     Args:
         items: as `batches` gives them.
         losses: of each drawing, brought up to date in place.
-        tell: hears the mean losses of all batches so far, after each.
+        tell: called after each batch with the mean losses of all batches so far.
     """
     means: list[float] = []
     for batch, images, targets in items:

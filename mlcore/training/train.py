@@ -186,7 +186,7 @@ def prepare(config: TrainConfig) -> None:
 
 @dataclass(frozen=True)
 class Given:
-    """What a training learns from, starts from, and is held out from."""
+    """The data and the bundle that a training uses."""
 
     mnist: Mnist
     pen: PenData | None
@@ -196,7 +196,7 @@ class Given:
 
 
 def load(config: TrainConfig) -> Given:
-    """Load all that a training is given, each part once."""
+    """Load the data and the bundle that a training uses, each once."""
     mnist = load_mnist().first(config.digits)
     start = open_bundle(Path(config.start_from)) if config.start_from else None
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
