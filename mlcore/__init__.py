@@ -1,7 +1,10 @@
 """Preprocessing, training and inference of the digit reader. Knows no Django.
 
-The way of a drawing: `ink` makes a bitmap of strokes or a picture, `preprocess`
-frames it as MNIST frames its digits, `inference` reads it with the model of a
-`bundle`. The way of a model: `data`, `augment`, `model`, `train`, `calibrate`,
-`evaluate`, `bundle`.
+- `reading`: from a drawing to a reading. `ink` makes a bitmap of strokes or a picture,
+  `preprocess` frames it as MNIST frames its digits, `inference` reads it with the model
+  of a `bundle`.
+- `training`: from `data` to a trained bundle. `train` is the script to read first.
+- `judging`: figures and reports about a bundle, and the gate between two of them.
+
+Imports run one way: `judging` uses `training` and `reading`, `training` uses `reading`.
 """

@@ -1,7 +1,7 @@
 """The experiments' answers: curves, and a sentence that says what they tell apart.
 
-Of what `mlcore.judging.experiments` writes; figures are means over seeds, and the spread of two
-answers is the larger of their standard deviations. Nothing here is measured.
+`mlcore.judging.experiments` writes them. Figures are means over seeds; the spread of
+two answers is the larger of their standard deviations. Nothing here is measured.
 """
 
 from collections.abc import Mapping

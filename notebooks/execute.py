@@ -31,6 +31,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from mlcore import paths
+from mlcore.files import replaced
 
 TEXT = Path(__file__).resolve().parent / "how-the-model-is-made.py"
 EXECUTED = TEXT.with_suffix(".ipynb")
@@ -106,19 +107,13 @@ def execute(notebook: NotebookNode, *, budget: Budget) -> None:
         # What cells say is kept; besides, C++ would talk into the progress bar.
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with client.setup_kernel(cleanup_kc=True, env=environment, **quiet):
-            _execute_cells(client)
+            cells = tqdm(notebook.cells, unit="cell", leave=False, disable=None)
+            for place, cell in enumerate(cells):
+                try:
+                    client.execute_cell(cell, place)
+                except (CellExecutionError, DeadKernelError) as error:
+                    raise NotebookError(_told_of(error, notebook, place)) from error
     _forget_what_means_nothing(notebook)
-
-
-def _execute_cells(client: NotebookClient) -> None:
-    cells = client.nb.cells
-    with tqdm(cells, unit="cell", leave=False, disable=None) as bar:
-        for place, cell in enumerate(bar):
-            bar.set_description_str(_heading(client.nb, place))
-            try:
-                client.execute_cell(cell, place)
-            except (CellExecutionError, DeadKernelError) as error:
-                raise NotebookError(_told_of(error, client.nb, place)) from error
 
 
 def _heading(notebook: NotebookNode, place: int) -> str:
@@ -158,20 +153,6 @@ def _forget_what_means_nothing(notebook: NotebookNode) -> None:
         cell.outputs = [output for output in cell.outputs if output.get("text") != ""]
 
 
-def write_whole(notebook: NotebookNode, path: Path) -> None:
-    """Write an .ipynb whole or not at all.
-
-    Raises:
-        OSError: it could not be written; what stood there still does.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(nbformat.writes(notebook) + "\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def main() -> None:
     """Execute the notebook and write it, or say which cell broke."""
     parser = argparse.ArgumentParser(
@@ -188,7 +169,8 @@ def main() -> None:
             raise NotebookError(f"There is no folder {told.out.parent} to write into.")
         notebook = cells_of(told.text)
         execute(notebook, budget=told.budget)
-        write_whole(notebook, told.out)
+        with replaced(told.out) as partial:
+            partial.write_text(nbformat.writes(notebook) + "\n")
     except KeyboardInterrupt:
         print("\nStopped. Nothing was written.", file=sys.stderr)
         sys.exit(130)

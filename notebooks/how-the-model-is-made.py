@@ -34,7 +34,6 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
-from mlcore.training.figures import ReadDigits, read_mnist
 
 from mlcore import paths
 from mlcore.judging.experiments import RESULTS
@@ -70,10 +69,11 @@ from mlcore.training.data import (
     scale_to_canvas,
 )
 from mlcore.training.dataset import made_non_digits
+from mlcore.training.figures import ReadDigits, read_mnist
 from mlcore.training.fit import network_logits
 from mlcore.training.model import build_network
 from mlcore.training.recipe import TrainConfig
-from mlcore.training.train import few_of, train
+from mlcore.training.train import train
 from notebooks.answers import curves, verdict
 from notebooks.pictures import plain_numbers, say, sheet, show
 
@@ -133,15 +133,11 @@ print(f"The project's reader gives the same arrays: {by_hand_is_the_same}")
 mnist = load_mnist()
 parts = {"train": mnist.train, "validation": mnist.validation, "test": mnist.test}
 counts = {name: np.bincount(part.labels) for name, part in parts.items()}
-say(
-    table(
-        ["digit", *map(str, range(DIGITS)), "together"],
-        [
-            [name, *(f"{n:,}" for n in of_digit), f"{of_digit.sum():,}"]
-            for name, of_digit in counts.items()
-        ],
-    )
-)
+rows = [
+    [name, *(f"{n:,}" for n in [*of_digit, of_digit.sum()])]
+    for name, of_digit in counts.items()
+]
+say(table(["digit", *range(DIGITS), "together"], rows))
 some = [[images[labels == digit][place] for digit in range(DIGITS)] for place in (0, 1)]
 show(sheet(some), "Two training images of each digit")
 
@@ -159,8 +155,9 @@ for row in digit[4:24, 4:24]:
 
 # %% [markdown]
 # The form is hard to see in numbers. Written as a zero wherever there is enough ink,
-# and as a dot elsewhere, it stands out, in any terminal. `python -m mlcore.judging.show train
-# 0` shows the same with what the shipped model reads in it.
+# and as a dot elsewhere, it stands out, in any terminal.
+# `python -m mlcore.judging.show train 0` shows the same with what the shipped model
+# reads in it.
 
 # %%
 print(f"a zero for {INK_FROM} of 255 and more:\n")
@@ -175,10 +172,7 @@ print("\n".join(dots_and_zeros(digit)))
 # mass lies from the middle.
 
 # %%
-boxes = [cv2.boundingRect(image) for image in images]
-longest = np.array(
-    [max(box_width, box_height) for _, _, box_width, box_height in boxes]
-)
+longest = np.array([max(cv2.boundingRect(image)[2:]) for image in images])
 ink_of_each = images.sum(axis=(1, 2), dtype=np.int64)
 centres = [
     images.sum(axis=other, dtype=np.int64) @ np.arange(SIDE_PX) / ink_of_each
@@ -195,8 +189,8 @@ say(
 # %% [markdown]
 # A network that has only ever seen digits framed like that knows no others. So whatever
 # comes in is framed in the same way, by one function that training, serving and
-# evaluation share: `mlcore.reading.preprocess.normalize`. MNIST itself should come out of it as
-# it went in.
+# evaluation share: `mlcore.reading.preprocess.normalize`. MNIST itself should come out
+# of it as it went in.
 
 # %%
 unchanged = [
@@ -242,12 +236,8 @@ def placed(strokes, share, place):
 
 def drawn(strokes):
     """Draw strokes as the page does: (280, 280) uint8, with its one pen."""
-    return ink.draw_on_canvas(
-        strokes,
-        width=CANVAS_PX,
-        height=CANVAS_PX,
-        pen_width=ink.DEFAULT_PEN_WIDTH_PX,
-    )
+    pen = ink.DEFAULT_PEN_WIDTH_PX
+    return ink.draw_on_canvas(strokes, width=CANVAS_PX, height=CANVAS_PX, pen_width=pen)
 
 
 def told(image):
@@ -300,26 +290,29 @@ else:
 drawings = drawings[:: 20 if IS_SMALL else 1]
 
 SHARES = (0.2, 0.3, 0.5, BOX_PX / SIDE_PX, 0.95)
+
+
+def is_right_each_way(strokes, label, share):
+    """Resize and frame a drawing somewhere on the sheet: is it read right each way?"""
+    anywhere = placed(strokes, share, rng.random(2))
+    ways = {
+        "resized, in the middle": plainly_resized(
+            drawn(placed(strokes, share, (0.5, 0.5)))
+        ),
+        "resized, anywhere": plainly_resized(drawn(anywhere)),
+        "framed, from the picture": normalize(drawn(anywhere)),
+        "framed, from strokes": normalize(ink.rasterise(anywhere)),
+    }
+    return {way: probabilities_of(i).argmax() == label for way, i in ways.items()}
+
+
+hits = [
+    [is_right_each_way(*drawing, share) for drawing in drawings] for share in SHARES
+]
 right = {
-    "resized, in the middle": [],
-    "resized, anywhere": [],
-    "framed, from the picture": [],
-    "framed, from strokes": [],
+    way: [np.mean([hit[way] for hit in of_share]) for of_share in hits]
+    for way in hits[0][0]
 }
-for share in SHARES:
-    read = {way: [] for way in right}
-    for strokes, label in drawings:
-        anywhere = placed(strokes, share, rng.random(2))
-        ways = [
-            plainly_resized(drawn(placed(strokes, share, (0.5, 0.5)))),
-            plainly_resized(drawn(anywhere)),
-            normalize(drawn(anywhere)),
-            normalize(ink.rasterise(anywhere)),
-        ]
-        for way, image in zip(read, ways, strict=True):
-            read[way].append(probabilities_of(image).argmax() == label)
-    for way, hits in read.items():
-        right[way].append(float(np.mean(hits)))
 
 figure, (axes,) = panels(["Read right, by size on the sheet"], width=6.4, height=3.6)
 for way, shares_right in right.items():
@@ -369,28 +362,18 @@ def multiplications(layer):
     return 0
 
 
-say(
-    table(
-        ["layer", "gives", "weights", "multiplications"],
-        [
-            [
-                type(layer).__name__,
-                " x ".join(map(str, layer.output.shape[1:])),
-                f"{layer.count_params():,}",
-                f"{multiplications(layer):,}",
-            ]
-            for layer in network.layers
-        ]
-        + [
-            [
-                "**together**",
-                "",
-                f"**{network.count_params():,}**",
-                f"**{sum(map(multiplications, network.layers)):,}**",
-            ]
-        ],
-    )
-)
+rows = [
+    [
+        type(layer).__name__,
+        " x ".join(map(str, layer.output.shape[1:])),
+        f"{layer.count_params():,}",
+        f"{multiplications(layer):,}",
+    ]
+    for layer in network.layers
+]
+together = f"**{sum(map(multiplications, network.layers)):,}**"
+rows.append(["**together**", "", f"**{network.count_params():,}**", together])
+say(table(["layer", "gives", "weights", "multiplications"], rows))
 
 # %% [markdown]
 # `Soften` blurs what is read a little, as training blurs what it varies; it learns
@@ -410,12 +393,8 @@ activations = (keras.layers.ReLU, keras.layers.Activation)
 stages = [layer for layer in trained_network.layers if isinstance(layer, activations)]
 looked_at = [stages[0], stages[1], stages[-1]]
 found = keras.Model(trained_network.input, [stage.output for stage in looked_at])
-responses = [
-    np.array(response)[0] for response in found(framed[0][np.newaxis], training=False)
-]
-strongest = [
-    response[..., np.argsort(-response.mean(axis=(0, 1)))[:8]] for response in responses
-]
+responses = [np.array(response)[0] for response in found(framed[0][np.newaxis])]
+strongest = [r[..., np.argsort(-r.mean(axis=(0, 1)))[:8]] for r in responses]
 figure = sheet(
     [list(np.moveaxis(response, -1, 0)) for response in strongest],
     names=[f"{r.shape[0]}x{r.shape[1]}, of {r.shape[2]}" for r in responses],
@@ -427,12 +406,13 @@ show(figure, "What eight filters of three stages respond to")
 # ## The experiments
 #
 # Why is it trained as it is? Seven questions, each of which changes one thing of the
-# same base: `python -m mlcore.judging.experiments` trains each answer with several seeds on
-# MNIST's training images, unvaried, and reads the validation images. No test image is
-# touched. The curves are the log-loss on the validation images, a mean over the seeds
-# in a band from the least to the most; the dots are what each seed reads right at the
-# end. The sentence below each picture is computed: two answers count as told apart
-# where their means differ by more than the larger of their standard deviations.
+# same base: `python -m mlcore.judging.experiments` trains each answer with several
+# seeds on MNIST's training images, unvaried, and reads the validation images. No test
+# image is touched. The curves are the log-loss on the validation images, a mean over
+# the seeds in a band from the least to the most; the dots are what each seed reads
+# right at the end. The sentence below each picture is computed: two answers count as
+# told apart where their means differ by more than the larger of their standard
+# deviations.
 
 # %%
 results = json.loads(EXPERIMENTS.read_text())
@@ -442,7 +422,7 @@ say(
     f"Trained on {results['digits'][0]:,} images and read on {results['digits'][1]:,}, "
     f"with TensorFlow {results['versions']['tensorflow']} on {results['machine']}, "
     f"finished {results['finished'][:10]}. The base:\n\n"
-    + table([name.replace("_", " ") for name in base], [list(map(str, base.values()))])
+    + table([name.replace("_", " ") for name in base], [list(base.values())])
     + f"\nOne validation image is {percent(1 / results['digits'][1])}. The seeds' "
     "spread is that of training; other images would spread the figures as well."
 )
@@ -525,10 +505,11 @@ answer_to("dropout", is_ordered=True)
 
 # %%
 answer_to("layers")
-weights = {
-    label: answer["runs"][0]["weights"] for label, answer in questions["layers"].items()
-}
-say(table(["layers", "weights"], [[label, f"{n:,}"] for label, n in weights.items()]))
+rows = [
+    [label, f"{answer['runs'][0]['weights']:,}"]
+    for label, answer in questions["layers"].items()
+]
+say(table(["layers", "weights"], rows))
 
 # %% [markdown]
 # ## A training
@@ -545,20 +526,16 @@ if IS_SMALL:
     )
 of_shipped = shipped.bundle.manifest["provenance"]["config"]
 here = asdict(config)
-say(
-    table(
-        ["field", "here", "shipped"],
-        [
-            [
-                name.replace("_", " "),
-                f"**{here[name]}**" if here[name] != value else f"{here[name]}",
-                f"{value}" if value != "" else "nothing",
-            ]
-            for name, value in of_shipped.items()
-            if here[name] != "" or value != ""
-        ],
-    )
-)
+rows = [
+    [
+        name.replace("_", " "),
+        f"**{here[name]}**" if here[name] != value else here[name],
+        value if value != "" else "nothing",
+    ]
+    for name, value in of_shipped.items()
+    if here[name] != "" or value != ""
+]
+say(table(["field", "here", "shipped"], rows))
 
 # %% [markdown]
 # No epoch sees the same pictures. Each digit is drawn anew: with another slant, size,
@@ -592,20 +569,11 @@ record = json.loads((trained.folder / "run.json").read_text())
 history = record["history"]
 epochs = range(1, len(history) + 1)
 titles = ["Loss in training", "Log-loss, validation", "Misread, validation"]
+values = [[row["loss"], row["mnist_loss"], 100 * (1 - row["mnist"])] for row in history]
 figure, grid = panels(titles, width=10, height=3)
-for axes, values in zip(
-    grid,
-    (
-        [row["loss"] for row in history],
-        [row["mnist_loss"] for row in history],
-        [100 * (1 - row["mnist"]) for row in history],
-    ),
-    strict=True,
-):
-    axes.plot(epochs, values, "o-")
-    axes.set_ylim(bottom=0)
-    axes.set_xticks(epochs)
-    axes.set_xlabel("epoch")
+for axes, of_panel in zip(grid, np.transpose(values), strict=True):
+    axes.plot(epochs, of_panel, "o-")
+    axes.set(ylim=(0, None), xticks=epochs, xlabel="epoch")
 grid[2].set_ylabel("%")
 show(figure, "Loss and misread validation images by epoch")
 say(
@@ -629,23 +597,18 @@ say(
 # probabilities, refused or not.
 
 # %%
-test = few_of(mnist, config.digits).test
+test = mnist.first(config.digits).test
 ours = Recogniser(trained.bundle)
 by_ours, by_shipped = read_mnist(ours, test), read_mnist(shipped, test)
 figures = {"trained here": by_ours.figures(), "shipped": by_shipped.figures()}
+rows = [
+    [name, f"{row['digits']:,}"]
+    + [percent(row[key]) for key in ("accuracy", "refused", "accuracy_answered")]
+    for name, row in figures.items()
+]
 say(
     table(
-        ["model", "digits", "read right", "refused", "right among the answered"],
-        [
-            [
-                name,
-                f"{row['digits']:,}",
-                percent(row["accuracy"]),
-                percent(row["refused"]),
-                percent(row["accuracy_answered"]),
-            ]
-            for name, row in figures.items()
-        ],
+        ["model", "digits", "read right", "refused", "right among the answered"], rows
     )
 )
 bundles = {"trained here": trained.bundle, "shipped": shipped.bundle}
@@ -688,7 +651,7 @@ say(
 # by the least log-loss.
 
 # %%
-held_out = few_of(mnist, config.digits).validation
+held_out = mnist.first(config.digits).validation
 served = ServedNetwork(trained.bundle.served_weights())
 logits = served.logits_of(held_out.images)
 
@@ -726,15 +689,12 @@ say(
 # distance from that line.
 
 # %%
-uncalibrated = ReadDigits(
-    [
-        replace(reading, probabilities=tuple(softmax(of_one).tolist()))
-        for reading, of_one in zip(
-            by_ours.readings, served.logits_of(test.images)[:, :DIGITS], strict=True
-        )
-    ],
-    test.labels,
-)
+as_said = softmax(served.logits_of(test.images)[:, :DIGITS])
+readings = [
+    replace(reading, probabilities=tuple(probabilities))
+    for reading, probabilities in zip(by_ours.readings, as_said, strict=True)
+]
+uncalibrated = ReadDigits(readings, test.labels)
 show(
     reliability({"as the network says": uncalibrated, "calibrated": by_ours}),
     "Confidence against accuracy, before and after calibration",
@@ -754,26 +714,16 @@ say(
 # known small share of real digits. They travel in the bundle.
 
 # %%
-say(
-    table(
-        ["refused as", "where", "trained here", "shipped"],
-        [
-            [
-                reason,
-                where,
-                *(
-                    f"{bundle.calibration.as_dict()[key]:.4f}"
-                    for bundle in bundles.values()
-                ),
-            ]
-            for reason, where, key in (
-                ("several", "that kind is likelier than", "several_above"),
-                ("not a digit", "one digit is less likely than", "digitness_below"),
-                ("unsure", "the confidence is below", "confidence_below"),
-            )
-        ],
+here, there = trained.bundle.calibration.as_dict(), shipped.bundle.calibration.as_dict()
+rows = [
+    [reason, where, f"{here[key]:.4f}", f"{there[key]:.4f}"]
+    for reason, where, key in (
+        ("several", "that kind is likelier than", "several_above"),
+        ("not a digit", "one digit is less likely than", "digitness_below"),
+        ("unsure", "the confidence is below", "confidence_below"),
     )
-)
+]
+say(table(["refused as", "where", "trained here", "shipped"], rows))
 few_others = made_non_digits(mnist.train, 200, rng)
 refused = np.mean([ours.read(image).refusal is not None for image in few_others.images])
 say(
@@ -802,15 +752,15 @@ digitness_by_hand = kind_probabilities(logits_by_keras)[:, 0]
 same = probabilities_by_hand.argmax(axis=1) == by_ours.probabilities.argmax(axis=1)
 apart = np.abs(probabilities_by_hand - by_ours.probabilities).max(axis=1)
 apart_in_kind = np.abs(digitness_by_hand - [r.digitness for r in by_ours.readings])
-sizes = {
-    name: (trained.bundle.folder / name).stat().st_size / 1e3
+large, small = (
+    (trained.bundle.folder / name).stat().st_size / 1e3
     for name in (KERAS_WEIGHTS, SERVED_WEIGHTS)
-}
+)
 say(
     f"Same digit for **{same.sum():,} of {len(test):,}**. A probability differs by "
     f"{np.median(apart):.1e} in the median and by {apart.max():.3f} at most, how "
     f"digit-like the ink is by {apart_in_kind.max():.3f} at most. The file shrinks "
-    f"from {sizes[KERAS_WEIGHTS]:,.0f} kB to {sizes[SERVED_WEIGHTS]:,.0f} kB."
+    f"from {large:,.0f} kB to {small:,.0f} kB."
 )
 
 # %% [markdown]

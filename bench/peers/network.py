@@ -8,11 +8,8 @@ Keras 3), and checked against Keras before it is kept.
 """
 
 import sys
-import zipfile
-from io import BytesIO
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import onnx
@@ -23,7 +20,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 BUNDLE = Path(__file__).resolve().parents[2] / "mlcore" / "starter"
 SIDE_PX, DIGITS = 28, 10
-EPSILON = 1e-3  # of the normalisation, as in mlcore.training.model
 SOFTENING = 0.25
 POOLED = (0, 2)  # convolutions with a pooling behind them
 PADDED = (3, 4)  # and with padding around their picture
@@ -33,21 +29,21 @@ Weights = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 def shipped_weights() -> Weights:
     """Return kernel and bias of the five convolutions and of the dense layer."""
-    with zipfile.ZipFile(BUNDLE / "model.keras") as bundle:
-        content = BytesIO(bundle.read("model.weights.h5"))
+    network = keras.saving.load_model(BUNDLE / "model.keras", compile=False)
+    convolutions, normalisations = (
+        [layer for layer in network.layers if isinstance(layer, kind)]
+        for kind in (layers.Conv2D, layers.BatchNormalization)
+    )
     weights: Weights = []
-    with h5py.File(content) as stored:
-        kept = stored["layers"]
-        for place in range(5):
-            number = f"_{place}" if place else ""
-            kernel = kept[f"conv2d{number}/vars/0"][:]
-            normalise = kept[f"fused_batch_normalization{number}/vars"]
-            gamma, beta, mean, variance = (normalise[str(i)][:] for i in range(4))
-            scale = gamma / np.sqrt(variance + EPSILON)
-            weights.append((kernel * scale, beta - mean * scale))
-        # Only digits: the peers know no other kinds of drawings.
-        kernel, bias = (kept[f"dense/vars/{i}"][:] for i in range(2))
-        weights.append((kernel[:, :DIGITS], bias[:DIGITS]))
+    # The first convolution softens what is read, and learns nothing.
+    for convolution, normalise in zip(convolutions[1:], normalisations, strict=True):
+        (kernel,) = convolution.get_weights()
+        gamma, beta, mean, variance = normalise.get_weights()
+        scale = gamma / np.sqrt(variance + normalise.epsilon)
+        weights.append((kernel * scale, beta - mean * scale))
+    # Only digits: the peers know no other kinds of drawings.
+    kernel, bias = network.get_layer("logits").get_weights()
+    weights.append((kernel[:, :DIGITS], bias[:DIGITS]))
     return weights
 
 

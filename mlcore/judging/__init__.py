@@ -1,0 +1,1 @@
+"""Measuring and comparing bundles. Uses `mlcore.training` and `mlcore.reading`."""

@@ -1,10 +1,10 @@
 """The model card: everything in docs/ that is said of the shipped model, generated.
 
-    PEN_DIR=... python -m mlcore.judging.card             # judge the starter, write the card
-    python -m mlcore.judging.card --words-only            # from docs/model/ as it stands
+    PEN_DIR=... python -m mlcore.judging.card          # judge the starter, write
+    python -m mlcore.judging.card --words-only         # from docs/model/ as it stands
 
 Writes docs/model-card.md, its pictures and evaluation.json into docs/model/, and the
-table of results in the README. Quotes docs/model/study.json, which `mlcore.judging.study`
+table of results in the README. Quotes docs/model/study.json, which `judging.study`
 writes. No figure of these pages is typed by hand; a test compares them with the bundle.
 """
 

@@ -6,6 +6,7 @@ has its own, other variety in `augment`.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import cv2
 import numpy as np
@@ -23,74 +24,59 @@ def _on_paper(bitmap: NDArray) -> Grey:
     return np.asarray(255 - np.clip(np.rint(bitmap), 0, 255), np.uint8)
 
 
-def _moved(share: float) -> Corruption:
+def _moved(bitmap: Bitmap, rng: np.random.Generator, *, share: float) -> Grey:
     """Into the corner of a picture `share` times as large."""
-
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        height, width = bitmap.shape
-        page = np.zeros((round(height * share), round(width * share)), np.uint8)
-        top, left = rng.choice([0, page.shape[0] - height]), page.shape[1] - width
-        page[top : top + height, left : left + width] = bitmap
-        return _on_paper(page)
-
-    return corrupt
+    height, width = bitmap.shape
+    page = np.zeros((round(height * share), round(width * share)), np.uint8)
+    top, left = rng.choice([0, page.shape[0] - height]), page.shape[1] - width
+    page[top : top + height, left : left + width] = bitmap
+    return _on_paper(page)
 
 
-def _scaled(scale: float) -> Corruption:
+def _scaled(bitmap: Bitmap, rng: np.random.Generator, *, scale: float) -> Grey:
     """Drawn smaller on the same page, or larger on a page that grows with it."""
-
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(bitmap, None, fx=scale, fy=scale, interpolation=way)
-        page = np.zeros(np.maximum(bitmap.shape, small.shape), np.uint8)
-        top, left = (np.array(page.shape) - small.shape) // 2
-        page[top : top + small.shape[0], left : left + small.shape[1]] = small
-        return _on_paper(page)
-
-    return corrupt
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(bitmap, None, fx=scale, fy=scale, interpolation=way)
+    page = np.zeros(np.maximum(bitmap.shape, small.shape), np.uint8)
+    top, left = (np.array(page.shape) - small.shape) // 2
+    page[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return _on_paper(page)
 
 
-def _warped(*, turn_deg: float = 0.0, shear: float = 0.0) -> Corruption:
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        side = bitmap.shape[0]
-        sign = rng.choice([-1, 1])
-        turn = np.deg2rad(turn_deg) * sign
-        cos, sin = np.cos(turn), np.sin(turn)
-        change = np.array([[cos, -sin], [sin, cos]]) @ [[1, shear * sign], [0, 1]]
-        # onto a page twice as large, so that nothing is cut off
-        offset = np.full(2, side) - change @ np.full(2, side / 2)
-        matrix = np.hstack([change, offset[:, None]])
-        return _on_paper(cv2.warpAffine(bitmap, matrix, (2 * side, 2 * side)))
-
-    return corrupt
-
-
-def _noisy(deviation: float) -> Corruption:
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        grain = rng.normal(0, deviation, bitmap.shape)
-        # light paper that is not pure white, so that the grain shows on both sides
-        return np.asarray(
-            np.clip(np.rint(225 - 0.8 * bitmap.astype(float) + grain), 0, 255), np.uint8
-        )
-
-    return corrupt
+def _warped(
+    bitmap: Bitmap,
+    rng: np.random.Generator,
+    *,
+    turn_deg: float = 0.0,
+    shear: float = 0.0,
+) -> Grey:
+    side = bitmap.shape[0]
+    sign = rng.choice([-1, 1])
+    turn = np.deg2rad(turn_deg) * sign
+    cos, sin = np.cos(turn), np.sin(turn)
+    change = np.array([[cos, -sin], [sin, cos]]) @ [[1, shear * sign], [0, 1]]
+    # onto a page twice as large, so that nothing is cut off
+    offset = np.full(2, side) - change @ np.full(2, side / 2)
+    matrix = np.hstack([change, offset[:, None]])
+    return _on_paper(cv2.warpAffine(bitmap, matrix, (2 * side, 2 * side)))
 
 
-def _blurred(sigma_px: float) -> Corruption:
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        return _on_paper(cv2.GaussianBlur(bitmap, (0, 0), sigma_px))
+def _noisy(bitmap: Bitmap, rng: np.random.Generator, *, deviation: float) -> Grey:
+    # light paper that is not pure white, so that the grain shows on both sides
+    grey = 225 - 0.8 * bitmap.astype(float) + rng.normal(0, deviation, bitmap.shape)
+    return np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8)
 
-    return corrupt
+
+def _blurred(bitmap: Bitmap, rng: np.random.Generator, *, sigma_px: float) -> Grey:
+    return _on_paper(cv2.GaussianBlur(bitmap, (0, 0), sigma_px))
 
 
-def _levels(paper: float, ink: float) -> Corruption:
+def _levels(
+    bitmap: Bitmap, rng: np.random.Generator, *, paper: float, ink: float
+) -> Grey:
     """With these grey levels of paper and ink."""
-
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        mixed = paper + (ink - paper) / 255 * bitmap.astype(float)
-        return np.asarray(np.rint(mixed), np.uint8)
-
-    return corrupt
+    mixed = paper + (ink - paper) / 255 * bitmap.astype(float)
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
 def _lit_from_a_side(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
@@ -100,56 +86,43 @@ def _lit_from_a_side(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
     return np.asarray(np.rint(grey + rng.normal(0, 3, bitmap.shape)), np.uint8)
 
 
-def _on_printed_lines(*, squared: bool) -> Corruption:
+def _on_printed_lines(
+    bitmap: Bitmap, rng: np.random.Generator, *, squared: bool
+) -> Grey:
     """On ruled paper, or squared: grey lines 2 px thick, 35 px apart."""
-
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        page = np.zeros_like(bitmap)
-        first = int(rng.integers(35))
-        for offset in (0, 1):
-            page[first + offset :: 35] = 110
-            if squared:
-                page[:, first + offset :: 35] = 110
-        return _on_paper(np.maximum(page, bitmap))
-
-    return corrupt
+    page = np.zeros_like(bitmap)
+    first = int(rng.integers(35))
+    for offset in (0, 1):
+        page[first + offset :: 35] = 110
+        if squared:
+            page[:, first + offset :: 35] = 110
+    return _on_paper(np.maximum(page, bitmap))
 
 
-def _struck_through(lines: int) -> Corruption:
+def _struck_through(bitmap: Bitmap, rng: np.random.Generator, *, lines: int) -> Grey:
     """With thin lines drawn through it, a third of a pen wide."""
-
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        struck = bitmap.copy()
-        side = bitmap.shape[0]
-        for _ in range(lines):
-            y = rng.uniform(0.2, 0.8, size=2) * side
-            ends = np.array([[0.15 * side, y[0]], [0.85 * side, y[1]]]).astype(int)
-            cv2.line(struck, ends[0].tolist(), ends[1].tolist(), 255, 5, cv2.LINE_AA)
-        return _on_paper(struck)
-
-    return corrupt
+    struck = bitmap.copy()
+    side = bitmap.shape[0]
+    for _ in range(lines):
+        y = rng.uniform(0.2, 0.8, size=2) * side
+        ends = np.array([[0.15 * side, y[0]], [0.85 * side, y[1]]]).astype(int)
+        cv2.line(struck, ends[0].tolist(), ends[1].tolist(), 255, 5, cv2.LINE_AA)
+    return _on_paper(struck)
 
 
-def _other_pen(change_px: int) -> Corruption:
+def _other_pen(bitmap: Bitmap, rng: np.random.Generator, *, change_px: int) -> Grey:
     """With lines thinner or thicker by so much; nothing is thinned away wholly."""
-
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        side = abs(change_px) + 1
-        pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        morph = cv2.dilate if change_px > 0 else cv2.erode
-        changed = morph(bitmap, pen)
-        return _on_paper(changed if changed.max() > 128 else bitmap)
-
-    return corrupt
+    side = abs(change_px) + 1
+    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    morph = cv2.dilate if change_px > 0 else cv2.erode
+    changed = morph(bitmap, pen)
+    return _on_paper(changed if changed.max() > 128 else bitmap)
 
 
-def _as_jpeg(quality: int) -> Corruption:
-    def corrupt(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-        flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
-        packed = cv2.imencode(".jpg", _on_paper(bitmap), flags)[1]
-        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
-
-    return corrupt
+def _as_jpeg(bitmap: Bitmap, rng: np.random.Generator, *, quality: int) -> Grey:
+    flags = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    packed = cv2.imencode(".jpg", _on_paper(bitmap), flags)[1]
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def _inverted(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
@@ -163,29 +136,29 @@ def _unchanged(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
 CORRUPTIONS: Mapping[str, Corruption] = {
     "unchanged": _unchanged,
     "light on dark": _inverted,
-    "in a corner": _moved(2.5),
-    "half the size": _scaled(0.5),
-    "tiny, an eighth": _scaled(0.125),
-    "twice the size": _scaled(2.0),
-    "turned by 10 degrees": _warped(turn_deg=10),
-    "turned by 20 degrees": _warped(turn_deg=20),
-    "turned by 30 degrees": _warped(turn_deg=30),
-    "slanted by 0.2": _warped(shear=0.2),
-    "slanted by 0.4": _warped(shear=0.4),
-    "thinner by 8 px": _other_pen(-8),
-    "thicker by 8 px": _other_pen(8),
-    "thicker by 16 px": _other_pen(16),
-    "blurred by 4 px": _blurred(4),
-    "blurred by 8 px": _blurred(8),
-    "grain of 10 grey levels": _noisy(10),
-    "grain of 25 grey levels": _noisy(25),
-    "faint, 60 of 255 levels": _levels(250, 190),
-    "grey paper, grey ink": _levels(140, 60),
+    "in a corner": partial(_moved, share=2.5),
+    "half the size": partial(_scaled, scale=0.5),
+    "tiny, an eighth": partial(_scaled, scale=0.125),
+    "twice the size": partial(_scaled, scale=2.0),
+    "turned by 10 degrees": partial(_warped, turn_deg=10),
+    "turned by 20 degrees": partial(_warped, turn_deg=20),
+    "turned by 30 degrees": partial(_warped, turn_deg=30),
+    "slanted by 0.2": partial(_warped, shear=0.2),
+    "slanted by 0.4": partial(_warped, shear=0.4),
+    "thinner by 8 px": partial(_other_pen, change_px=-8),
+    "thicker by 8 px": partial(_other_pen, change_px=8),
+    "thicker by 16 px": partial(_other_pen, change_px=16),
+    "blurred by 4 px": partial(_blurred, sigma_px=4),
+    "blurred by 8 px": partial(_blurred, sigma_px=8),
+    "grain of 10 grey levels": partial(_noisy, deviation=10),
+    "grain of 25 grey levels": partial(_noisy, deviation=25),
+    "faint, 60 of 255 levels": partial(_levels, paper=250, ink=190),
+    "grey paper, grey ink": partial(_levels, paper=140, ink=60),
     "lit from a side": _lit_from_a_side,
-    "JPEG of quality 15": _as_jpeg(15),
-    "on ruled paper": _on_printed_lines(squared=False),
-    "on squared paper": _on_printed_lines(squared=True),
-    "one line through it": _struck_through(1),
-    "two lines through it": _struck_through(2),
+    "JPEG of quality 15": partial(_as_jpeg, quality=15),
+    "on ruled paper": partial(_on_printed_lines, squared=False),
+    "on squared paper": partial(_on_printed_lines, squared=True),
+    "one line through it": partial(_struck_through, lines=1),
+    "two lines through it": partial(_struck_through, lines=2),
 }
 """By the name a report gives them; sizes are of a picture 280 px wide."""

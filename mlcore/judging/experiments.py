@@ -1,13 +1,12 @@
 """Answer by trial why the network is trained as it is: one question at a time.
 
-    python -m mlcore.judging.experiments                          # all of it, three seeds
+    python -m mlcore.judging.experiments              # all of it, three seeds
     python -m mlcore.judging.experiments --only activation --seeds 1
 
 Each question changes one thing of the same base: the optimiser, the rate, the size of a
 batch, the epochs, the activation, the dropout, the layers. Every answer is trained on
 the same 55,000 MNIST images, unvaried, as often as the others (save where the epochs
 are the question), and read on the 5,000 validation images; no test image is touched.
-Trainings go side by side, one on each core: one alone keeps no two busy.
 What is done lies in var/experiments/ and is not done again; curves, seeds, versions and
 date go to docs/experiments/results.json.
 """
@@ -21,15 +20,12 @@ import argparse
 import hashlib
 import json
 import platform
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +36,7 @@ from keras import layers
 from tqdm import tqdm
 
 from mlcore import paths
+from mlcore.files import replaced
 from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.data import DataError, Digits, load_mnist
@@ -178,31 +175,33 @@ def experiment(
     seeds: Sequence[int],
     *,
     digits: int = 0,
-    jobs: int = 1,
     folder: Path,
 ) -> dict[str, Any]:
     """Train whatever is missing; return all of it as results.json holds it.
 
     Args:
         digits: of each part so many; 0 takes all.
-        jobs: so many trainings side by side, each in a process of one thread.
+        folder: keeps each run, so that a run that was stopped goes on.
     """
+    mnist = load_mnist().first(digits)
     made_with = {
         "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
-        "digits": [len(part) for part in _few(digits).values()],
+        "digits": [len(mnist.train), len(mnist.validation)],
     }
     folder.mkdir(parents=True, exist_ok=True)
     settings = {s.name: s for answers in questions.values() for s in answers.values()}
     # Seed by seed: stopped early, each question still has all of its answers.
     planned = [(setting, seed) for seed in seeds for setting in settings.values()]
-    missing = [one for one in planned if _kept(folder, *one, made_with) is None]
-    with tqdm(total=len(missing), desc="experiments", disable=None) as progress:
-        for setting, run in _answers(missing, digits=digits, jobs=jobs):
-            _keep(folder, setting, run, made_with)
-            progress.update()
-    runs: dict[str, list[dict[str, Any] | None]] = {name: [] for name in settings}
-    for setting, seed in planned:
-        runs[setting.name].append(_kept(folder, setting, seed, made_with))
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
+    for setting, seed in tqdm(planned, desc="experiments", disable=None):
+        path = folder / f"{setting.name}-{seed}.json"
+        run = _kept(path, made_with)
+        if run is None:
+            run = answer(setting, seed, train=mnist.train, validation=mnist.validation)
+            told = {"made_with": made_with, "setting": asdict(setting), "run": run}
+            with replaced(path) as partial:
+                partial.write_text(json.dumps(told) + "\n")
+        runs[setting.name].append(run)
     return {
         **made_with,
         "python": platform.python_version(),
@@ -220,72 +219,14 @@ def experiment(
     }
 
 
-def _answers(
-    planned: Sequence[tuple[Setting, int]], *, digits: int, jobs: int
-) -> Iterator[tuple[Setting, dict[str, Any]]]:
-    """Train all that is planned; give each as it is done."""
-    if jobs == 1:
-        of = _few(digits)
-        for setting, seed in planned:
-            yield setting, answer(setting, seed, **of)
-        return
-    # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    with ProcessPoolExecutor(
-        jobs, get_context("spawn"), initializer=_begin_job, initargs=(digits,)
-    ) as processes:
-        coming = {processes.submit(_answer_job, *one): one[0] for one in planned}
-        try:
-            for done in as_completed(coming):
-                yield coming[done], done.result()
-        finally:
-            processes.shutdown(cancel_futures=True)
-
-
-_of_job: dict[str, Digits] = {}
-"""What a job's process trains on and is judged by."""
-
-
-def _begin_job(digits: int) -> None:
-    # Ctrl-C ends a job at once and without a word; the command says what is to be said.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    _of_job.update(_few(digits))
-
-
-def _answer_job(setting: Setting, seed: int) -> dict[str, Any]:
-    return answer(setting, seed, **_of_job)
-
-
-def _file(folder: Path, setting: Setting, seed: int) -> Path:
-    return folder / f"{setting.name}-{seed}.json"
-
-
-def _kept(
-    folder: Path, setting: Setting, seed: int, made_with: Mapping[str, Any]
-) -> dict[str, Any] | None:
+def _kept(path: Path, made_with: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what an earlier run found under the same conditions."""
     try:
-        kept = json.loads(_file(folder, setting, seed).read_text())
+        kept = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    if kept["made_with"] != made_with:
-        return None
     run: dict[str, Any] = kept["run"]
-    return run
-
-
-def _keep(
-    folder: Path, setting: Setting, run: Mapping[str, Any], made_with: Mapping[str, Any]
-) -> None:
-    path = _file(folder, setting, run["seed"])
-    partial = path.with_suffix(".part")
-    told = {"made_with": made_with, "setting": asdict(setting), "run": run}
-    try:
-        partial.write_text(json.dumps(told) + "\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    return run if kept["made_with"] == made_with else None
 
 
 def told_of(results: Mapping[str, Any]) -> str:
@@ -316,9 +257,6 @@ def main() -> None:
         "--only", choices=tuple(QUESTIONS), action="append", help="may be given again"
     )
     parser.add_argument("--digits", type=int, default=0, help="so few; 0 takes all")
-    parser.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="trainings side by side"
-    )
     parser.add_argument("--epochs", type=int, default=0, help="at most, for a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
     told = parser.parse_args()
@@ -327,7 +265,6 @@ def main() -> None:
             _chosen(told.only or tuple(QUESTIONS), most_epochs=told.epochs),
             range(1, told.seeds + 1),
             digits=told.digits,
-            jobs=told.jobs,
             folder=paths.data_folder() / "experiments",
         )
         told.out.parent.mkdir(parents=True, exist_ok=True)
@@ -350,15 +287,6 @@ def _chosen(names: Sequence[str], *, most_epochs: int) -> dict[str, dict[str, Se
             for label, setting in QUESTIONS[name].items()
         }
         for name in names
-    }
-
-
-def _few(count: int) -> dict[str, Digits]:
-    mnist = load_mnist()
-    parts = {"train": mnist.train, "validation": mnist.validation}
-    return {
-        name: digits.take(np.arange(min(count or len(digits), len(digits))))
-        for name, digits in parts.items()
     }
 
 

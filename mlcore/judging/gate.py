@@ -1,6 +1,7 @@
-"""Compare a candidate with the incumbent on what neither was trained on, and judge.
+r"""Compare a candidate with the incumbent on what neither was trained on, and judge.
 
-    python -m mlcore.judging.gate --candidate DIR --incumbent DIR --snapshot DIR --out FILE
+    python -m mlcore.judging.gate --candidate DIR --incumbent DIR --snapshot DIR \
+        --out FILE
 
 The candidate must not lose on MNIST's validation images, the calibration pen writers
 (where PEN_DIR names them), changed drawings, drawings with a blot in a corner, earlier
@@ -34,11 +35,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import paths
+from mlcore.files import replaced
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.judging.judge import enlarged, on_canvas
 from mlcore.reading import ink
 from mlcore.reading.bundle import open_bundle
-from mlcore.reading.calibrate import expected_calibration_error
+from mlcore.reading.calibrate import DIGITS, expected_calibration_error
+from mlcore.reading.histograms import BINS, MOST_INK
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.ink import Bitmap
 from mlcore.training.checkpoint import end_with_starter, say
@@ -79,8 +82,6 @@ SHOWN = 60
 SURE = 0.9
 """The confidence of a reading that one person alone may not contradict too often."""
 CORNERS = ("upper left", "upper right", "lower left", "lower right")
-BINS = 20
-MOST_INK = 0.4
 
 
 @dataclass(frozen=True)
@@ -169,14 +170,15 @@ def must_not_lose(
     fixes, breaks = len(pair.fixed), len(pair.broken)
     chance = chance_of(breaks, fixes)
     may_lose = max(1, math.floor(tolerance * len(pair)))
-    is_certain = breaks > fixes and chance < TOLERANCES.certain / chosen_of
+    certain = TOLERANCES.certain / chosen_of
     return _accuracy_check(
         name,
         pair,
         chance=chance,
         allowed=f"{may_lose} drawings ({tolerance:.1%}) fewer, and no certain loss "
-        f"(chance under {TOLERANCES.certain / chosen_of:.2%})",
-        has_passed=breaks - fixes <= may_lose and not is_certain,
+        f"(chance under {certain:.2%})",
+        has_passed=breaks - fixes <= may_lose
+        and not (breaks > fixes and chance < certain),
     )
 
 
@@ -184,11 +186,12 @@ def worst_must_not_lose(
     name: str, pairs: Mapping[str, Pair], *, tolerance: float
 ) -> Check:
     """Judge the one of several sets on which the candidate loses the most."""
-    lost = {
-        which: (len(pair.broken) - len(pair.fixed)) / max(1, len(pair))
-        for which, pair in pairs.items()
-    }
-    worst = max(lost, key=lambda which: lost[which])
+
+    def lost(which: str) -> float:
+        pair = pairs[which]
+        return (len(pair.broken) - len(pair.fixed)) / max(1, len(pair))
+
+    worst = max(pairs, key=lost)
     return must_not_lose(
         f"{name}: {worst}", pairs[worst], tolerance=tolerance, chosen_of=len(pairs)
     )
@@ -224,7 +227,7 @@ def _accuracy_check(
 
 
 def must_not_exceed(
-    name: str, figure: str, *, candidate: float, incumbent: float, by: float, n: int
+    name: str, figure: str, candidate: float, incumbent: float, *, by: float, n: int
 ) -> Check:
     """Judge a share of which less is better."""
     return Check(
@@ -258,15 +261,18 @@ class Both:
 
     def pair(self, bitmaps: Iterable[Bitmap], labels: NDArray[Any]) -> Pair:
         """Read digits with both."""
-        ours, theirs = self.read(bitmaps)
-        return Pair(
-            probabilities_of(ours), probabilities_of(theirs), labels.astype(np.int64)
-        )
+        return pair_of(*self.read(bitmaps), labels)
 
 
-def probabilities_of(readings: Sequence[Reading]) -> NDArray[np.float64]:
-    """(N, 10), also where N is 0."""
-    return np.array([r.probabilities for r in readings]).reshape(len(readings), 10)
+def pair_of(
+    ours: Sequence[Reading], theirs: Sequence[Reading], labels: NDArray[Any]
+) -> Pair:
+    """Put the readings of both side by side; there may be none."""
+    candidate, incumbent = (
+        np.array([reading.probabilities for reading in readings]).reshape(-1, DIGITS)
+        for readings in (ours, theirs)
+    )
+    return Pair(candidate, incumbent, labels.astype(np.int64))
 
 
 def blotted(bitmap: Bitmap, corner: int, side_px: int) -> Bitmap:
@@ -301,34 +307,18 @@ def judge_candidate(
     """
     checks: list[Check] = []
     shown: list[dict[str, Any]] = []
-    digit_sets: dict[str, tuple[list[Bitmap], NDArray[Any]]] = {
-        "MNIST validation": (list(mnist.validation.images), mnist.validation.labels)
-    }
+    confidences: list[NDArray[np.float64]] = []
+    digit_sets = [("MNIST validation", mnist.validation, TOLERANCES.mnist)]
     if pen is not None:
         framed = as_served(pen.digits)
-        digit_sets["calibration writers"] = (list(framed.images), framed.labels)
-    tolerance_of = {
-        "MNIST validation": TOLERANCES.mnist,
-        "calibration writers": TOLERANCES.pen,
-    }
-    confidences: list[NDArray[np.float64]] = []
-    for name, (bitmaps, labels) in digit_sets.items():
+        digit_sets.append(("calibration writers", framed, TOLERANCES.pen))
+    for name, digits, tolerance in digit_sets:
         tell(0.05, name)
-        ours, theirs = both.read(bitmaps)
-        pair = Pair(
-            probabilities_of(ours), probabilities_of(theirs), labels.astype(np.int64)
-        )
-        checks.append(must_not_lose(name, pair, tolerance=tolerance_of[name]))
-        of_digits = {str(digit): pair.take(pair.labels == digit) for digit in range(10)}
-        checks.append(
-            worst_must_not_lose(
-                f"{name}, the digit it minds most",
-                of_digits,
-                tolerance=TOLERANCES.one_digit,
-            )
-        )
+        ours, theirs = both.read(digits.images)
+        pair = pair_of(ours, theirs, digits.labels)
+        checks.append(must_not_lose(name, pair, tolerance=tolerance))
         checks += _manner_checks(name, ours, theirs, pair)
-        shown += _shown(name, pair, [as_image(b) for b in bitmaps])
+        shown += _shown(name, pair, list(digits.images))
         confidences.append(pair.candidate.max(axis=1))
     if earlier is not None and (kept := _digits_of(earlier)):
         pair = both.pair([d.image for d in kept], _labels_of(kept))
@@ -378,25 +368,34 @@ def _labels_of(drawings: Sequence[SnapshotDrawing]) -> NDArray[np.int64]:
     return np.array([d.digit for d in drawings], np.int64)
 
 
+def _refused(readings: Sequence[Reading]) -> float:
+    return float(np.mean([reading.refusal is not None for reading in readings]))
+
+
 def _manner_checks(
     name: str, ours: Sequence[Reading], theirs: Sequence[Reading], pair: Pair
 ) -> list[Check]:
-    """Judge how it refuses digits, and whether its confidence means what it says."""
+    """Judge its worst digit, how it refuses, and whether its confidence holds."""
     labels = pair.labels.astype(np.uint8)
     return [
+        worst_must_not_lose(
+            f"{name}, the digit it minds most",
+            {str(digit): pair.take(labels == digit) for digit in range(DIGITS)},
+            tolerance=TOLERANCES.one_digit,
+        ),
         must_not_exceed(
             name,
             "refused",
-            candidate=float(np.mean([r.refusal is not None for r in ours])),
-            incumbent=float(np.mean([r.refusal is not None for r in theirs])),
+            _refused(ours),
+            _refused(theirs),
             by=TOLERANCES.refused,
             n=len(pair),
         ),
         must_not_exceed(
             name,
             "calibration error",
-            candidate=expected_calibration_error(pair.candidate, labels),
-            incumbent=expected_calibration_error(pair.incumbent, labels),
+            expected_calibration_error(pair.candidate, labels),
+            expected_calibration_error(pair.incumbent, labels),
             by=TOLERANCES.calibration_error,
             n=len(pair),
         ),
@@ -418,14 +417,13 @@ def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check
                 zip(snapshot.drawings, readings, strict=True)
             )
             if not drawing.is_borne_out
-            and reading.digit is not None
-            and reading.digit != drawing.digit
+            and reading.digit not in (None, drawing.digit)
             and reading.confidence >= SURE
         ]
 
     found = contradicted(theirs)
-    drawings = len(snapshot.drawings)
-    may_be = max(3, math.floor(TOLERANCES.doubted * drawings))
+    number = len(snapshot.drawings)
+    may_be = max(3, math.floor(TOLERANCES.doubted * number))
     doubted = [
         {
             "submission": snapshot.drawings[place].id,
@@ -439,11 +437,11 @@ def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check
     return doubted, Check(
         name="the snapshot's labels",
         figure="surely contradicted, on one person's word",
-        candidate=len(contradicted(ours)) / max(1, drawings),
-        incumbent=len(found) / max(1, drawings),
+        candidate=len(contradicted(ours)) / max(1, number),
+        incumbent=len(found) / max(1, number),
         allowed=f"{may_be} ({TOLERANCES.doubted:.0%}) by the incumbent",
         has_passed=len(found) <= may_be,
-        drawings=drawings,
+        drawings=number,
     )
 
 
@@ -461,8 +459,8 @@ def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Ch
             must_not_exceed(
                 name,
                 "taken for a digit",
-                candidate=float(np.mean([r.refusal is None for r in ours])),
-                incumbent=float(np.mean([r.refusal is None for r in theirs])),
+                1 - _refused(ours),
+                1 - _refused(theirs),
                 by=TOLERANCES.admitted,
                 n=len(bitmaps),
             )
@@ -478,7 +476,7 @@ def _change_checks(
     tell: Callable[[float, str], None],
 ) -> list[Check]:
     """Judge changed drawings: all together, the worst change, blots in corners."""
-    some = mnist.validation.take(np.arange(min(CHANGED, len(mnist.validation))))
+    some = mnist.validation.first(CHANGED)
     drawn = [enlarged(image) for image in some.images]
     labels = some.labels.astype(np.int64)
     if pen is not None:
@@ -533,12 +531,9 @@ def _speed_check(both: Both, digits: Digits) -> Check:
     ours: list[float] = []
     theirs: list[float] = []
     for image in images:
-        for network, times in (
-            (both.candidate.network, ours),
-            (both.incumbent.network, theirs),
-        ):
+        for model, times in ((both.candidate, ours), (both.incumbent, theirs)):
             started = time.perf_counter()
-            network.logits(image)
+            model.network.logits(image)
             times.append((time.perf_counter() - started) * 1e6)
     candidate, incumbent = float(np.median(ours)), float(np.median(theirs))
     return Check(
@@ -553,11 +548,6 @@ def _speed_check(both: Both, digits: Digits) -> Check:
 
 
 # --- what the report shows ---------------------------------------------------------
-
-
-def as_image(bitmap: Bitmap) -> NDArray[np.uint8]:
-    """Return framed bitmaps as they are."""
-    return np.asarray(bitmap, np.uint8)
 
 
 def _shown(name: str, pair: Pair, drawings: Sequence[Any]) -> list[dict[str, Any]]:
@@ -598,9 +588,7 @@ def _reference(
     means = np.array([float(image.mean()) for image in trained])
     return {
         "confidence": np.histogram(confidences, BINS, (0, 1))[0].tolist(),
-        "ink": np.histogram(np.clip(means, 0, MOST_INK), BINS, (0, MOST_INK))[
-            0
-        ].tolist(),
+        "ink": np.histogram(means.clip(0, MOST_INK), BINS, (0, MOST_INK))[0].tolist(),
     }
 
 
@@ -623,20 +611,13 @@ def main() -> None:
     told = parser().parse_args()
     if told.watched:
         end_with_starter()
-    mnist = load_mnist()
-    if told.digits:
-        mnist = Mnist(
-            mnist.train,
-            mnist.validation.take(np.arange(min(told.digits, len(mnist.validation)))),
-            mnist.test.take(np.arange(min(told.digits, len(mnist.test)))),
-        )
     pen_folder = paths.pen_folder()
     report = judge_candidate(
         Both(
             Recogniser(open_bundle(told.candidate)),
             Recogniser(open_bundle(told.incumbent)),
         ),
-        mnist=mnist,
+        mnist=load_mnist().first(told.digits),
         pen=load_pen(pen_folder).split("calibration") if pen_folder else None,
         snapshot=load_snapshot(told.snapshot),
         earlier=load_snapshot(told.earlier) if told.earlier else None,
@@ -658,9 +639,8 @@ def main() -> None:
     test = report["mnist_test"]
     print(f"MNIST test: {test['candidate']:.2%} ({test['incumbent']:.2%}), no check")
     print("The gate passes." if report["has_passed"] else "The gate fails.")
-    partial = told.out.with_suffix(".part")
-    partial.write_text(json.dumps(report))
-    partial.replace(told.out)
+    with replaced(told.out) as partial:
+        partial.write_text(json.dumps(report))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ accuracy among what was answered stand beside.
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -21,34 +21,19 @@ from tqdm import tqdm
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.reading import ink
 from mlcore.reading.bundle import Bundle
-from mlcore.reading.calibrate import DIGITS, expected_calibration_error
+from mlcore.reading.histograms import BINS
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
 from mlcore.reading.preprocess import normalize
 from mlcore.reading.specimens import specimens
 from mlcore.training.augment import written_side_by_side
 from mlcore.training.data import Digits, PenData, PenDrawing, scale_to_canvas
-
-T = TypeVar("T")
+from mlcore.training.figures import Figures, ReadDigits, progress, read_mnist
 
 CANVAS_PX = 280
 PEN_WIDTHS_PX = (4, 8, 12, 18, 24, 32)
 CORRUPTED_MNIST = 1_000
 """How many of MNIST's test digits are corrupted in each way: the first ones."""
-
-
-class Figures(TypedDict):
-    """What a set of readings comes to; shares in [0, 1].
-
-    accuracy: by the largest probability, refused or not. accuracy_answered: None where
-    everything was refused. ece: expected calibration error over 15 bins.
-    """
-
-    digits: int
-    accuracy: float
-    refused: float
-    accuracy_answered: float | None
-    ece: float
 
 
 class Rejections(TypedDict):
@@ -96,51 +81,7 @@ class Evaluation(TypedDict):
     bundle_bytes: int
 
 
-@dataclass(frozen=True)
-class ReadDigits:
-    """Readings of digits beside what was meant; the raw material of a report."""
-
-    readings: list[Reading]
-    labels: NDArray[np.uint8]
-
-    @property
-    def probabilities(self) -> NDArray[np.float64]:
-        """(N, 10)."""
-        return np.array([reading.probabilities for reading in self.readings])
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """(N,): whether the largest probability is that of the true digit."""
-        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
-
-    def figures(self) -> Figures:
-        """Sum up: accuracy, refusals, calibration."""
-        refused = np.array([r.refusal is not None for r in self.readings])
-        return {
-            "digits": len(self.readings),
-            "accuracy": float(self.right.mean()),
-            "refused": float(refused.mean()),
-            "accuracy_answered": (
-                None if refused.all() else float(self.right[~refused].mean())
-            ),
-            "ece": expected_calibration_error(self.probabilities, self.labels),
-        }
-
-    def by_digit(self) -> list[float | None]:
-        """Return ten accuracies; None for a digit that is not among them."""
-        of_digit = [self.right[self.labels == digit] for digit in range(DIGITS)]
-        return [float(right.mean()) if len(right) else None for right in of_digit]
-
-
 # --- reading sets of drawings -----------------------------------------------------
-
-
-def read_mnist(recogniser: Recogniser, digits: Digits) -> ReadDigits:
-    """Read MNIST digits as bitmaps."""
-    return ReadDigits(
-        [recogniser.read(image) for image in _shown(digits.images, "MNIST")],
-        digits.labels,
-    )
 
 
 def enlarged(image: Bitmap) -> Bitmap:
@@ -152,7 +93,7 @@ def enlarged(image: Bitmap) -> Bitmap:
 def read_enlarged(recogniser: Recogniser, digits: Digits) -> ReadDigits:
     """Read MNIST digits as 280x280 black-on-white PNG pictures."""
     readings = []
-    for image in _shown(digits.images, "MNIST as PNG"):
+    for image in progress(digits.images, "MNIST as PNG"):
         png = ink.encode_png(255 - enlarged(image))
         readings.append(recogniser.read(ink.find_ink(ink.decode_picture(png))))
     return ReadDigits(readings, digits.labels)
@@ -170,15 +111,8 @@ def read_all(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> list[R
     """Read strokes of any unit as on the page's canvas."""
     return [
         recogniser.read(ink.rasterise(scale_to_canvas(strokes)))
-        for strokes in _shown(drawings, "strokes")
+        for strokes in progress(drawings, "strokes")
     ]
-
-
-def _shown(items: Iterable[T], what: str) -> Iterable[T]:
-    progress: Iterable[T] = tqdm(
-        items, desc=f"reading {what}", leave=False, disable=None
-    )
-    return progress
 
 
 # --- what is not one digit --------------------------------------------------------
@@ -313,7 +247,7 @@ def judge(
         "MNIST test, as pixels": mnist.figures(),
         "MNIST test, as 280x280 PNG": read_enlarged(recogniser, test).figures(),
     }
-    few = test.take(np.arange(min(CORRUPTED_MNIST, len(test))))
+    few = test.first(CORRUPTED_MNIST)
     to_change = {"MNIST": ([enlarged(image) for image in few.images], few.labels)}
     evaluation: Evaluation = {
         "bundle": bundle.digest,
@@ -358,18 +292,15 @@ def judge(
         evaluation["by_digit"]["pen"] = read.by_digit()
         for writer in sorted({str(d.writer) for d in judged.digits}):
             theirs = part(read, [str(d.writer) == writer for d in judged.digits])
-            evaluation["by_writer"][writer] = (
-                float(theirs.right.mean()),
-                len(theirs.readings),
-            )
+            share_right = float(theirs.right.mean())
+            evaluation["by_writer"][writer] = share_right, len(theirs.readings)
         several = [len(d.strokes) > 1 for d in judged.digits]
         evaluation["several_refused"] = float(
             np.mean([r.refusal == "several" for r in part(read, several).readings])
         )
-    confidences = [
-        r.confidence for r in mnist.readings + (read.readings if read else [])
-    ]
-    evaluation["confidence"] = np.histogram(confidences, 20, (0, 1))[0].tolist()
+    readings = mnist.readings + (read.readings if read else [])
+    confidences = [reading.confidence for reading in readings]
+    evaluation["confidence"] = np.histogram(confidences, BINS, (0, 1))[0].tolist()
     if changed:
         evaluation["changed"] = changed_drawings(recogniser, to_change)
     return Judged(evaluation, mnist, read, digitness)

@@ -257,10 +257,10 @@ def _by_pen_width(pen_width: Mapping[str, float]) -> Figure:
 # --- words --------------------------------------------------------------------------
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
     """Write a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines) + "\n"
 
 
 def percent(share: float | None, digits: int = 2) -> str:
@@ -277,10 +277,8 @@ def digits_table(evaluation: Evaluation) -> str:
             [
                 name,
                 f"{row['digits']:,}",
-                percent(row["accuracy"]),
-                percent(row["refused"]),
-                percent(row["accuracy_answered"]),
-                percent(row["ece"]),
+                *map(percent, (row["accuracy"], row["refused"])),
+                *map(percent, (row["accuracy_answered"], row["ece"])),
             ]
             for name, row in evaluation["digits"].items()
         ],
@@ -293,13 +291,8 @@ def rejections_table(evaluation: Evaluation) -> str:
     return table(
         head,
         [
-            [
-                name,
-                f"{row['drawings']:,}",
-                percent(row["refused"]),
-                f"{row['auroc']:.4f}",
-            ]
-            for name, row in evaluation["non_digits"].items()
+            [name, f"{n['drawings']:,}", percent(n["refused"]), f"{n['auroc']:.4f}"]
+            for name, n in evaluation["non_digits"].items()
         ],
     )
 
@@ -334,15 +327,10 @@ def sections(evaluation: Evaluation, *, pictures: Mapping[str, str]) -> str:
         ],
     )
     text += picture("changed", "Accuracy under each change")
-    if evaluation["pen_width"]:
+    if widths := evaluation["pen_width"]:
         text += table(
-            ["pen width on 280 px", *evaluation["pen_width"]],
-            [
-                [
-                    "read right",
-                    *(percent(s, 1) for s in evaluation["pen_width"].values()),
-                ]
-            ],
+            ["pen width on 280 px", *widths],
+            [["read right", *(percent(s, 1) for s in widths.values())]],
         )
         text += picture("pen-width", "Share misread by pen width")
     speed = evaluation["speed"]

@@ -1,7 +1,7 @@
 """Show a digit in a terminal as dots and zeros, with what a model reads in it.
 
-    python -m mlcore.judging.show test 42       # of MNIST's 10,000 test images, counted from 0
-    python -m mlcore.judging.show train 7       # of its 60,000 training images
+    python -m mlcore.judging.show test 42   # of MNIST's 10,000 test images, from 0
+    python -m mlcore.judging.show train 7   # of its 60,000 training images
     python -m mlcore.judging.show file seven.png
 
 Reads by the starter, or by the bundle that BUNDLE names; `manage.py show_digit` shows

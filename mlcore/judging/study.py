@@ -4,25 +4,21 @@
     PEN_DIR=... python -m mlcore.judging.study --seeds 1 --epochs 2
 
 What is done is not done again, so a study that was stopped goes on where it was: each
-network lies in var/study/<recipe>/seed-<n>/ beside the log of its training. Trainings
-run side by side with one thread each, which on two cores gets 1.3 times as much done as
-one training with two threads. At the end it writes means and spreads to
-docs/model/study.json, which the model card quotes, and names the network that ships: of
-the recipe that does, the one with the least log-loss on held-out digits.
+network lies in var/study/<recipe>/seed-<n>/ beside the log of its training. At the end
+it writes means and spreads to docs/model/study.json, which the model card quotes, and
+names the network that ships: of the recipe that does, the one with the least log-loss
+on held-out digits.
 """
 
 import argparse
-import contextlib
 import functools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -43,8 +39,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "pen-without-letters": ("--pen", "--leave-out", "letters"),
     "pen-without-sketches": ("--pen", "--leave-out", "sketches"),
 }
-"""Flags of `mlcore.training.train`. One is what ships; the others show what its parts do:
-MNIST alone, and how kinds of non-digits are refused that it has never seen."""
+"""Flags of `mlcore.training.train`. One recipe ships. The others show what its parts
+do: MNIST alone, and how the network refuses kinds of non-digits it has never seen."""
 
 
 STUDY = paths.REPOSITORY / "docs" / "model" / "study.json"
@@ -63,24 +59,23 @@ class Training:
         """Where its bundle and its log lie."""
         return paths.data_folder() / "study" / self.recipe / f"seed-{self.seed}"
 
-    def bundle(self) -> Bundle | None:
-        """Open what it trained; None where it has not finished yet."""
-        found = sorted(self.folder.glob(f"*/{MANIFEST}"))
-        return open_bundle(found[-1].parent) if found else None
+    @property
+    def is_done(self) -> bool:
+        """Whether it has finished."""
+        return any(self.folder.glob(f"*/{MANIFEST}"))
 
-    def bundle_or_error(self) -> Bundle:
+    def bundle(self) -> Bundle:
         """Open what it trained.
 
         Raises:
             DataError: it has not finished.
         """
-        bundle = self.bundle()
-        if bundle is None:
+        if not self.is_done:
             raise DataError(f"{self.folder} holds no bundle: train it first.")
-        return bundle
+        return open_bundle(max(self.folder.glob(f"*/{MANIFEST}")).parent)
 
     def run(self) -> None:
-        """Train in a process of its own, with one thread.
+        """Train in a process of its own.
 
         It ends with this process, however that goes, and goes on next time from the
         last whole epoch.
@@ -88,27 +83,24 @@ class Training:
         Raises:
             DataError: the training failed; says what it said last.
         """
-        if self.bundle() is not None:
+        if self.is_done:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "training.log"
-        with path.open("w") as log:
-            child = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "mlcore.training.train", "--threads", "1"),
-                    *("--seed", str(self.seed), "--out", str(self.folder)),
-                    "--watched",
-                    *RECIPES[self.recipe],
-                    *self.extra,
-                ],
+        command = [sys.executable, "-m", "mlcore.training.train", "--watched"]
+        flags = ["--seed", str(self.seed), "--out", str(self.folder)]
+        flags += [*RECIPES[self.recipe], *self.extra]
+        with (
+            path.open("w") as log,
+            subprocess.Popen(
+                [*command, *flags],
                 cwd=paths.REPOSITORY,
                 stdin=subprocess.PIPE,  # closes with us: the child ends then
                 stdout=log,
                 stderr=subprocess.STDOUT,
-            )
-        code = child.wait()
-        with contextlib.suppress(OSError):
-            child.communicate()  # closes its standard input
+            ) as child,
+        ):
+            code = child.wait()
         if code:
             lines = path.read_text(errors="replace").strip().splitlines()
             raise DataError(
@@ -129,30 +121,9 @@ def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
     ]
 
 
-def study(seeds: int, *, at_once: int, extra: tuple[str, ...] = ()) -> list[Training]:
-    """Train whatever is missing, `at_once` side by side; return all trainings."""
-    planned = trainings(seeds, extra)
-    missing = [training for training in planned if training.bundle() is None]
-    with ThreadPoolExecutor(at_once) as workers:
-        running = [workers.submit(training.run) for training in missing]
-        progress = tqdm(
-            as_completed(running),
-            total=len(planned),
-            initial=len(planned) - len(missing),
-            desc="trainings",
-        )
-        try:
-            for done in progress:
-                done.result()
-        except BaseException:
-            workers.shutdown(wait=False, cancel_futures=True)
-            raise
-    return planned
-
-
 def judged_once(training: Training) -> Evaluation:
     """Judge a network, or return what was found when it was judged before."""
-    bundle = training.bundle_or_error()
+    bundle = training.bundle()
     kept = training.folder / f"{bundle.short_digest}.json"
     if not kept.exists():
         pen = load_pen(_pen_folder())
@@ -199,7 +170,7 @@ def _pen_folder() -> Path:
 
 
 def best_seed(losses: Sequence[float]) -> int:
-    """Return the place of the network that ships among the seeds of its recipe."""
+    """Return the index of the network that ships among the seeds of its recipe."""
     return int(np.argmin(losses))
 
 
@@ -219,25 +190,26 @@ def summary(
             "commits": [how["commit"][:12] for how in made[recipe]],
             "changed after training": ["softened" in how for how in made[recipe]],
             HELD_OUT_LOSS: [held_out_loss(bundle) for bundle in bundles[recipe]],
-            **{
-                f"{name}: {figure}": [
-                    found["digits"][name][figure] for found in of_recipe
-                ]
-                for name in of_recipe[0]["digits"]
-                for figure in ("accuracy", "refused", "ece")
-            },
-            **{
-                f"{name}: {figure}": [
-                    found["non_digits"][name][figure] for found in of_recipe
-                ]
-                for name in of_recipe[0]["non_digits"]
-                for figure in ("refused", "auroc")
-            },
+            **_by_seed(of_recipe, "digits", ("accuracy", "refused", "ece")),
+            **_by_seed(of_recipe, "non_digits", ("refused", "auroc")),
             "several strokes: refused as several": [
                 found["several_refused"] for found in of_recipe
             ],
         }
         for recipe, of_recipe in evaluations.items()
+    }
+
+
+def _by_seed(
+    evaluations: Sequence[Evaluation],
+    kind: Literal["digits", "non_digits"],
+    figures: Sequence[str],
+) -> dict[str, list[Any]]:
+    sets: list[Mapping[str, Any]] = [found[kind] for found in evaluations]
+    return {
+        f"{name}: {figure}": [of_seed[name][figure] for of_seed in sets]
+        for name in sets[0]
+        for figure in figures
     }
 
 
@@ -247,7 +219,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--at-once", type=int, default=2, help="trainings side by side")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
     parser.add_argument("--out", type=Path, default=STUDY)
     parser.add_argument(
@@ -257,31 +228,26 @@ def main() -> None:
     try:
         train_and_judge(told)
     except KeyboardInterrupt:
-        print(
-            "\nStopped: the same command goes on, each training from its last whole "
-            "epoch.",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(130)  # without waiting for trainings, which end with this process
+        print("\nStopped: the same command goes on from the last whole epoch.")
+        sys.exit(130)
     except (DataError, BundleError, OSError) as error:
-        print(error, file=sys.stderr, flush=True)
-        os._exit(1)
+        sys.exit(str(error))
 
 
 def train_and_judge(told: argparse.Namespace) -> None:
     """Do what the flags say, and print what came of it."""
     _pen_folder()  # missing, it would be missed after the first training
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
-    if told.judge_only:
-        done = [t for t in trainings(told.seeds, extra) if t.bundle() is not None]
-    else:
-        done = study(told.seeds, at_once=told.at_once, extra=extra)
+    planned = trainings(told.seeds, extra)
+    if not told.judge_only:
+        for training in tqdm(planned, desc="trainings"):
+            training.run()
+    done = [training for training in planned if training.is_done]
     evaluations: dict[str, list[Evaluation]] = {}
     bundles: dict[str, list[Bundle]] = {}
     for training in tqdm(done, desc="judging"):
         evaluations.setdefault(training.recipe, []).append(judged_once(training))
-        bundles.setdefault(training.recipe, []).append(training.bundle_or_error())
+        bundles.setdefault(training.recipe, []).append(training.bundle())
     told.out.parent.mkdir(parents=True, exist_ok=True)
     found = summary(evaluations, bundles)
     told.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,0 +1,1 @@
+"""From a drawing to a reading: all that serving needs. Knows no TensorFlow."""

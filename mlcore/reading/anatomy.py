@@ -36,6 +36,8 @@ class Layer:
 def layers_of(keras_file: Path) -> list[Layer]:
     """Return the layers of a network that is a plain stack, from picture to logits.
 
+    The fixed blur before the first convolution is told as "Soften", of no weights.
+
     Raises:
         ValueError: it is no .keras file, or has a kind of layer that no recipe of
             ours makes.
@@ -48,6 +50,8 @@ def layers_of(keras_file: Path) -> list[Layer]:
     layers: list[Layer] = []
     for one in written:
         kind, config = one["class_name"], one["config"]
+        if kind == "Conv2D" and not config["trainable"]:
+            kind = "Soften"
         if kind not in _KINDS:
             raise ValueError(f"{keras_file}: a layer {kind} is not known here.")
         before = layers[-1].shape if layers else ()
@@ -73,10 +77,6 @@ def _as_it_came(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
     return shape, 0
 
 
-def _input(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
-    return tuple(config["batch_shape"][1:]), 0
-
-
 def _convolution(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
     *sides, channels = shape
     filters, bias = config["filters"], int(config["use_bias"])
@@ -85,18 +85,10 @@ def _convolution(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]
     return (*across, filters), weights
 
 
-def _normalisation(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
-    return shape, 4 * shape[-1]  # scale and offset; running mean and variance
-
-
 def _pooling(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
     *sides, channels = shape
     across = _placed(sides, config["pool_size"], config["strides"], config["padding"])
     return (*across, channels), 0
-
-
-def _flatten(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
-    return (math.prod(shape),), 0
 
 
 def _dense(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
@@ -116,15 +108,15 @@ def _placed(
 
 
 _KINDS: Mapping[str, Callable[[Mapping[str, Any], _Shape], tuple[_Shape, int]]] = {
-    "InputLayer": _input,
+    "InputLayer": lambda config, shape: (tuple(config["batch_shape"][1:]), 0),
     "Soften": _as_it_came,
     "Conv2D": _convolution,
-    "FusedBatchNormalization": _normalisation,
-    "BatchNormalization": _normalisation,
+    # Scale and offset; running mean and variance.
+    "BatchNormalization": lambda config, shape: (shape, 4 * shape[-1]),
     "ReLU": _as_it_came,
     "Activation": _as_it_came,
     "MaxPooling2D": _pooling,
-    "Flatten": _flatten,
+    "Flatten": lambda config, shape: ((math.prod(shape),), 0),
     "Dropout": _as_it_came,
     "Dense": _dense,
 }

@@ -170,20 +170,17 @@ def unpack_bundle(packed: bytes, *, parent: Path) -> Bundle:
             # Only the names a bundle has: an archive cannot write anywhere else.
             content = {name: archive.read(name) for name in (*_FILES, MANIFEST)}
         digest = str(json.loads(content[MANIFEST])["digest"])
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,  # a damaged byte names an unknown compression
-        RuntimeError,  # or an encryption
-        KeyError,
-        ValueError,
-        TypeError,
-    ) as error:
+    except _DAMAGED_ARCHIVE as error:
         raise BundleError(f"The packed bundle is damaged: {error}.") from error
     if not (len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
         raise BundleError(f"The packed bundle names the digest {digest[:80]!r}.")
     return _place(parent / digest, content)
+
+
+_DAMAGED_ARCHIVE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError),
+    RuntimeError,  # a damaged byte names an unknown compression, or an encryption
+)
 
 
 def _place(folder: Path, content: Mapping[str, bytes]) -> Bundle:

@@ -63,19 +63,8 @@ BLANK = Reading(
 )
 
 
-@dataclass(frozen=True)
-class _Runner:
-    """One interpreter, for one thread at a time."""
-
-    interpreter: Interpreter
-    given: int
-    answer: int
-
-    def run(self, image: DigitImage) -> Logits:
-        self.interpreter.set_tensor(self.given, image[np.newaxis])
-        self.interpreter.invoke()
-        logits: Logits = self.interpreter.get_tensor(self.answer)[0]
-        return logits
+_Runner = tuple[Interpreter, int, int]
+"""An interpreter, for one thread at a time, and its tensors of picture and logits."""
 
 
 class ServedNetwork:
@@ -91,7 +80,10 @@ class ServedNetwork:
             runner = self._idle.pop()
         except IndexError:  # all are at work, or none was made yet
             runner = self._new_runner()
-        logits = runner.run(image)
+        interpreter, given, answer = runner
+        interpreter.set_tensor(given, image[np.newaxis])
+        interpreter.invoke()
+        logits: Logits = interpreter.get_tensor(answer)[0]
         self._idle.append(runner)
         return logits
 
@@ -110,7 +102,7 @@ class ServedNetwork:
                 f"These weights answer with {answer['shape'].tolist()} numbers, "
                 f"this code expects {[1, DIGITS + KINDS]}: retrain the bundle."
             )
-        return _Runner(interpreter, given["index"], answer["index"])
+        return interpreter, given["index"], answer["index"]
 
 
 class Recogniser:

@@ -9,16 +9,12 @@ import binascii
 import re
 from collections.abc import Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from mlcore.reading.plain_png import decode_plain_png
-
-if TYPE_CHECKING:
-    from PIL import Image
+from PIL import Image, ImageOps
 
 Bitmap = NDArray[np.uint8]
 """(H, W) uint8, ink 255 on paper 0."""
@@ -43,6 +39,7 @@ MAX_PIXELS = 50_000_000
 MAX_DECODED_SIDE_PX = 2_048
 MAX_STORED_SIDE_PX = 1_024
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP")
+Image.MAX_IMAGE_PIXELS = None  # Pillow would warn first, and refuse at twice that
 
 CLEAN_PAPER_NOISE = 1.5
 """Grey levels by which the paper at a picture's edge mostly strays, at most, if it is
@@ -169,13 +166,6 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
     Raises:
         PictureError: not a picture of these kinds, damaged, or too many pixels.
     """
-    plain = decode_plain_png(content, most_side=MAX_DECODED_SIDE_PX)
-    if plain is not None:
-        return np.asarray(_shrink(plain, MAX_STORED_SIDE_PX), np.uint8)
-    # What neither strokes nor canvases need takes 20 ms of a start.
-    from PIL import Image, ImageOps
-
-    Image.MAX_IMAGE_PIXELS = None  # it would warn first, and refuse at twice that
     try:
         picture = Image.open(BytesIO(content), formats=PICTURE_FORMATS)
     except Exception as error:  # Pillow's openers raise nearly anything on bad bytes
@@ -203,7 +193,7 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
     return np.asarray(_shrink(grey, MAX_STORED_SIDE_PX), np.uint8)
 
 
-def _reduced(picture: "Image.Image") -> "Image.Image":
+def _reduced(picture: Image.Image) -> Image.Image:
     """Shrink before anything is copied: at the limit every copy takes 200 MB."""
     shrink_by = max(picture.size) // MAX_DECODED_SIDE_PX
     if shrink_by > 1 and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
@@ -211,7 +201,7 @@ def _reduced(picture: "Image.Image") -> "Image.Image":
     return picture
 
 
-def _grey_levels(picture: "Image.Image") -> NDArray[np.uint8]:
+def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
     if picture.mode.startswith("I") or picture.mode == "F":
         # 16 and 32 bits: Pillow would clip these to 255 instead of scaling them.
         deep = _shrink(np.asarray(picture), MAX_STORED_SIDE_PX).astype(np.float32)
@@ -232,7 +222,7 @@ def _grey_levels(picture: "Image.Image") -> NDArray[np.uint8]:
     return np.asarray(composed, np.uint8)
 
 
-def _is_opaque(picture: "Image.Image") -> bool:
+def _is_opaque(picture: Image.Image) -> bool:
     """Tell a picture with an alpha channel that it has no use for, as canvases give."""
     if picture.mode not in ("RGBA", "LA"):
         return False
@@ -268,8 +258,8 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
         Bitmap of about the same size; all zero where the picture shows nothing.
     """
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = _median(edge)
-    noise = _median(np.abs(edge - np.float32(paper)))
+    paper = float(np.median(edge))
+    noise = float(np.median(np.abs(edge - np.float32(paper))))
     is_photo = noise > CLEAN_PAPER_NOISE
     if is_photo:
         grey = _smoothed(grey)
@@ -297,13 +287,6 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     if bare is not bitmap and not is_photo and bare.max() < bitmap.max():
         bare = bitmap  # the darkest of all is neither a printed line nor dust
     return _thicken_thin_lines(bare)
-
-
-def _median(values: NDArray[Any]) -> float:
-    """Return the median; NumPy's own takes five times as long for a thousand values."""
-    ordered = np.sort(values)
-    middle = len(ordered) // 2
-    return (float(ordered[middle]) + float(ordered[-1 - middle])) / 2
 
 
 def _smoothed(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -411,23 +394,10 @@ def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
 
 def encode_png(grey: NDArray[np.uint8]) -> bytes:
     """Encode (H, W) uint8 as a greyscale PNG, (H, W, 4) as one in BGRA."""
-    # Of what is mostly flat, as drawings are, rows as they are take a third less time
-    # than differences and a fifth fewer bytes; of photos a third more bytes.
-    is_flat = grey.ndim == 2 and _share_of_edges(grey) < _FLAT_SHARE
-    filters = cv2.IMWRITE_PNG_FILTER_NONE if is_flat else cv2.IMWRITE_PNG_FILTER_SUB
-    done, png = cv2.imencode(".png", grey, (cv2.IMWRITE_PNG_FILTER, filters))
+    done, png = cv2.imencode(".png", grey)
     if not done:
         raise PictureError("not_encodable", f"No PNG can be made of {grey.shape}.")
     return png.tobytes()
-
-
-_FLAT_SHARE = 0.1
-
-
-def _share_of_edges(grey: NDArray[np.uint8]) -> float:
-    """Return the share of pixels that differ from the one to their left."""
-    differing = cv2.compare(grey[:, 1:], grey[:, :-1], cv2.CMP_NE)
-    return cv2.countNonZero(differing) / grey.size
 
 
 def decode_stored_png(png: bytes) -> NDArray[np.uint8]:

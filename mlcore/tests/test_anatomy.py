@@ -8,7 +8,7 @@ from mlcore import paths
 from mlcore.reading.anatomy import layers_of
 from mlcore.reading.bundle import KERAS_WEIGHTS
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
-from mlcore.training.model import NETWORKS, build_network
+from mlcore.training.model import NETWORKS, build_network, in_stock_layers
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 
@@ -16,19 +16,24 @@ pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 class TestLayersOf:
     @pytest.mark.parametrize("name", NETWORKS)
     def test_says_what_keras_says(self, name: str, tmp_path: Path) -> None:
-        network = build_network(layers_of=name, dropout=0.25)
+        network = in_stock_layers(build_network(layers_of=name, dropout=0.25))
         network.save(tmp_path / "model.keras")
 
         layers = layers_of(tmp_path / "model.keras")
 
         told = [(one.kind, one.shape, one.weights) for one in layers]
+        learnt = network.layers[2:]
         assert told == [
-            (
-                type(layer).__name__,
-                tuple(layer.output.shape[1:]),
-                layer.count_params(),
-            )
-            for layer in network.layers
+            ("InputLayer", (28, 28, 1), 0),
+            ("Soften", (28, 28, 1), 0),
+            *(
+                (
+                    type(layer).__name__,
+                    tuple(layer.output.shape[1:]),
+                    layer.count_params(),
+                )
+                for layer in learnt
+            ),
         ]
         assert [one.share for one in layers if one.kind == "Dropout"] == [0.25]
         kernels = [one.size for one in layers if one.kind == "Conv2D"]

@@ -35,9 +35,9 @@ def pen_drawings() -> list[PenDrawing]:
 class TestPool:
     def test_aims_at_digit_and_kind(self, few: Digits) -> None:
         made = made_non_digits(few, 20, np.random.default_rng(1))
-        pool = joined([mnist_dataset(few), made])
+        dataset = joined([mnist_dataset(few), made])
 
-        targets = pool.targets(label_smoothing=0.03)
+        targets = dataset.targets(label_smoothing=0.03)
 
         assert targets.shape == (80, DIGITS + KINDS)
         assert targets.dtype == np.float32
@@ -72,36 +72,36 @@ class TestPool:
     def test_keeps_drawing_and_digit_together_in_another_order(
         self, few: Digits
     ) -> None:
-        pool = mnist_dataset(few)
+        dataset = mnist_dataset(few)
 
-        again = pool.shuffled(np.random.default_rng(1))
+        again = dataset.shuffled(np.random.default_rng(1))
 
-        def told(pool: Dataset) -> list[tuple[int, bytes]]:
+        def told(dataset: Dataset) -> list[tuple[int, bytes]]:
             return [
                 (int(digit), image.tobytes())
-                for digit, image in zip(pool.digits, pool.images, strict=True)
+                for digit, image in zip(dataset.digits, dataset.images, strict=True)
             ]
 
-        assert told(again) != told(pool)
-        assert sorted(told(again)) == sorted(told(pool))
+        assert told(again) != told(dataset)
+        assert sorted(told(again)) == sorted(told(dataset))
 
     def test_of_pen_digits_draws_each_several_times(self) -> None:
         drawings = pen_drawings()
 
-        pool = pen_digits(drawings, renderings=3, rng=np.random.default_rng(1))
+        dataset = pen_digits(drawings, renderings=3, rng=np.random.default_rng(1))
 
-        assert pool.images.shape == (3 * len(drawings), 28, 28)
-        assert (pool.kinds == ONE_DIGIT).all()
-        assert np.bincount(pool.digits).tolist() == [
+        assert dataset.images.shape == (3 * len(drawings), 28, 28)
+        assert (dataset.kinds == ONE_DIGIT).all()
+        assert np.bincount(dataset.digits).tolist() == [
             3 * sum(int(drawing.label) == digit for drawing in drawings)
             for digit in range(10)
         ]
-        assert len({image.tobytes() for image in pool.images}) == len(pool)
+        assert len({image.tobytes() for image in dataset.images}) == len(dataset)
 
     def test_of_pen_non_digits_knows_no_digit(self) -> None:
         drawings = pen_drawings()
 
-        pool = pen_non_digits(
+        dataset = pen_non_digits(
             drawings[:5],
             drawings,
             renderings=2,
@@ -109,9 +109,9 @@ class TestPool:
             rng=np.random.default_rng(1),
         )
 
-        assert len(pool) == 17
-        assert (pool.digits == NO_DIGIT).all()
-        assert pool.kinds.tolist() == [SOMETHING_ELSE] * 10 + [SEVERAL] * 7
+        assert len(dataset) == 17
+        assert (dataset.digits == NO_DIGIT).all()
+        assert dataset.kinds.tolist() == [SOMETHING_ELSE] * 10 + [SEVERAL] * 7
 
     def test_depends_on_the_generator_only(self, few: Digits) -> None:
         def pool_of(seed: int) -> Dataset:

@@ -77,9 +77,7 @@ class TestCommand:
         monkeypatch.setenv("DIGITSITE_VAR", str(tmp_path))
         monkeypatch.setattr(experiments, "load_mnist", lambda: mnist)
         out = tmp_path / "results.json"
-        flags = (
-            "--only dropout --only epochs --seeds 2 --digits 100 --epochs 1 --jobs 1"
-        )
+        flags = "--only dropout --only epochs --seeds 2 --digits 100 --epochs 1"
         monkeypatch.setattr(sys, "argv", ["", *flags.split(), "--out", str(out)])
         trained: list[tuple[Setting, int]] = []
 
@@ -111,7 +109,7 @@ class TestCommand:
         assert results["digits"] == [100, 100]
         assert "98.00% ± 0.00   log-loss 0.1000" in capsys.readouterr().out
 
-    def test_trains_side_by_side(
+    def test_trains_with_each_seed(
         self,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
@@ -120,7 +118,7 @@ class TestCommand:
         monkeypatch.setenv("MNIST_DIR", str(mnist_folder()))
         monkeypatch.setenv("DIGITSITE_VAR", str(tmp_path))
         out = tmp_path / "results.json"
-        flags = "--only epochs --seeds 2 --digits 200 --epochs 1 --jobs 2"
+        flags = "--only epochs --seeds 2 --digits 200 --epochs 1"
         monkeypatch.setattr(sys, "argv", ["", *flags.split(), "--out", str(out)])
 
         experiments.main()

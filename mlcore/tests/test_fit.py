@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from mlcore.training.dataset import NO_DIGIT, Dataset
 from mlcore.training.fit import (
-    ahead,
     chosen,
     digit_and_kind_loss,
     optimizer_of,
+    prefetched,
     training_step,
 )
 from mlcore.training.model import build_network
@@ -60,19 +60,19 @@ class TestParts:
 class TestChosen:
     def test_takes_the_worst_read_digits_and_what_is_no_digit(self) -> None:
         losses = np.array([0.1, 0.9, 0.2, 0.8, 0, 0, 0, 0, 0, 99], np.float32)
-        pool = a_pool(10, no_digit=9)
+        dataset = a_dataset(10, no_digit=9)
 
-        places = chosen(pool, losses, count=4)
+        places = chosen(dataset, losses, count=4)
 
         assert sorted(places) == [1, 2, 3, 9]
 
     def test_shares_an_epoch_with_many_non_digits(self) -> None:
-        places = chosen(a_pool(12, no_digit=2), np.zeros(12, np.float32), count=4)
+        places = chosen(a_dataset(12, no_digit=2), np.zeros(12, np.float32), count=4)
 
         assert sorted(places) == [0, 1, 2, 3]
 
 
-def a_pool(count: int, *, no_digit: int | None = None) -> Dataset:
+def a_dataset(count: int, *, no_digit: int | None = None) -> Dataset:
     """Blank drawings, all of them noughts up to the first that is no digit."""
     digits = np.zeros(count, np.int64)
     if no_digit is not None:
@@ -81,9 +81,9 @@ def a_pool(count: int, *, no_digit: int | None = None) -> Dataset:
     return Dataset(images, digits, np.zeros(count, np.int64))
 
 
-class TestAhead:
+class TestPrefetched:
     def test_gives_the_same_in_the_same_order(self) -> None:
-        assert list(ahead(iter(range(5)))) == [0, 1, 2, 3, 4]
+        assert list(prefetched(iter(range(5)))) == [0, 1, 2, 3, 4]
 
     def test_makes_the_next_while_one_is_used(self) -> None:
         second_is_made = threading.Event()
@@ -93,7 +93,7 @@ class TestAhead:
             second_is_made.set()
             yield "second"
 
-        for item in ahead(items()):
+        for item in prefetched(items()):
             assert item != "first" or second_is_made.wait(timeout=10)
 
     def test_passes_on_what_goes_wrong(self) -> None:
@@ -101,7 +101,7 @@ class TestAhead:
             yield 1
             raise ValueError("no more ink")
 
-        given = ahead(items())
+        given = prefetched(items())
 
         assert next(given) == 1
         with pytest.raises(ValueError, match="no more ink"):

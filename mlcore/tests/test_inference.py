@@ -156,8 +156,6 @@ class TestServedWeights:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import keras
 
-        import mlcore.training.model  # noqa: F401  # its layer must be known to load the network
-
         network = keras.models.load_model(
             starter.bundle.folder / KERAS_WEIGHTS, compile=False
         )

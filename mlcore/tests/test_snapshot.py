@@ -89,19 +89,19 @@ class TestPool:
             ],
         )
 
-        pool = snapshot_dataset(
+        dataset = snapshot_dataset(
             load_snapshot(tmp_path).drawings,
             renderings=2,
             rng=np.random.default_rng(1),
         )
 
-        assert pool.digits.tolist() == [7, 7, *[NO_DIGIT] * 4]
-        assert pool.kinds.tolist() == [
+        assert dataset.digits.tolist() == [7, 7, *[NO_DIGIT] * 4]
+        assert dataset.kinds.tolist() == [
             *[ONE_DIGIT] * 2,
             *[SEVERAL] * 2,
             *[SOMETHING_ELSE] * 2,
         ]
-        assert not np.array_equal(pool.images[0], pool.images[1])  # redrawn
+        assert not np.array_equal(dataset.images[0], dataset.images[1])  # redrawn
 
 
 class TestDuplicates:

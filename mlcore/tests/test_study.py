@@ -54,11 +54,10 @@ class TestTrainings:
         training.run()
 
         (command,) = commands
-        assert command[1:3] == ["-m", "mlcore.training.train"]
-        told = " ".join(command[3:])
+        assert command[1:4] == ["-m", "mlcore.training.train", "--watched"]
+        told = " ".join(command[4:])
         assert told == (
-            f"--threads 1 --seed 3 --out {training.folder} --watched "
-            "--pen --leave-out letters --epochs 1"
+            f"--seed 3 --out {training.folder} --pen --leave-out letters --epochs 1"
         )
 
     def test_are_not_done_twice(self, commands: list[list[str]]) -> None:
@@ -95,9 +94,7 @@ class TestCommand:
         monkeypatch.setattr(study, "load_mnist", lambda: few)
         monkeypatch.setenv("PEN_DIR", str(pen_folder))
         out = tmp_path / "study.json"
-        monkeypatch.setattr(
-            sys, "argv", ["study", "--seeds", "2", "--at-once", "1", "--out", str(out)]
-        )
+        monkeypatch.setattr(sys, "argv", ["study", "--seeds", "2", "--out", str(out)])
 
         study.held_out_digits.cache_clear()
 

@@ -34,10 +34,16 @@ from mlcore.training.data import (
 from mlcore.training.dataset import mnist_dataset
 from mlcore.training.figures import read_mnist
 from mlcore.training.fit import digit_and_kind_loss, restate
-from mlcore.training.model import FusedBatchNormalization, Soften, build_network
+from mlcore.training.model import (
+    NETWORKS,
+    FusedBatchNormalization,
+    Soften,
+    build_network,
+    in_stock_layers,
+)
 from mlcore.training.recipe import PRESETS, TrainConfig
 from mlcore.training.snapshot import line_of, write_snapshot
-from mlcore.training.train import Trained, take_weights, training_pool, without
+from mlcore.training.train import Given, Trained, take_weights, training_set, without
 
 pytestmark = pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 
@@ -137,12 +143,14 @@ class TestFromABundle:
 
         take_weights(network, trained)
 
-        for ours, theirs in zip(network.get_weights(), kept.get_weights(), strict=True):
+        softening, *weights = kept.get_weights()
+        assert softening.shape == (3, 3, 1, 1)
+        for ours, theirs in zip(network.get_weights(), weights, strict=True):
             assert np.array_equal(ours, theirs)
 
     def test_of_another_network_is_refused(self, trained: Bundle) -> None:
         image = keras.Input((28, 28, 1))
-        other = keras.Model(image, keras.layers.Flatten()(image))
+        other = keras.Model(image, keras.layers.Dense(3)(image))
 
         with pytest.raises(DataError, match="without --start-from"):
             take_weights(other, trained)
@@ -569,24 +577,26 @@ step = fit.training_step(
     network, optimizer, loss=fit.digit_and_kind_loss(0.3), spread=spread
 )
 rng = np.random.default_rng(1)
-pool = mnist_dataset(digits)
-order = rng.permutation(len(pool))
+dataset = mnist_dataset(digits)
+order = rng.permutation(len(dataset))
 losses = [
     float(step(images, targets).mean())
-    for _, images, targets in fit.batches(pool, order, config, rng)
+    for _, images, targets in fit.batches(dataset, order, config, rng)
 ]
-with fit.averaged(network, optimizer, pool):
+with fit.averaged(network, optimizer, dataset):
     fit.measured(network, {"mnist": digits})
 print(json.dumps(losses))
 """
 
 
-class TestTrainingPool:
+class TestTrainingSet:
     def test_joins_digits_with_made_non_digits(self, few: Mnist) -> None:
-        pool = training_pool(few, None, config=TINY, rng=np.random.default_rng(1))
+        given = Given(few, None, None, None, {})
 
-        assert len(pool) == 450
-        assert np.array_equal(pool.images[:400], few.train.images)
+        dataset = training_set(given, config=TINY, rng=np.random.default_rng(1))
+
+        assert len(dataset) == 450
+        assert np.array_equal(dataset.images[:400], few.train.images)
 
     def test_of_pen_drawings_needs_some(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("PEN_DIR", raising=False)
@@ -615,10 +625,6 @@ class TestWithout:
         assert left.digits == drawn.digits
         assert {drawing.label for drawing in left.non_digits} == kept
 
-    def test_knows_no_other_kind(self) -> None:
-        with pytest.raises(DataError, match="letters or sketches, not 'horses'"):
-            without(PenData([], []), "horses")
-
 
 class TestLoss:
     def test_is_zero_where_everything_is_right(self) -> None:
@@ -645,7 +651,7 @@ class TestSoften:
         dot = np.zeros((1, 5, 5, 1), np.float32)
         dot[0, 2, 2] = 1
 
-        soft = Soften(variance=0.25)(dot).numpy()[0, ..., 0]
+        soft = Soften()(dot).numpy()[0, ..., 0]
 
         assert soft[2].tolist() == pytest.approx([0, 0.09375, 0.5625, 0.09375, 0])
         assert soft.sum() == pytest.approx(1)
@@ -654,6 +660,63 @@ class TestSoften:
         images = np.random.default_rng(1).random((2, 28, 28, 1)).astype(np.float32)
 
         assert np.array_equal(Soften()(images, training=True), images)
+
+
+LOAD_WITHOUT_THE_CODE = """
+import importlib.util, sys
+import keras, numpy as np
+assert importlib.util.find_spec("mlcore") is None
+network = keras.saving.load_model(sys.argv[1], compile=False)
+images = np.load(sys.argv[2])
+np.save(sys.argv[2], network.predict(images, verbose=0))
+print(*{type(layer).__module__.split(".")[0] for layer in network.layers})
+"""
+
+
+class TestInStockLayers:
+    @pytest.mark.parametrize("name", NETWORKS)
+    def test_reads_the_same(self, name: str) -> None:
+        keras.utils.set_random_seed(2)
+        network = build_network(layers_of=name)
+        images = np.random.default_rng(1).random((9, 28, 28, 1), np.float32)
+        network(images, training=True)  # moves the running statistics
+
+        stock = in_stock_layers(network)
+
+        assert stock.predict(images, verbose=0) == pytest.approx(
+            network.predict(images, verbose=0), abs=1e-4
+        )
+
+    def test_of_stock_layers_is_the_same_again(self) -> None:
+        stock = in_stock_layers(build_network(layers_of="small"))
+
+        again = in_stock_layers(stock)
+
+        for ours, theirs in zip(stock.get_weights(), again.get_weights(), strict=True):
+            assert np.array_equal(ours, theirs)
+
+    def test_loads_where_there_is_no_code_of_ours(
+        self, starter_bundle: Bundle, mnist: Mnist, tmp_path: Path
+    ) -> None:
+        exchanged = tmp_path / "images.npy"
+        images = mnist.test.images[:100]
+        np.save(exchanged, images[..., np.newaxis].astype(np.float32) / 255)
+
+        done = subprocess.run(
+            [
+                *(sys.executable, "-I", "-c", LOAD_WITHOUT_THE_CODE),
+                *(starter_bundle.folder / KERAS_WEIGHTS, exchanged),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        assert done.stdout.split() == ["keras"]
+        served = Recogniser(starter_bundle).network.logits_of(images)
+        # The served weights have 8 bits.
+        assert np.load(exchanged) == pytest.approx(served, abs=0.1)
 
 
 class TestNetwork:

@@ -1,9 +1,9 @@
-"""What a training leaves behind while it runs, so that another can go on from there.
+"""The state of a training, kept while it runs, so that another run can resume it.
 
     state.npz       weights, optimizer and random numbers after the last whole epoch
-    progress.json   how far it is, for whoever watches
+    progress.json   how far it is, for the process that watches
 
-Files are replaced whole: a training killed at any moment leaves the former ones.
+Files are replaced whole: a training killed at any moment leaves the previous ones.
 """
 
 import hashlib
@@ -19,7 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore.files import replaced
+
 STATE, PROGRESS = "state.npz", "progress.json"
+_DAMAGED = (OSError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -58,76 +61,58 @@ class Checkpoint:
         self._key = digest_of(key)
 
     def resume(self, network: Any, optimizer: Any, rng: np.random.Generator) -> Kept:
-        """Set everything as it was kept; nothing, and no rows, without a state."""
+        """Restore network, optimizer and random numbers.
+
+        Returns an empty history where there is no state, one of another key, or one
+        that is damaged or of an older release: the training begins anew.
+        """
         optimizer.build(network.trainable_variables)
         variables = [*network.variables, *optimizer.variables]
-        path = self._folder / STATE
-        if not path.is_file():
-            return Kept([], None)
         try:
-            with np.load(path, allow_pickle=False) as state:
+            with np.load(self._folder / STATE, allow_pickle=False) as state:
                 told = json.loads(str(state["told"]))
                 if told["key"] != self._key:
                     return Kept([], None)
                 losses = state["losses"]
                 values = [state[f"value{i}"] for i in range(len(variables))]
-                best = told["best"] and Best(
-                    told["best"]["epoch"],
-                    told["best"]["loss"],
-                    [state[f"best{i}"] for i in range(told["best"]["weights"])],
-                )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            return Kept([], None)  # damaged, or of an older release: begins anew
+                weights = [state[f"best{i}"] for i in range(told["best_weights"])]
+        except _DAMAGED:
+            return Kept([], None)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         rng.bit_generator.state = told["rng"]
+        best = Best(told["best"][0], told["best"][1], weights) if weights else None
         return Kept(told["history"], best, losses)
 
     def keep(
-        self,
-        network: Any,
-        optimizer: Any,
-        rng: np.random.Generator,
-        kept: Kept,
+        self, network: Any, optimizer: Any, rng: np.random.Generator, kept: Kept
     ) -> None:
-        """Keep the state after an epoch; whatever goes wrong, the former one stays.
+        """Keep the state after an epoch; if that fails, the previous one stays.
 
         Of the network all variables: its dropout draws from one of them.
         """
         best = kept.best
+        weights = best.weights if best else []
         told = {
             "key": self._key,
             "history": kept.history,
             "rng": rng.bit_generator.state,
-            "best": best
-            and {
-                "epoch": best.epoch,
-                "loss": best.loss,
-                "weights": len(best.weights),
-            },
+            "best": best and (best.epoch, best.loss),
+            "best_weights": len(weights),
         }
-        arrays = {"told": np.array(json.dumps(told)), "losses": kept.losses} | {
-            f"value{i}": value
-            for i, value in enumerate(
-                values_of([*network.variables, *optimizer.variables])
-            )
-        }
-        if best:
-            arrays |= {f"best{i}": weight for i, weight in enumerate(best.weights)}
-        partial = self._folder / f".{STATE}.{os.getpid()}"
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
-            partial.replace(self._folder / STATE)
-        finally:
-            partial.unlink(missing_ok=True)
+        values = values_of([*network.variables, *optimizer.variables])
+        arrays = {f"value{i}": value for i, value in enumerate(values)}
+        arrays |= {f"best{i}": weight for i, weight in enumerate(weights)}
+        arrays |= {"told": np.array(json.dumps(told)), "losses": kept.losses}
+        with replaced(self._folder / STATE) as partial, partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
 
     def forget(self) -> None:
-        """Drop the state: it is not needed any more, or not wanted."""
+        """Delete the state."""
         (self._folder / STATE).unlink(missing_ok=True)
 
     def say(self, share: float, doing: str) -> None:
-        """Tell whoever watches how far it is, from 0 to 1."""
+        """Report the progress, from 0 to 1."""
         say(self._folder / PROGRESS, share, doing)
 
 
@@ -147,18 +132,14 @@ def key_of(folder: Path) -> str | None:
     try:
         with np.load(folder / STATE, allow_pickle=False) as state:
             return str(json.loads(str(state["told"]))["key"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
 
 
 def say(path: Path, share: float, doing: str) -> None:
-    """Write how far something is, from 0 to 1, for whoever watches."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    """Write the progress of something, from 0 to 1, into a file."""
+    with replaced(path) as partial:
         partial.write_text(json.dumps({"share": round(share, 4), "doing": doing}))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def end_with_starter() -> None:

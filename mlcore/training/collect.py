@@ -13,7 +13,6 @@ docs/pen-data.md says where the public sets come from and what may be done with 
 import argparse
 import gzip
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from mlcore.files import replaced
 from mlcore.reading.ink import Points
 from mlcore.training.data import PEN_FILE_ENDING, DataError, PenDrawing
 
@@ -81,19 +81,18 @@ def read_unipen(
     found = _Unipen()
     _read_unipen_lines(path, found, include or path.parent, depth=0)
     ink_follows = all(segment.span == "0" for segment in found.segments)
-    ends = [s.start for s in found.segments[1:]] + [len(found.components)]
+    count = len(found.components)
+    ends = [s.start for s in found.segments[1:]] + [count]
     for number, (segment, end) in enumerate(zip(found.segments, ends, strict=True)):
         if len(segment.label) != 1:
             continue
-        places: Iterable[int] = (
-            range(segment.start, end) if ink_follows else _places(segment.span, path)
+        components = (
+            range(segment.start, end) if ink_follows else _components(segment, path)
         )
         strokes = [
-            np.array(found.components[place].points, np.float32)
-            for place in places
-            if place < len(found.components)
-            and found.components[place].is_down
-            and found.components[place].points
+            np.array(component.points, np.float32)
+            for component in (found.components[i] for i in components if i < count)
+            if component.is_down and component.points
         ]
         if not strokes:
             continue
@@ -152,16 +151,14 @@ def _point(words: Sequence[str], columns: Sequence[str]) -> list[float] | None:
     return [x, -y]
 
 
-def _places(span: str, path: Path) -> list[int]:
-    """Turn "3-5,8" into [3, 4, 5, 8]; points within components ("3:10") are dropped."""
-    places: list[int] = []
-    for stretch in span.split(","):
-        try:
+def _components(segment: _Segment, path: Path) -> Iterable[int]:
+    """Turn "3-5,8" into 3, 4, 5, 8; points within components ("3:10") are dropped."""
+    try:
+        for stretch in segment.span.split(","):
             ends = [int(end.split(":")[0]) for end in stretch.split("-")]
-        except ValueError as error:
-            raise DataError(f"{path}: {span!r} names no components.") from error
-        places += range(ends[0], ends[-1] + 1)
-    return places
+            yield from range(ends[0], ends[-1] + 1)
+    except ValueError as error:
+        raise DataError(f"{path}: {segment.span!r} names no components.") from error
 
 
 # --- Quick, Draw! -------------------------------------------------------------------
@@ -209,18 +206,14 @@ def write_pen_drawings(path: Path, drawings: Iterable[PenDrawing]) -> int:
     if not path.name.endswith(PEN_FILE_ENDING):
         raise DataError(f"{path.name} must end in {PEN_FILE_ENDING}, to be found.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     written = 0
-    try:
+    with replaced(path) as partial:
         with gzip.open(partial, "wt", encoding="utf-8") as lines:
             for drawing in drawings:
                 lines.write(json.dumps(_as_entry(drawing)) + "\n")
                 written += 1
         if not written:
             raise DataError("No labelled drawing was found: nothing was written.")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return written
 
 

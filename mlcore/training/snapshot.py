@@ -170,9 +170,9 @@ smaller, it is 1.000.
 class Duplicates:
     """Finds near-identical digit images among those seen so far, 1.6 kB for each.
 
-    Random hyperplanes put alike images into the same drawers with high probability;
-    only what lies in a common drawer is compared. Two images as far apart as SAME_ABOVE
-    allows, 14 degrees, share one of eight drawers in 99 % of all cases.
+    Random hyperplanes put alike images into the same buckets with high probability;
+    only what lies in a common bucket is compared. Two images as far apart as SAME_ABOVE
+    allows, 14 degrees, share one of eight buckets in 99 % of all cases.
 
     Source: Charikar 2002, "Similarity estimation techniques from rounding algorithms".
     """
@@ -184,7 +184,7 @@ class Duplicates:
         shape = (self._TABLES, self._BITS, SIDE_PX * SIDE_PX)
         self._planes = rng.normal(size=shape).astype(np.float32)
         self._powers = 2 ** np.arange(self._BITS)
-        self._drawers: dict[tuple[object, int, int], list[int]] = {}
+        self._buckets: dict[tuple[object, int, int], list[int]] = {}
         self._kept: list[NDArray[np.float16]] = []
 
     def is_new(self, image: NDArray[np.uint8], *, of: object) -> bool:
@@ -200,11 +200,11 @@ class Duplicates:
             (of, table, int(key))
             for table, key in enumerate((bits * self._powers).sum(axis=1))
         ]
-        near = {place for key in keys for place in self._drawers.get(key, ())}
+        near = {place for key in keys for place in self._buckets.get(key, ())}
         for place in near:
             if float(self._kept[place].astype(np.float32) @ vector) > SAME_ABOVE:
                 return False
         for key in keys:
-            self._drawers.setdefault(key, []).append(len(self._kept))
+            self._buckets.setdefault(key, []).append(len(self._kept))
         self._kept.append(vector.astype(np.float16))
         return True

@@ -27,8 +27,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -86,7 +87,7 @@ from mlcore.training.fit import (
     strategy,
     training_step,
 )
-from mlcore.training.model import build_network
+from mlcore.training.model import Soften, build_network, in_stock_layers
 from mlcore.training.recipe import PRESETS, TrainConfig, check, recipe_of
 from mlcore.training.runs import Run, duration, free_bytes
 from mlcore.training.snapshot import Snapshot, load_snapshot
@@ -113,17 +114,18 @@ def train(config: TrainConfig) -> Trained:
     commit = source_commit()  # now: files may change while it trains
     prepare(config)
     rng = np.random.default_rng(config.seed)
-    mnist, pen, snapshot, held_out = data_of(config)
+    given = load(config)
+    recipe = recipe_of(config, start=given.start, snapshot=given.snapshot)
     spread = strategy()
     with spread.scope():
-        network = new_network(config)
-    run = Run(key=recipe_of(config), checkpoint=config.checkpoint, fresh=config.fresh)
+        network = new_network(config, given.start)
+    run = Run(key=recipe, checkpoint=config.checkpoint, fresh=config.fresh)
     try:
-        loaded_after = time.monotonic() - started
+        loaded = time.monotonic() - started
         fitted = fit(
             network,
-            lambda: training_pool(mnist, pen, snapshot, config=config, rng=rng),
-            held_out=held_out,
+            lambda: training_set(given, config=config, rng=rng),
+            held_out=given.held_out,
             config=config,
             rng=rng,
             run=run,
@@ -136,31 +138,31 @@ def train(config: TrainConfig) -> Trained:
                 flush=True,
             )
         network = in_float32(network, config)
-        last_pool = training_pool(mnist, pen, config=config, rng=rng)
-        plain = last_pool.only_digits().shuffled(rng)
+        last_set = training_set(replace(given, snapshot=None), config=config, rng=rng)
+        plain = last_set.only_digits().shuffled(rng)
         restate(network, plain.first(config.restated_on or len(plain)))
         fitted_after = time.monotonic() - started
         provenance = run_provenance(
             config,
+            recipe=recipe,
             commit=commit,
-            minutes=(time.monotonic() - started) / 60,
+            minutes=fitted_after / 60,
             weights=weights_digest(network),
             stopped=fitted.stopped,
         )
-        bundle = finish(
-            network,
-            mnist=mnist,
-            held_out=held_out,
-            config=config,
-            provenance=provenance,
-        )
-        seconds = {
-            "load": loaded_after,
-            "fit": fitted_after - loaded_after,
-            "all": time.monotonic() - started,
+        bundle = finish(network, given, config=config, provenance=provenance)
+        seconds = time.monotonic() - started
+        times = {"load": loaded, "fit": fitted_after - loaded, "all": seconds}
+        told = {
+            "bundle": bundle.digest,
+            "config": asdict(config),
+            "history": fitted.history,
+            "seconds": {name: round(value, 1) for name, value in times.items()},
+            "metrics": bundle.metrics,
+            "provenance": provenance,
         }
-        folder = record_run(run, config, bundle=bundle, fitted=fitted, seconds=seconds)
-        return Trained(bundle, folder=folder, fitted=fitted, seconds=seconds["all"])
+        folder = run.record(told, is_done=fitted.stopped is None)
+        return Trained(bundle, folder=folder, fitted=fitted, seconds=seconds)
     finally:
         run.end()
 
@@ -182,11 +184,21 @@ def prepare(config: TrainConfig) -> None:
     keras.utils.set_random_seed(config.seed)
 
 
-def data_of(
-    config: TrainConfig,
-) -> tuple[Mnist, PenData | None, Snapshot | None, dict[str, Digits]]:
-    """Load what a training learns from, and what it is held out from."""
-    mnist = few_of(load_mnist(), config.digits)
+@dataclass(frozen=True)
+class Given:
+    """The data and the bundle that a training uses."""
+
+    mnist: Mnist
+    pen: PenData | None
+    snapshot: Snapshot | None
+    start: Bundle | None
+    held_out: Mapping[str, Digits]
+
+
+def load(config: TrainConfig) -> Given:
+    """Load the data and the bundle that a training uses, each once."""
+    mnist = load_mnist().first(config.digits)
+    start = open_bundle(Path(config.start_from)) if config.start_from else None
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
     if snapshot is not None:
         judge_missing_digits(snapshot, allowed=config.allow_missing_digits)
@@ -194,7 +206,7 @@ def data_of(
     held_out = {"mnist": mnist.validation}
     if pen is not None:
         held_out["pen"] = as_served(pen.split("calibration").digits)
-    return mnist, pen, snapshot, held_out
+    return Given(mnist, pen, snapshot, start, held_out)
 
 
 def judge_missing_digits(snapshot: Snapshot, *, allowed: bool) -> None:
@@ -216,23 +228,20 @@ def judge_missing_digits(snapshot: Snapshot, *, allowed: bool) -> None:
     print(f"{lacks}: those are learnt from MNIST alone.", flush=True)
 
 
-def new_network(config: TrainConfig) -> keras.Model:
+def new_network(config: TrainConfig, start: Bundle | None) -> keras.Model:
     """Build the network, with the weights it starts from."""
     network = build_network(
-        dropout=config.dropout,
-        precision=config.precision,
-        layers_of=config.network,
+        dropout=config.dropout, precision=config.precision, layers_of=config.network
     )
-    if config.start_from:
-        take_weights(network, open_bundle(Path(config.start_from)))
+    if start:
+        take_weights(network, start)
     return network
 
 
 def finish(
     network: keras.Model,
+    given: Given,
     *,
-    mnist: Mnist,
-    held_out: Mapping[str, Digits],
     config: TrainConfig,
     provenance: Mapping[str, Any],
 ) -> Bundle:
@@ -243,41 +252,28 @@ def finish(
     }
     served = ServedNetwork(files[SERVED_WEIGHTS])
     calibration = fit_calibration(
-        [HeldOut(served.logits_of(d.images), d.labels) for d in held_out.values()],
+        [
+            HeldOut(served.logits_of(digits.images), digits.labels)
+            for digits in given.held_out.values()
+        ],
         shares=RefusedShares(
             several=config.several_share,
             not_a_digit=config.not_a_digit_share,
             unsure=config.unsure_share,
         ),
     )
-
-    def write(parent: Path, metrics: Mapping[str, Any]) -> Bundle:
-        return write_bundle(
-            parent,
-            files=files,
-            calibration=calibration,
-            metrics=metrics,
-            provenance=provenance,
-        )
-
+    write = partial(
+        write_bundle, files=files, calibration=calibration, provenance=provenance
+    )
     with tempfile.TemporaryDirectory() as scratch:
         # Measured through the serving path, so on a bundle; the one that is kept
         # carries the figures.
-        draft = Recogniser(write(Path(scratch), {}))
+        draft = Recogniser(write(Path(scratch), metrics={}))
         metrics = {
-            "mnist_validation": read_mnist(draft, mnist.validation).figures(),
-            "mnist_test": read_mnist(draft, mnist.test).figures(),
+            "mnist_validation": read_mnist(draft, given.mnist.validation).figures(),
+            "mnist_test": read_mnist(draft, given.mnist.test).figures(),
         }
-    return write(bundles_folder(config), metrics)
-
-
-def few_of(mnist: Mnist, count: int) -> Mnist:
-    """Take the first so many digits of each part, all where it is 0."""
-
-    def few(digits: Digits) -> Digits:
-        return digits.take(np.arange(min(count or len(digits), len(digits))))
-
-    return Mnist(few(mnist.train), few(mnist.validation), few(mnist.test))
+    return write(bundles_folder(config), metrics=metrics)
 
 
 def take_weights(network: keras.Model, bundle: Bundle) -> None:
@@ -291,7 +287,9 @@ def take_weights(network: keras.Model, bundle: Bundle) -> None:
         bundle.folder / KERAS_WEIGHTS, compile=False, safe_mode=True
     )
     try:
-        network.set_weights(kept.get_weights())
+        for ours, theirs in zip(network.layers, kept.layers, strict=True):
+            if not isinstance(ours, Soften):
+                ours.set_weights(theirs.get_weights())
     except ValueError as error:
         raise DataError(
             f"Bundle {bundle.short_digest} has another network than this code: "
@@ -299,45 +297,36 @@ def take_weights(network: keras.Model, bundle: Bundle) -> None:
         ) from error
 
 
-def training_pool(
-    mnist: Mnist,
-    pen: PenData | None,
-    snapshot: Snapshot | None = None,
-    *,
-    config: TrainConfig,
-    rng: np.random.Generator,
+def training_set(
+    given: Given, *, config: TrainConfig, rng: np.random.Generator
 ) -> Dataset:
     """Join what an epoch trains on: MNIST, made non-digits, and drawings redrawn.
 
     Each call draws anew what is made or redrawn, so no epoch sees the same.
     """
-    pools = [
-        mnist_dataset(mnist.train),
-        made_non_digits(mnist.train, config.non_digits, rng),
-    ]
-    if pen is not None:
-        ours = without(pen.split("train"), config.leave_out)
-        pools += [
-            pen_digits(ours.digits, renderings=config.pen_renderings, rng=rng),
+    mnist = given.mnist.train
+    datasets = [mnist_dataset(mnist), made_non_digits(mnist, config.non_digits, rng)]
+    if given.pen is not None:
+        pen = without(given.pen.split("train"), config.leave_out)
+        datasets += [
+            pen_digits(pen.digits, renderings=config.pen_renderings, rng=rng),
             pen_non_digits(
-                ours.non_digits,
-                ours.digits,
+                pen.non_digits,
+                pen.digits,
                 renderings=config.non_digit_renderings,
                 several=config.non_digits // 2,
                 rng=rng,
             ),
         ]
-    if snapshot is not None and (ours_too := snapshot.of("train")):
-        pools.append(
-            snapshot_dataset(ours_too, renderings=config.snapshot_renderings, rng=rng)
+    if given.snapshot is not None and (reviewed := given.snapshot.of("train")):
+        datasets.append(
+            snapshot_dataset(reviewed, renderings=config.snapshot_renderings, rng=rng)
         )
-    return joined(pools)
+    return joined(datasets)
 
 
 def without(pen: PenData, left_out: str) -> PenData:
     """Drop one kind of non-digits: "letters" (and symbols), "sketches", or neither."""
-    if left_out not in ("", "letters", "sketches"):
-        raise DataError(f"--leave-out takes letters or sketches, not {left_out!r}.")
     kind_left_out = {"letters": False, "sketches": True, "": None}[left_out]
     return PenData(
         digits=pen.digits,
@@ -357,12 +346,10 @@ def served_weights(network: keras.Model) -> bytes:
 
 
 def keras_weights(network: keras.Model) -> bytes:
-    """Return the network as a .keras file, without the optimizer's state."""
-    bare = keras.Model.from_config(network.get_config())
-    bare.set_weights(network.get_weights())
+    """Return the network as a .keras file that Keras loads without this code."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / KERAS_WEIGHTS
-        bare.save(path)
+        in_stock_layers(network).save(path)
         return path.read_bytes()
 
 
@@ -375,6 +362,7 @@ def weights_digest(network: keras.Model) -> str:
 def run_provenance(
     config: TrainConfig,
     *,
+    recipe: Mapping[str, Any],
     commit: str,
     minutes: float,
     weights: str,
@@ -385,7 +373,7 @@ def run_provenance(
         "trained_on": "MNIST, 55,000 train images; validation chose, test nothing"
         + ("; pen drawings, 70 % of the writers" if config.pen else "")
         + ("; reviewed drawings of a snapshot" if config.snapshot else ""),
-        "config": recipe_of(config),
+        "config": dict(recipe),
         **({"stopped": f"by hand, with epoch {stopped}'s weights"} if stopped else {}),
         "weights_sha256": weights,
         "data_sha256": {**MNIST_SHA256, **(pen_sha256() if config.pen else {})},
@@ -435,42 +423,21 @@ def source_commit() -> str:
     return named.stdout.strip()
 
 
-def record_run(
-    run: Run,
-    config: TrainConfig,
-    *,
-    bundle: Bundle,
-    fitted: Fitted,
-    seconds: Mapping[str, float],
-) -> Path:
-    """Keep config, curves and result of a run; return the folder."""
-    told = {
-        "bundle": bundle.digest,
-        "config": asdict(config),
-        "history": fitted.history,
-        "seconds": {name: round(value, 1) for name, value in seconds.items()},
-        "metrics": bundle.metrics,
-        "provenance": bundle.manifest["provenance"],
-    }
-    return run.record(told, is_done=fitted.stopped is None)
-
-
 # --- the command ----------------------------------------------------------------------
 
 
-def rehearse(config: TrainConfig) -> str:
+def dry_run(config: TrainConfig) -> str:
     """Load, build and take a few steps; say what a run would be. Writes nothing."""
     prepare(config)
     rng = np.random.default_rng(config.seed)
-    mnist, pen, snapshot, held_out = data_of(config)
+    given = load(config)
     spread = strategy()
     with spread.scope():
-        network = new_network(config)
+        network = new_network(config, given.start)
     started = time.monotonic()
-    pool = training_pool(mnist, pen, snapshot, config=config, rng=rng)
+    dataset = training_set(given, config=config, rng=rng)
     drawn_in = time.monotonic() - started
-    steps = steps_of(pool, config)
-    order = rng.permutation(len(pool))
+    steps = steps_of(dataset, config)
     with spread.scope():
         optimizer = optimizer_of(config, steps=steps)
     loss = digit_and_kind_loss(config.kind_weight)
@@ -478,17 +445,18 @@ def rehearse(config: TrainConfig) -> str:
         network, optimizer, loss=loss, spread=spread, parts=config.parts
     )
     taken = []
-    for _, images, targets in islice(batches(pool, order, config, rng), 12):
+    order = rng.permutation(len(dataset))
+    for _, images, targets in islice(batches(dataset, order, config, rng), 12):
         before = time.monotonic()
         step(images, targets)
         taken.append(time.monotonic() - before)
     a_step = float(np.median(taken))
     whole = sum(steps) * a_step + config.epochs * drawn_in
     out, runs = bundles_folder(config), paths.data_folder() / "runs"
-    held = ", ".join(f"{len(digits):,} {name}" for name, digits in held_out.items())
-    digits = int((pool.digits != NO_DIGIT).sum())
+    held = ", ".join(f"{len(d):,} {name}" for name, d in given.held_out.items())
+    digits = int((dataset.digits != NO_DIGIT).sum())
     return (
-        f"Would learn from {digits:,} digits and {len(pool) - digits:,} others an "
+        f"Would learn from {digits:,} digits and {len(dataset) - digits:,} others an "
         f"epoch, hold out {held}.\n"
         f"{sum(steps):,} steps of {config.batch_size} in {config.epochs} epochs, seed "
         f"{config.seed}, {network.count_params():,} weights, on "
@@ -525,19 +493,15 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
         "--preset", choices=tuple(PRESETS), default="usual", help="default usual"
     )
     for field in fields(TrainConfig):
+        how: dict[str, Any] = (
+            {"action": argparse.BooleanOptionalAction}
+            if isinstance(field.default, bool)
+            else {"type": type(field.default), "help": f"default {field.default!r}"}
+        )
         flag = f"--{field.name.replace('_', '-')}"
-        if isinstance(field.default, bool):
-            parser.add_argument(
-                flag, action=argparse.BooleanOptionalAction, default=None
-            )
-        else:
-            parser.add_argument(
-                flag, type=type(field.default), help=f"default {field.default!r}"
-            )
+        parser.add_argument(flag, default=argparse.SUPPRESS, **how)
     told = vars(parser.parse_args(arguments))
-    defaults = PRESETS[told.pop("preset")]
-    given = {name: value for name, value in told.items() if value is not None}
-    return TrainConfig(**{**defaults, **given})
+    return TrainConfig(**{**PRESETS[told.pop("preset")], **told})
 
 
 class _Parser(argparse.ArgumentParser):
@@ -576,7 +540,7 @@ def main() -> None:
         end_with_starter()
     try:
         if config.dry_run:
-            print(rehearse(config))
+            print(dry_run(config))
             return
         trained = train(config)
     except KeyboardInterrupt:
@@ -588,20 +552,17 @@ def main() -> None:
     except (DataError, BundleError, TrainingError) as error:
         sys.exit(str(error))
     except OSError as error:
-        sys.exit(_told_of_os(error))
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        sys.exit(
+            f"The disk of {error.filename or paths.data_folder()} is full: make "
+            f"{ROOM_BYTES / 1e6:.0f} MB free; the same command then goes on after the "
+            "last whole epoch."
+            if is_full
+            else f"{error}: nothing was trained beyond the last whole epoch."
+        )
     print(told_of(trained))
     if trained.fitted.stopped:
         sys.exit(130)
-
-
-def _told_of_os(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = error.filename or paths.data_folder()
-        return (
-            f"The disk of {where} is full: make {ROOM_BYTES / 1e6:.0f} MB free; the "
-            "same command then goes on after the last whole epoch."
-        )
-    return f"{error}: nothing was trained beyond the last whole epoch."
 
 
 if __name__ == "__main__":

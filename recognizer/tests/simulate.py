@@ -29,8 +29,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlcore.training.figures import read_mnist
-
 from mlcore import paths
 from mlcore.judging.judge import read_pen
 from mlcore.reading.bundle import Bundle, open_bundle
@@ -42,6 +40,7 @@ from mlcore.training.data import (
     mnist_folder,
     scale_to_canvas,
 )
+from mlcore.training.figures import read_mnist
 from recognizer.tests.live import Server, environment, serving
 
 DESK = "/admin/recognizer/submission/review/"

@@ -1,0 +1,79 @@
+"""Accuracy, refusals and calibration of a set of readings whose digits are known."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypedDict, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mlcore.reading.calibrate import DIGITS, expected_calibration_error
+from mlcore.reading.inference import Reading, Recogniser
+from mlcore.training.data import Digits
+
+T = TypeVar("T")
+
+
+class Figures(TypedDict):
+    """What a set of readings comes to; shares in [0, 1].
+
+    accuracy: by the largest probability, refused or not. accuracy_answered: None where
+    everything was refused. ece: expected calibration error over 15 bins.
+    """
+
+    digits: int
+    accuracy: float
+    refused: float
+    accuracy_answered: float | None
+    ece: float
+
+
+@dataclass(frozen=True)
+class ReadDigits:
+    """Readings of digits beside what was meant; the raw material of a report."""
+
+    readings: list[Reading]
+    labels: NDArray[np.uint8]
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(N, 10)."""
+        return np.array([reading.probabilities for reading in self.readings])
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,): whether the largest probability is that of the true digit."""
+        return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
+
+    def figures(self) -> Figures:
+        """Sum up: accuracy, refusals, calibration."""
+        refused = np.array([r.refusal is not None for r in self.readings])
+        return {
+            "digits": len(self.readings),
+            "accuracy": float(self.right.mean()),
+            "refused": float(refused.mean()),
+            "accuracy_answered": (
+                None if refused.all() else float(self.right[~refused].mean())
+            ),
+            "ece": expected_calibration_error(self.probabilities, self.labels),
+        }
+
+    def by_digit(self) -> list[float | None]:
+        """Return ten accuracies; None for a digit that is not among them."""
+        of_digit = [self.right[self.labels == digit] for digit in range(DIGITS)]
+        return [float(right.mean()) if len(right) else None for right in of_digit]
+
+
+def read_mnist(recogniser: Recogniser, digits: Digits) -> ReadDigits:
+    """Read MNIST digits as bitmaps."""
+    return ReadDigits(
+        [recogniser.read(image) for image in progress(digits.images, "MNIST")],
+        digits.labels,
+    )
+
+
+def progress(items: Iterable[T], what: str) -> Iterable[T]:
+    """Show how far a loop is, where a terminal is."""
+    shown: Iterable[T] = tqdm(items, desc=f"reading {what}", leave=False, disable=None)
+    return shown
