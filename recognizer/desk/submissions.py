@@ -84,6 +84,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
             "role",
             "confidence",
             "ink",
+            "model_version",
         )
         return is_asked_for or super().lookup_allowed(lookup, value, request)
 

@@ -8,19 +8,15 @@ from datetime import timedelta
 from django.utils import timezone
 
 from recognizer.drawings import tallies
-from recognizer.drawings.statistics import Share, wilson
+from recognizer.drawings.statistics import Share, reviewed_by_model
 from recognizer.models import GateReport, ModelVersion, Refusal, Submission, Tally
 
 DAYS_SHOWN = 30
-
-
 INK_OF_MNIST = (
     *(0, 118, 1667, 4635, 7648, 9728, 9883, 8274, 5758, 3634),
     *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
 )
 """Of MNIST's 55,000 training images, how many have so much ink, in tallies.BINS."""
-
-
 SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
 
 
@@ -37,13 +33,16 @@ class PointerFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the model's page shows.
+    """What the page of the figures shows.
 
+    model: the active version, the only one that accuracy, confusion, confidence and the
+    pointers' accuracies are about; None while none is active.
     by_day: day and number. refusals: code, name and number. confusion: by true digit,
     then by the likeliest. confidence, ink: numbers in tallies.BINS. confidence_drift,
     ink_drift: PSI; None without anything to compare with.
     """
 
+    model: ModelVersion | None
     drawings: int
     by_day: list[tuple[str, int]]
     accuracy: Share | None
@@ -58,7 +57,7 @@ class Figures:
 
 
 def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
-    """Return the model's figures from numbers kept along: nothing is counted.
+    """Return the figures from numbers kept along: nothing is counted.
 
     Args:
         shipped_confidence: what is usual where the active version came with the code
@@ -75,23 +74,25 @@ def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
     days = [str(today - timedelta(days=ago)) for ago in range(DAYS_SHOWN - 1, -1, -1)]
     refused = number(tallies.REFUSED)
     drawings = refused + sum(number(tallies.digit_tally(d)) for d in range(10))
-    confidence = [number(f"confidence:{place}") for place in range(tallies.BINS)]
-    ink = [number(f"ink:{place}") for place in range(tallies.BINS)]
+    active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
+    reviewed = reviewed_by_model(active) if active else None
+    by_active = tallies.of_model(active) if active else {}
+    bins = range(tallies.BINS)
+    confidence = [by_active.get(f"confidence:{place}", 0) for place in bins]
+    ink = [number(f"ink:{place}") for place in bins]
     reference = _reference()
     usual_confidence = reference["confidence"] if reference else shipped_confidence
     return Figures(
+        model=active,
         drawings=drawings,
         by_day=[(day, number(f"day:{day}")) for day in days],
-        accuracy=wilson(number(tallies.READ_RIGHT), number(tallies.NAMED)),
+        accuracy=reviewed.all.share if reviewed else None,
         refused=refused / drawings if drawings else 0.0,
         refusals=[
             (code, str(name), number(f"refusal:{code}"))
             for code, name in Refusal.choices
         ],
-        confusion=[
-            [number(f"read:{truth}:{read}") for read in range(10)]
-            for truth in range(10)
-        ],
+        confusion=reviewed.confusion if reviewed else [],
         confidence=confidence,
         confidence_drift=(
             population_stability(confidence, usual_confidence)
@@ -109,10 +110,7 @@ def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
                 drawings=number(f"pointer:{code or 'unknown'}"),
                 refused=number(f"pointer_refused:{code or 'unknown'}")
                 / (number(f"pointer:{code or 'unknown'}") or 1),
-                accuracy=wilson(
-                    number(f"pointer_right:{code or 'unknown'}"),
-                    number(f"pointer_named:{code or 'unknown'}"),
-                ),
+                accuracy=reviewed.by_pointer[code].share if reviewed else None,
             )
             for code, name in Submission.Pointer.choices
         ],

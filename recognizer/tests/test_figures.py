@@ -2,19 +2,25 @@
 
 import html
 import re
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
+from mlcore.bundle import open_bundle
 from mlcore.specimens import specimens
 from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.erasing import delete_submissions
+from recognizer.drawings.statistics import stats
 from recognizer.learning.figures import current_figures, population_stability
 from recognizer.learning.labels import label_submission
+from recognizer.learning.promotion import prepare_models
 from recognizer.models import ModelVersion, Submission, User
 from recognizer.tests.conftest import enter_desk
 from recognizer.tests.learning import make_person, submit
 from recognizer.tests.test_promotion import judge
+from recognizer.tests.test_services import other_bundle
 
 PAGE = "/admin/recognizer/modelversion/figures/"
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -76,6 +82,22 @@ class TestFigures:
             found.confidence, usual["confidence"]
         )
 
+    def test_of_readings_are_the_active_model_s_alone(
+        self, history: list[Submission], tmp_path: Path
+    ) -> None:
+        newer = other_bundle(open_bundle(settings.STARTER_BUNDLE), tmp_path)
+        prepare_models(starter=newer)
+
+        found = current_figures()
+
+        assert found.model
+        assert found.model.digest == newer.digest
+        assert found.drawings == len(history) + 1
+        assert sum(found.confidence) == sum(map(sum, found.confusion)) == 0
+        assert found.accuracy is None
+        assert stats().accuracy is None
+        assert stats().model == newer.digest
+
 
 class TestStability:
     def test_is_nothing_between_equal_shares(self) -> None:
@@ -126,5 +148,5 @@ class TestPage:
     def test_of_an_empty_site_stands(self, admin_client: Client) -> None:
         page = admin_client.get(PAGE).content.decode()
 
-        assert "Nothing is reviewed yet" in page
+        assert "Nothing is reviewed yet that the active model read" in page
         assert admin_client.get("/admin/").status_code == 200

@@ -11,9 +11,8 @@ from django.utils import translation
 
 from mlcore import places
 from recognizer.drawings.derived import rebuild_derived
-from recognizer.drawings.statistics import Share, wilson
+from recognizer.drawings.statistics import Counted, Share, reviewed_by_model, wilson
 from recognizer.learning import evaluation
-from recognizer.learning.accuracy import Counted, reviewed_by_model
 from recognizer.learning.labels import label_submission
 from recognizer.models import ModelVersion, Submission, Tally, User
 from recognizer.pages.plots import Axis, heat, whisker
@@ -176,8 +175,8 @@ class TestPage:
     ) -> None:
         reviewed(program, reviewer, *[7] * count)
 
-        # active; its numbers; the site's, twice; versions
-        with django_assert_num_queries(5) as queries:
+        # active; its numbers; the site's, with the active model's again; versions
+        with django_assert_num_queries(7) as queries:
             Client().get("/model/")
 
         assert not any("submission" in query["sql"] for query in queries)

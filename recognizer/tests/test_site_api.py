@@ -127,7 +127,9 @@ def label(client: Client, address: str, reviewer: User, **given: Any) -> None:
 
 
 class TestStats:
-    def test_follow_what_happens(self, program: Client, reviewer: User) -> None:
+    def test_follow_what_happens(
+        self, program: Client, reviewer: User, active_model: ModelVersion
+    ) -> None:
         sevens = [post_json(program, URL, SEVEN)["Location"] for _ in range(3)]
         post_json(program, URL, BLANK)
         label(program, sevens[0], reviewer, digit=7)
@@ -145,6 +147,7 @@ class TestStats:
             "by_digit": [0, 0, 0, 0, 0, 0, 0, 2, 0, 0],
             "refused": 1,
             "reviewed": 2,
+            "model": active_model.digest,
         }
         assert accuracy["value"] == 1
         assert accuracy["low"] == pytest.approx(0.2065, abs=1e-3)
@@ -161,7 +164,7 @@ class TestStats:
     ) -> None:
         post_json(program, URL, SEVEN)
 
-        with django_assert_num_queries(2) as queries:
+        with django_assert_num_queries(4) as queries:
             statistics.stats()
 
         assert not any("submission" in query["sql"] for query in queries)
@@ -218,7 +221,7 @@ class TestDerived:
         assert rebuild_derived() == 1
 
         assert Submission.objects.values().get() == right
-        assert Tally.objects.get(pk=tallies.READ_RIGHT).count == 1
+        assert statistics.stats().accuracy == statistics.wilson(1, 1)
 
 
 class TestDeleteAll:
