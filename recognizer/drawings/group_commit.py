@@ -17,8 +17,6 @@ from typing import Generic, TypeVar
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from recognizer.rush import line
-
 T = TypeVar("T")
 
 
@@ -58,7 +56,6 @@ class GroupedWrites(Generic[T]):
         with self._lock:
             self._waiting.append(mine)
             somebody_writes, self._is_writing = self._is_writing, True
-        line.give_turn_back()  # waiting for the disk, or for others, is no computing
         if somebody_writes:
             mine.turn.acquire()  # until it is written, or the first that is not
         if not mine.is_done:
