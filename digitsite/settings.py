@@ -257,7 +257,7 @@ def _database() -> dict[str, Any]:
             "written as %40, %3A and %2F."
         ) from None
     if database["ENGINE"] == "django.db.backends.sqlite3":
-        database |= {"ENGINE": "digitsite.sqlite", "OPTIONS": _SQLITE}
+        database["OPTIONS"] = _SQLITE
     elif database["ENGINE"] == "django.db.backends.postgresql":
         database["OPTIONS"] = {**_POSTGRES, **database.get("OPTIONS", {})}
     return database
