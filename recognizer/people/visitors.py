@@ -12,10 +12,8 @@ from rest_framework.request import Request
 
 from recognizer.models import Token, Visitor
 from recognizer.people import visitors
-from recognizer.prepared import PreparedLookup
 
 _SALT = "recognizer.visitor"
-_visitors = PreparedLookup(lambda pk: Visitor.objects.filter(pk=pk))
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
         visitor_id = UUID(signing.Signer(salt=_SALT).unsign(signed))
     except (signing.BadSignature, ValueError):
         return None
-    return _visitors.first(visitor_id)
+    return Visitor.objects.filter(pk=visitor_id).first()
 
 
 def remember_visitor(response: HttpResponseBase, visitor: Visitor) -> None:
