@@ -112,7 +112,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "recognizer.ops.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "recognizer.statics.CompressingWhiteNoise",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "recognizer.ops.middleware.BodyMiddleware",
     "recognizer.ops.overload.OverloadMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -154,9 +154,23 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Straight from the folders: nothing to collect before the first start.
-WHITENOISE_USE_FINDERS = True
-WHITENOISE_MAX_AGE = 60  # seconds; file names carry no hash
+_STATIC_ROOT = BASE_DIR / "staticfiles"
+# Compressed files whose names carry a hash, once `manage.py collectstatic` has made
+# them; until then the files of the checkout.
+_COLLECTED = (_STATIC_ROOT / "staticfiles.json").exists() or "collectstatic" in sys.argv
+STATIC_ROOT = _STATIC_ROOT if _COLLECTED else None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if _COLLECTED
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = not _COLLECTED
+WHITENOISE_MAX_AGE = 60  # seconds, for names without a hash
 
 # --- signing in ------------------------------------------------------------------
 
