@@ -1,6 +1,7 @@
 """Static files: as they are in a checkout, compressed and hashed once collected."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +13,14 @@ from django.test import Client
 from mlcore import places
 from recognizer.tests.live import environment
 
-STYLE = "/static/recognizer/css/site.css"
+STYLE = "/static/recognizer/css/base.css"
 
 
 class TestCheckout:
     def test_serves_its_files_without_a_command(self, client: Client) -> None:
         answer = client.get(STYLE)
 
-        whole = (settings.BASE_DIR / "static/recognizer/css/site.css").read_bytes()
+        whole = (settings.BASE_DIR / "static/recognizer/css/base.css").read_bytes()
         assert answer.getvalue() == whole
         assert answer["Content-Type"].startswith("text/css")
         assert answer["Cache-Control"] == "max-age=60, public"
@@ -27,15 +28,13 @@ class TestCheckout:
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout without its tests whose static files were collected."""
+    """A checkout whose static files were collected."""
     checkout = tmp_path_factory.mktemp("checkout")
-    for entry in places.REPOSITORY.iterdir():
-        if entry.name not in ("staticfiles", "var"):
-            (checkout / entry.name).symlink_to(entry)
-    (checkout / "digitsite").unlink()
-    (checkout / "digitsite").mkdir()
-    for file in (places.REPOSITORY / "digitsite").glob("*.py"):
-        (checkout / "digitsite" / file.name).write_bytes(file.read_bytes())
+    for name in ("recognizer", "mlcore", "templates", "static", "locale", "docs"):
+        (checkout / name).symlink_to(places.REPOSITORY / name)
+    # Copied: by these two it is known where the checkout is.
+    shutil.copy(places.REPOSITORY / "manage.py", checkout)
+    shutil.copytree(places.REPOSITORY / "digitsite", checkout / "digitsite")
     manage(checkout, "collectstatic", "--no-input", "--verbosity", "0")
     return checkout
 
@@ -44,7 +43,7 @@ def manage(checkout: Path, *words: str) -> str:
     return subprocess.run(
         [sys.executable, "manage.py", *words],
         cwd=checkout,
-        env={**environment(checkout / "var", {}), "PYTHONPATH": str(checkout)},
+        env=environment(checkout / "var", {}),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -70,7 +69,7 @@ def ask(checkout: Path, path: str) -> list[str]:
 class TestCollected:
     def test_names_carry_a_hash_and_are_kept_for_good(self, collected: Path) -> None:
         status, _, _, page = ask(collected, "/privacy/")
-        (style,) = re.findall(r'href="(/static/recognizer/css/site\.\w+\.css)"', page)
+        (style,) = re.findall(r'href="(/static/recognizer/css/base\.\w+\.css)"', page)
 
         told = ask(collected, style)
 
