@@ -78,4 +78,6 @@ class OverloadMiddleware:
         if is_logged:
             logger.warning("Overload: %d requests refused since the start.", refused)
         request.META[REFUSED] = True
-        return busy(request)
+        response = busy(request)
+        response["Content-Length"] = str(len(response.content))
+        return response
