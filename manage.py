@@ -1,7 +1,6 @@
 #!/usr/bin/env python
 """Django's command line: `manage.py help` lists the commands."""
 
-import gc
 import os
 import sys
 
@@ -9,8 +8,6 @@ import sys
 def main() -> None:
     """Run a command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "digitsite.settings")
-    if sys.argv[1:2] == ["serve"]:
-        gc.disable()  # until the site is loaded: nothing of it can be collected
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

@@ -13,12 +13,11 @@ from types import ModuleType
 
 import django
 from django.conf import settings
-from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from digitsite import env
-from digitsite.server import Server
+from digitsite.server import serve
 
 ANSWER = {"digit": 7, "probabilities": [0.1] * 10}
 
@@ -31,11 +30,10 @@ def configure(**more: object) -> None:
         ROOT_URLCONF=ModuleType("urls"),
         MIDDLEWARE=[],
         USE_TZ=True,
+        LOGGING={"version": 1},
         HOST="127.0.0.1",
         PORT=env.integer("PORT", 8000, low=0, high=65535),
         WORKERS=2,
-        REQUESTS_AT_ONCE=32,  # all that have a thread
-        LONGEST_WAIT_S=float("inf"),  # nobody is turned away
         **more,
     )
     django.setup()
@@ -106,7 +104,7 @@ def main() -> None:
     else:
         configure()
         settings.ROOT_URLCONF.urlpatterns = [path("", answer_a_word)]
-    Server(get_wsgi_application).run()
+    serve(settings.HOST, settings.PORT)
 
 
 if __name__ == "__main__":

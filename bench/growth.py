@@ -381,8 +381,8 @@ did other work beside; ratios are what counts. This page is written by that comm
 
 PAGE_PACKING = """## Strokes
 
-Whole numbers of the last decimal, each as its distance from where the two points before
-it point to, in base 128 (`recognizer/compact.py`). Nothing is lost, so a stored drawing
+How steps change, as whole numbers of the last decimal, column by column, as compressed
+JSON (`recognizer/models/compact.py`). Nothing is lost, so a stored drawing
 reads as the shown one did; numbers with more than three decimals stay JSON, compressed.
 Means over 500 drawings of people as the page sends them, with times:
 """

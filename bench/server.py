@@ -383,7 +383,7 @@ def main() -> None:
         "machine": machine(),
         "versions": {
             name: version(name)
-            for name in ("django", "djangorestframework", "gunicorn", "ai-edge-litert")
+            for name in ("django", "djangorestframework", "granian", "ai-edge-litert")
         }
         | versions_of(
             str(PEERS),

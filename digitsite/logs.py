@@ -1,10 +1,10 @@
-"""Log lines for programs: one JSON object each."""
+"""Log lines: one JSON object each for programs, and none for a refused request."""
 
 import logging
-import re
 from datetime import UTC, datetime
 
 import orjson
+from django.http import HttpRequest
 
 
 class JSONFormatter(logging.Formatter):
@@ -29,12 +29,14 @@ class JSONFormatter(logging.Formatter):
         return orjson.dumps(entry).decode()
 
 
-class WithoutAddresses(logging.Filter):
-    """Takes callers' addresses out of what the server says of requests it refuses."""
+REFUSED = "digitsite.refused"
+"""In a request's META once it was refused; see `recognizer.ops.overload`."""
 
-    _NAMED = re.compile(r"\bip=[0-9a-fA-F.:]*[0-9a-fA-F]")
+
+class WithoutRefusals(logging.Filter):
+    """Drop the line that Django logs for each 503: it costs more than the refusal."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change the message; let it pass."""
-        record.msg, record.args = self._NAMED.sub("ip=-", record.getMessage()), None
-        return True
+        """Let all other records pass."""
+        request = getattr(record, "request", None)
+        return not (isinstance(request, HttpRequest) and REFUSED in request.META)

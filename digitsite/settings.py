@@ -54,6 +54,10 @@ else:
         raise ImproperlyConfigured(
             f"DIGITSITE_VAR: {DIGITSITE_VAR} cannot be written to: {error}"
         ) from error
+# How many proxies of ours append to X-Forwarded-For, the last of them nearest to us.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, low=0, high=10)
+if PRODUCTION or TRUSTED_PROXIES:  # a proxy ends TLS before us
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_REFERRER_POLICY = "same-origin"
@@ -108,18 +112,18 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # outermost: on redirects to https as well
     "recognizer.ops.middleware.BrowserPolicyMiddleware",
+    "csp.middleware.CSPMiddleware",
     "recognizer.ops.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "recognizer.statics.CompressingWhiteNoise",
-    "recognizer.ops.middleware.RushMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "recognizer.ops.middleware.BodyMiddleware",
-    "recognizer.ops.middleware.TurnMiddleware",
+    "recognizer.ops.overload.OverloadMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "recognizer.ops.middleware.LanguageMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "recognizer.ops.middleware.PageMessagesMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "digitsite.urls"
@@ -152,9 +156,23 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Straight from the folders: nothing to collect before the first start.
-WHITENOISE_USE_FINDERS = True
-WHITENOISE_MAX_AGE = 60  # seconds; file names carry no hash
+_STATIC_ROOT = BASE_DIR / "staticfiles"
+# Compressed files whose names carry a hash, once `manage.py collectstatic` has made
+# them; until then the files of the checkout.
+_COLLECTED = (_STATIC_ROOT / "staticfiles.json").exists() or "collectstatic" in sys.argv
+STATIC_ROOT = _STATIC_ROOT if _COLLECTED else None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            if _COLLECTED
+            else "django.contrib.staticfiles.storage.StaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = not _COLLECTED
+WHITENOISE_MAX_AGE = 60  # seconds, for names without a hash
 
 # --- signing in ------------------------------------------------------------------
 
@@ -244,7 +262,7 @@ def _database() -> dict[str, Any]:
             "written as %40, %3A and %2F."
         ) from None
     if database["ENGINE"] == "django.db.backends.sqlite3":
-        database |= {"ENGINE": "digitsite.sqlite", "OPTIONS": _SQLITE}
+        database["OPTIONS"] = _SQLITE
     elif database["ENGINE"] == "django.db.backends.postgresql":
         database["OPTIONS"] = {**_POSTGRES, **database.get("OPTIONS", {})}
     return database
@@ -320,18 +338,16 @@ MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
-# In each process so many compute at once, and the others wait in line. Two, so that
-# one goes on while another waits for the database: more only share the one core.
-REQUESTS_AT_ONCE = 2
-LONGEST_WAIT_S = 1.0  # in line; who would wait for longer is turned away at once
-LOST_PATIENCE_S = 3.0  # and who has come and waited for so long after all
+# Each server process runs so many requests at once: more only share one core, fewer
+# would wait for the disk. So many more wait, for so long; the rest get 503.
+REQUESTS_AT_ONCE = 4
+REQUESTS_WAITING = 100  # a class that draws at once
+LONGEST_WAIT_S = 2.0
 
 # Calls to the API, of one anonymous address; users and tokens may make more of them.
 # Trying the site on one's own machine needs no limit.
 THROTTLE = env.rate("DIGITSITE_THROTTLE", "600/min" if PRODUCTION else "off")
 THROTTLE_SHARES = {"address": 1, "user": 2, "token": 2}
-# How many proxies of ours append to X-Forwarded-For, the last of them nearest to us.
-TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, low=0, high=10)
 
 VISITOR_COOKIE = "visitor"
 VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
@@ -365,7 +381,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "filters": {
         "request_id": {"()": "recognizer.request_ids.RequestIdFilter"},
-        "without_addresses": {"()": "digitsite.logs.WithoutAddresses"},
+        "without_refusals": {"()": "digitsite.logs.WithoutRefusals"},
     },
     "formatters": {
         "line": {
@@ -382,11 +398,7 @@ LOGGING = {
     },
     "loggers": {
         "django": {"level": "INFO"},  # without its handlers: the root has one
-        "gunicorn.error": {
-            "handlers": ["console"],
-            "filters": ["without_addresses"],
-            "propagate": False,
-        },
+        "django.request": {"filters": ["without_refusals"]},
     },
     "root": {"handlers": ["console"], "level": "INFO"},
 }

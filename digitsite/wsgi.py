@@ -1,4 +1,4 @@
-"""The WSGI entry point, for any server: `gunicorn digitsite.wsgi`."""
+"""The WSGI entry point: `granian --interface wsgi digitsite.wsgi:application`."""
 
 import os
 

@@ -16,10 +16,10 @@ from django.db import (
     ProgrammingError,
 )
 from django.http import Http404, HttpResponse
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from recognizer import faults
 from recognizer.api.auth import InsufficientScopeError, InvalidTokenError
 from recognizer.api.throttles import ThrottledError
 from recognizer.drawings.idempotency import KeyReusedError
@@ -51,9 +51,7 @@ def is_fault(exc: BaseException | None) -> bool:
     """
     if isinstance(exc, DatabaseError):
         return not isinstance(exc, _BUGS)
-    if isinstance(exc, faults.of_the_cache()):
-        return True
-    return isinstance(exc, (InterfaceError, ReaderUnavailableError))
+    return isinstance(exc, (InterfaceError, RedisError, ReaderUnavailableError))
 
 
 def unavailable_response() -> HttpResponse:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from redis.exceptions import RedisError
 from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from recognizer import faults
 from recognizer.people.limits import (
     client_address,
     count_one,
@@ -72,7 +72,7 @@ class CallerThrottle(BaseThrottle):
         window = int(now // rate.seconds)
         try:
             used = count_one(f"calls:{kind}:{name}:{window}", keep_s=rate.seconds)
-        except faults.of_the_cache():
+        except RedisError:
             # A limit that fails shut would take the whole site down with its cache.
             logger.exception("Calls are not counted: the cache does not answer.")
             return True

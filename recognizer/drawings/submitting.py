@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from mlcore.reading.inference import Reading
 from recognizer.drawings import tallies
-from recognizer.drawings.group_commit import GroupedWrites
+from recognizer.drawings.group_commit import GroupCommit
 from recognizer.drawings.idempotency import RequestKey, key_row, stored_under
 from recognizer.drawings.priority import review_priority
 from recognizer.metrics import Stage
@@ -21,7 +21,6 @@ from recognizer.models import (
     User,
     Visitor,
 )
-from recognizer.prepared import PreparedInsert, PreparedRow
 from recognizer.reader import engine
 from recognizer.reader.active import active_reader
 from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
@@ -49,7 +48,6 @@ def submit_drawing(
     reading = engine.read(
         drawing, recogniser=recogniser
     )  # slow: before the transaction
-    png = stored_png(drawing) if isinstance(drawing, PictureDrawing) else None
 
     new_visitor = None if visitor else Visitor(user=user)
     submission = Submission(
@@ -66,9 +64,16 @@ def submit_drawing(
     submission.loaded_shown = [shown]
     submission.image_just_read = reading.image
     submission.review_priority = review_priority(submission)
+    picture = (
+        Picture(submission=submission, png=stored_png(drawing))
+        if isinstance(drawing, PictureDrawing)
+        else None
+    )
     try:
         with Stage("store"):
-            _new_submissions.write(_prepared(submission, new_visitor, png, once))
+            _new_submissions.store(
+                _NewSubmission(submission, new_visitor, picture, once)
+            )
     except IntegrityError:
         # The same request came at the same time and was quicker: it stored.
         if earlier := stored_under(once):
@@ -79,66 +84,33 @@ def submit_drawing(
 
 @dataclass(frozen=True)
 class _NewSubmission:
-    """All that is stored of a new submission, its rows in the database's words."""
+    """All rows of a new submission."""
 
-    visitor: PreparedRow[Visitor] | None
-    submission: PreparedRow[Submission]
-    picture: PreparedRow[Picture] | None
-    prediction: PreparedRow[Prediction]
+    submission: Submission
+    visitor: Visitor | None
+    picture: Picture | None
     once: RequestKey | None
-    counts: Counter[str]
-
-
-def _prepared(
-    submission: Submission,
-    visitor: Visitor | None,
-    png: bytes | None,
-    once: RequestKey | None,
-) -> _NewSubmission:
-    return _NewSubmission(
-        visitor=_visitors.row(visitor) if visitor else None,
-        submission=_submissions.row(submission),
-        picture=(
-            None
-            if png is None
-            else _pictures.row(Picture(submission=submission, png=png))
-        ),
-        prediction=_predictions.row(submission.shown_prediction),
-        once=once,
-        counts=tallies.tallies_of(submission),
-    )
 
 
 def _store_all(new: Sequence[_NewSubmission]) -> None:
     """Store submissions in one transaction."""
+    submissions = [one.submission for one in new]
     counts: Counter[str] = Counter()
-    for one in new:
-        counts.update(one.counts)
     with transaction.atomic():
-        _visitors.all([one.visitor for one in new if one.visitor])
-        _submissions.all([one.submission for one in new])
-        _pictures.all([one.picture for one in new if one.picture])
-        _predictions.all([one.prediction for one in new])
+        Visitor.objects.bulk_create([one.visitor for one in new if one.visitor])
+        Submission.objects.bulk_create(submissions)
+        Picture.objects.bulk_create([one.picture for one in new if one.picture])
+        Prediction.objects.bulk_create([one.shown_prediction for one in submissions])
         # Made here: rows of an attempt that failed know keys that are gone with it.
-        keys = [key_row(one.once, one.submission.model) for one in new if one.once]
-        if keys:
-            IdempotencyKey.objects.bulk_create(keys)
+        IdempotencyKey.objects.bulk_create(
+            [key_row(one.once, one.submission) for one in new if one.once]
+        )
+        for submission in submissions:
+            counts.update(tallies.tallies_of(submission))
         tallies.add(counts)
 
 
-_visitors = PreparedInsert(Visitor)
-
-
-_submissions = PreparedInsert(Submission)
-
-
-_pictures = PreparedInsert(Picture)
-
-
-_predictions = PreparedInsert(Prediction)
-
-
-_new_submissions = GroupedWrites(_store_all)
+_new_submissions = GroupCommit(_store_all)
 
 
 def prediction_of(

@@ -16,8 +16,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from redis.exceptions import RedisError
 
-from recognizer import faults
 from recognizer.learning.queue import queue_state
 from recognizer.ops.migrated import applied_migrations, migrations_of_this_code
 from recognizer.reader.active import active_model, active_reader
@@ -38,6 +38,7 @@ _FAULTS: tuple[type[Exception], ...] = (
     DatabaseError,
     ReaderUnavailableError,
     OSError,
+    RedisError,
 )
 
 
@@ -71,7 +72,7 @@ def _told(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"is_well": True, **check()}
     except _NotReadyError as error:
         return {"is_well": False, "problem": str(error)}
-    except _FAULTS + faults.of_the_cache() as error:
+    except _FAULTS as error:
         logger.warning("Not ready: %s", error)
         return {"is_well": False, "problem": "It does not answer: see the log."}
 

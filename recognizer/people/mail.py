@@ -6,8 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.utils.crypto import salted_hmac
-
-from recognizer import faults
+from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +19,7 @@ def may_send_to(address: str) -> bool:
     name = salted_hmac("recognizer.people.mail", address.lower()).hexdigest()
     try:
         return bool(cache.add(f"mail:{name}", 1, timeout=_SECONDS_BETWEEN))
-    except faults.of_the_cache():
+    except RedisError:
         logger.exception("Mails are not counted: the cache does not answer.")
         return True
 

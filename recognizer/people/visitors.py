@@ -10,10 +10,8 @@ from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 
 from recognizer.models import Token, User, Visitor
-from recognizer.prepared import PreparedLookup
 
 _SALT = "recognizer.visitor"
-_visitors = PreparedLookup(lambda pk: Visitor.objects.filter(pk=pk))
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
         visitor_id = UUID(signing.Signer(salt=_SALT).unsign(signed))
     except (signing.BadSignature, ValueError):
         return None
-    return _visitors.first(visitor_id)
+    return Visitor.objects.filter(pk=visitor_id).first()
 
 
 def remember_visitor(response: HttpResponseBase, visitor: Visitor) -> None:

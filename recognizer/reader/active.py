@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db import connection
 
 from recognizer.models import ModelVersion
-from recognizer.prepared import PreparedLookup
 from recognizer.reader import engine
 from recognizer.reader.recognisers import ReaderUnavailableError, recogniser_for
 
@@ -20,16 +19,12 @@ def active_model() -> ModelVersion:
     Raises:
         ReaderUnavailableError: none was registered yet.
     """
-    version = _of_stage.first(ModelVersion.Stage.ACTIVE)
+    # Few calls need its manifest.
+    active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE)
+    version = active.defer("manifest").first()
     if version is None:
         raise ReaderUnavailableError("No model is active: run manage.py migrate.")
     return version
-
-
-# What few calls need of a version, its manifest, is loaded by those.
-_of_stage = PreparedLookup(
-    lambda stage: ModelVersion.objects.filter(stage=stage).defer("manifest")
-)
 
 
 _asked: tuple[float, ModelVersion] | None = None  # when, and what was answered

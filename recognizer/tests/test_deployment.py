@@ -24,8 +24,8 @@ from recognizer.tests.services import free_port, program
 DEPLOY = paths.REPOSITORY / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile"
 UNITS = DEPLOY / "systemd"
-# Of the database's image and of gunicorn: not ours to read.
-OTHERS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "FORWARDED_ALLOW_IPS"}
+# Of the database's image: not ours to read.
+OTHERS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
-from digitsite.server import connections_that_fit
 from mlcore import paths
 from recognizer.tests.live import environment, serving
 
@@ -75,79 +72,7 @@ class TestServe:
         assert "DATABASE_URL" in said
 
 
-class TestServer:
-    def test_keeps_what_is_loaded_out_of_collections_and_collects_the_rest(
-        self,
-    ) -> None:
-        code = (
-            "import gc; gc.disable(); from bench import bare; bare.configure();"
-            "from digitsite.server import Server; Server(lambda: 'app').load();"
-            "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=paths.REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-
-        assert done.stdout.split() == ["True", "True"]
-
-
-class Limits:
-    """Stands for what the system allows: how many files may be open."""
-
-    def __init__(self, soft: int, hard: int) -> None:
-        self.now = (soft, hard)
-
-    def getrlimit(self, what: int) -> tuple[int, int]:
-        assert what == resource.RLIMIT_NOFILE
-        return self.now
-
-    def setrlimit(self, what: int, limits: tuple[int, int]) -> None:
-        assert what == resource.RLIMIT_NOFILE
-        assert limits[0] <= limits[1] or limits[1] == resource.RLIM_INFINITY
-        self.now = limits
-
-
 class TestConnections:
-    @pytest.mark.parametrize(
-        ("soft", "hard", "raised"),
-        [
-            (1024, 524_288, 1256),
-            (1024, resource.RLIM_INFINITY, 1256),
-            (20_000, 20_000, 20_000),  # stays
-            (resource.RLIM_INFINITY, resource.RLIM_INFINITY, resource.RLIM_INFINITY),
-        ],
-    )
-    def test_have_files_to_open_where_the_system_allows_it(
-        self, monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised: int
-    ) -> None:
-        limits = Limits(soft, hard)
-        monkeypatch.setattr(resource, "getrlimit", limits.getrlimit)
-        monkeypatch.setattr(resource, "setrlimit", limits.setrlimit)
-
-        connections = connections_that_fit()
-
-        assert connections == 1000
-        assert limits.now == (raised, hard)
-
-    def test_are_fewer_where_it_does_not(
-        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        limits = Limits(256, 1024)
-        monkeypatch.setattr(resource, "getrlimit", limits.getrlimit)
-        monkeypatch.setattr(resource, "setrlimit", limits.setrlimit)
-
-        connections = connections_that_fit()
-
-        assert connections == 1024 - 256
-        assert limits.now == (1024, 1024)
-        (said,) = caplog.messages
-        assert "768 connections" in said
-        assert "LimitNOFILE" in said
-
     def test_are_answered_beyond_the_limit_that_the_server_began_with(
         self, tmp_path: Path
     ) -> None:

@@ -69,7 +69,7 @@ class TestSubmitDrawing:
     ) -> None:
         new: list[Any] = []
         with monkeypatch.context() as patch:
-            patch.setattr(_new_submissions, "write", new.append)
+            patch.setattr(_new_submissions, "store", new.append)
             for key in "abc":
                 submit_drawing(
                     drawing=SEVEN,

@@ -1,68 +1,81 @@
-"""Static files come compressed to those who take that, and whole to all."""
+"""Static files: as they are in a checkout, compressed and hashed once collected."""
 
-import gzip
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.http import HttpResponse
-from django.test import Client, RequestFactory
+from django.test import Client
 
-from recognizer.statics import CompressingWhiteNoise, compressed
+from mlcore import paths
+from recognizer.tests.live import environment
 
 STYLE = "/static/recognizer/css/base.css"
 
 
-def body_of(client: Client, path: str, encodings: str) -> tuple[bytes, dict[str, str]]:
-    response = client.get(path, headers={"Accept-Encoding": encodings})
-    return response.getvalue(), dict(response.items())
-
-
-class TestStaticFiles:
-    def test_come_gzipped_to_those_who_take_it(self, client: Client) -> None:
-        packed, headers = body_of(client, STYLE, "gzip, br")
+class TestCheckout:
+    def test_serves_its_files_without_a_command(self, client: Client) -> None:
+        answer = client.get(STYLE)
 
         whole = (settings.BASE_DIR / "static/recognizer/css/base.css").read_bytes()
-        assert headers["Content-Encoding"] == "gzip"
-        assert headers["Vary"] == "Accept-Encoding"
-        assert int(headers["Content-Length"]) == len(packed)
-        assert headers["Content-Type"].startswith("text/css")
-        assert gzip.decompress(packed) == whole
-        assert len(packed) < len(whole) / 2
+        assert answer.getvalue() == whole
+        assert answer["Content-Type"].startswith("text/css")
+        assert answer["Cache-Control"] == "max-age=60, public"
 
-    def test_come_plain_to_others(self, client: Client) -> None:
-        plain, headers = body_of(client, STYLE, "identity")
 
-        whole = (settings.BASE_DIR / "static/recognizer/css/base.css").read_bytes()
-        assert plain == whole
-        assert "Content-Encoding" not in headers
-        assert int(headers["Content-Length"]) == len(whole)
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose static files were collected."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in ("recognizer", "mlcore", "templates", "static", "locale", "docs"):
+        (checkout / name).symlink_to(paths.REPOSITORY / name)
+    # Copied: by these two it is known where the checkout is.
+    shutil.copy(paths.REPOSITORY / "manage.py", checkout)
+    shutil.copytree(paths.REPOSITORY / "digitsite", checkout / "digitsite")
+    manage(checkout, "collectstatic", "--no-input", "--verbosity", "0")
+    return checkout
 
-    def test_pictures_are_left_as_they_are(self, client: Client) -> None:
-        _, headers = body_of(client, "/static/recognizer/icons/icon-192.png", "gzip")
 
-        assert "Content-Encoding" not in headers
+def manage(checkout: Path, *words: str) -> str:
+    return subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=checkout,
+        env=environment(checkout / "var", {}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
 
-    @pytest.mark.parametrize("content", [b"", b"x" * 5000])
-    def test_are_compressed_once_for_each_content(self, content: bytes) -> None:
-        first, second = (settings.DIGITSITE_VAR / f"try-{i}.css" for i in (1, 2))
-        for path in (first, second):
-            path.write_bytes(content)
 
-        made = [compressed(path) for path in (first, second)]
+def ask(checkout: Path, path: str) -> list[str]:
+    """Return status, encoding, caching and body of an answer."""
+    code = (
+        "from django.test import Client;"
+        f"answer = Client().get({path!r}, headers={{'Accept-Encoding': 'gzip', "
+        "'Host': 'localhost'});"
+        "print(answer.status_code, answer.get('Content-Encoding'), "
+        "answer.get('Cache-Control'), sep='|');"
+        "print(answer.getvalue().decode(errors='replace'))"
+    )
+    head, _, body = manage(checkout, "shell", "--no-imports", "-c", code).partition(
+        "\n"
+    )
+    return [*head.split("|"), body]
 
-        assert made[0] == made[1]
-        assert gzip.decompress(made[0].read_bytes()) == content
-        first.unlink()
-        second.unlink()
 
-    def test_are_looked_at_when_one_is_asked_for(self, rf: RequestFactory) -> None:
-        served = CompressingWhiteNoise(lambda request: HttpResponse(status=204))
+class TestCollected:
+    def test_names_carry_a_hash_and_are_kept_for_good(self, collected: Path) -> None:
+        status, _, _, page = ask(collected, "/privacy/")
+        (style,) = re.findall(r'href="(/static/recognizer/css/base\.\w+\.css)"', page)
 
-        passed_on = served(rf.get("/"))
-        known_before = len(served.files)
-        style = served(rf.head(STYLE))
+        told = ask(collected, style)
 
-        assert passed_on.status_code == 204
-        assert known_before == 0
-        assert style.status_code == 200
-        assert style["Content-Type"].startswith("text/css")
+        assert status == told[0] == "200"
+        assert told[1] == "gzip"
+        assert "immutable" in told[2]
+
+    def test_plain_names_are_served_too(self, collected: Path) -> None:
+        assert ask(collected, "/static/recognizer/js/strokes.js")[:2] == ["200", "gzip"]

@@ -1,7 +1,5 @@
-"""Serve the site with gunicorn, after `prepare`."""
+"""Serve the site with granian, after `prepare`."""
 
-import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,27 +11,10 @@ from django.conf import settings
 from django.core.checks import Tags
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
-from digitsite.server import Server
+from digitsite.server import free_address, serve
 from recognizer import metrics
-
-
-def refuse_a_taken_port(host: str, port: int) -> None:
-    """Say so at once, where gunicorn would try for five seconds."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise CommandError(
-            f"Cannot listen on {host} port {port}: {error.strerror}. Name another, "
-            f"such as PORT={port + 1 if port < 65535 else 8000}."
-        ) from error
 
 
 @contextmanager
@@ -53,15 +34,13 @@ def a_worker_along() -> Iterator[None]:
         stdin=subprocess.PIPE,  # closes with us, however we go
         start_new_session=True,  # Ctrl+C is for the site, which tells the worker
     )
-    ours = os.getpid()
     try:
         yield
     finally:
-        if os.getpid() == ours:  # and not a web process that comes by here as it ends
-            for _ in range(2):
-                worker.terminate()
-                time.sleep(0.5)
-            worker.communicate()
+        for _ in range(2):
+            worker.terminate()
+            time.sleep(0.5)
+        worker.communicate()
 
 
 class Command(BaseCommand):
@@ -76,9 +55,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_a_taken_port(settings.HOST, settings.PORT)
+        host, port = settings.HOST, settings.PORT
+        try:
+            address, port = free_address(host, port)
+        except OSError as error:
+            raise CommandError(
+                f"Cannot listen on {host} port {port}: {error.strerror}. Name another, "
+                f"such as PORT={port + 1 if port < 65535 else 8000}."
+            ) from error
         call_command("prepare", stdout=self.stdout)
         connections.close_all()  # no database connection may cross a fork
         along = a_worker_along() if options["worker"] else nullcontext()
         with along, metrics.shared_by_processes():
-            Server(get_wsgi_application).run()
+            serve(address, port)

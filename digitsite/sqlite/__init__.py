@@ -1,1 +1,0 @@
-"""Django's SQLite, without doing for each statement what was done for it before."""

@@ -1,0 +1,83 @@
+"""Overload: answer 503 at once when more requests arrive than can be served."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from digitsite.logs import REFUSED
+from recognizer.ops.error_views import busy
+
+logger = logging.getLogger(__name__)
+
+_LOG_EVERY_S = 60
+
+
+class OverloadMiddleware:
+    """Limit how many requests run at once and how many wait; refuse the rest.
+
+    It must come after the middleware that reads the body: a slow sender then holds
+    neither a turn nor a place to wait. Probes and static files are answered before it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self._lock = threading.Lock()
+        self._free = settings.REQUESTS_AT_ONCE
+        self._waiting: deque[threading.Lock] = deque()
+        self._refused = 0
+        self._log_after = 0.0
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on when it is its turn, or refuse it."""
+        if not self._take_turn():
+            return self._refuse(request)
+        try:
+            return self.get_response(request)
+        finally:
+            self._pass_turn_on()
+
+    def _take_turn(self) -> bool:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            if len(self._waiting) >= settings.REQUESTS_WAITING:
+                return False
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        if turn.acquire(timeout=settings.LONGEST_WAIT_S):
+            return True
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                return False
+        return True  # it came at the last moment
+
+    def _pass_turn_on(self) -> None:
+        """Give the turn to who has waited longest: a semaphore lets newcomers pass."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+    def _refuse(self, request: HttpRequest) -> HttpResponse:
+        """Answer 503, and log the number of refusals once a minute."""
+        with self._lock:
+            self._refused += 1
+            refused, now = self._refused, time.monotonic()
+            is_logged = now >= self._log_after
+            if is_logged:
+                self._log_after = now + _LOG_EVERY_S
+        if is_logged:
+            logger.warning("Overload: %d requests refused since the start.", refused)
+        request.META[REFUSED] = True
+        response = busy(request)
+        response["Content-Length"] = str(len(response.content))
+        return response
