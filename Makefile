@@ -35,7 +35,7 @@ test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings a
 
 simulate: $(VENV)/all.stamp ## show that corrections make it better: needs PEN_DIR
 	@$(PY) -m mlcore.data
-	@PYTHONPATH=clients/python $(PY) -m recognizer.tests.simulate $(ARGS)
+	@PYTHONPATH=clients/python/src $(PY) -m recognizer.tests.simulate $(ARGS)
 
 check: $(VENV)/all.stamp ## lint, security lint, types, migrations
 	@$(PY) -m ruff check .
