@@ -20,10 +20,8 @@ from mlcore.data import DataError, load_mnist, load_pen
 from mlcore.judge import Evaluation, judge
 from mlcore.report import (
     EVALUATION,
-    digits_table,
     draw_pictures,
     percent,
-    rejections_table,
     sections,
     spread,
     table,
@@ -158,8 +156,16 @@ _LIMITS = """## Known limits
 
 
 def readme_results(evaluation: Evaluation) -> str:
-    """Write the README's tables of results."""
-    return digits_table(evaluation) + rejections_table(evaluation)
+    """Write the README's table of results."""
+    digits = [
+        [name, f"{row['digits']:,}", percent(row["accuracy"]), percent(row["refused"])]
+        for name, row in evaluation["digits"].items()
+    ]
+    others = [
+        [name, f"{row['drawings']:,}", "", percent(row["refused"])]
+        for name, row in evaluation["non_digits"].items()
+    ]
+    return table(["test set", "drawings", "accuracy", "refused"], digits + others)
 
 
 def write_words(bundle: Bundle, evaluation: Evaluation, study: Study) -> None:
