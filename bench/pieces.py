@@ -86,7 +86,7 @@ def measure(var: Path) -> dict[str, float]:
 
     from mlcore.calibrate import kind_probabilities
     from mlcore.preprocess import normalize
-    from recognizer.api.serializers import drawing_in
+    from recognizer.api.contract.incoming import drawing_in
     from recognizer.reader import engine
     from recognizer.reader.active import active_model
 

@@ -298,7 +298,6 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["recognizer.api.throttles.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["recognizer.api.json.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["recognizer.api.json.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "recognizer.api.json.QuickNegotiation",
     "URL_FORMAT_OVERRIDE": None,  # answers are JSON; ?format= is an unknown filter
     "EXCEPTION_HANDLER": "recognizer.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -309,6 +308,9 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_PATCH": False,
+    "AUTHENTICATION_WHITELIST": [],  # `finish_schema` says who may call
     "POSTPROCESSING_HOOKS": ["recognizer.api.schema.finish_schema"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},

@@ -18,6 +18,8 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 class InvalidTokenError(AuthenticationFailed):
     """The token is none of ours, or its time is over."""
 
+    default_code = "invalid_token"
+
 
 class InsufficientScopeError(PermissionDenied):
     """The token is good, but not for this call."""

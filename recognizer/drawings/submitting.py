@@ -64,6 +64,7 @@ def submit_drawing(
         reading, submission=submission, version=version, role=Prediction.Role.SHOWN
     )
     submission.loaded_shown = [shown]
+    submission.image_just_read = reading.image
     submission.review_priority = review_priority(submission)
     try:
         with Stage("store"):

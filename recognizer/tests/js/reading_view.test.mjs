@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+
+import { percent, secondGuess, sentence } from "../../../static/recognizer/js/reading_view.js";
+
+const plain = (words) => words.replaceAll("\u00a0", " ");
+
+function makeReading(overrides) {
+  const probabilities = Array(10).fill(0);
+  probabilities[7] = 0.97;
+  probabilities[1] = 0.03;
+  return { digit: 7, confidence: 0.97, second: 1, probabilities, refusal: null, ...overrides };
+}
+
+describe("percent", () => {
+  it("never claims certainty at either end", () => {
+    assert.equal(plain(percent(1)), "over 99.9 %");
+    assert.equal(plain(percent(0.99951)), "over 99.9 %");
+    assert.equal(plain(percent(0)), "under 0.1 %");
+  });
+
+  it("is exact near the ends and round between", () => {
+    assert.equal(plain(percent(0.998)), "99.8 %");
+    assert.equal(plain(percent(0.004)), "0.4 %");
+    assert.equal(plain(percent(0.4149)), "41 %");
+    assert.equal(plain(percent(0.9899)), "99 %");
+  });
+});
+
+describe("secondGuess", () => {
+  it("names the runner-up and its probability", () => {
+    assert.equal(plain(secondGuess(makeReading())), "or maybe 1, 3 %");
+  });
+
+  it("does not name one far behind", () => {
+    const reading = makeReading({ probabilities: Array(10).fill(0.001) });
+    assert.equal(secondGuess(reading), "nothing else comes close");
+  });
+
+  it("is empty for a refusal and for a blank drawing", () => {
+    assert.equal(secondGuess(makeReading({ digit: null })), "");
+    assert.equal(secondGuess(makeReading({ digit: null, second: null })), "");
+  });
+});
+
+describe("sentence", () => {
+  it("says digit, confidence and runner-up", () => {
+    const words = plain(sentence(makeReading()));
+    assert.equal(words, "Looks like 7, 97 % confident; or maybe 1, 3 %.");
+  });
+
+  it("says a refusal in the server's words", () => {
+    const refusal = { code: "unsure", message: "This could be a 3 or a 5." };
+    assert.equal(sentence(makeReading({ digit: null, refusal })), refusal.message);
+  });
+});

@@ -1,0 +1,29 @@
+/**
+ * The page's own words in its language. The modules are written in English;
+ * `recognizer/phrases.py` lists their messages for the translators, and the
+ * page brings the translations along as JSON.
+ */
+const page = globalThis.document;
+const translations = JSON.parse(page?.getElementById("messages")?.textContent ?? "{}");
+const language = page?.documentElement.lang || "en";
+
+/**
+ * @param {string} message in English, with %(name)s where values go
+ * @param {Record<string, string | number>} [values]
+ * @returns {string}
+ */
+export function translate(message, values = {}) {
+  const words = translations[message] ?? message;
+  return words.replace(/%\((\w+)\)s/g, (whole, name) => String(values[name] ?? whole));
+}
+
+/**
+ * @param {number} share 0 to 1
+ * @param {number} decimals
+ * @returns {string} in percent, as the page's language writes it
+ */
+export function inPercent(share, decimals) {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  const number = new Intl.NumberFormat(language, digits).format(share * 100);
+  return `${number}\u00a0%`;
+}

@@ -1,0 +1,137 @@
+/**
+ * Shows a reading. The words are pure functions; only ReadingView knows the DOM.
+ *
+ * @typedef {import("./api.js").Reading} Reading
+ */
+import { inPercent, translate } from "./messages.js";
+
+// Below this the runner-up is not worth a visitor's thought.
+const SECOND_WORTH_NAMING = 0.005;
+
+/**
+ * Say a probability without claiming certainty: never 0 % and never 100 %.
+ *
+ * @param {number} probability
+ * @param {{over?: string, under?: string}} [words] for what lies off the scale
+ * @returns {string}
+ */
+export function percent(
+  probability,
+  { over = translate("over %(share)s"), under = translate("under %(share)s") } = {},
+) {
+  const share = (value) => inPercent(value, 1);
+  if (probability >= 0.9995) return over.replace("%(share)s", share(0.999));
+  if (probability < 0.0005) return under.replace("%(share)s", share(0.001));
+  const isNearTheEnds = probability >= 0.99 || probability < 0.01;
+  return inPercent(probability, isNearTheEnds ? 1 : 0);
+}
+
+/**
+ * @param {Reading} reading
+ * @returns {string} the runner-up in words; empty for a refusal
+ */
+export function secondGuess({ digit, second, probabilities }) {
+  if (digit === null || second === null) return "";
+  const probability = probabilities[second];
+  if (probability < SECOND_WORTH_NAMING) return translate("nothing else comes close");
+  return translate("or maybe %(digit)s, %(share)s", {
+    digit: second,
+    share: percent(probability),
+  });
+}
+
+/**
+ * @param {Reading} reading
+ * @returns {string} one sentence for those who hear the page
+ */
+export function sentence(reading) {
+  if (reading.refusal !== null) return reading.refusal.message;
+  return translate("Looks like %(digit)s, %(share)s confident; %(second)s.", {
+    digit: reading.digit,
+    share: percent(reading.confidence),
+    second: secondGuess(reading),
+  });
+}
+
+/**
+ * @param {Reading} reading
+ * @returns {string} what the colours of the explanation say
+ */
+export function legend({ probabilities }) {
+  const likeliest = probabilities.indexOf(Math.max(...probabilities));
+  return translate("Red ink speaks for %(digit)s, blue against it.", { digit: likeliest });
+}
+
+export class ReadingView {
+  #root;
+  #find;
+
+  /** @param {HTMLElement} root the answer's region, `data-state` tells its look */
+  constructor(root) {
+    this.#root = root;
+    this.#find = (id) => root.querySelector(`#${id}`);
+  }
+
+  /** @param {Reading} reading */
+  show(reading) {
+    const isRefused = reading.refusal !== null;
+    this.#root.dataset.state = isRefused ? "refused" : "read";
+    this.#find("digit").textContent = isRefused ? "?" : String(reading.digit);
+    this.#find("confidence").textContent = isRefused
+      ? ""
+      : translate("%(share)s confident", { share: percent(reading.confidence) });
+    this.#find("second").textContent = secondGuess(reading);
+    this.#find("refusal").textContent = reading.refusal?.message ?? "";
+    this.#showBars(reading);
+    this.#showSeen(reading);
+  }
+
+  /** The answer shown is not about the ink on the pad. */
+  markStale() {
+    if (this.#root.dataset.state !== "empty") this.#root.dataset.state = "stale";
+  }
+
+  clear() {
+    this.#root.dataset.state = "empty";
+    for (const id of ["digit", "confidence", "second", "refusal", "digitness", "legend"]) {
+      this.#find(id).textContent = "";
+    }
+    for (const bar of this.#bars) {
+      bar.removeAttribute("data-probability");
+      bar.removeAttribute("data-winner");
+      bar.querySelector("rect").setAttribute("width", "0");
+      bar.querySelector(".bar-number").textContent = "";
+    }
+    this.#find("seen").hidden = true;
+    this.#find("seen-why").hidden = true;
+  }
+
+  get #bars() {
+    return this.#root.querySelectorAll("#bars [data-digit]");
+  }
+
+  #showBars({ digit, probabilities }) {
+    for (const bar of this.#bars) {
+      const probability = probabilities[Number(bar.dataset.digit)];
+      bar.dataset.probability = probability.toFixed(4);
+      bar.toggleAttribute("data-winner", Number(bar.dataset.digit) === digit);
+      bar.querySelector("rect").setAttribute("width", String(probability * 100));
+      const short = percent(probability, {
+        over: ">\u2009%(share)s",
+        under: "<\u2009%(share)s",
+      });
+      bar.querySelector(".bar-number").textContent = short;
+    }
+  }
+
+  #showSeen(reading) {
+    for (const [id, url] of [["seen", reading.seen], ["seen-why", reading.why]]) {
+      const picture = this.#find(id);
+      picture.hidden = !url;
+      if (url) picture.src = url;
+    }
+    this.#find("legend").textContent = reading.why ? legend(reading) : "";
+    const share = percent(reading.digitness);
+    this.#find("digitness").textContent = translate("%(share)s digit-like", { share });
+  }
+}
