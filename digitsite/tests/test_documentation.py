@@ -7,19 +7,24 @@ import pytest
 from django.urls import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
-PAGES = ["README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+FRONT_PAGES = ["README.md", "CONTRIBUTING.md"]
+PAGES = [
+    *FRONT_PAGES,
+    "CHANGELOG.md",
+    "clients/python/README.md",
+    *(str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*.md")),
+]
 
 
-class TestReadme:
-    def test_names_commands_that_exist_and_all_of_them(self) -> None:
+class TestFrontPages:
+    def test_name_commands_that_exist_and_all_of_them(self) -> None:
+        text = "".join((ROOT / page).read_text() for page in FRONT_PAGES)
         targets = set(
             re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.M)
         )
 
-        assert set(re.findall(r"(?:`|^)make ([a-z-]+)", README, re.M)) == targets - {
-            "help"
-        }
+        named = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.M))
+        assert named == targets - {"help"}
 
 
 class TestApiPage:

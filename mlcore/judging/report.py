@@ -270,7 +270,7 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 def digits_table(evaluation: Evaluation) -> str:
     """Write a table of the digits that were judged."""
-    head = ["digits", "number", "read right", "refused", "right among answered", "ECE"]
+    head = ["digits", "number", "accuracy", "refused", "accuracy of answered", "ECE"]
     return table(
         head,
         [
@@ -287,7 +287,7 @@ def digits_table(evaluation: Evaluation) -> str:
 
 def rejections_table(evaluation: Evaluation) -> str:
     """Write a table of what is not one digit."""
-    head = ["not one digit, judged writers and kinds", "number", "refused", "AUROC"]
+    head = ["kind", "number", "refused", "AUROC"]
     return table(
         head,
         [
@@ -303,24 +303,24 @@ def sections(evaluation: Evaluation, *, pictures: Mapping[str, str]) -> str:
     def picture(what: str, says: str) -> str:
         return f"![{says}]({pictures[what]})\n\n" if what in pictures else ""
 
-    text = "## Digits it was not trained on\n\n" + digits_table(evaluation)
+    text = "## Digits it has not seen\n\n" + digits_table(evaluation)
     text += picture("confusion", "Confusion matrices, mistakes in orange")
     text += picture("by-digit", "Share misread by digit")
     text += picture("mistakes", "The surest mistakes as the model saw them")
     text += picture("by-writer", "Share misread by writer")
     text += "## Calibration\n\n" + picture("reliability", "Confidence and accuracy")
     if evaluation["non_digits"]:
-        text += "## What is not one digit\n\n"
+        text += "## Drawings that are not one digit\n\n"
         text += rejections_table(evaluation)
         text += (
-            f"Of the judged digits with two or more strokes "
+            f"Of the test digits with two or more strokes, "
             f"{percent(evaluation['several_refused'])} are refused as `several`.\n\n"
         )
     text += picture("refusal", "Misread among the answered; digitness by kind")
     text += "## Changed drawings\n\n"
     sets = list(next(iter(evaluation["changed"].values())))
     text += table(
-        ["as a picture 280 px wide", *sets],
+        ["accuracy as a picture 280 px wide", *sets],
         [
             [way, *(percent(share, 1) for share in shares.values())]
             for way, shares in evaluation["changed"].items()
@@ -330,7 +330,7 @@ def sections(evaluation: Evaluation, *, pictures: Mapping[str, str]) -> str:
     if widths := evaluation["pen_width"]:
         text += table(
             ["pen width on 280 px", *widths],
-            [["read right", *(percent(s, 1) for s in widths.values())]],
+            [["accuracy", *(percent(s, 1) for s in widths.values())]],
         )
         text += picture("pen-width", "Share misread by pen width")
     speed = evaluation["speed"]

@@ -1,7 +1,7 @@
 """Web processes on machines of their own, and nginx before them, for tests and bench.
 
 Each "machine" is a `manage.py serve` of its own with a data folder of its own, so they
-share nothing but PostgreSQL and Redis, as deploy/compose.yaml has it.
+share nothing but PostgreSQL and Redis, as compose.yaml has it.
 """
 
 import json

@@ -1,7 +1,7 @@
 # Two images of one site, from the repository's root:
 #
-#   docker build -f deploy/Dockerfile --target serve -t digitsite .
-#   docker build -f deploy/Dockerfile --target train -t digitsite-train .
+#   docker build --target serve -t digitsite .
+#   docker build --target train -t digitsite-train .
 #
 # Neither needs to write to its own file system: run them with --read-only and a /tmp in
 # memory. What the site keeps lies in DIGITSITE_VAR.

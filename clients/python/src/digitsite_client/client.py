@@ -1,17 +1,4 @@
-"""A client of Digitsite's REST API: one module, the standard library alone.
-
-    from digitsite_client import Digitsite
-
-    site = Digitsite("https://digits.example.org", token="dgs_...")
-    print(site.read("seven.png").digit)
-    submission = site.submit([[(70, 70), (205, 66), (125, 225)]])
-    for submission in site.iter_history(feedback="wrong"):
-        print(submission.id, submission.prediction.digit)
-
-Without a token a client is an anonymous visitor as long as it lives: it keeps the
-cookie of its first stored drawing. Calls that may be repeated without harm are, where
-the site asks to wait (429, 503) or cannot be reached.
-"""
+"""The client, what it returns, and the one error it raises."""
 
 import base64
 import http.client
@@ -27,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["ApiError", "Digitsite", "Reading", "Submission"]
-
 Point = Sequence[float]
 """x, y and optionally t: CSS pixels, y down, milliseconds."""
 Strokes = Sequence[Sequence[Point]]
@@ -36,13 +21,17 @@ Picture = str | Path | bytes
 """The path of a PNG, JPEG or WebP file, or its bytes."""
 Drawing = Picture | Strokes
 
-_BATCH = 256  # drawings a call, as the API takes them
+_DRAWINGS_PER_CALL = 256  # the API's limit
 _LONGEST_WAIT_S = 60.0
-_KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+_MEDIA_TYPES = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"RIFF": "image/webp",
+}
 
 
 class ApiError(Exception):
-    """What the API answers instead; status 0 where the site could not be reached."""
+    """An error answer of the API; status 0 if the site did not answer at all."""
 
     def __init__(
         self,
@@ -60,11 +49,11 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model says of a drawing.
+    """What a model reads in a drawing.
 
-    digit: None where it was refused; then refusal says why, and message in words.
-    probabilities: ten, by digit. second: the runner-up. digitness: how much the ink is
-    like one digit, 0 to 1.
+    digit is None if the model refused; refusal then holds the code and message the
+    reason in words. second is the runner-up. digitness says how much the ink looks like
+    one digit, from 0 to 1.
     """
 
     digit: int | None
@@ -77,7 +66,7 @@ class Reading:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Reading":
-        """Take a Reading of the API."""
+        """Build one from the API's JSON."""
         refusal = data["refusal"] or {}
         return cls(
             digit=data["digit"],
@@ -94,8 +83,8 @@ class Reading:
 class Submission:
     """A stored drawing.
 
-    strokes: None where it came as a picture. verdict, true_digit: the visitor's latest
-    feedback. label: the digit a reviewer named; rejected: or why none.
+    strokes is None for a picture. verdict and true_digit are the visitor's latest
+    feedback; label is the digit a reviewer named, or rejected their reason for none.
     """
 
     id: uuid.UUID
@@ -111,7 +100,7 @@ class Submission:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Submission":
-        """Take a Submission of the API."""
+        """Build one from the API's JSON."""
         feedback, label = data["feedback"] or {}, data["label"] or {}
         return cls(
             id=uuid.UUID(data["id"]),
@@ -128,7 +117,12 @@ class Submission:
 
 
 class Digitsite:
-    """One site, called as the user of a token or as one anonymous visitor."""
+    """One site, called with a user's token or as an anonymous visitor.
+
+    Without a token, the client keeps the cookie of its first stored drawing for as long
+    as it lives. It repeats a call if the site asks it to wait (429, 503) or cannot be
+    reached, but only if repeating does no harm.
+    """
 
     def __init__(
         self,
@@ -147,16 +141,15 @@ class Digitsite:
             urllib.request.HTTPCookieProcessor(self._cookies)
         )
 
-    # --- reading -------------------------------------------------------------------
-
     def read(self, drawing: Drawing, *, side: float = 280) -> Reading:
-        """Read one drawing; nothing is stored.
+        """Read one drawing without storing it.
 
         Args:
-            side: of the square canvas of strokes, CSS pixels.
+            drawing: strokes, a picture's path, or its bytes.
+            side: width and height of the canvas of strokes, in CSS pixels.
 
         Raises:
-            ApiError: it cannot be taken as a drawing.
+            ApiError: the API did not accept the drawing.
         """
         (reading,) = self.read_all([drawing], side=side)
         if isinstance(reading, ApiError):
@@ -166,30 +159,33 @@ class Digitsite:
     def read_all(
         self, drawings: Iterable[Drawing], *, side: float = 280
     ) -> list[Reading | ApiError]:
-        """Read many drawings, in as few calls as can be; an error in its place."""
+        """Read many drawings in few calls; a bad drawing has its error in its place."""
         bodies = [_as_json(drawing, side=side) for drawing in drawings]
         readings: list[Reading | ApiError] = []
-        for start in range(0, len(bodies), _BATCH):
-            body = {"drawings": bodies[start : start + _BATCH]}
+        for start in range(0, len(bodies), _DRAWINGS_PER_CALL):
+            body = {"drawings": bodies[start : start + _DRAWINGS_PER_CALL]}
             answer = self._json("POST", "readings/", body, repeatable=True)
-            readings += [_reading_or_error(item) for item in answer["readings"]]
+            readings += [
+                ApiError(400, **item["error"])
+                if "error" in item
+                else Reading.from_json(item)
+                for item in answer["readings"]
+            ]
         return readings
-
-    # --- storing -------------------------------------------------------------------
 
     def submit(self, drawing: Drawing, *, side: float = 280) -> Submission:
         """Store a drawing with its reading.
 
-        It carries an `Idempotency-Key` as soon as the site knows whose it is, so that
-        no lost answer stores it twice.
+        Every call but an anonymous client's first carries an `Idempotency-Key`, so it
+        can be repeated after a lost answer without storing the drawing twice.
         """
-        is_known = self._token is not None or len(self._cookies) > 0
+        has_owner = self._token is not None or len(self._cookies) > 0
         answer = self._json(
             "POST",
             "submissions/",
             _as_json(drawing, side=side),
-            headers={"Idempotency-Key": str(uuid.uuid4())} if is_known else {},
-            repeatable=is_known,
+            headers=_new_key() if has_owner else {},
+            repeatable=has_owner,
         )
         return Submission.from_json(answer)
 
@@ -200,7 +196,7 @@ class Digitsite:
         refused: bool | None = None,
         feedback: Literal["right", "wrong", "not_a_digit", "none"] | None = None,
     ) -> Iterator[Submission]:
-        """Yield what is stored, newest first, page by page."""
+        """Yield your stored drawings, newest first, page by page."""
         query: dict[str, str] = {"page_size": "100"}
         if digit is not None:
             query["digit"] = str(digit)
@@ -225,7 +221,7 @@ class Digitsite:
         verdict: Literal["right", "wrong", "not_a_digit", "withdrawn"],
         digit: int | None = None,
     ) -> Submission:
-        """Say whether a submission was read right; `wrong` names the true digit."""
+        """Say whether a submission was read correctly; `wrong` names the true digit."""
         body = {"verdict": verdict} | ({} if digit is None else {"digit": digit})
         return self._add(f"submissions/{submission}/feedback/", body)
 
@@ -236,7 +232,7 @@ class Digitsite:
         *,
         rejected: str | None = None,
     ) -> Submission:
-        """Decide, as a reviewer, what a submission shows, or why that is no digit."""
+        """Name the digit a submission shows, or why it shows none; for reviewers."""
         body = {"rejected": rejected} if digit is None else {"digit": digit}
         return self._add(f"submissions/{submission}/label/", body)
 
@@ -245,13 +241,13 @@ class Digitsite:
         self._call("DELETE", f"submissions/{submission}/").close()
 
     def delete_all(self) -> None:
-        """Delete all of one's own."""
+        """Delete all of your submissions."""
         self._call("DELETE", "submissions/", repeatable=True).close()
 
     def export(
         self, path: str | Path, kind: Literal["ndjson", "zip", "idx"] = "ndjson"
     ) -> Path:
-        """Write all of one's own into a file; idx is a ZIP with MNIST's two files."""
+        """Write all of your submissions to a file; idx is a ZIP of MNIST's files."""
         path = Path(path)
         with (
             self._call("GET", f"submissions/export/?as={kind}") as answer,
@@ -261,14 +257,12 @@ class Digitsite:
                 file.write(piece)
         return path
 
-    # --- the site --------------------------------------------------------------------
-
     def me(self) -> dict[str, Any]:
-        """Say who is calling."""
+        """Return who is calling."""
         return self._json("GET", "me/", repeatable=True)
 
     def set_consent(self, *, may_train: bool) -> None:
-        """Say whether one's drawings may train models."""
+        """Set whether your drawings may train models."""
         self._json("PATCH", "me/", {"may_train": may_train}, repeatable=True)
 
     def models(self) -> list[dict[str, Any]]:
@@ -278,16 +272,12 @@ class Digitsite:
         return results
 
     def stats(self) -> dict[str, Any]:
-        """Return the site's numbers."""
+        """Return the site's statistics."""
         return self._json("GET", "stats/", repeatable=True)
 
-    # --- calls -----------------------------------------------------------------------
-
     def _add(self, path: str, body: Mapping[str, Any]) -> Submission:
-        key = {"Idempotency-Key": str(uuid.uuid4())}
-        return Submission.from_json(
-            self._json("POST", path, body, headers=key, repeatable=True)
-        )
+        answer = self._json("POST", path, body, headers=_new_key(), repeatable=True)
+        return Submission.from_json(answer)
 
     def _json(
         self,
@@ -311,17 +301,7 @@ class Digitsite:
         *,
         repeatable: bool = False,
     ) -> http.client.HTTPResponse:
-        request = urllib.request.Request(  # noqa: S310  # the site its owner named
-            urllib.parse.urljoin(self._base, path), method=method
-        )
-        request.add_header("Accept", "application/json, */*;q=0.5")
-        for name, value in (headers or {}).items():
-            request.add_header(name, value)
-        if self._token is not None:
-            request.add_header("Authorization", f"Bearer {self._token}")
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
+        request = self._request(method, path, body, headers or {})
         for left in reversed(range(self._attempts)):
             try:
                 answer: http.client.HTTPResponse
@@ -329,9 +309,8 @@ class Digitsite:
                 return answer
             except urllib.error.HTTPError as error:
                 with error:
-                    wait_s = _wait_s(error)
-                    problem = _error_of(error)
-                # Too many calls: it was not done, so it may be done again.
+                    wait_s, problem = _wait_s(error), _error_of(error)
+                # A 429 was not processed, so it can always be repeated.
                 may_repeat = error.code == 429 or (error.code == 503 and repeatable)
             except OSError as error:
                 wait_s, may_repeat = 1.0, repeatable
@@ -341,31 +320,49 @@ class Digitsite:
             time.sleep(wait_s)
         raise AssertionError("at least one attempt is made")
 
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+    ) -> urllib.request.Request:
+        request = urllib.request.Request(  # noqa: S310  # the caller chose the site
+            urllib.parse.urljoin(self._base, path), method=method
+        )
+        request.add_header("Accept", "application/json, */*;q=0.5")
+        for name, value in headers.items():
+            request.add_header(name, value)
+        if self._token is not None:
+            request.add_header("Authorization", f"Bearer {self._token}")
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        return request
+
+
+def _new_key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid.uuid4())}
+
 
 def _as_json(drawing: Drawing, *, side: float) -> dict[str, Any]:
-    """Make a Drawing of the API of a picture or of strokes."""
+    """Return the API's JSON for a picture or for strokes."""
     if isinstance(drawing, str | Path):
         drawing = Path(drawing).read_bytes()
     if isinstance(drawing, bytes):
-        # The site looks at the bytes, so a kind unknown here is its to refuse.
-        kinds = (kind for start, kind in _KINDS.items() if drawing.startswith(start))
+        # The site checks the bytes themselves, so it also refuses unknown types.
+        types = (of for start, of in _MEDIA_TYPES.items() if drawing.startswith(start))
         encoded = base64.b64encode(drawing).decode()
-        return {"image": f"data:{next(kinds, 'image/png')};base64,{encoded}"}
+        return {"image": f"data:{next(types, 'image/png')};base64,{encoded}"}
     strokes = [[list(point) for point in stroke] for stroke in drawing]
     return {"strokes": strokes, "width": side, "height": side}
 
 
-def _reading_or_error(item: Mapping[str, Any]) -> Reading | ApiError:
-    return (
-        ApiError(400, **item["error"]) if "error" in item else Reading.from_json(item)
-    )
-
-
 def _error_of(error: urllib.error.HTTPError) -> ApiError:
-    """Read the API's one error form; a proxy in between may answer otherwise."""
+    """Read the API's error form; a proxy may have answered in another one."""
     try:
-        said = json.load(error)["error"]
-        return ApiError(error.code, said["code"], said["message"], said["fields"])
+        told = json.load(error)["error"]
+        return ApiError(error.code, told["code"], told["message"], told["fields"])
     except (ValueError, KeyError, TypeError):
         return ApiError(error.code, f"http_{error.code}", str(error))
 
