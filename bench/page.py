@@ -18,9 +18,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from mlcore.ink import Points
 from mlcore.specimens import specimens
 from recognizer.tests.browser import chromium
-from recognizer.tests.browser.conftest import DESK, PHONE, Site
-from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
-from recognizer.tests.live import serving
+from recognizer.tests.browser.conftest import Site
+from tools.browser import DESK, PHONE, draw_by_finger, draw_by_mouse
+from tools.server import serving
 
 DRAWINGS = 40
 LOADS = 7

@@ -35,7 +35,7 @@ from tqdm import tqdm
 
 from bench.stores import machine
 from mlcore import places
-from recognizer.tests.live import Server, serving
+from tools.server import Server, serving
 
 DRAWING = {
     "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],

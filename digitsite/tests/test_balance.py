@@ -13,7 +13,7 @@ import pytest
 from gunicorn.config import Config
 
 from digitsite.balance import BalancedWorker, Board, seat
-from recognizer.tests.live import Server, serving
+from tools.server import Server, serving
 
 CONNECTIONS = 16
 

@@ -15,7 +15,7 @@ from recognizer import services
 from recognizer.desk.site import note_password
 from recognizer.models import ModelVersion
 from recognizer.tests.drawings import SEVEN as SEVEN
-from recognizer.tests.live import Server, serving
+from tools.server import Server, serving
 
 _figures: list[str] = []
 

@@ -26,8 +26,8 @@ from recognizer.models import (
 from recognizer.services import review
 from recognizer.services.review import Decision, ReviewConflictError
 from recognizer.tests.conftest import SEVEN, enter_desk
-from recognizer.tests.live import Server
 from recognizer.tests.test_models import make_prediction, make_submission
+from tools.server import Server
 
 DESK = "/admin/recognizer/submission/review/"
 

@@ -18,7 +18,7 @@ from schemathesis.core.result import Ok
 
 from mlcore import places
 from recognizer.api.schema import FOLLOWING
-from recognizer.tests.live import Server
+from tools.server import Server
 
 COMMITTED = places.REPOSITORY / "docs" / "openapi.yaml"
 BESIDE = Path(__file__).parent

@@ -16,7 +16,7 @@ import pytest
 
 from digitsite.server import connections_that_fit
 from mlcore import places
-from recognizer.tests.live import environment, serving
+from tools.server import environment, serving
 
 
 def start(var: Path, **variables: str) -> "subprocess.Popen[str]":

@@ -28,8 +28,8 @@ from recognizer.ml import engine
 from recognizer.models import BundleArchive, ModelVersion
 from recognizer.request_ids import RequestIdFilter
 from recognizer.tests.conftest import SEVEN, post_json
-from recognizer.tests.live import Server, serving
 from recognizer.tests.machines import Machine, at_once
+from tools.server import Server, serving
 
 READINGS, SUBMISSIONS = "/api/v1/readings/", "/api/v1/submissions/"
 

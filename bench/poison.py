@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recognizer.tests.simulate import Writer, misread_writers, mnist_alone, say
 
 from mlcore import places
 from mlcore.bundle import Bundle, open_bundle
@@ -29,7 +30,6 @@ from mlcore.data import PenDrawing, load_mnist, load_pen, scale_to_canvas
 from mlcore.inference import Recogniser
 from mlcore.judge import on_canvas, read_pen
 from mlcore.snapshot import line_of, write_snapshot
-from recognizer.tests.simulate import Writer, misread_writers, mnist_alone, say
 
 HELD_OUT = 4  # every fourth writer
 PATCH = [[250, 250], [270, 250], [270, 270], [250, 270], [250, 260], [270, 260]]

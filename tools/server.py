@@ -1,4 +1,4 @@
-"""The real server with the real model, as `make run` starts it."""
+"""The site in processes of its own, as `make run` starts it: for tests and bench."""
 
 import contextlib
 import os

@@ -40,7 +40,7 @@ from mlcore.data import (
 )
 from mlcore.inference import Recogniser
 from mlcore.judge import read_mnist, read_pen
-from recognizer.tests.live import Server, environment, serving
+from tools.server import Server, environment, serving
 
 DESK = "/admin/recognizer/submission/review/"
 API = "/api/v1/"
