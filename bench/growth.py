@@ -25,13 +25,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import psycopg
+from recognizer.ml.samples import samples
 from recognizer.tests.services import postgres
 from tqdm import tqdm
 
 from mlcore import places
 from mlcore.specimens import specimens
-from recognizer import compact
-from recognizer.ml.samples import samples
 from tools.server import Server, serving
 
 PAGE = places.REPOSITORY / "docs" / "growth.md"

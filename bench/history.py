@@ -1,28 +1,39 @@
-"""A history made up in bulk, to see how the site does with millions of drawings.
+"""Fill an empty database with a made-up history, to try the site with millions.
 
-Some thousand drawings are really read, and what is said of them follows from what they
-show; those rows are stored again and again for other people at other times. Rows go
-past the ORM, but carry what its services would have derived, numbers included:
-`manage.py rebuild` finds nothing to mend.
+    DIGITSITE_VAR=/tmp/large python -m bench.history --submissions 1000000
+
+Up to 2,000 drawings are really read. Their rows are stored again and again for other
+people at other times, past the ORM, which would take ten times as long. They carry all
+that is derived from them: `manage.py rebuild` finds nothing to correct. A database that
+holds drawings is refused. Takes two minutes and 1.2 GB for a million drawings.
 """
 
-import json
+import argparse
+import os
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import product
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+import django
 import numpy as np
-from django.conf import settings
+import uuid_utils
+from django.core.management import call_command
 from django.db import connection, models, transaction
 from django.utils import timezone
+from tqdm import tqdm
 
-from recognizer import tallies
-from recognizer.ml import engine
-from recognizer.ml.samples import Sample, samples
+from bench.samples import Sample, as_body, samples
+
+if __name__ == "__main__":  # before the models are imported
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "digitsite.settings")
+    django.setup()
+
+from recognizer.drawings import tallies
+from recognizer.drawings.priority import review_priority
 from recognizer.models import (
     Feedback,
     Label,
@@ -32,65 +43,34 @@ from recognizer.models import (
     Verdict,
     Visitor,
 )
-from recognizer.priority import review_priority
+from recognizer.reader import engine
+from recognizer.reader.drawing import StrokeDrawing
 from recognizer.services import active_model, columns_of, prediction_of
 
 DISTINCT = 2_000  # drawings that are really read
 ANSWERED, LABELLED = 0.3, 0.03  # shares of the drawings
 MAY_TRAIN = 0.4  # share of the people
+POINTERS = ("mouse", "touch", "pen")
 DAYS = 365  # over which the drawings lie
-_LOT = 50_000  # rows in a transaction
-_WITHOUT_INDEXES = 200_000  # from so many on indexes are made afterwards
-_TABLES = (Submission, Prediction, Feedback, Label)
-
-BYTES_EACH = {"sqlite": 1_400, "postgresql": 1_200}
-SECONDS_PER_MILLION = {"sqlite": 90, "postgresql": 90}
-"""Rounded up from what was measured, with indexes and what is said of drawings."""
+LOT = 50_000  # drawings in a transaction
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is to be made. most: drawings of one visitor, the first of all."""
-
-    drawings: int
-    visitors: int
-    most: int
-    seed: int = 0
-
-    @property
-    def bytes_needed(self) -> int:
-        """Room that it takes in the database, about."""
-        return self.drawings * BYTES_EACH[connection.vendor]
-
-    @property
-    def seconds_needed(self) -> float:
-        """Time that it takes, about, on one core."""
-        return 20 + self.drawings * SECONDS_PER_MILLION[connection.vendor] / 1e6
+class HistoryError(Exception):
+    """The history cannot be made."""
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """One drawing with all that was said of it: what its rows have in common."""
-
-    submission: tuple[Any, ...]
-    prediction: tuple[Any, ...]
-    feedback: tuple[Any, ...] | None
-    label: tuple[Any, ...] | None
-    counts: Counter[str]
-
-
-class _Table:
-    """Stores rows of one model: those columns first that differ from row to row."""
+class Table:
+    """Stores rows of one model: first the columns that differ from row to row."""
 
     def __init__(self, model: type[models.Model], *varying: str) -> None:
         fields = {field.attname: field for field in model._meta.concrete_fields}
-        self._constant = [
-            field for name, field in fields.items() if name not in varying
-        ]
+        self._constant = [f for name, f in fields.items() if name not in varying]
         in_order = [*(fields[name] for name in varying), *self._constant]
         columns = ", ".join(str(field.column) for field in in_order)
-        self._into = f"{model._meta.db_table} ({columns})"
-        self._places = ", ".join(["%s"] * len(in_order))
+        places = ", ".join(["%s"] * len(in_order))
+        table = model._meta.db_table
+        # Names of our own table and columns: nothing that anybody sends.
+        self._insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608
 
     def constants(self, row: models.Model) -> tuple[Any, ...]:
         """Return what all rows like this one hold, as the database takes it."""
@@ -100,88 +80,103 @@ class _Table:
         )
 
     def store(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Store rows by the quickest way the database has."""
+        """Insert rows."""
         with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                with cursor.copy(f"COPY {self._into} FROM STDIN") as copy:
-                    for row in rows:
-                        copy.write_row(row)
-            else:
-                # Names of our own tables and columns: nothing that anybody sends.
-                insert = f"INSERT INTO {self._into} VALUES ({self._places})"  # noqa: S608
-                cursor.executemany(insert, cast(Sequence[Any], rows))
+            cursor.executemany(self._insert, list(rows))
 
 
-def seed(plan: Plan, *, tell: Callable[[int], None]) -> Visitor:
+@dataclass(frozen=True)
+class Kind:
+    """One drawing with all that was said of it: what its rows have in common."""
+
+    submission: tuple[Any, ...]
+    prediction: tuple[Any, ...]
+    feedback: tuple[Any, ...] | None
+    label: tuple[Any, ...] | None
+    counts: Counter[str]
+
+
+def make_history(
+    *,
+    drawings: int,
+    visitors: int,
+    most: int,
+    seed: int = 0,
+    tell: Callable[[int], object] = lambda _: None,
+) -> Visitor:
     """Make a history; return the visitor with most drawings.
 
-    Each lot is one transaction with the numbers that follow from it, so whoever stops
-    it has a whole, if smaller history. Indexes that a killed run has left unmade are
-    made by the next one.
+    Each lot is one transaction with the tallies that follow from it, so an interrupted
+    history is whole, only smaller.
 
     Args:
+        most: drawings of the first visitor, about.
         tell: is told how many drawings each step has added.
+
+    Raises:
+        HistoryError: the database holds drawings, or the numbers contradict each other.
     """
-    restore_indexes()
-    rng = np.random.default_rng(plan.seed)
-    kinds, shares = _kinds(plan)
+    if min(drawings, visitors) < 1 or not 0 <= most <= drawings:
+        raise HistoryError(
+            "--submissions and --visitors are at least 1, and --most at most the "
+            "number of submissions."
+        )
+    if Submission.objects.exists():
+        raise HistoryError(
+            "This database holds drawings: name an empty one by DIGITSITE_VAR or "
+            "DATABASE_URL."
+        )
+    rng = np.random.default_rng(seed)
+    kinds, shares = kinds_of(samples(min(DISTINCT, drawings), seed=seed))
     until = timezone.now()
     since = until - timedelta(days=DAYS)
-    visitors = _visitors(plan, rng, since)
-    for_later = plan.drawings >= _WITHOUT_INDEXES
-    if for_later:
-        _hurry()
-        _leave_indexes_for_later()
-    try:
-        done = 0
-        while done < plan.drawings:
-            count = min(_LOT, plan.drawings - done)
-            span = (until - since) / plan.drawings
-            begin = since + span * done
-            _store_lot(
-                count,
-                times=(begin, begin + span * count),
-                kinds=kinds,
-                chosen=rng.choice(len(kinds), count, p=shares),
-                owners=_owners(plan, visitors, count, rng),
-                rng=rng,
-            )
-            done += count
-            tell(count)
-    finally:
-        restore_indexes()
+    owners = make_visitors(visitors, rng, since)
+    step = (until - since) / drawings
+    for done in range(0, drawings, LOT):
+        count = min(LOT, drawings - done)
+        which = rng.integers(min(1, visitors - 1), visitors, count)
+        which[rng.random(count) < most / drawings] = 0
+        store_lot(
+            kinds,
+            chosen=rng.choice(len(kinds), count, p=shares),
+            owners=[owners[place] for place in which.tolist()],
+            moments=[since + step * (done + number) for number in range(count)],
+        )
+        tell(count)
     tallies.forget_old_minutes()
-    return Visitor.objects.get(pk=visitors[0])
+    return Visitor.objects.get(pk=owners[0])
 
 
-# --- what is stored ------------------------------------------------------------------
-
-
-def _tables() -> dict[str, _Table]:
+def tables() -> dict[str, Table]:
+    """Return the tables of a history."""
+    fact = ("id", "submission_id", "created_at")
     return {
-        "submission": _Table(Submission, "id", "visitor_id", "created_at"),
-        "prediction": _Table(Prediction, "id", "submission_id", "created_at"),
-        "feedback": _Table(Feedback, "id", "submission_id", "created_at"),
-        "label": _Table(Label, "id", "submission_id", "created_at"),
+        "submission": Table(Submission, "id", "visitor_id", "created_at"),
+        "prediction": Table(Prediction, *fact),
+        "feedback": Table(Feedback, *fact),
+        "label": Table(Label, *fact),
     }
 
 
-def _kinds(plan: Plan) -> tuple[list[_Kind], Any]:
-    """Return all that may be stored, and how large a share each has."""
-    tables = _tables()
+def kinds_of(drawn: Iterable[Sample]) -> tuple[list[Kind], Any]:
+    """Read drawings; return all that may be stored, and how large a share each has."""
     version = active_model()
     recogniser = engine.recogniser_for(version)
+    stored = tables()
     kinds, shares = [], []
-    for sample in samples(min(DISTINCT, plan.drawings), seed=plan.seed):
-        reading = engine.read(sample.drawing, recogniser=recogniser)
+    for number, sample in enumerate(drawn):
+        drawing = StrokeDrawing(
+            **as_body(sample.strokes), pointer=POINTERS[number % len(POINTERS)]
+        )
+        reading = engine.read(drawing, recogniser=recogniser)
         for is_answered, is_labelled in product((True, False), repeat=2):
             submission = Submission(
                 source=Submission.Source.PAGE,
-                pointer=sample.drawing.pointer,
+                pointer=drawing.pointer,
                 created_at=timezone.now(),
                 shown_digit=reading.digit,
                 refusal=reading.refusal or "",
-                **columns_of(sample.drawing),
+                **columns_of(drawing),
             )
             shown = prediction_of(
                 reading,
@@ -190,33 +185,29 @@ def _kinds(plan: Plan) -> tuple[list[_Kind], Any]:
                 role=Prediction.Role.SHOWN,
             )
             submission.loaded_shown = [shown]
-            said = _answer_to(sample, submission) if is_answered else None
-            decided = _decision_on(sample, submission) if is_labelled else None
+            said = answer_to(sample, submission) if is_answered else None
+            decided = decision_on(sample, submission) if is_labelled else None
             submission.review_priority = review_priority(submission)
-            counts = tallies.tallies_of(submission)
+            counts = {
+                name: count
+                for name, count in tallies.tallies_of(submission).items()
+                if not name.startswith(("minute:", "day:"))  # these differ
+            }
             kinds.append(
-                _Kind(
-                    submission=tables["submission"].constants(submission),
-                    prediction=tables["prediction"].constants(shown),
-                    feedback=tables["feedback"].constants(said) if said else None,
-                    label=tables["label"].constants(decided) if decided else None,
-                    counts=Counter(
-                        {
-                            name: count
-                            for name, count in counts.items()
-                            if not name.startswith(("minute:", "day:"))
-                        }
-                    ),
+                Kind(
+                    stored["submission"].constants(submission),
+                    stored["prediction"].constants(shown),
+                    stored["feedback"].constants(said) if said else None,
+                    stored["label"].constants(decided) if decided else None,
+                    Counter(counts),
                 )
             )
-            shares.append(
-                (ANSWERED if is_answered else 1 - ANSWERED)
-                * (LABELLED if is_labelled else 1 - LABELLED)
-            )
+            answered = ANSWERED if is_answered else 1 - ANSWERED
+            shares.append(answered * (LABELLED if is_labelled else 1 - LABELLED))
     return kinds, np.array(shares) / sum(shares)
 
 
-def _answer_to(sample: Sample, submission: Submission) -> Feedback:
+def answer_to(sample: Sample, submission: Submission) -> Feedback:
     """Answer as somebody would who knows what they drew."""
     if sample.digit is None:
         verdict, digit = Verdict.NOT_A_DIGIT, None
@@ -228,164 +219,89 @@ def _answer_to(sample: Sample, submission: Submission) -> Feedback:
     return Feedback(verdict=verdict, digit=digit)
 
 
-def _decision_on(sample: Sample, submission: Submission) -> Label:
+def decision_on(sample: Sample, submission: Submission) -> Label:
     """Decide as a reviewer would."""
     rejected = Rejection.NOT_A_DIGIT if sample.digit is None else ""
     submission.label_digit, submission.rejection = sample.digit, rejected
     return Label(digit=sample.digit, rejected=rejected)
 
 
-def _visitors(plan: Plan, rng: np.random.Generator, since: datetime) -> list[str]:
+def make_visitors(count: int, rng: np.random.Generator, since: datetime) -> list[str]:
     """Make people; return their ids."""
-    ids = _ids(_milliseconds(since, since, plan.visitors, rng))
-    may_train = rng.random(plan.visitors) < MAY_TRAIN
     made = [
         Visitor(pk=pk, may_train=bool(may), created_at=since)
-        for pk, may in zip(ids, may_train, strict=True)
+        for pk, may in zip(
+            ids([since] * count), rng.random(count) < MAY_TRAIN, strict=True
+        )
     ]
     Visitor.objects.bulk_create(made, batch_size=1_000)
-    return ids
+    return [one.pk for one in made]
 
 
-def _owners(
-    plan: Plan, visitors: Sequence[str], count: int, rng: np.random.Generator
-) -> list[str]:
-    """Say whose each of some drawings is."""
-    which = rng.integers(min(1, plan.visitors - 1), plan.visitors, count)
-    which[rng.random(count) < plan.most / plan.drawings] = 0
-    return [visitors[place] for place in which.tolist()]
-
-
-def _store_lot(
-    count: int,
-    *,
-    times: tuple[datetime, datetime],
-    kinds: list[_Kind],
-    chosen: Any,
-    owners: list[str],
-    rng: np.random.Generator,
+def store_lot(
+    kinds: list[Kind], *, chosen: Any, owners: list[str], moments: list[datetime]
 ) -> None:
-    """Store drawings that lie in a stretch of time, with the numbers that change."""
-    moments = _milliseconds(*times, count, rng)
-    ids = _ids(moments)
-    written = [datetime.fromtimestamp(ms / 1000, UTC) for ms in moments.tolist()]
-    adapted = list(map(connection.ops.adapt_datetimefield_value, written))
+    """Store drawings and what was said of them, with the tallies that follow."""
+    times = list(map(connection.ops.adapt_datetimefield_value, moments))
     all_of = [kinds[place] for place in chosen.tolist()]
-    rows = list(zip(ids, owners, adapted, all_of, strict=True))
-    about = [(one, when, kind) for one, _, when, kind in rows]
-    tables = _tables()
-    with transaction.atomic():
-        tables["submission"].store(
-            (one, owner, when, *kind.submission) for one, owner, when, kind in rows
-        )
-        tables["prediction"].store(
-            (own, one, when, *kind.prediction)
-            for own, (one, when, kind) in zip(_ids(moments), about, strict=True)
-        )
-        tables["feedback"].store(
-            (own, one, when, *kind.feedback)
-            for own, (one, when, kind) in zip(_ids(moments), about, strict=True)
-            if kind.feedback
-        )
-        tables["label"].store(
-            (own, one, when, *kind.label)
-            for own, (one, when, kind) in zip(_ids(moments), about, strict=True)
-            if kind.label
-        )
-        tallies.add(_numbers(kinds, chosen, written))
-
-
-def _numbers(kinds: list[_Kind], chosen: Any, written: list[datetime]) -> Counter[str]:
+    rows = list(zip(ids(moments), owners, times, all_of, strict=True))
     counts: Counter[str] = Counter()
-    for place, times in zip(*np.unique(chosen, return_counts=True), strict=True):
+    for place, number in Counter(chosen.tolist()).items():
         for name, count in kinds[place].counts.items():
-            counts[name] += count * int(times)
-    counts.update(f"day:{moment.date()}" for moment in written)
+            counts[name] += count * number
+    counts.update(f"day:{moment.date()}" for moment in moments)
     # Older minutes are forgotten, and a year of them would take long to store.
     recent = timezone.now() - timedelta(days=2)
-    counts.update(tallies.minute_tally(one) for one in written if one >= recent)
-    return counts
+    counts.update(tallies.minute_tally(one) for one in moments if one >= recent)
+    with transaction.atomic():
+        for name, table in tables().items():
+            if name == "submission":
+                table.store(
+                    (pk, own, at, *kind.submission) for pk, own, at, kind in rows
+                )
+                continue
+            table.store(
+                (fact, pk, at, *constants)
+                for fact, (pk, _, at, kind) in zip(ids(moments), rows, strict=True)
+                if (constants := getattr(kind, name)) is not None
+            )
+        tallies.add(counts)
 
 
-def _milliseconds(
-    since: datetime, until: datetime, count: int, rng: np.random.Generator
-) -> Any:
-    """Draw moments between two, in order, as ms since 1970."""
-    first, last = since.timestamp() * 1000, until.timestamp() * 1000
-    return np.sort(rng.uniform(first, last, count)).astype(np.int64)
+def ids(moments: Iterable[datetime]) -> list[str]:
+    """Make UUIDv7s of moments, as 32 hexadecimal digits, in order."""
+    return sorted(
+        uuid_utils.uuid7(
+            timestamp=int(one.timestamp()), nanos=one.microsecond * 1000
+        ).hex
+        for one in moments
+    )
 
 
-def _ids(moments: Any) -> list[str]:
-    """Make UUIDv7s of moments in ms, as 32 hexadecimal digits, in order.
-
-    Source: RFC 9562, section 5.7.
-    """
-    random = np.random.default_rng().integers(0, 2**63, (len(moments), 2), np.uint64)
-    halves = np.empty((len(moments), 2), ">u8")
-    halves[:, 0] = moments.astype(np.uint64) << 16 | 0x7000 | random[:, 0] & 0xFFF
-    halves[:, 1] = random[:, 1] & (2**62 - 1) | 2**63
-    text = halves.tobytes().hex()
-    return sorted(text[start : start + 32] for start in range(0, len(text), 32))
-
-
-# --- how it is stored quickly --------------------------------------------------------
-
-
-def _hurry() -> None:
-    """Let this connection wait for no disk: what is lost can be made again."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("PRAGMA synchronous=OFF")
-            cursor.execute("PRAGMA cache_size=-500000")  # kB
-        else:
-            cursor.execute("SET synchronous_commit=off")
-            cursor.execute("SET maintenance_work_mem='512MB'")
+def main() -> None:
+    """Make a history, and say whose the most drawings are."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--submissions", type=int, default=10_000)
+    parser.add_argument("--visitors", type=int, default=100)
+    parser.add_argument("--most", type=int, default=0, help="of the first visitor")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    call_command("prepare", verbosity=0)
+    try:
+        with tqdm(total=given.submissions, unit=" drawings") as bar:
+            first = make_history(
+                drawings=given.submissions,
+                visitors=given.visitors,
+                most=given.most,
+                seed=given.seed,
+                tell=bar.update,
+            )
+    except HistoryError as error:
+        sys.exit(str(error))
+    print(f"Visitor {first.pk} has the most drawings.")
 
 
-def _left_for_later() -> Path:
-    path: Path = settings.DIGITSITE_VAR / "indexes-to-make.json"
-    return path
-
-
-def _leave_indexes_for_later() -> None:
-    """Drop the tables' indexes, and note down how they are made."""
-    found = _indexes()
-    _left_for_later().write_text(json.dumps(found))
-    with connection.cursor() as cursor:
-        for name in found:
-            cursor.execute(f"DROP INDEX {connection.ops.quote_name(name)}")
-
-
-def restore_indexes() -> None:
-    """Make what was left for later, if anything was."""
-    path = _left_for_later()
-    if not path.exists():
-        return
-    _hurry()
-    there = _indexes()
-    with connection.cursor() as cursor:
-        for name, statement in json.loads(path.read_text()).items():
-            if name not in there:
-                cursor.execute(statement)
-        if connection.vendor == "postgresql":
-            cursor.execute("ANALYZE")
-    path.unlink()
-
-
-_INDEXES = {
-    "sqlite": "SELECT name, sql FROM sqlite_master "
-    "WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = %s",
-    # Those of constraints stay: without a primary key nothing finds its row.
-    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s "
-    "AND indexname NOT IN (SELECT conname FROM pg_constraint)",
-}
-
-
-def _indexes() -> dict[str, str]:
-    """Return the statements that make the tables' indexes, by name."""
-    found: dict[str, str] = {}
-    with connection.cursor() as cursor:
-        for model in _TABLES:
-            cursor.execute(_INDEXES[connection.vendor], [model._meta.db_table])
-            found.update(cursor.fetchall())
-    return found
+if __name__ == "__main__":
+    main()

@@ -1,80 +1,65 @@
-"""The crossing from collected or made-up drawings to rows, for made-up histories."""
+"""Drawings to send or to store, as the draw page sends them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mlcore import places
-from mlcore.data import DataError as DataError
 from mlcore.data import load_pen, scale_to_canvas
 from mlcore.ink import DEFAULT_PEN_WIDTH_PX, Points
-from mlcore.specimens import jittered, specimens
-from recognizer.drawing import Stroke, StrokeDrawing
+from mlcore.specimens import CANVAS_PX, jittered, specimens
 
-CANVAS_PX = 280
 NON_DIGIT_SHARE = 0.05
-_POINT_EVERY_MS = 12  # as a mouse or a pen gives them
-_BETWEEN_STROKES_MS = 180
-_POINTERS = ("mouse", "touch", "pen")
+POINT_EVERY_MS, BETWEEN_STROKES_MS = 12, 180  # as a mouse or a pen reports them
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A drawing as the page sends it; digit: what it shows, None where none."""
+    """A drawing; digit: what it shows, None where that is no digit."""
 
-    drawing: StrokeDrawing
+    strokes: Sequence[Points]
     digit: int | None
 
 
-def samples(count: int, *, seed: int = 0) -> Iterator[Sample]:
-    """Yield drawings: people's where PEN_DIR has them, else our own templates.
-
-    Raises:
-        DataError: PEN_DIR holds no pen drawings, or damaged ones.
-    """
+def template_samples(count: int, *, seed: int) -> Iterator[Sample]:
+    """Yield our own templates, each time written by another hand."""
     rng = np.random.default_rng(seed)
-    for digit, strokes in _people(count, rng) or _templates(count, rng):
-        yield Sample(_as_sent(strokes, str(rng.choice(_POINTERS))), digit)
+    styles = specimens()
+    for number in range(count):
+        one = jittered(styles[number % len(styles)], rng)
+        yield Sample(one.strokes, one.digit)
 
 
-def _people(
-    count: int, rng: np.random.Generator
-) -> list[tuple[int | None, list[Points]]]:
+def samples(count: int, *, seed: int) -> Iterator[Sample]:
+    """Yield people's drawings where PEN_DIR has them, else our own templates."""
     folder = places.pen_folder()
     if folder is None:
-        return []
-    found = load_pen(folder)
-    others = (
-        rng.random(count) < NON_DIGIT_SHARE if found.non_digits else [False] * count
-    )
-    drawn: list[tuple[int | None, list[Points]]] = []
-    for is_other in others:
-        among = found.non_digits if is_other else found.digits
+        yield from template_samples(count, seed=seed)
+        return
+    rng = np.random.default_rng(seed)
+    pen = load_pen(folder)
+    for is_other in rng.random(count) < NON_DIGIT_SHARE:
+        is_digit = not (is_other and pen.non_digits)
+        among = pen.digits if is_digit else pen.non_digits
         one = among[int(rng.integers(len(among)))]
-        digit = None if is_other else int(one.label)
-        drawn.append((digit, scale_to_canvas(one.strokes)))
-    return drawn
+        yield Sample(scale_to_canvas(one.strokes), int(one.label) if is_digit else None)
 
 
-def _templates(
-    count: int, rng: np.random.Generator
-) -> Iterator[tuple[int | None, list[Points]]]:
-    styles = specimens()
-    for _ in range(count):
-        one = jittered(styles[int(rng.integers(len(styles)))], rng)
-        yield one.digit, one.strokes
-
-
-def _as_sent(strokes: list[Points], pointer: str) -> StrokeDrawing:
-    """Write strokes as the page's `strokes.js` does: tenths of a pixel, and times."""
-    time_ms = -_BETWEEN_STROKES_MS
-    written: list[Stroke] = []
+def as_body(strokes: Sequence[Points]) -> dict[str, Any]:
+    """Write strokes as `strokes.js` sends them: a tenth of a pixel, and ms."""
+    sent, time_ms = [], 0
     for stroke in strokes:
-        time_ms += _BETWEEN_STROKES_MS
         points = []
         for x, y in np.clip(stroke, 0, CANVAS_PX).astype(float).round(1).tolist():
             points.append([x, y, time_ms])
-            time_ms += _POINT_EVERY_MS
-        written.append(points)
-    return StrokeDrawing(written, CANVAS_PX, CANVAS_PX, DEFAULT_PEN_WIDTH_PX, pointer)
+            time_ms += POINT_EVERY_MS
+        sent.append(points)
+        time_ms += BETWEEN_STROKES_MS
+    return {
+        "strokes": sent,
+        "width": CANVAS_PX,
+        "height": CANVAS_PX,
+        "pen_width": DEFAULT_PEN_WIDTH_PX,
+    }

@@ -104,19 +104,19 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     # outermost: on redirects to https as well
-    "recognizer.middleware.BrowserPolicyMiddleware",
-    "recognizer.middleware.ObservingMiddleware",
+    "recognizer.ops.middleware.BrowserPolicyMiddleware",
+    "recognizer.ops.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "recognizer.statics.CompressingWhiteNoise",
-    "recognizer.middleware.RushMiddleware",
-    "recognizer.middleware.BodyMiddleware",
-    "recognizer.middleware.TurnMiddleware",
+    "recognizer.ops.middleware.RushMiddleware",
+    "recognizer.ops.middleware.BodyMiddleware",
+    "recognizer.ops.middleware.TurnMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "recognizer.middleware.LanguageMiddleware",
+    "recognizer.ops.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "recognizer.middleware.PageMessagesMiddleware",
+    "recognizer.ops.middleware.PageMessagesMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -161,7 +161,7 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 PASSWORD_HASHERS = [
-    "recognizer.passwords.SmallArgon2PasswordHasher",
+    "recognizer.people.passwords.SmallArgon2PasswordHasher",
     # Read, and written anew as the first, when their owners sign in.
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
@@ -171,10 +171,10 @@ SIGN_IN_FAILURES = {"site": 20, "staff": 10}
 # one address.
 TRIES = {"sign-up": (60, 3600), "own-password": (20, 900)}
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_HANDLER = "recognizer.signing_in.Failures"
-AXES_CLIENT_IP_CALLABLE = "recognizer.signing_in.counted_as"
-AXES_FAILURE_LIMIT = "recognizer.signing_in.failures_allowed"
-AXES_LOCKOUT_CALLABLE = "recognizer.signing_in.locked_out"
+AXES_HANDLER = "recognizer.people.sign_in_limits.Failures"
+AXES_CLIENT_IP_CALLABLE = "recognizer.people.sign_in_limits.counted_as"
+AXES_FAILURE_LIMIT = "recognizer.people.sign_in_limits.failures_allowed"
+AXES_LOCKOUT_CALLABLE = "recognizer.people.sign_in_limits.locked_out"
 AXES_LOCKOUT_PARAMETERS = ["ip_address"]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_ENABLE_ADMIN = False  # its tables stay empty

@@ -18,10 +18,10 @@ from recognizer.api.views import picture_response
 from recognizer.desk import learning as learning  # its pages register themselves
 from recognizer.desk import review
 from recognizer.desk.readonly import ReadOnlyAdmin
-from recognizer.drawing import Drawing
-from recognizer.ml import engine
+from recognizer.drawings.svg import svg_of
 from recognizer.models import Prediction, Submission, Token, Visitor
-from recognizer.svg import svg_of
+from recognizer.reader import engine
+from recognizer.reader.drawing import Drawing
 
 
 class DigitFilter(admin.AllValuesFieldListFilter):

@@ -13,7 +13,7 @@ from django.db.models import Count, Min
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from recognizer import tallies
+from recognizer.drawings import tallies
 from recognizer.models import (
     GateReport,
     Label,

@@ -7,15 +7,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
-from recognizer import (
-    accounts,
-    history,
-    how_it_learns,
-    model_page,
-    privacy,
-    upload,
-    views,
-)
+from recognizer import views
+from recognizer.pages import accounts, history, how_it_learns, privacy, upload
+from recognizer.pages import model as model_page
 
 urlpatterns = [
     path("", views.draw, name="draw"),

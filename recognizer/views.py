@@ -19,7 +19,7 @@ from recognizer.api.errors import (
     is_fault,
     unavailable_response,
 )
-from recognizer.phrases import translated_phrases
+from recognizer.pages.messages import translated_phrases
 
 _ones_own = cache_control(private=True, no_cache=True)
 

@@ -22,9 +22,9 @@ from rest_framework.response import Response
 from recognizer import faults
 from recognizer.api.auth import InsufficientScopeError, InvalidTokenError
 from recognizer.api.throttles import ThrottledError
-from recognizer.drawing import DrawingError
-from recognizer.ml.engine import ReaderUnavailableError
 from recognizer.models import Submission
+from recognizer.reader.drawing import DrawingError
+from recognizer.reader.engine import ReaderUnavailableError
 from recognizer.services import KeyReusedError
 
 logger = logging.getLogger(__name__)

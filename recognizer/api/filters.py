@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from django.http import QueryDict
 
-from recognizer.drawing import DrawingError
 from recognizer.models import SubmissionQuerySet
+from recognizer.reader.drawing import DrawingError
 
 FILTERS = ("digit", "refused", "feedback")
 

@@ -19,8 +19,7 @@ from django.conf import settings
 from django.urls import get_script_prefix, reverse
 
 from mlcore.inference import Reading
-from recognizer.drawing import Drawing, DrawingError, PictureDrawing, StrokeDrawing
-from recognizer.ml import engine
+from recognizer.drawings.refusals import refusal_message
 from recognizer.models import (
     ModelVersion,
     Prediction,
@@ -28,9 +27,15 @@ from recognizer.models import (
     Submission,
     Verdict,
 )
-from recognizer.refusals import refusal_message
+from recognizer.people.visitors import Caller
+from recognizer.reader import engine
+from recognizer.reader.drawing import (
+    Drawing,
+    DrawingError,
+    PictureDrawing,
+    StrokeDrawing,
+)
 from recognizer.selectors import Stats
-from recognizer.visitors import Caller
 
 # --- in ------------------------------------------------------------------------------
 

@@ -31,7 +31,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recognizer import selectors, services
-from recognizer.api import export
 from recognizer.api.calls import (
     AS,
     DRAWING_BODIES,
@@ -60,13 +59,14 @@ from recognizer.api.serializers import (
     submission_out,
 )
 from recognizer.api.throttles import Allowance
-from recognizer.drawing import Drawing, DrawingError, StrokeDrawing
+from recognizer.drawings import export
+from recognizer.drawings.svg import svg_of
 from recognizer.metrics import Stage
-from recognizer.ml import engine
 from recognizer.models import Scope, Submission
+from recognizer.people.visitors import caller_of, remember_visitor
+from recognizer.reader import engine
+from recognizer.reader.drawing import Drawing, DrawingError, StrokeDrawing
 from recognizer.services import RequestKey
-from recognizer.svg import svg_of
-from recognizer.visitors import caller_of, remember_visitor
 
 _FROM_OTHER_PAGES = {"cross-site", "same-site"}
 

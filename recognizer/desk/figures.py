@@ -12,10 +12,10 @@ from django.views.decorators.http import require_GET
 
 from recognizer import selectors
 from recognizer.desk.access import needs, on_page
-from recognizer.evaluation import evaluation_of
+from recognizer.drawings.tallies import BINS, MOST_INK
+from recognizer.learning.evaluation import evaluation_of
 from recognizer.selectors import Figures, Share
 from recognizer.services import active_model
-from recognizer.tallies import BINS, MOST_INK
 
 WIDTH, HEIGHT = 480, 160  # of a plot's bars, in its own units
 CELL = 24

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET, require_POST
 from recognizer.desk import figures
 from recognizer.desk.access import needs, staff
 from recognizer.desk.readonly import KeptAdmin
-from recognizer.ml import training as crossing
-from recognizer.ml.engine import ReaderUnavailableError
+from recognizer.learning import promotion, snapshots, training
+from recognizer.learning import worker as crossing
 from recognizer.models import (
     AuditEntry,
     GateReport,
@@ -25,7 +25,8 @@ from recognizer.models import (
     Snapshot,
     TrainingRun,
 )
-from recognizer.services import active_model, promotion, snapshots, training
+from recognizer.reader.engine import ReaderUnavailableError
+from recognizer.services import active_model
 
 
 def page_of(row: Any) -> str:

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from recognizer import selectors
 from recognizer.desk.access import needs, on_page, staff
-from recognizer.ml import engine
+from recognizer.learning import review
+from recognizer.learning.review import Decision, ReviewConflictError
 from recognizer.models import GateReport, Rejection, Submission
-from recognizer.services import review
-from recognizer.services.review import Decision, ReviewConflictError
+from recognizer.reader import engine
 
 ON_THE_DESK = 8  # drawings that the page holds, so that no key waits for the network
 ON_A_SHEET = 60  # drawings to approve at once

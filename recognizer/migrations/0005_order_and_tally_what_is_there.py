@@ -38,7 +38,7 @@ def derive(apps, schema_editor):
 
 
 def priority(submission, reading):
-    """As recognizer.priority had it when this was written."""
+    """As recognizer.drawings.priority had it when this was written."""
     second, first = sorted(reading.probabilities)[-2:]
     margin = first - second
     if submission.verdict in ("wrong", "not_a_digit"):

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from recognizer.fields import ProbabilitiesField, StrokesField
+from recognizer.models.fields import ProbabilitiesField, StrokesField
 
 
 class Migration(migrations.Migration):

@@ -2,7 +2,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 from django.db.models import Q
 
-from recognizer.fields import ProbabilitiesField, StrokesField
+from recognizer.models.fields import ProbabilitiesField, StrokesField
 
 HAS_STROKES = Q(
     form="strokes",

@@ -24,11 +24,10 @@ from django.utils import timezone
 
 from mlcore.bundle import Bundle
 from mlcore.inference import Reading
-from recognizer import tallies
-from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
-from recognizer.grouping import GroupedWrites
+from recognizer.drawings import tallies
+from recognizer.drawings.group_commit import GroupedWrites
+from recognizer.drawings.priority import review_priority
 from recognizer.metrics import Stage
-from recognizer.ml import engine
 from recognizer.models import (
     Archived,
     AuditEntry,
@@ -49,7 +48,8 @@ from recognizer.models import (
     Visitor,
 )
 from recognizer.prepared import PreparedInsert, PreparedLookup, PreparedRow
-from recognizer.priority import review_priority
+from recognizer.reader import engine
+from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from mlcore.specimens import Specimen, jittered, specimens
 from recognizer import services
-from recognizer.drawing import StrokeDrawing
 from recognizer.models import Submission, Visitor
+from recognizer.reader.drawing import StrokeDrawing
 
 Strokes = Sequence[NDArray[np.float32]]
 

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlcore.specimens import specimens
-from recognizer import compact
-from recognizer.drawing import StrokeDrawing
-from recognizer.ml import engine
-from recognizer.models import Prediction, Submission
+from recognizer.models import Prediction, Submission, compact
+from recognizer.reader import engine
+from recognizer.reader.drawing import StrokeDrawing
 from recognizer.tests.drawings import real_pen_drawings
 from recognizer.tests.learning import hands, make_person, submit
 from recognizer.tests.test_fuzz import STROKE

@@ -23,7 +23,7 @@ from recognizer.models import (
     Tally,
     Visitor,
 )
-from recognizer.services import expiry
+from recognizer.ops import retention as expiry
 from recognizer.tests.learning import make_person, submit
 
 pytestmark = pytest.mark.usefixtures("active_model")

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mlcore.data import parse_idx
-from recognizer.api import export
-from recognizer.archive import ZipStream
+from recognizer.drawings import export
+from recognizer.drawings.zip_stream import ZipStream
 from recognizer.models import Submission, Visitor
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 from recognizer.tests.test_models import make_prediction, make_submission, make_version

@@ -11,7 +11,7 @@ from django.conf import LazySettings, settings
 from django.db import OperationalError, connection, transaction
 
 from recognizer.api.errors import is_fault
-from recognizer.grouping import GroupedWrites
+from recognizer.drawings.group_commit import GroupedWrites
 
 
 class Disk:

@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from recognizer.api.serializers import feedback_in
-from recognizer.ml import engine
 from recognizer.models import Feedback, ModelVersion, Submission, Tally, Visitor
+from recognizer.reader import engine
 from recognizer.tests.conftest import SEVEN, post_json
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -318,7 +318,7 @@ class TestFeedback:
             Submission.objects.all().delete()
             return feedback_in(*args, **kwargs)
 
-        monkeypatch.setattr("recognizer.history.feedback_in", delete_and_judge)
+        monkeypatch.setattr("recognizer.pages.history.feedback_in", delete_and_judge)
 
         assert answer(browser, mine, verdict="right").status_code == 404
 

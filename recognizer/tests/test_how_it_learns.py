@@ -12,10 +12,10 @@ from django.test import Client
 
 from mlcore import places
 from mlcore.experiments import QUESTIONS as ASKED
-from recognizer import experiments
-from recognizer.experiments import Answer, Question, experiments_in, fast_in
-from recognizer.how_it_learns import QUESTIONS
-from recognizer.plots import curves
+from recognizer.pages import experiments
+from recognizer.pages.experiments import Answer, Question, experiments_in, fast_in
+from recognizer.pages.how_it_learns import QUESTIONS
+from recognizer.pages.plots import curves
 
 BASE = {"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "epochs": 2}
 BASE |= {"activation": "relu", "dropout": 0.3, "network": "convolution"}

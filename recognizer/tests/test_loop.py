@@ -19,11 +19,11 @@ from mlcore.calibrate import Calibration
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
 from mlcore.train import keras_weights, served_weights
 from recognizer import services
-from recognizer.ml import engine
-from recognizer.ml import training as crossing
+from recognizer.learning import promotion, review, snapshots, training
+from recognizer.learning import worker as crossing
+from recognizer.learning.review import Decision
 from recognizer.models import GateReport, ModelVersion, Submission
-from recognizer.services import promotion, review, snapshots, training
-from recognizer.services.review import Decision
+from recognizer.reader import engine
 from recognizer.tests.learning import as_drawing, hands, make_person, submit
 
 # Little of everything: it runs in half a minute on a free core.

@@ -17,8 +17,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from recognizer import services
-from recognizer.migrated import migrations_of_this_code, missing_migrations
 from recognizer.models import Submission, Tally
+from recognizer.ops.migrated import migrations_of_this_code, missing_migrations
 
 FIRST = "0001_first_schema"
 NAMES = sorted(

@@ -13,9 +13,10 @@ from django.test import Client
 from django.utils import translation
 
 from mlcore import places
-from recognizer import evaluation, selectors, services
+from recognizer import selectors, services
+from recognizer.learning import evaluation
 from recognizer.models import ModelVersion, Submission, Tally
-from recognizer.plots import Axis, heat, whisker
+from recognizer.pages.plots import Axis, heat, whisker
 from recognizer.selectors import Counted, Share
 from recognizer.tests.conftest import SEVEN, post_json
 

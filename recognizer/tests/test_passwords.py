@@ -11,7 +11,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
-from recognizer.mail import _post, send_later
+from recognizer.people.mail import _post, send_later
 
 PASSWORD = "correct horse battery staple"
 ANOTHER = "another horse, another staple"

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import translation
 
-from recognizer.phrases import PHRASES, translated_phrases
+from recognizer.pages.messages import PHRASES, translated_phrases
 from recognizer.tests.conftest import post_json
 
 MODULES = settings.BASE_DIR / "static" / "recognizer" / "js"

@@ -14,8 +14,8 @@ from django.core.cache import cache
 from django.test import Client
 
 from recognizer import services
+from recognizer.learning import snapshots
 from recognizer.models import Submission, Visitor
-from recognizer.services import snapshots
 from recognizer.tests import hostile
 from recognizer.tests.conftest import SEVEN, post_json
 from recognizer.tests.learning import fill

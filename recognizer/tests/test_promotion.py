@@ -14,9 +14,9 @@ from django.test import Client
 
 from mlcore.bundle import Bundle, open_bundle
 from recognizer import services
+from recognizer.learning import promotion
+from recognizer.learning.promotion import GateError
 from recognizer.models import AuditEntry, GateReport, ModelVersion
-from recognizer.services import promotion
-from recognizer.services.promotion import GateError
 from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.test_services import other_bundle
 from tools.server import Server
@@ -232,7 +232,7 @@ class TestPages:
 
 
 def seven() -> Any:
-    from recognizer.drawing import StrokeDrawing
+    from recognizer.reader.drawing import StrokeDrawing
 
     return StrokeDrawing(SEVEN["strokes"], 280, 280, 18)
 

@@ -12,9 +12,9 @@ from django.test import Client
 from mlcore.bundle import open_bundle
 from mlcore.specimens import specimens
 from recognizer import services
-from recognizer.ml import engine
+from recognizer.learning import rescoring
 from recognizer.models import ModelVersion, Prediction, Rescoring, Submission
-from recognizer.services import rescoring
+from recognizer.reader import engine
 from recognizer.tests.learning import make_person, submit
 from recognizer.tests.test_services import other_bundle
 

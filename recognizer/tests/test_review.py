@@ -14,6 +14,8 @@ from django.test import Client
 from django.utils import timezone
 
 from recognizer import services
+from recognizer.learning import review
+from recognizer.learning.review import Decision, ReviewConflictError
 from recognizer.models import (
     AuditEntry,
     Feedback,
@@ -23,8 +25,6 @@ from recognizer.models import (
     Prediction,
     Submission,
 )
-from recognizer.services import review
-from recognizer.services.review import Decision, ReviewConflictError
 from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.test_models import make_prediction, make_submission
 from tools.server import Server

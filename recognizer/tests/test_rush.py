@@ -21,8 +21,10 @@ from gunicorn.workers.gthread import TConn
 
 from digitsite.threads import WarmThreads
 from digitsite.worker import Worker, has_hung_up, http_date
-from recognizer import grouping, middleware, rush
-from recognizer.middleware import BodyMiddleware, RushMiddleware, TurnMiddleware
+from recognizer import rush
+from recognizer.drawings import group_commit as grouping
+from recognizer.ops import middleware
+from recognizer.ops.middleware import BodyMiddleware, RushMiddleware, TurnMiddleware
 from recognizer.rush import HungUpError, Line
 
 NEVER_S = 1000.0

@@ -11,10 +11,11 @@ from django.core.management import CommandError, call_command
 
 from mlcore.bundle import Bundle, open_bundle, write_bundle
 from mlcore.calibrate import Calibration
-from recognizer import services, tallies
-from recognizer.drawing import StrokeDrawing
-from recognizer.ml import engine
+from recognizer import services
+from recognizer.drawings import tallies
 from recognizer.models import IdempotencyKey, ModelVersion, Submission, Visitor
+from recognizer.reader import engine
+from recognizer.reader.drawing import StrokeDrawing
 
 SEVEN = StrokeDrawing([[[70, 70], [205, 66], [125, 225]]], 280, 280, 18)
 

@@ -15,8 +15,8 @@ from django.core.cache import cache
 from django.test import Client, RequestFactory
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from recognizer import signing_in
 from recognizer.desk import site
+from recognizer.people import sign_in_limits as signing_in
 
 PASSWORD = "correct horse battery staple"
 SITE, STAFF = "/account/sign-in/", "/admin/login/"

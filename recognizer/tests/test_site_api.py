@@ -8,7 +8,8 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 
-from recognizer import selectors, services, tallies
+from recognizer import selectors, services
+from recognizer.drawings import tallies
 from recognizer.models import (
     ModelVersion,
     Prediction,

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from mlcore.snapshot import load_snapshot
 from mlcore.specimens import specimens
 from recognizer import services
-from recognizer.ml import datasets
+from recognizer.learning import datasets, snapshots
 from recognizer.models import (
     AuditEntry,
     ModelVersion,
@@ -19,7 +19,6 @@ from recognizer.models import (
     Submission,
     Visitor,
 )
-from recognizer.services import snapshots
 from recognizer.tests.learning import fill, hands, make_person, submit
 
 pytestmark = pytest.mark.usefixtures("active_model")

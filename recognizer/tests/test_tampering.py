@@ -20,8 +20,8 @@ from mlcore.bundle import (
 )
 from mlcore.calibrate import Calibration
 from recognizer import services
-from recognizer.ml import engine
 from recognizer.models import BundleArchive, ModelVersion
+from recognizer.reader import engine
 from recognizer.tests.conftest import SEVEN, post_json
 
 URL = "/api/v1/submissions/"

@@ -26,7 +26,8 @@ from django_tasks_db.models import DBTaskResult
 from mlcore import gate, places
 from mlcore.recipe import TrainConfig
 from recognizer import request_ids
-from recognizer.ml import training as crossing
+from recognizer.learning import snapshots, training
+from recognizer.learning import worker as crossing
 from recognizer.models import (
     AuditEntry,
     BundleArchive,
@@ -36,7 +37,6 @@ from recognizer.models import (
     TrainingRun,
 )
 from recognizer.request_ids import RequestIdFilter
-from recognizer.services import snapshots, training
 from recognizer.tests.conftest import enter_desk, record_figure
 from recognizer.tests.learning import fill
 from tools.server import Server, data_alone, environment
@@ -307,7 +307,7 @@ class TestPages:
 
 _FILL = """
 from recognizer.tests.learning import fill
-from recognizer.services import snapshots
+from recognizer.learning import snapshots
 fill(people=2)
 print(snapshots.make_snapshot(actor=None).digest)
 """

@@ -23,9 +23,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from digitsite.logs import JSONFormatter
 from mlcore import places
-from recognizer import health, metrics, tasks
-from recognizer.ml import engine
+from recognizer import metrics
+from recognizer.learning import tasks
 from recognizer.models import BundleArchive, ModelVersion
+from recognizer.ops import health
+from recognizer.reader import engine
 from recognizer.request_ids import RequestIdFilter
 from recognizer.tests.conftest import SEVEN, post_json
 from recognizer.tests.machines import Machine, at_once

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from recognizer import backups
+from recognizer.ops import backups
 
 
 class Command(BaseCommand):

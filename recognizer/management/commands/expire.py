@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from recognizer.services import expiry
+from recognizer.ops import retention as expiry
 
 
 class Command(BaseCommand):

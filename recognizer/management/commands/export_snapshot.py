@@ -6,8 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from recognizer import selectors
-from recognizer.ml import datasets
-from recognizer.services import snapshots
+from recognizer.learning import datasets, snapshots
 
 
 class Command(BaseCommand):

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection
 
 from mlcore.bundle import BundleError, open_bundle
 from recognizer import services
-from recognizer.migrated import missing_migrations
+from recognizer.ops.migrated import missing_migrations
 
 PREPARING = 0x0D161751  # PostgreSQL's name of the lock; nobody else's on this database
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from recognizer.learning import promotion
 from recognizer.models import ModelVersion
-from recognizer.services import promotion
 
 
 class Command(BaseCommand):

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from recognizer.ml.engine import ReaderUnavailableError
+from recognizer.learning import rescoring
 from recognizer.models import ModelVersion
-from recognizer.services import rescoring
+from recognizer.reader.engine import ReaderUnavailableError
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from recognizer import backups
-from recognizer.backups import BackupError
 from recognizer.management.commands.prepare import data_folder_locked
+from recognizer.ops import backups
+from recognizer.ops.backups import BackupError
 
 
 class Command(BaseCommand):

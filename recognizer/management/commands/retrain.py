@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from recognizer.ml import training as crossing
+from recognizer.learning import training
+from recognizer.learning import worker as crossing
 from recognizer.models import Snapshot
-from recognizer.services import training
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from recognizer.services import promotion
+from recognizer.learning import promotion
 
 
 class Command(BaseCommand):

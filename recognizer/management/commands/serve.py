@@ -42,7 +42,7 @@ def a_worker_along() -> Iterator[None]:
 
     Told to stop twice, a worker hands its training back instead of finishing it.
     """
-    from recognizer.ml import training
+    from recognizer.learning import worker as training
 
     if not training.is_installed():
         yield

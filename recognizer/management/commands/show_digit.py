@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from recognizer.ml import showing
-from recognizer.ml.engine import ReaderUnavailableError
+from recognizer.reader import showing
+from recognizer.reader.engine import ReaderUnavailableError
 
 
 class Command(BaseCommand):

@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from recognizer.ml import training as crossing
-from recognizer.services import training
+from recognizer.learning import training
+from recognizer.learning import worker as crossing
 
 TEND_EVERY_S = 5
 log = logging.getLogger(__name__)

@@ -170,7 +170,8 @@ class TestSheet:
 _QUEUE = """
 from django.core.management import call_command
 from recognizer.tests.learning import fill
-from recognizer.services import snapshots, training
+from recognizer.learning import snapshots
+from recognizer.learning import training
 fill(people=2)
 run = training.start_training(snapshot=snapshots.make_snapshot(actor=None), actor=None)
 print(run.pk)

@@ -4,8 +4,8 @@ from uuid import UUID
 
 from mlcore import show
 from mlcore.data import DataError as DataError
-from recognizer.ml import engine
 from recognizer.models import Submission
+from recognizer.reader import engine
 from recognizer.services import active_model
 
 SOURCES = (*show.PARTS, "file")

@@ -8,10 +8,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from recognizer import services
-from recognizer.drawing import DrawingError
-from recognizer.ml import engine
 from recognizer.models import Submission
-from recognizer.visitors import caller_of, remember_visitor
+from recognizer.people.visitors import caller_of, remember_visitor
+from recognizer.reader import engine
+from recognizer.reader.drawing import DrawingError
 
 
 class PictureForm(forms.Form):

@@ -18,9 +18,9 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from recognizer import faults, selectors, services
-from recognizer.migrated import applied_migrations, migrations_of_this_code
-from recognizer.ml import engine
-from recognizer.ml.engine import ReaderUnavailableError
+from recognizer.ops.migrated import applied_migrations, migrations_of_this_code
+from recognizer.reader import engine
+from recognizer.reader.engine import ReaderUnavailableError
 
 logger = logging.getLogger(__name__)
 

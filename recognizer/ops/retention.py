@@ -25,7 +25,7 @@ from django.contrib.auth.models import User
 from django.core import serializers
 from django.db import transaction
 
-from recognizer import tallies
+from recognizer.drawings import tallies
 from recognizer.models import (
     Archived,
     Feedback,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from recognizer import compact
+from recognizer.models import compact
 
 if TYPE_CHECKING:
     Field = models.Field[Any, Any]

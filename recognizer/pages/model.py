@@ -7,11 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from recognizer import evaluation, selectors
-from recognizer.caching import ones_own
-from recognizer.evaluation import Changed, Evaluation, JudgedDigits
+from recognizer import selectors
+from recognizer.learning import evaluation
+from recognizer.learning.evaluation import Changed, Evaluation, JudgedDigits
 from recognizer.models import ModelVersion
-from recognizer.plots import Axis, Whisker, bar_width, heat, whisker
+from recognizer.pages.caching import ones_own
+from recognizer.pages.plots import Axis, Whisker, bar_width, heat, whisker
 from recognizer.selectors import Counted, Reviewed, Share, Stats
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from recognizer.drawing import Stroke
+from recognizer.reader.drawing import Stroke
 
 # The first byte says how the rest is written; what was once stored stays readable.
 _AS_JSON, _AS_STEPS = 0, 1

@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
-from recognizer.caching import ones_own
-from recognizer.experiments import (
+from recognizer.drawings.svg import path_of
+from recognizer.pages.caching import ones_own
+from recognizer.pages.experiments import (
     Answer,
     Experiments,
     Fast,
@@ -21,14 +22,20 @@ from recognizer.experiments import (
     experiments_in,
     fast_in,
 )
-from recognizer.ml.explaining import (
+from recognizer.pages.plots import (
+    CURVES_HEIGHT,
+    CURVES_WIDTH,
+    Curve,
+    Curves,
+    curves,
+    mark,
+)
+from recognizer.reader.explaining import (
     ExplainedDigit,
     Layer,
     explained_digit,
     explained_network,
 )
-from recognizer.plots import CURVES_HEIGHT, CURVES_WIDTH, Curve, Curves, curves, mark
-from recognizer.svg import path_of
 from recognizer.templatetags.figures import points, share
 
 

@@ -20,14 +20,14 @@ from django.views.decorators.http import (
 from recognizer import selectors, services
 from recognizer.api.filters import filtered
 from recognizer.api.serializers import feedback_in, svg_url
-from recognizer.caching import ones_own
-from recognizer.drawing import DrawingError
-from recognizer.ml import engine
+from recognizer.drawings.refusals import refusal_message
+from recognizer.drawings.svg import path_of, view_box_of
 from recognizer.models import Prediction, Refusal, Submission, SubmissionQuerySet
-from recognizer.phrases import translated_phrases
-from recognizer.refusals import refusal_message
-from recognizer.svg import path_of, view_box_of
-from recognizer.visitors import caller_of
+from recognizer.pages.caching import ones_own
+from recognizer.pages.messages import translated_phrases
+from recognizer.people.visitors import caller_of
+from recognizer.reader import engine
+from recognizer.reader.drawing import DrawingError
 
 PAGE_SIZE = 24
 

@@ -25,15 +25,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from recognizer import services
-from recognizer.forms import (
+from recognizer.models import Token
+from recognizer.pages.forms import (
     EmailForm,
     ForgottenPasswordForm,
     SignUpForm,
     TokenForm,
 )
-from recognizer.models import Token
-from recognizer.signing_in import OWN_PASSWORD, SIGN_UP, refuse_too_often
-from recognizer.visitors import caller_of
+from recognizer.people.sign_in_limits import OWN_PASSWORD, SIGN_UP, refuse_too_often
+from recognizer.people.visitors import caller_of
 
 
 class SignInView(LoginView):

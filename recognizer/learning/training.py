@@ -19,7 +19,8 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from mlcore.bundle import Bundle
-from recognizer import request_ids, tasks
+from recognizer import request_ids
+from recognizer.learning import tasks
 from recognizer.models import (
     AuditEntry,
     GateReport,

@@ -8,6 +8,6 @@ from django_tasks import task
 @task()
 def train(run_id: str) -> str:
     """Do a training run; return how it ended."""
-    from recognizer.ml import training  # here: only a worker needs it
+    from recognizer.learning import worker as training
 
     return training.perform(UUID(run_id))

@@ -11,8 +11,8 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from recognizer import mail
 from recognizer.models import Scope
+from recognizer.people import mail
 
 _EMAIL_HELP = _("Only for a forgotten password; you may leave it empty.")
 

@@ -12,9 +12,9 @@ from uuid import UUID
 import orjson
 
 from recognizer.api.serializers import submission_out
-from recognizer.archive import ZipStream
-from recognizer.ml import engine
+from recognizer.drawings.zip_stream import ZipStream
 from recognizer.models import Submission, SubmissionQuerySet, Visitor
+from recognizer.reader import engine
 
 _LOT = 50  # rows at a time: one may hold 10,000 points
 _KEY_BYTES = 16

@@ -17,7 +17,7 @@ _post = ThreadPoolExecutor(max_workers=2, thread_name_prefix="mail")
 
 def may_send_to(address: str) -> bool:
     """Say whether this address got nothing for a minute, and note that it gets now."""
-    name = salted_hmac("recognizer.mail", address.lower()).hexdigest()
+    name = salted_hmac("recognizer.people.mail", address.lower()).hexdigest()
     try:
         return bool(cache.add(f"mail:{name}", 1, timeout=_SECONDS_BETWEEN))
     except faults.of_the_cache():

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from recognizer.ml import datasets
+from recognizer.learning import datasets
 from recognizer.models import (
     AuditEntry,
     Rejection,

@@ -12,8 +12,8 @@ import numpy as np
 from mlcore import snapshot as on_disk
 from mlcore.preprocess import SIDE_PX
 from mlcore.snapshot import Duplicates as Duplicates
-from recognizer.ml import engine
 from recognizer.models import Picture, Snapshot, SnapshotItem, Submission
+from recognizer.reader import engine
 from recognizer.selectors import voices
 
 _AT_ONCE = 200

@@ -15,15 +15,15 @@ from mlcore.bundle import Bundle, BundleError, open_bundle, unpack_bundle
 from mlcore.inference import Reading
 from mlcore.inference import Recogniser as Recogniser
 from mlcore.preprocess import SIDE_PX, BlankDrawingError, normalize
-from recognizer.drawing import (
+from recognizer.metrics import Stage, count_reading
+from recognizer.models import BundleArchive, ModelVersion, Picture, Submission
+from recognizer.reader.drawing import (
     Drawing,
     DrawingError,
     PictureDrawing,
     Stroke,
     StrokeDrawing,
 )
-from recognizer.metrics import Stage, count_reading
-from recognizer.models import BundleArchive, ModelVersion, Picture, Submission
 
 DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
 FOR_BGR, AGAINST_BGR = (60, 36, 190), (200, 110, 30)

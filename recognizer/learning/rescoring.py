@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from recognizer.ml import engine
 from recognizer.models import ModelVersion, Prediction, Rescoring, Submission
+from recognizer.reader import engine
 from recognizer.services import prediction_of
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from recognizer.drawing import Drawing, PictureDrawing, StrokeDrawing
-from recognizer.ml import engine
+from recognizer.reader import engine
+from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
 
 
 def svg_of(drawing: Drawing) -> str:

@@ -21,9 +21,9 @@ from django.utils.cache import (
 
 from recognizer import request_ids
 from recognizer.api.errors import error_response
-from recognizer.health import livez, readyz
 from recognizer.metrics import count_request
-from recognizer.metrics_page import metrics
+from recognizer.ops.health import livez, readyz
+from recognizer.ops.metrics_page import metrics
 from recognizer.rush import HungUpError, line
 from recognizer.views import busy
 

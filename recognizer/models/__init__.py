@@ -19,7 +19,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recognizer import request_ids
-from recognizer.fields import ProbabilitiesField, StrokesField
+from recognizer.models.fields import ProbabilitiesField, StrokesField
 
 
 def new_id() -> uuid.UUID:
@@ -249,7 +249,7 @@ class Submission(models.Model):
         max_length=11, choices=Rejection, blank=True, default=""
     )
     # Derived from all of these: the larger, the more a label is worth; null where no
-    # review is needed. See `recognizer.priority`.
+    # review is needed. See `recognizer.drawings.priority`.
     review_priority = models.FloatField(null=True)
     # State: who has it on the desk, and until when nobody else gets it.
     leased_by = models.ForeignKey(

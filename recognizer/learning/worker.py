@@ -24,10 +24,10 @@ from mlcore import places
 from mlcore.bundle import Bundle, open_bundle
 from mlcore.checkpoint import end_with_starter as end_with_starter
 from recognizer import request_ids
-from recognizer.ml import datasets, engine
+from recognizer.learning import datasets, training
+from recognizer.learning.training import CancelledError, Claim, RunLostError
 from recognizer.models import TrainingRun
-from recognizer.services import training
-from recognizer.services.training import CancelledError, Claim, RunLostError
+from recognizer.reader import engine
 
 log = logging.getLogger(__name__)
 
