@@ -271,10 +271,7 @@ def store_lot(
 def ids(moments: Iterable[datetime]) -> list[str]:
     """Make UUIDv7s of moments, as 32 hexadecimal digits, in order."""
     return sorted(
-        uuid_utils.uuid7(
-            timestamp=int(one.timestamp()), nanos=one.microsecond * 1000
-        ).hex
-        for one in moments
+        uuid_utils.uuid7(nanoseconds=int(one.timestamp() * 1e9)).hex for one in moments
     )
 
 
