@@ -5,17 +5,20 @@ import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 
-def machine() -> str:
-    """Name the processors and the Python of this machine."""
+def machine() -> dict[str, Any]:
+    """Return the processors and the Python of this machine."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [one.partition(": ")[2] for one in lines if one.startswith("model name")]
-    cores = len(os.sched_getaffinity(0))
-    model = models[0] if models else platform.machine()
-    return f"{cores} cores of {model}, Python {platform.python_version()}"
+    return {
+        "cpu": models[0] if models else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
 
 
 def today() -> str:

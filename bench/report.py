@@ -44,6 +44,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
 
 
+def measured(figures: Figures) -> str:
+    """Say when and on what figures were measured."""
+    on = figures["machine"]
+    return f"{figures['made']}, {on['cores']} cores of {on['cpu']}"
+
+
 # --- server ---------------------------------------------------------------------------
 
 
@@ -75,7 +81,7 @@ def server_part(figures: Figures) -> str:
             )
     versions = ", ".join(f"{name} {v}" for name, v in figures["versions"].items())
     return (
-        f"{figures['made']}, {figures['machine']}; {versions}. Medians of "
+        f"{measured(figures)}; {versions}. Medians of "
         f"{len(rounds)} rounds, {figures['seconds']} s of wrk for each figure.\n\n"
         + table(
             [
@@ -139,7 +145,7 @@ def overload_part(figures: Figures) -> str:
     )
     livez = f", `/livez` {figures['livez_s']:.2f} s" if "livez_s" in figures else ""
     return (
-        f"{figures['made']}, {figures['machine']}: {figures['rate']:,} drawings a second "
+        f"{measured(figures)}: {figures['rate']:,} drawings a second "
         f"for {figures['minutes']} minutes, where {figures['capacity']:,} could be "
         f"stored. Answers: {answers}. 99 % of the accepted waited at most "
         f"{accepted[1]:.2f} s, of the refused {refused[1]:.2f} s{livez}. Memory: "
@@ -157,7 +163,7 @@ def growth_part(figures: Figures) -> str:
     sizes = ", ".join(f"{name} {size:,}" for name, size in figures["bytes"].items())
     speeds = figures["export_mb_per_s"]
     return (
-        f"{figures['made']}, {figures['machine']}: {many['drawings']:,} drawings against "
+        f"{measured(figures)}: {many['drawings']:,} drawings against "
         f"{few['drawings']:,}, medians of {figures['rounds']} rounds. The member of "
         f"staff owns {many['of_the_largest']:,} and {few['of_the_largest']:,} of them. "
         f"Exports run at {speeds[1]} and {speeds[0]} MB/s. Bytes of a stored drawing "

@@ -37,8 +37,7 @@ class TestCommittedSchema:
         )
 
         assert made.read_text() == COMMITTED.read_text(), (
-            "make it anew: .venv/bin/python manage.py spectacular "
-            "--file docs/openapi.yaml"
+            "run .venv/bin/python manage.py spectacular --file docs/openapi.yaml"
         )
 
     @pytest.mark.django_db
