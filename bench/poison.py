@@ -1,6 +1,6 @@
 """What becomes of poisoned labels that a reviewer let through: does the gate stop them?
 
-    PEN_DIR=... BUNDLE=... python -m recognizer.tests.poison
+    PEN_DIR=... BUNDLE=... python -m bench.poison
 
 Unreviewed poison never trains: `test_snapshots.py` shows that on the site itself. Here
 the worst has happened, a reviewer has confirmed the poison, and the question is what
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recognizer.tests.simulate import Writer, misread_writers, mnist_alone, say
 
+from bench.simulate import Writer, misread_writers, mnist_alone, say
 from mlcore import places
 from mlcore.bundle import Bundle, open_bundle
 from mlcore.data import PenDrawing, load_mnist, load_pen, scale_to_canvas

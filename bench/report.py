@@ -82,7 +82,8 @@ def server_part(figures: Figures) -> str:
     versions = ", ".join(f"{name} {v}" for name, v in figures["versions"].items())
     return (
         f"{measured(figures)}; {versions}. Medians of "
-        f"{len(rounds)} rounds, {figures['seconds']} s of wrk for each figure.\n\n"
+        f"{len(rounds)} rounds, {figures['seconds']} s of wrk for each figure. Load "
+        f"average of the machine before: {figures['load_before']}.\n\n"
         + table(
             [
                 *("requests/s from", "1", "8", "64 connections"),

@@ -202,6 +202,7 @@ def main() -> None:
     if not PEERS.exists():
         sys.exit("The peer's environment is missing: make bench installs it.")
     rounds: list[dict[str, Any]] = []
+    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         bodies = write_bodies(Path(scratch))
         for number in tqdm(range(given.rounds), unit=" round"):
@@ -218,6 +219,7 @@ def main() -> None:
     figures = {
         "made": today(),
         "machine": machine(),
+        "load_before": round(load_before, 1),
         "versions": versions(),
         "drawings": DRAWINGS,
         "seconds": given.seconds,
