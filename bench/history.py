@@ -34,6 +34,7 @@ if __name__ == "__main__":  # before the models are imported
 
 from recognizer.drawings import tallies
 from recognizer.drawings.priority import review_priority
+from recognizer.drawings.submitting import columns_of, prediction_of
 from recognizer.models import (
     Feedback,
     Label,
@@ -44,8 +45,9 @@ from recognizer.models import (
     Visitor,
 )
 from recognizer.reader import engine
+from recognizer.reader.active import active_model
 from recognizer.reader.drawing import StrokeDrawing
-from recognizer.services import active_model, columns_of, prediction_of
+from recognizer.reader.recognisers import recogniser_for
 
 DISTINCT = 2_000  # drawings that are really read
 ANSWERED, LABELLED = 0.3, 0.03  # shares of the drawings
@@ -161,7 +163,7 @@ def tables() -> dict[str, Table]:
 def kinds_of(drawn: Iterable[Sample]) -> tuple[list[Kind], Any]:
     """Read drawings; return all that may be stored, and how large a share each has."""
     version = active_model()
-    recogniser = engine.recogniser_for(version)
+    recogniser = recogniser_for(version)
     stored = tables()
     kinds, shares = [], []
     for number, sample in enumerate(drawn):

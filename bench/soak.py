@@ -219,7 +219,6 @@ def main() -> None:
     parser.add_argument("--times", type=float, default=KEPT_TIMES, help="the capacity")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as var, serving(Path(var)) as server:
-        assert server.process
         address = urlsplit(server.url)
         sender = Sender(str(address.hostname), int(address.port or 80))
         capacity = asyncio.run(measure_capacity(sender))
@@ -229,7 +228,7 @@ def main() -> None:
         memory: list[float] = []
         for number in range(given.minutes):
             minutes.append(soak(server, rate=rate))
-            memory.append(memory_mb(family(server.process.pid)))
+            memory.append(memory_mb(family(server.processes()[0])))
             print(number + 1, figures(minutes[-1:], memory[-1:]), flush=True)
     kept = {
         "made": today(),

@@ -23,7 +23,7 @@ urlpatterns = [
     later("", "recognizer.urls"),
 ]
 
-handler400 = "recognizer.views.bad_request"
-handler403 = "recognizer.views.permission_denied"
-handler404 = "recognizer.views.page_not_found"
-handler500 = "recognizer.views.server_error"
+handler400 = "recognizer.ops.error_views.bad_request"
+handler403 = "recognizer.ops.error_views.permission_denied"
+handler404 = "recognizer.ops.error_views.page_not_found"
+handler500 = "recognizer.ops.error_views.server_error"

@@ -7,12 +7,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
-from recognizer import views
+from recognizer.ops.error_views import unknown_api_address
 from recognizer.pages import accounts, history, how_it_learns, privacy, upload
 from recognizer.pages import model as model_page
+from recognizer.pages.draw import draw
 
 urlpatterns = [
-    path("", views.draw, name="draw"),
+    path("", draw, name="draw"),
     # Without a token: it would bring a cookie to everyone, to guard a preference.
     path("language/", csrf_exempt(set_language), name="set_language"),
     path("upload/", upload.upload, name="upload"),
@@ -61,8 +62,8 @@ urlpatterns = [
         accounts.revoke_token,
         name="account-token-revoke",
     ),
-    path("api/", views.unknown_api_address),
-    path("api/<path:rest>", views.unknown_api_address),
+    path("api/", unknown_api_address),
+    path("api/<path:rest>", unknown_api_address),
     # Asked for by pages that name no icon, the admin's among them.
     path(
         "favicon.ico", RedirectView.as_view(url=static("recognizer/icons/favicon.svg"))

@@ -80,7 +80,8 @@ def _on_screen(
     pad = page.locator("#pad")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
-    assert box
+    if box is None:
+        raise RuntimeError("The pad is not on the page.")
     scale = box["width"] / CANVAS_PX
     return [
         [(box["x"] + float(x) * scale, box["y"] + float(y) * scale) for x, y in stroke]

@@ -9,8 +9,8 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from recognizer import services
 from recognizer.models import Scope, Token
+from recognizer.people.tokens import digest_of, note_use
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -40,7 +40,7 @@ class TokenAuthentication(BaseAuthentication):
             return None
         token = (
             Token.objects.select_related("user")
-            .filter(digest=services.digest_of(text.strip()))
+            .filter(digest=digest_of(text.strip()))
             .first()
         )
         if token is None or not token.user.is_active:
@@ -53,7 +53,7 @@ class TokenAuthentication(BaseAuthentication):
                 f"This token expired on {token.expires_at:%Y-%m-%d}: make a new one on "
                 "the page Account."
             )
-        services.note_use(token=token)
+        note_use(token=token)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from recognizer.api.filters import FILTERS
+from recognizer.drawings.filters import FILTERS
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

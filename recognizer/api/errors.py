@@ -15,17 +15,18 @@ from django.db import (
     NotSupportedError,
     ProgrammingError,
 )
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from recognizer import faults
 from recognizer.api.auth import InsufficientScopeError, InvalidTokenError
 from recognizer.api.throttles import ThrottledError
+from recognizer.drawings.idempotency import KeyReusedError
 from recognizer.models import Submission
 from recognizer.reader.drawing import DrawingError
-from recognizer.reader.engine import ReaderUnavailableError
-from recognizer.services import KeyReusedError
+from recognizer.reader.recognisers import ReaderUnavailableError
+from recognizer.responses import error_body, error_response
 
 logger = logging.getLogger(__name__)
 
@@ -35,20 +36,6 @@ _UNAVAILABLE = (
     "The reader cannot answer now. Keep the drawing and send it again in a few seconds."
 )
 _BUGS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-
-
-def error_body(
-    code: str, message: str, fields: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Return the error form."""
-    return {"error": {"code": code, "message": message, "fields": fields or {}}}
-
-
-def error_response(
-    status: int, code: str, message: str, fields: dict[str, Any] | None = None
-) -> HttpResponse:
-    """Return the error form as an answer, for places outside of API views."""
-    return JsonResponse(error_body(code, message, fields), status=status)
 
 
 def drawing_error_body(error: DrawingError) -> dict[str, Any]:

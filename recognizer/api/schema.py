@@ -15,9 +15,9 @@ from drf_spectacular.utils import (
 
 from recognizer.api import views as views  # whose calls note themselves
 from recognizer.api.calls import CALLS, DRAWING_BODIES, Call
-from recognizer.api.filterset import SubmissionFilter
 from recognizer.api.serializers import EXPORTS, PAGE_SIZE_MAX
 from recognizer.api.shapes import DIGIT, EXAMPLES, ID, SCHEMAS, Shape, array, ref
+from recognizer.drawings.filters import SubmissionFilter
 
 JSON = "application/json"
 PICTURES = ("image/png", "image/jpeg", "image/webp")

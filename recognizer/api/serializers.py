@@ -20,6 +20,7 @@ from django.urls import get_script_prefix, reverse
 
 from mlcore.inference import Reading
 from recognizer.drawings.refusals import refusal_message
+from recognizer.drawings.statistics import Stats
 from recognizer.models import (
     ModelVersion,
     Prediction,
@@ -35,7 +36,7 @@ from recognizer.reader.drawing import (
     PictureDrawing,
     StrokeDrawing,
 )
-from recognizer.selectors import Stats
+from recognizer.reader.pictures import picture_from_data_url
 
 # --- in ------------------------------------------------------------------------------
 
@@ -63,7 +64,7 @@ def drawing_in(data: Any) -> Drawing:
     if given == ["image"]:
         if not isinstance(data["image"], str):
             raise _bad("image is a data URL in a string.", "image", data["image"])
-        return engine.picture_from_data_url(data["image"], pointer=pointer)
+        return picture_from_data_url(data["image"], pointer=pointer)
     if given == ["pixels"]:
         return PictureDrawing(_pixels(data["pixels"]), is_ink=True, pointer=pointer)
     return StrokeDrawing(

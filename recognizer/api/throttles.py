@@ -6,24 +6,24 @@ enforces its share. A window begins at full multiples of its length: who spends 
 windows' calls around one boundary gets them.
 """
 
-import hashlib
-import ipaddress
 import logging
 import math
 import time
 from dataclasses import dataclass
-from functools import cache as cache_forever
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
-from django.http import HttpRequest
-from django.utils.crypto import salted_hmac
 from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from recognizer import faults
+from recognizer.people.limits import (
+    client_address,
+    count_one,
+    hashed_address,
+    process_share,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -85,24 +85,6 @@ class CallerThrottle(BaseThrottle):
         return True
 
 
-def process_share(limit: int) -> int:
-    """Return what this process enforces: all of a limit where Redis counts for all."""
-    return limit if settings.REDIS_URL else max(1, limit // settings.WORKERS)
-
-
-def count_one(key: str, *, keep_s: int) -> int:
-    """Add one to a counter that vanishes with its window; return the new number."""
-    try:
-        return cache.incr(key)
-    except ValueError:  # the first of its window
-        cache.add(key, 0, timeout=keep_s + 1)  # unless another came in between
-    try:
-        return cache.incr(key)
-    except ValueError:  # evicted in between: the count begins anew
-        cache.add(key, 1, timeout=keep_s + 1)
-        return 1
-
-
 def caller_counted(request: Request) -> tuple[str, str]:
     """Return who this call counts for: kind and name."""
     if request.auth is not None:
@@ -110,39 +92,3 @@ def caller_counted(request: Request) -> tuple[str, str]:
     if request.user.is_authenticated:
         return "user", str(request.user.pk)
     return "address", hashed_address(client_address(request))
-
-
-def client_address(request: Request | HttpRequest) -> str:
-    """Return the address of whoever called our outermost trusted proxy.
-
-    Each proxy appends the address it was called from; what stands left of ours was
-    written by the caller and proves nothing.
-    """
-    hops = [
-        hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")
-    ]
-    trusted = settings.TRUSTED_PROXIES
-    if trusted and hops[0]:
-        return hops[-min(trusted, len(hops))]
-    return str(request.META.get("REMOTE_ADDR", ""))
-
-
-def hashed_address(address: str) -> str:
-    """Return what is kept of an address: a keyed hash; of IPv6 the network's."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        network = address  # a unix socket's peer, or nonsense: counted as it is
-    else:
-        network = (
-            str(ipaddress.ip_network((parsed, 64), strict=False))
-            if parsed.version == 6
-            else f"{parsed}/32"
-        )
-    key = _key_of_addresses(settings.SECRET_KEY)
-    return hashlib.blake2b(network.encode(), digest_size=16, key=key).hexdigest()
-
-
-@cache_forever
-def _key_of_addresses(secret: str) -> bytes:
-    return salted_hmac(__name__, "addresses", secret=secret).digest()

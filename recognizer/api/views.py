@@ -11,18 +11,14 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.http import (
     Http404,
-    HttpRequest,
-    HttpResponse,
     StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.cache import (
-    get_conditional_response,
     patch_cache_control,
     patch_vary_headers,
 )
-from django.utils.http import quote_etag
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import MultiPartParser
@@ -30,7 +26,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recognizer import selectors, services
+from recognizer.api import export
 from recognizer.api.calls import (
     AS,
     DRAWING_BODIES,
@@ -40,8 +36,8 @@ from recognizer.api.calls import (
     call,
 )
 from recognizer.api.errors import drawing_error_body
-from recognizer.api.filters import FILTERS, filtered, refuse_unknown
 from recognizer.api.json import JSONParser, PictureParser, canonical
+from recognizer.api.parameters import refuse_unknown
 from recognizer.api.serializers import (
     consent_in,
     drawing_in,
@@ -59,14 +55,24 @@ from recognizer.api.serializers import (
     submission_out,
 )
 from recognizer.api.throttles import Allowance
-from recognizer.drawings import export
+from recognizer.drawings.erasing import delete_all, delete_submissions
+from recognizer.drawings.feedback import give_feedback
+from recognizer.drawings.filters import FILTERS, filtered
+from recognizer.drawings.idempotency import RequestKey
+from recognizer.drawings.listing import submission_page
+from recognizer.drawings.statistics import stats
+from recognizer.drawings.submitting import submit_drawing
 from recognizer.drawings.svg import svg_of
+from recognizer.learning.labels import label_submission
 from recognizer.metrics import Stage
-from recognizer.models import Scope, Submission
-from recognizer.people.visitors import caller_of, remember_visitor
-from recognizer.reader import engine
+from recognizer.models import ModelVersion, Scope, Submission
+from recognizer.people.visitors import caller_of, remember_visitor, set_consent
+from recognizer.reader import engine, explanations
+from recognizer.reader.active import active_model, active_reader
 from recognizer.reader.drawing import Drawing, DrawingError, StrokeDrawing
-from recognizer.services import RequestKey
+from recognizer.reader.explanations import extras_of
+from recognizer.reader.pictures import drawing_png, picture_from_bytes
+from recognizer.responses import picture_response
 
 _FROM_OTHER_PAGES = {"cross-site", "same-site"}
 
@@ -153,7 +159,7 @@ class ReadingsView(RecognizerView):
         """Answer one reading, or one error, for each drawing, in order."""
         include = include_in(request.query_params)
         batch = drawings_in(request.data)
-        version, recogniser = services.reader()
+        version, recogniser = active_reader()
         answers = []
         stop_at = time.monotonic() + settings.MAX_SECONDS_PER_CALL
         for data in batch:
@@ -168,7 +174,9 @@ class ReadingsView(RecognizerView):
             except DrawingError as error:
                 answers.append(drawing_error_body(error))
             else:
-                extras = engine.extras(include, reading.image, recogniser=recogniser)
+                extras = explanations.extras(
+                    include, reading.image, recogniser=recogniser
+                )
                 answers.append(reading_out(reading, extras=extras))
         return Response({"model": version.digest, "readings": answers})
 
@@ -192,7 +200,7 @@ class SubmissionsView(RecognizerView):
     def get(self, request: Request) -> Response:
         """Answer one page of one's own submissions, newest first."""
         place = page_in(request.query_params)
-        page = selectors.submission_page(
+        page = submission_page(
             filtered(Submission.objects.all(), request.query_params),
             visitors=caller_of(request).visitors,
             size=place.page_size,
@@ -224,7 +232,7 @@ class SubmissionsView(RecognizerView):
         once = _request_key(request, content)
         with Stage("parse"):
             drawing = _drawing_of(content)
-        submission = services.submit_drawing(
+        submission = submit_drawing(
             drawing=drawing,
             visitor=caller.visitor,
             user=caller.user,
@@ -244,7 +252,7 @@ class SubmissionsView(RecognizerView):
     )
     def delete(self, request: Request) -> Response:
         """Delete all of one's own submissions with their chains."""
-        services.delete_all(visitors=caller_of(request).visitors)
+        delete_all(visitors=caller_of(request).visitors)
         return Response(status=204)
 
 
@@ -266,7 +274,7 @@ class SubmissionView(RecognizerView):
         include = include_in(request.query_params)
         submission = _own_submission(request, submission_id)
         return Response(
-            submission_out(submission, extras=engine.extras_of(submission, include))
+            submission_out(submission, extras=extras_of(submission, include))
         )
 
     @call(
@@ -279,7 +287,7 @@ class SubmissionView(RecognizerView):
     def delete(self, request: Request, submission_id: UUID) -> Response:
         """Delete the submission with its chain."""
         own = Submission.objects.owned_by(*caller_of(request).visitors)
-        if not services.delete_submissions(submissions=own.filter(pk=submission_id)):
+        if not delete_submissions(submissions=own.filter(pk=submission_id)):
             raise Http404
         return Response(status=204)
 
@@ -301,7 +309,7 @@ class FeedbackView(RecognizerView):
         submission = _own_submission(request, submission_id)
         given = feedback_in(request.data, shown_digit=submission.shown_digit)
         once = _request_key(request, request.data)
-        stored = services.give_feedback(
+        stored = give_feedback(
             submission=submission, verdict=given.verdict, digit=given.digit, once=once
         )
         return Response(submission_out(stored), status=201)
@@ -325,7 +333,7 @@ class LabelView(RecognizerView):
         """Add a decision; the latest counts, all are kept."""
         given = label_in(request.data)
         anybodys = Submission.objects.with_shown_prediction()
-        stored = services.label_submission(
+        stored = label_submission(
             submission=get_object_or_404(anybodys, pk=submission_id),
             reviewer=cast(User, request.user),  # the scope review has seen to it
             digit=given.digit,
@@ -392,9 +400,7 @@ class MeView(RecognizerView):
                 "Nothing of yours is kept yet, so there is nobody to note this for: "
                 "store a drawing first and keep the cookie, or send a token.",
             )
-        services.set_consent(
-            visitors=caller.visitors, user=caller.user, may_train=may_train
-        )
+        set_consent(visitors=caller.visitors, user=caller.user, may_train=may_train)
         return Response(me_out(caller_of(request)))
 
 
@@ -410,7 +416,12 @@ class ModelsView(RecognizerView):
     def get(self, request: Request) -> Response:
         """Answer all versions, newest first."""
         return Response(
-            {"results": [model_out(version) for version in selectors.known_models()]}
+            {
+                "results": [
+                    model_out(version)
+                    for version in ModelVersion.objects.newest_first()
+                ]
+            }
         )
 
 
@@ -425,7 +436,7 @@ class ActiveModelView(RecognizerView):
     )
     def get(self, request: Request) -> Response:
         """Answer the version."""
-        return Response(model_out(services.active_model()))
+        return Response(model_out(active_model()))
 
 
 class StatsView(RecognizerView):
@@ -434,7 +445,7 @@ class StatsView(RecognizerView):
     @call("getStats", "Get the site's numbers", tag="site", answers={200: "Stats"})
     def get(self, request: Request) -> Response:
         """Answer them."""
-        return Response(stats_out(selectors.stats()))
+        return Response(stats_out(stats()))
 
 
 class SubmissionSvgView(RecognizerView):
@@ -473,31 +484,15 @@ class SubmissionPngView(RecognizerView):
         """Answer the picture."""
         submission = _own_submission(request, submission_id)
         return picture_response(
-            request, engine.drawing_png(engine.drawing_of(submission)), "image/png"
+            request, drawing_png(engine.drawing_of(submission)), "image/png"
         )
-
-
-def picture_response(
-    request: HttpRequest | Request, content: bytes, media_type: str
-) -> HttpResponseBase:
-    """Answer a drawing's picture: it never changes, but only its owner may see it."""
-    etag = quote_etag(hashlib.sha256(content).hexdigest()[:32])
-    response = HttpResponse(content, content_type=media_type, headers={"ETag": etag})
-    response["Cache-Control"] = "private, max-age=3600"
-    response["Content-Security-Policy"] = "default-src 'none'; img-src data:"
-    return (
-        get_conditional_response(
-            getattr(request, "_request", request), etag=etag, response=response
-        )
-        or response
-    )
 
 
 def _created(
     request: Request, submission: Submission, include: frozenset[str]
 ) -> Response:
     return Response(
-        submission_out(submission, extras=engine.extras_of(submission, include)),
+        submission_out(submission, extras=extras_of(submission, include)),
         status=201,
         headers={"Location": f"{request.path}{submission.pk}/"},
     )
@@ -556,7 +551,7 @@ def _content_of(request: Request) -> Any:
 
 def _drawing_of(content: Any) -> Drawing:
     if isinstance(content, bytes):
-        return engine.picture_from_bytes(content)
+        return picture_from_bytes(content)
     return drawing_in(content)
 
 

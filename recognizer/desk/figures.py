@@ -10,12 +10,13 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET
 
-from recognizer import selectors
 from recognizer.desk.access import needs, on_page
+from recognizer.drawings.statistics import Share
 from recognizer.drawings.tallies import BINS, MOST_INK
 from recognizer.learning.evaluation import evaluation_of
-from recognizer.selectors import Figures, Share
-from recognizer.services import active_model
+from recognizer.learning.figures import Figures, current_figures
+from recognizer.models import ModelVersion
+from recognizer.reader.active import active_model
 
 WIDTH, HEIGHT = 480, 160  # of a plot's bars, in its own units
 CELL = 24
@@ -52,7 +53,7 @@ class Cell:
 def figures(request: HttpRequest) -> HttpResponseBase:
     """Show how the site's model does."""
     shipped = evaluation_of(active_model().digest)
-    found = selectors.figures(shipped_confidence=shipped.confidence if shipped else ())
+    found = current_figures(shipped_confidence=shipped.confidence if shipped else ())
     context = on_page(
         request,
         title="Figures",
@@ -64,7 +65,9 @@ def figures(request: HttpRequest) -> HttpResponseBase:
                 for code, name, count in found.refusals
             ]
         ),
-        confidences=_histogram(found.confidence, "confidence", most=1.0),
+        confidences=_histogram(
+            found.confidence, "confidence", most=1.0, **_read_by(found.model)
+        ),
         ink=_histogram(found.ink, "ink", most=MOST_INK),
         confusion=_confusion(found),
         digits=[(digit, CELL * digit + CELL // 2) for digit in range(10)],
@@ -96,6 +99,10 @@ def _drawings(**filters: str) -> str:
     return f"{address}?{urlencode(filters)}"
 
 
+def _read_by(version: ModelVersion | None) -> dict[str, str]:
+    return {"predictions__model_version__exact": str(version.pk)} if version else {}
+
+
 def _bars(rows: list[tuple[str, int, str, str]]) -> list[Bar]:
     """Lay out bars of (label, count, title, link) side by side."""
     most = max((count for _, count, *_ in rows), default=0) or 1
@@ -114,7 +121,9 @@ def _bars(rows: list[tuple[str, int, str, str]]) -> list[Bar]:
     ]
 
 
-def _histogram(counts: list[int], column: str, *, most: float) -> list[Bar]:
+def _histogram(
+    counts: list[int], column: str, *, most: float, **filters: str
+) -> list[Bar]:
     """Lay out bins of a column of the shown predictions."""
     step = most / BINS
     rows = []
@@ -123,6 +132,7 @@ def _histogram(counts: list[int], column: str, *, most: float) -> list[Bar]:
         limits = {
             "predictions__role__exact": "shown",
             f"predictions__{column}__gte": f"{low:.3f}",
+            **filters,
         }
         if number < BINS - 1:
             limits[f"predictions__{column}__lt"] = f"{high:.3f}"
@@ -143,7 +153,10 @@ def _confusion(found: Figures) -> list[Cell]:
                     share=round((count / (sum(row) or 1)) ** 0.5, 3),
                     is_wrong=truth != read,
                     link=_drawings(
-                        label_digit__exact=str(truth), shown_digit__exact=str(read)
+                        label_digit__exact=str(truth),
+                        shown_digit__exact=str(read),
+                        predictions__role__exact="shown",
+                        **_read_by(found.model),
                     ),
                     title=f"{count} of {sum(row)} drawings of a {truth} read as {read}",
                 )

@@ -25,8 +25,8 @@ from recognizer.models import (
     Snapshot,
     TrainingRun,
 )
-from recognizer.reader.engine import ReaderUnavailableError
-from recognizer.services import active_model
+from recognizer.reader.active import active_model
+from recognizer.reader.recognisers import ReaderUnavailableError
 
 
 def page_of(row: Any) -> str:

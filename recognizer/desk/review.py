@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from recognizer import selectors
 from recognizer.desk.access import needs, on_page, staff
+from recognizer.drawings.statistics import stats
 from recognizer.learning import review
 from recognizer.learning.review import Decision, ReviewConflictError
 from recognizer.models import GateReport, Rejection, Submission
@@ -27,7 +27,7 @@ REVIEWER = ("add_label", "view_submission")
 @needs(*REVIEWER)
 def desk(request: HttpRequest) -> HttpResponseBase:
     """Show the desk; its script claims drawings by itself."""
-    numbers = selectors.stats()
+    numbers = stats()
     acts = ("claim", "decide", "undo", "skip", "unskip")
     return _desk(
         request,

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from recognizer.reader import engine
 from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
+from recognizer.reader.pictures import as_data_url, drawing_png
 
 
 def svg_of(drawing: Drawing) -> str:
     """Draw strokes as paths, dark on white; a picture is laid in as it is."""
     if isinstance(drawing, PictureDrawing):
         height, width = drawing.grey.shape
-        url = engine.as_data_url(engine.drawing_png(drawing))
+        url = as_data_url(drawing_png(drawing))
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
             f'<image href="{url}" width="{width}" height="{height}"/></svg>'

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from recognizer.models import ModelVersion, Submission, Tally
 
-REFUSED, LABELLED, NAMED, READ_RIGHT = "refused", "labelled", "named", "read_right"
+REFUSED, LABELLED = "refused", "labelled"
 _MINUTE = "minute:"
 # Of a moment as ISO 8601, which takes a third of the time that a pattern takes.
 _TO_MINUTES, _TO_DAYS = len("2026-01-31T12:59"), len("2026-01-31")
@@ -52,6 +52,16 @@ def sure_tally(version: ModelVersion, *, confidence: float, is_right: bool) -> s
     return f"{model_tallies(version)}sure:{band}:{int(is_right)}"
 
 
+def confidence_tally(version: ModelVersion, confidence: float) -> str:
+    """Name the number of drawings that a model read with a confidence like this."""
+    return f"{model_tallies(version)}confidence:{confidence_bin(confidence)}"
+
+
+def pointer_tally(version: ModelVersion, *, pointer: str, is_right: bool) -> str:
+    """Name the number of drawings made with a pointer, read rightly or not."""
+    return f"{model_tallies(version)}by:{pointer or 'unknown'}:{int(is_right)}"
+
+
 def tallies_of(submission: Submission) -> Counter[str]:
     """Return what one submission adds; needs its shown prediction."""
     shown = submission.shown_digit
@@ -62,7 +72,7 @@ def tallies_of(submission: Submission) -> Counter[str]:
             REFUSED if shown is None else digit_tally(shown),
             minute_tally(submission.created_at),
             f"day:{submission.created_at.isoformat()[:_TO_DAYS]}",
-            f"confidence:{confidence_bin(reading.confidence)}",
+            confidence_tally(reading.model_version, reading.confidence),
             f"pointer:{pointer}",
         ]
     )
@@ -83,13 +93,10 @@ def label_tallies_of(submission: Submission) -> Counter[str]:
         shown, digit = submission.shown_prediction, submission.label_digit
         version, read = shown.model_version, shown.likeliest
         is_right = read == digit
-        pointer = submission.pointer or "unknown"
-        counts[NAMED] = counts[f"pointer_named:{pointer}"] = 1
-        counts[READ_RIGHT] = counts[f"pointer_right:{pointer}"] = int(is_right)
-        counts[f"read:{digit}:{read}"] = 1
+        confidence, pointer = shown.confidence, submission.pointer
         counts[read_tally(version, digit=digit, read=read)] = 1
-        sure = sure_tally(version, confidence=shown.confidence, is_right=is_right)
-        counts[sure] = 1
+        counts[sure_tally(version, confidence=confidence, is_right=is_right)] = 1
+        counts[pointer_tally(version, pointer=pointer, is_right=is_right)] = 1
     return counts
 
 

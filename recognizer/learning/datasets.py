@@ -12,9 +12,9 @@ import numpy as np
 from mlcore import snapshot as on_disk
 from mlcore.preprocess import SIDE_PX
 from mlcore.snapshot import Duplicates as Duplicates
+from recognizer.learning.opinions import voices
 from recognizer.models import Picture, Snapshot, SnapshotItem, Submission
 from recognizer.reader import engine
-from recognizer.selectors import voices
 
 _AT_ONCE = 200
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext, gettext_noop
 
-from recognizer.selectors import Share, wilson
+from recognizer.drawings.statistics import Share, wilson
 
 logger = logging.getLogger(__name__)
 

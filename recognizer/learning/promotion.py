@@ -2,9 +2,11 @@
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
-from recognizer.models import AuditEntry, GateReport, ModelVersion
-from recognizer.services import active_model, promote_model
+from mlcore.bundle import Bundle
+from recognizer.models import AuditEntry, BundleArchive, GateReport, ModelVersion
+from recognizer.reader.active import active_model
 
 Stage = ModelVersion.Stage
 Action = AuditEntry.Action
@@ -99,3 +101,50 @@ def _promote(
         reason=reason,
     )
     return promoted
+
+
+@transaction.atomic
+def register_model(*, bundle: Bundle, origin: str) -> ModelVersion:
+    """Make a bundle known as a candidate, its bytes kept beside it; once per digest."""
+    version, is_new = ModelVersion.objects.get_or_create(
+        digest=bundle.digest,
+        defaults={"origin": origin, "manifest": dict(bundle.manifest)},
+    )
+    if is_new:
+        BundleArchive.objects.create(model_version=version, packed=bundle.packed())
+    return version
+
+
+@transaction.atomic
+def promote_model(*, version: ModelVersion) -> ModelVersion:
+    """Let this version read from now on and retire the former one."""
+    ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).exclude(
+        pk=version.pk
+    ).update(stage=ModelVersion.Stage.RETIRED)
+    version.stage = ModelVersion.Stage.ACTIVE
+    version.promoted_at = timezone.now()
+    version.save(update_fields=["stage", "promoted_at"])
+    return version
+
+
+def prepare_models(*, starter: Bundle, named: Bundle | None = None) -> ModelVersion:
+    """See to it that a model is active, and return it.
+
+    A bundle the operator names reads as long as it is named. A starter that came with
+    newer code replaces an older starter, never a model that was trained here.
+    """
+    if named is not None:
+        version = register_model(bundle=named, origin=ModelVersion.Origin.NAMED)
+        return promote_model(version=version)
+    version = register_model(bundle=starter, origin=ModelVersion.Origin.STARTER)
+    active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
+    if (
+        active is None
+        or active.origin == ModelVersion.Origin.NAMED
+        or (
+            active.origin == ModelVersion.Origin.STARTER
+            and version.stage == ModelVersion.Stage.CANDIDATE
+        )
+    ):
+        return promote_model(version=version)
+    return active

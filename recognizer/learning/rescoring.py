@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from recognizer.drawings.submitting import prediction_of
 from recognizer.models import ModelVersion, Prediction, Rescoring, Submission
 from recognizer.reader import engine
-from recognizer.services import prediction_of
+from recognizer.reader.recognisers import recogniser_for
 
 
 @dataclass
@@ -55,7 +56,7 @@ def rescore(
     Raises:
         ReaderUnavailableError: this code cannot run the version.
     """
-    recogniser = engine.recogniser_for(version)
+    recogniser = recogniser_for(version)
     place, _ = Rescoring.objects.get_or_create(model_version=version)
     if afresh:
         place.done_up_to, place.read = None, 0

@@ -15,6 +15,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from recognizer.learning.labels import add_label
+from recognizer.learning.opinions import voices
 from recognizer.models import (
     GateReport,
     Label,
@@ -23,8 +25,6 @@ from recognizer.models import (
     SubmissionQuerySet,
     Verdict,
 )
-from recognizer.selectors import voices
-from recognizer.services import add_label, lock_submissions
 
 LEASE = timedelta(minutes=5)
 
@@ -99,7 +99,7 @@ def decide(*, submission_id: UUID, reviewer: User, decision: Decision) -> Submis
         Submission.DoesNotExist: its owner has deleted it.
         ReviewConflictError: it is decided, or on another's desk.
     """
-    locked = lock_submissions(Submission.objects.filter(pk=submission_id)).get()
+    locked = Submission.objects.filter(pk=submission_id).locked().get()
     _refuse_if_taken(locked, reviewer)
     label = Label(reviewer=reviewer, digit=decision.digit, rejected=decision.rejected)
     return add_label(locked, label)
@@ -163,7 +163,7 @@ def give_second_opinion(
         Submission.DoesNotExist: its owner has deleted it.
         ReviewConflictError: nothing is decided, or by this very reviewer.
     """
-    locked = lock_submissions(Submission.objects.filter(pk=submission_id)).get()
+    locked = Submission.objects.filter(pk=submission_id).locked().get()
     if not locked.is_labelled:
         raise ReviewConflictError(
             "Nothing is decided of this drawing any more: it is back in the queue."
@@ -189,7 +189,7 @@ def take_back(*, submission_id: UUID, reviewer: User) -> Submission:
         Submission.DoesNotExist: its owner has deleted it.
         ReviewConflictError: the decision that counts is not theirs.
     """
-    locked = lock_submissions(Submission.objects.filter(pk=submission_id)).get()
+    locked = Submission.objects.filter(pk=submission_id).locked().get()
     latest = Label.objects.filter(submission=locked).order_by("-created_at").first()
     if latest is None or latest.is_withdrawn or latest.reviewer_id != reviewer.pk:
         raise ReviewConflictError("There is no decision of yours to take back.")
@@ -206,7 +206,7 @@ def skip(*, submission_id: UUID, reviewer: User) -> None:
     Raises:
         Submission.DoesNotExist: its owner has deleted it.
     """
-    locked = lock_submissions(Submission.objects.filter(pk=submission_id)).get()
+    locked = Submission.objects.filter(pk=submission_id).locked().get()
     ReviewSkip.objects.get_or_create(submission=locked, reviewer=reviewer)
     if locked.leased_by_id == reviewer.pk:
         locked.leased_by = locked.leased_until = None
@@ -234,7 +234,7 @@ def approve(*, submission_ids: Sequence[UUID], reviewer: User) -> int:
     approved = 0
     for submission_id in submission_ids:
         with transaction.atomic():
-            found = lock_submissions(Submission.objects.filter(pk=submission_id))
+            found = Submission.objects.filter(pk=submission_id).locked()
             submission = found.filter(verdict=Verdict.RIGHT).first()
             if submission is None:
                 continue

@@ -21,6 +21,7 @@ from django_tasks_db.models import DBTaskResult
 from mlcore.bundle import Bundle
 from recognizer import request_ids
 from recognizer.learning import tasks
+from recognizer.learning.promotion import register_model
 from recognizer.models import (
     AuditEntry,
     GateReport,
@@ -28,7 +29,7 @@ from recognizer.models import (
     Snapshot,
     TrainingRun,
 )
-from recognizer.services import active_model, register_model
+from recognizer.reader.active import active_model
 
 State = TrainingRun.State
 MOST_LOSSES = 2  # of its worker; taken up again after the first

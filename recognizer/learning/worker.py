@@ -27,7 +27,7 @@ from recognizer import request_ids
 from recognizer.learning import datasets, training
 from recognizer.learning.training import CancelledError, Claim, RunLostError
 from recognizer.models import TrainingRun
-from recognizer.reader import engine
+from recognizer.reader.recognisers import bundle_of
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
     shutil.rmtree(out, ignore_errors=True)
     datasets.write_folder(run.snapshot, snapshot)
     datasets.write_earlier(run.snapshot, earlier)
-    incumbent = engine.bundle_of(run.incumbent)
+    incumbent = bundle_of(run.incumbent)
     options = {**USUAL_OPTIONS, "pen": places.pen_folder() is not None, **run.options}
     watched.run(
         [

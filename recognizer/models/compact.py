@@ -18,7 +18,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from recognizer.reader.drawing import Stroke
+Stroke = list[list[float]]
+"""One pen-down to pen-up: points [x, y] or [x, y, t] as they were sent."""
+
 
 # The first byte says how the rest is written; what was once stored stays readable.
 _AS_JSON, _AS_STEPS = 0, 1

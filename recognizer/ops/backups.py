@@ -31,7 +31,7 @@ from django.db.backends.postgresql.client import DatabaseClient
 from django.db.migrations.loader import MigrationLoader
 from tqdm import tqdm
 
-from recognizer import services
+from recognizer.drawings.erasing import erase_again
 from recognizer.models import Erasure, Submission
 
 FORMAT = 1
@@ -239,7 +239,7 @@ def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
             )
         call_command("migrate", verbosity=0)
         ids = tqdm(sorted(erased), desc="deleted since", unit="", disable=None)
-        number = services.erase_again(ids=ids)
+        number = erase_again(ids=ids)
         connection.close()
     key = backup.folder / _SECRET_KEY
     if key.exists():

@@ -17,10 +17,11 @@ from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from recognizer import faults, selectors, services
+from recognizer import faults
+from recognizer.learning.queue import queue_state
 from recognizer.ops.migrated import applied_migrations, migrations_of_this_code
-from recognizer.reader import engine
-from recognizer.reader.engine import ReaderUnavailableError
+from recognizer.reader.active import active_model, active_reader
+from recognizer.reader.recognisers import ReaderUnavailableError, recogniser_for
 
 logger = logging.getLogger(__name__)
 
@@ -104,14 +105,14 @@ def _disk() -> dict[str, Any]:
 
 
 def _model() -> dict[str, Any]:
-    version, _ = services.reader()  # verified by its digest when it is loaded
+    version, _ = active_reader()  # verified by its digest when it is loaded
     return {"digest": version.digest}
 
 
 def _promotion() -> dict[str, Any]:
     """Tell whether the model that was promoted reads, or the former in its place."""
-    version = services.active_model()
-    engine.recogniser_for(version)
+    version = active_model()
+    recogniser_for(version)
     return {"digest": version.digest}
 
 
@@ -123,7 +124,7 @@ def _cache() -> dict[str, Any]:
 
 
 def _queue() -> dict[str, Any]:
-    queue = selectors.queue()
+    queue = queue_state()
     if queue.oldest_s > LONGEST_WAIT_S:
         raise _NotReadyError(
             f"A task has waited {queue.oldest_s:.0f} s: start manage.py work."

@@ -15,10 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.utils.crypto import constant_time_compare
 
-from recognizer import selectors
-from recognizer.api.errors import error_response
+from recognizer.learning.figures import current_figures
+from recognizer.learning.queue import queue_state
 from recognizer.metrics import meters
 from recognizer.models import ModelVersion
+from recognizer.responses import error_response
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -82,7 +83,7 @@ class _SiteCollector:
         from prometheus_client.core import GaugeMetricFamily as Gauge
 
         try:
-            queue, figures = selectors.queue(), selectors.figures()
+            queue, figures = queue_state(), current_figures()
             active = ModelVersion.objects.active()
         except (DatabaseError, ModelVersion.DoesNotExist):
             yield Gauge("digitsite_is_readable", "Whether rows can be read.", 0)

@@ -20,12 +20,12 @@ from django.utils.cache import (
 )
 
 from recognizer import request_ids
-from recognizer.api.errors import error_response
 from recognizer.metrics import count_request
+from recognizer.ops.error_views import busy
 from recognizer.ops.health import livez, readyz
 from recognizer.ops.metrics_page import metrics
+from recognizer.responses import error_response
 from recognizer.rush import HungUpError, line
-from recognizer.views import busy
 
 logger = logging.getLogger(__name__)
 

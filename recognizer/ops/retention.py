@@ -26,6 +26,7 @@ from django.core import serializers
 from django.db import transaction
 
 from recognizer.drawings import tallies
+from recognizer.drawings.erasing import delete_submissions
 from recognizer.models import (
     Archived,
     Feedback,
@@ -37,7 +38,6 @@ from recognizer.models import (
     SubmissionQuerySet,
     new_id,
 )
-from recognizer.services import delete_submissions, lock_submissions
 
 IN_A_FILE = 100_000  # drawings at most
 _AT_ONCE = 200
@@ -193,7 +193,7 @@ def _finish(path: Path, tell: Tell) -> int:
     for lines in _batches(path):
         with transaction.atomic():
             wanted = {_key(line): line for line in lines}
-            here = list(lock_submissions(Submission.objects.filter(pk__in=wanted)))
+            here = list(Submission.objects.filter(pk__in=wanted).locked())
             now = _as_lines(here)
             same = [one for one in here if now[one.pk] == wanted[one.pk]]
             Archived.objects.bulk_create(

@@ -24,7 +24,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from recognizer import services
 from recognizer.models import Token
 from recognizer.pages.forms import (
     EmailForm,
@@ -32,6 +31,8 @@ from recognizer.pages.forms import (
     SignUpForm,
     TokenForm,
 )
+from recognizer.people import tokens, visitors
+from recognizer.people.mail import set_email
 from recognizer.people.sign_in_limits import OWN_PASSWORD, SIGN_UP, refuse_too_often
 from recognizer.people.visitors import caller_of
 
@@ -123,7 +124,7 @@ def change_email(request: HttpRequest) -> HttpResponse:
         return refused
     form = EmailForm(request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():
-        services.set_email(user=user, email=form.cleaned_data["email"])
+        set_email(user=user, email=form.cleaned_data["email"])
         messages.success(request, _("Your e-mail address is noted."))
         return redirect("account")
     return render(request, "recognizer/email.html", {"form": form})
@@ -142,7 +143,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def set_consent(request: HttpRequest) -> HttpResponse:
     """Note whether the user's drawings may train models."""
     caller = caller_of(request)
-    services.set_consent(
+    visitors.set_consent(
         visitors=caller.visitors,
         user=caller.user,
         may_train="may_train" in request.POST,
@@ -158,7 +159,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST, may_review=caller_of(request).may_review)
     if not form.is_valid():
         return _account_page(request, form=form, status=400)
-    _, text = services.make_token(
+    _, text = tokens.make_token(
         user=cast(User, request.user),
         name=form.cleaned_data["name"],
         scopes=form.cleaned_data["scopes"],
@@ -172,7 +173,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
 def revoke_token(request: HttpRequest, token_id: UUID) -> HttpResponse:
     """Revoke one of the user's tokens."""
     token = get_object_or_404(Token, pk=token_id, user=cast(User, request.user))
-    services.revoke_token(token=token)
+    tokens.revoke_token(token=token)
     return redirect("account")
 
 

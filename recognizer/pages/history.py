@@ -17,17 +17,27 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from recognizer import selectors, services
-from recognizer.api.filters import filtered
-from recognizer.api.serializers import feedback_in, svg_url
+from recognizer.drawings import erasing, feedback
+from recognizer.drawings.erasing import delete_submissions
+from recognizer.drawings.filters import filtered
+from recognizer.drawings.listing import neighbours, submission_page
 from recognizer.drawings.refusals import refusal_message
 from recognizer.drawings.svg import path_of, view_box_of
-from recognizer.models import Prediction, Refusal, Submission, SubmissionQuerySet
+from recognizer.models import (
+    Prediction,
+    Refusal,
+    Submission,
+    SubmissionQuerySet,
+    Verdict,
+)
 from recognizer.pages.caching import ones_own
 from recognizer.pages.messages import translated_phrases
+from recognizer.people import visitors
 from recognizer.people.visitors import caller_of
 from recognizer.reader import engine
 from recognizer.reader.drawing import DrawingError
+from recognizer.reader.explanations import extras_of
+from recognizer.reader.recognisers import ReaderUnavailableError
 
 PAGE_SIZE = 24
 
@@ -182,7 +192,7 @@ def history(request: HttpRequest) -> HttpResponse:
     """Show a visitor's own drawings, newest first."""
     caller = caller_of(request)
     wanted = Wanted.by(request.GET)
-    page = selectors.submission_page(
+    page = submission_page(
         wanted.among(Submission.objects.defer("strokes")),
         visitors=caller.visitors,
         size=PAGE_SIZE,
@@ -210,7 +220,7 @@ def _entry(submission: Submission, wanted: Wanted) -> HistoryEntry:
         id=submission.pk,
         url=_drawing_url(wanted, submission.pk),
         created_at=submission.created_at,
-        image_url=svg_url(submission.pk),
+        image_url=reverse("api:submission-svg", args=[submission.pk]),
         digit=shown.digit,
         refusal_message=_refusal_words(shown),
         confidence=shown.confidence,
@@ -284,7 +294,7 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     own = Submission.objects.owned_by(*visitors).with_shown_prediction()
     submission = get_object_or_404(own, pk=submission_id)
     wanted = Wanted.by(request.GET)
-    beside = selectors.neighbours(
+    beside = neighbours(
         wanted.among(Submission.objects.all()), visitors=visitors, of=submission.pk
     )
     reading = submission.shown_prediction
@@ -299,7 +309,7 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
             for digit, probability in enumerate(reading.probabilities)
         ],
         canvas=_canvas(submission),
-        image_url=svg_url(submission.pk),
+        image_url=reverse("api:submission-svg", args=[submission.pk]),
         extras=_extras(submission),
         other_digits=[digit for digit in range(10) if digit != reading.digit],
         newer_url=_drawing_url(wanted, beside.newer),
@@ -328,8 +338,8 @@ def _extras(submission: Submission) -> dict[str, str]:
     if submission.refusal == Refusal.BLANK:
         return {}
     try:
-        return engine.extras_of(submission, {"seen", "why"})
-    except engine.ReaderUnavailableError:
+        return extras_of(submission, {"seen", "why"})
+    except ReaderUnavailableError:
         return {}
 
 
@@ -337,15 +347,11 @@ def _extras(submission: Submission) -> dict[str, str]:
 def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     """Take a visitor's answer: a verdict, or the digit that it truly is."""
     submission = get_object_or_404(_own(request), pk=submission_id)
-    digit = request.POST.get("digit", "")
-    asked: dict[str, Any] = {"verdict": request.POST.get("verdict", "")}
-    if digit:
-        asked = {"verdict": "wrong", "digit": _digit(digit)}
+    given = request.POST.get("digit", "")
+    digit = int(given) if given in list("0123456789") else None
+    verdict = Verdict.WRONG if given else request.POST.get("verdict", "")
     try:
-        given = feedback_in(asked, shown_digit=submission.shown_digit)
-        services.give_feedback(
-            submission=submission, verdict=given.verdict, digit=given.digit
-        )
+        feedback.give_feedback(submission=submission, verdict=verdict, digit=digit)
     except DrawingError as error:
         messages.error(request, error.message)
     except Submission.DoesNotExist as error:  # deleted meanwhile
@@ -364,18 +370,14 @@ def delete(request: HttpRequest, submission_id: UUID) -> HttpResponse:
         if not one.exists():
             raise Http404
         shown = {
-            "image_url": svg_url(submission_id),
+            "image_url": reverse("api:submission-svg", args=[submission_id]),
             "back_url": _drawing_url(wanted, submission_id),
         }
         return render(request, "recognizer/delete.html", shown)
-    if not services.delete_submissions(submissions=one):
+    if not delete_submissions(submissions=one):
         raise Http404
     messages.success(request, _("The drawing is gone, with all that was kept of it."))
     return redirect(_history_url(wanted))
-
-
-def _digit(value: str) -> int | str:
-    return int(value) if value in list("0123456789") else value
 
 
 def _own(request: HttpRequest) -> SubmissionQuerySet:
@@ -392,7 +394,7 @@ def delete_all(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         shown = {"is_all": True, "back_url": reverse("history")}
         return render(request, "recognizer/delete.html", shown)
-    services.delete_all(visitors=caller_of(request).visitors)
+    erasing.delete_all(visitors=caller_of(request).visitors)
     messages.success(request, _("All your drawings are gone."))
     return redirect("history")
 
@@ -403,7 +405,7 @@ def set_consent(request: HttpRequest) -> HttpResponse:
     caller = caller_of(request)
     if caller.key is None:
         raise Http404  # nobody to note it for: the page does not offer it
-    services.set_consent(
+    visitors.set_consent(
         visitors=caller.visitors,
         user=caller.user,
         may_train="may_train" in request.POST,

@@ -7,29 +7,39 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from recognizer import selectors
+from recognizer.drawings.statistics import (
+    Counted,
+    Reviewed,
+    Share,
+    Stats,
+    reviewed_by_model,
+    stats,
+    wilson,
+)
 from recognizer.learning import evaluation
 from recognizer.learning.evaluation import Changed, Evaluation, JudgedDigits
 from recognizer.models import ModelVersion
 from recognizer.pages.caching import ones_own
 from recognizer.pages.plots import Axis, Whisker, bar_width, heat, whisker
-from recognizer.selectors import Counted, Reviewed, Share, Stats
+
+VERSIONS_SHOWN = 50
 
 
 @require_safe
 @ones_own
 def model(request: HttpRequest) -> HttpResponse:
     """Show what is known of the active model, and which others there are."""
-    card = selectors.model_card()
+    active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
+    numbers = stats()
     shown = ModelView(
-        active=card.active,
-        versions=card.versions,
-        stats=card.stats,
-        refused=selectors.wilson(card.stats.refused, card.stats.submissions),
-        site=_site(card.reviewed) if card.reviewed else None,
-        judged=_judged(card.active) if card.active else None,
-        calibration=card.active.manifest.get("calibration", {}) if card.active else {},
-        provenance=card.active.manifest.get("provenance", {}) if card.active else {},
+        active=active,
+        versions=list(ModelVersion.objects.newest_first()[:VERSIONS_SHOWN]),
+        stats=numbers,
+        refused=wilson(numbers.refused, numbers.submissions),
+        site=_site(reviewed_by_model(active)) if active else None,
+        judged=_judged(active) if active else None,
+        calibration=active.manifest.get("calibration", {}) if active else {},
+        provenance=active.manifest.get("provenance", {}) if active else {},
     )
     return render(request, "recognizer/model.html", {"page": shown})
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from recognizer.selectors import Share
+from recognizer.drawings.statistics import Share
 
 
 @dataclass(frozen=True)

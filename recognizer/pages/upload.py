@@ -7,11 +7,11 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from recognizer import services
+from recognizer.drawings.submitting import submit_drawing
 from recognizer.models import Submission
 from recognizer.people.visitors import caller_of, remember_visitor
-from recognizer.reader import engine
 from recognizer.reader.drawing import DrawingError
+from recognizer.reader.pictures import picture_from_bytes
 
 
 class PictureForm(forms.Form):
@@ -47,11 +47,11 @@ def upload(request: HttpRequest) -> HttpResponse:
         return _page(request, form, status=400)
     caller = caller_of(request)
     try:
-        drawing = engine.picture_from_bytes(form.cleaned_data["picture"].read())
+        drawing = picture_from_bytes(form.cleaned_data["picture"].read())
     except DrawingError as error:
         form.add_error("picture", _PROBLEMS.get(error.code, error.message))
         return _page(request, form, status=400)
-    submission = services.submit_drawing(
+    submission = submit_drawing(
         drawing=drawing,
         visitor=caller.visitor,
         user=caller.user,

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from recognizer.api.throttles import (
+from recognizer.people.limits import (
     client_address,
     count_one,
     hashed_address,

@@ -1,5 +1,6 @@
 """Who is calling: a program by token, a user by session, a browser by cookie."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,8 +10,8 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 
-from recognizer import services
 from recognizer.models import Token, Visitor
+from recognizer.people import visitors
 from recognizer.prepared import PreparedLookup
 
 _SALT = "recognizer.visitor"
@@ -68,7 +69,7 @@ def caller_of(request: HttpRequest | Request) -> Caller:
     from_cookie = _visitor_of_cookie(request)
     if isinstance(request.user, User):
         if from_cookie is not None and from_cookie.user_id is None:
-            services.adopt_visitor(visitor=from_cookie, user=request.user)
+            visitors.adopt_visitor(visitor=from_cookie, user=request.user)
         return _user_caller(request.user, first=from_cookie)
     if from_cookie is None or from_cookie.user_id is not None:
         return Caller()
@@ -103,4 +104,20 @@ def remember_visitor(response: HttpResponseBase, visitor: Visitor) -> None:
         httponly=True,
         samesite="Lax",
         secure=settings.SESSION_COOKIE_SECURE,
+    )
+
+
+def adopt_visitor(*, visitor: Visitor, user: User) -> None:
+    """Give a browser's visitor its user; one that has a user keeps that."""
+    Visitor.objects.filter(pk=visitor.pk, user=None).update(user=user)
+
+
+def set_consent(
+    *, visitors: Sequence[Visitor], user: User | None, may_train: bool
+) -> None:
+    """Note whether drawings may train models, for all visitors of a person."""
+    if not visitors and user is not None:
+        Visitor.objects.create(user=user, may_train=may_train)
+    Visitor.objects.filter(pk__in=[visitor.pk for visitor in visitors]).update(
+        may_train=may_train
     )

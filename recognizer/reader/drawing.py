@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Stroke = list[list[float]]
-"""One pen-down to pen-up: points [x, y] or [x, y, t] as they were sent."""
+from recognizer.models.compact import Stroke
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from mlcore import show
 from mlcore.data import DataError as DataError
 from recognizer.models import Submission
 from recognizer.reader import engine
-from recognizer.services import active_model
+from recognizer.reader.active import active_model
+from recognizer.reader.recognisers import recogniser_for
 
 SOURCES = (*show.PARTS, "file")
 
@@ -19,7 +20,7 @@ def digit(what: str, which: str) -> str:
     """
     title, ink = show.found(what, which)
     version = active_model()
-    reading = engine.recogniser_for(version).read(ink)
+    reading = recogniser_for(version).read(ink)
     return show.shown(f"{title}, read by {version}", reading)
 
 
@@ -36,9 +37,7 @@ def submission(which: str) -> str:
             f"There is no submission {which}: its id is in the address of its page."
         ) from error
     version = found.shown_prediction.model_version
-    reading = engine.recogniser_for(version).read(
-        engine.bitmap_of(engine.drawing_of(found))
-    )
+    reading = recogniser_for(version).read(engine.bitmap_of(engine.drawing_of(found)))
     facts = [
         f"Submission {found.pk}",
         f"{found.created_at:%Y-%m-%d}",

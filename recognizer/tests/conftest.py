@@ -11,9 +11,10 @@ from django.test import Client
 
 from mlcore import places
 from mlcore.bundle import open_bundle
-from recognizer import services
 from recognizer.desk.site import note_password
+from recognizer.learning.promotion import prepare_models
 from recognizer.models import ModelVersion
+from recognizer.people.tokens import make_token
 from recognizer.tests.drawings import SEVEN as SEVEN
 from tools.server import Server, serving
 
@@ -47,7 +48,7 @@ def ask_for_the_model_each_time(settings: LazySettings) -> None:
 def active_model(db: None, settings: LazySettings, tmp_path: Path) -> ModelVersion:
     """The starter, registered in the test's database."""
     settings.BUNDLE_CACHE = tmp_path / "bundles"
-    return services.prepare_models(starter=open_bundle(settings.STARTER_BUNDLE))
+    return prepare_models(starter=open_bundle(settings.STARTER_BUNDLE))
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +90,7 @@ def admin_client(admin_user: User) -> Client:
 
 def bearer(user: User, *scopes: str) -> dict[str, str]:
     """Return the headers of a program with a new token of this user."""
-    _, text = services.make_token(user=user, name="test", scopes=scopes)
+    _, text = make_token(user=user, name="test", scopes=scopes)
     return {"Authorization": f"Bearer {text}"}
 
 

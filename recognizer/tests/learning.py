@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 from numpy.typing import NDArray
 
 from mlcore.specimens import Specimen, jittered, specimens
-from recognizer import services
+from recognizer.drawings.submitting import submit_drawing
+from recognizer.learning.labels import label_submission
 from recognizer.models import Submission, Visitor
 from recognizer.reader.drawing import StrokeDrawing
 
@@ -44,11 +45,11 @@ def submit(
     pointer: str = "pen",
 ) -> Submission:
     """Store a drawing, and what a reviewer decides of it where there is one."""
-    submission = services.submit_drawing(
+    submission = submit_drawing(
         drawing=as_drawing(strokes, pointer=pointer), visitor=person, source="page"
     )
     if reviewer is not None:
-        services.label_submission(
+        label_submission(
             submission=submission, reviewer=reviewer, digit=digit, rejected=rejected
         )
     return submission

@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from recognizer import services
 from recognizer.models import Submission, Token, Visitor
+from recognizer.people.tokens import make_token
 from recognizer.tests.conftest import SEVEN, post_json
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -221,7 +221,7 @@ class TestAccountPage:
     def test_does_not_revoke_another_s_token(
         self, browser: Client, ada: User, reviewer: User
     ) -> None:
-        token, _ = services.make_token(user=reviewer, name="x", scopes=["read"])
+        token, _ = make_token(user=reviewer, name="x", scopes=["read"])
         browser.force_login(ada)
 
         answer = browser.post(f"/account/tokens/{token.pk}/revoke/")

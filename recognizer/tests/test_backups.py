@@ -38,7 +38,11 @@ def refusal(server: Server, *arguments: str) -> str:
 
 def shell(server: Server, code: str) -> str:
     """Run a line of Python on a site's rows; return what it prints."""
-    imports = "from recognizer import services; from recognizer.models import *; "
+    imports = (
+        "from recognizer.models import *; "
+        "from recognizer.drawings import erasing, feedback, submitting; "
+        "from recognizer.learning import labels, promotion; "
+    )
     return server.manage("shell", "--no-imports", "-c", imports + code)
 
 
@@ -152,10 +156,7 @@ class TestRestore:
     ) -> None:
         _, backup, drawing = one
         elsewhere.manage("restore", str(backup), "--nothing-was-erased")
-        erase = (
-            f"from recognizer import services; services.erase_again(ids=['{drawing}'])"
-        )
-        elsewhere.manage("shell", "--no-imports", "-c", erase)
+        shell(elsewhere, f"erasing.erase_again(ids=['{drawing}'])")
 
         told = elsewhere.manage("restore", str(backup))
 

@@ -291,7 +291,7 @@ class TestWithoutAModel:
         def break_down(**_: Any) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr("recognizer.services.submit_drawing", break_down)
+        monkeypatch.setattr("recognizer.api.views.submit_drawing", break_down)
         program = Client(raise_request_exception=False)
 
         response = post_json(program, URL, SEVEN)

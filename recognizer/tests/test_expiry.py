@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from mlcore.specimens import specimens
-from recognizer import services
+from recognizer.drawings.erasing import delete_all, erase_again
+from recognizer.drawings.feedback import give_feedback
 from recognizer.models import (
     Archived,
     Erasure,
@@ -48,7 +49,7 @@ def fill(reviewer: User, count: int = 5) -> Visitor:
     person = make_person()
     for one in specimens()[:count]:
         drawn = submit(person, one.strokes, reviewer=reviewer, digit=one.digit)
-        services.give_feedback(submission=drawn, verdict="wrong", digit=3)
+        give_feedback(submission=drawn, verdict="wrong", digit=3)
     return person
 
 
@@ -122,13 +123,13 @@ class TestExpiry:
 
         expire(tmp_path)
         listed = Erasure.objects.count()
-        services.delete_all(visitors=[owner])
+        delete_all(visitors=[owner])
 
         assert listed == 0
         assert set(Erasure.objects.values_list("pk", flat=True)) == ids
         assert not Archived.objects.exists()
         Archived.objects.bulk_create(Archived(pk=pk, visitor=owner) for pk in ids)
-        services.erase_again(ids=ids)  # after a restore
+        erase_again(ids=ids)  # after a restore
         assert not Archived.objects.exists()
 
     @pytest.mark.parametrize("killed_at", ["_write", "_sync", "_finish", "_settle"])
@@ -161,7 +162,7 @@ class TestExpiry:
             with pytest.raises(KeyboardInterrupt):
                 expire(tmp_path)
         answered = Submission.objects.earliest("pk")
-        services.give_feedback(submission=answered, verdict="right")
+        give_feedback(submission=answered, verdict="right")
         before = everything()
 
         assert expire(tmp_path) == 5
@@ -181,7 +182,7 @@ class TestErasure:
         erased, kept = fill(reviewer), fill(reviewer)
         expire(tmp_path)
 
-        services.delete_all(visitors=[erased])
+        delete_all(visitors=[erased])
         assert expiry.forget_erased(tmp_path) == 5
         (path,) = archives(tmp_path)
         assert expiry.restore(path, tell=lambda _: None) == 5
@@ -200,7 +201,7 @@ class TestErasure:
     def test_wins_over_restoring(self, reviewer: User, tmp_path: Path) -> None:
         person = fill(reviewer)
         expire(tmp_path)
-        services.delete_all(visitors=[person])
+        delete_all(visitors=[person])
 
         (path,) = archives(tmp_path)
         assert expiry.restore(path, tell=lambda _: None) == 0

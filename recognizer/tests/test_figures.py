@@ -2,18 +2,26 @@
 
 import html
 import re
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
+from mlcore.bundle import open_bundle
 from mlcore.specimens import specimens
-from recognizer import selectors, services
+from recognizer.drawings.derived import rebuild_derived
+from recognizer.drawings.erasing import delete_submissions
+from recognizer.drawings.statistics import stats
+from recognizer.learning.figures import current_figures, population_stability
+from recognizer.learning.labels import label_submission
+from recognizer.learning.promotion import prepare_models
 from recognizer.models import ModelVersion, Submission
-from recognizer.selectors import population_stability
 from recognizer.tests.conftest import enter_desk
 from recognizer.tests.learning import make_person, submit
 from recognizer.tests.test_promotion import judge
+from recognizer.tests.test_services import other_bundle
 
 PAGE = "/admin/recognizer/modelversion/figures/"
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -28,14 +36,14 @@ def history(reviewer: User) -> list[Submission]:
         zip(made[:10], specimens()[:10], strict=True)
     ):
         digit = 9 if number < 3 else one.digit
-        services.label_submission(submission=submission, reviewer=reviewer, digit=digit)
+        label_submission(submission=submission, reviewer=reviewer, digit=digit)
     submit(person, [specimens()[0].strokes[0] * 0 + 50], pointer="touch")
     return made
 
 
 class TestFigures:
     def test_are_what_the_rows_say(self, history: list[Submission]) -> None:
-        found = selectors.figures()
+        found = current_figures()
 
         assert found.drawings == len(history) + 1
         assert found.by_day[-1][1] == len(history) + 1
@@ -47,13 +55,13 @@ class TestFigures:
         by_pointer = {row.code: row.drawings for row in found.pointers}
         assert by_pointer["pen"] == len(history)
         assert by_pointer["touch"] == 1
-        assert services.rebuild_derived() == 0
-        assert selectors.figures() == found
+        assert rebuild_derived() == 0
+        assert current_figures() == found
 
     def test_shrink_with_what_is_deleted(self, history: list[Submission]) -> None:
-        services.delete_submissions(submissions=Submission.objects.all())
+        delete_submissions(submissions=Submission.objects.all())
 
-        found = selectors.figures()
+        found = current_figures()
 
         assert found.drawings == sum(found.confidence) == sum(found.ink) == 0
         assert found.by_day[-1][1] == 0
@@ -62,18 +70,34 @@ class TestFigures:
     def test_know_drift_from_the_active_model_s_gate(
         self, history: list[Submission], active_model: ModelVersion
     ) -> None:
-        before = selectors.figures().confidence_drift
-        shipped = selectors.figures(shipped_confidence=[2] * 20).confidence_drift
+        before = current_figures().confidence_drift
+        shipped = current_figures(shipped_confidence=[2] * 20).confidence_drift
         usual = {"confidence": [1] * 20, "ink": [1] * 20}
         judge(active_model, active_model, passed=True, reference=usual)
 
-        found = selectors.figures()
+        found = current_figures()
 
         assert before is None
         assert shipped == pytest.approx(found.confidence_drift)
         assert found.confidence_drift == population_stability(
             found.confidence, usual["confidence"]
         )
+
+    def test_of_readings_are_the_active_model_s_alone(
+        self, history: list[Submission], tmp_path: Path
+    ) -> None:
+        newer = other_bundle(open_bundle(settings.STARTER_BUNDLE), tmp_path)
+        prepare_models(starter=newer)
+
+        found = current_figures()
+
+        assert found.model
+        assert found.model.digest == newer.digest
+        assert found.drawings == len(history) + 1
+        assert sum(found.confidence) == sum(map(sum, found.confusion)) == 0
+        assert found.accuracy is None
+        assert stats().accuracy is None
+        assert stats().model == newer.digest
 
 
 class TestStability:
@@ -114,7 +138,7 @@ class TestPage:
 
         page = admin_client.get(link).content.decode()
 
-        shown = selectors.figures().confusion[9][0]
+        shown = current_figures().confusion[9][0]
         assert page.count('class="action-select"') == shown > 0
 
     def test_is_for_who_may(self, client: Client) -> None:
@@ -125,5 +149,5 @@ class TestPage:
     def test_of_an_empty_site_stands(self, admin_client: Client) -> None:
         page = admin_client.get(PAGE).content.decode()
 
-        assert "Nothing is reviewed yet" in page
+        assert "Nothing is reviewed yet that the active model read" in page
         assert admin_client.get("/admin/").status_code == 200

@@ -11,8 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bench.history import HistoryError, make_history
-from recognizer import selectors, services
 from recognizer.desk import readonly
+from recognizer.drawings.derived import rebuild_derived
+from recognizer.drawings.statistics import stats
 from recognizer.models import (
     Feedback,
     Label,
@@ -195,10 +196,10 @@ class TestHistory:
         first = made_up(500)
 
         numbers = dict(Tally.objects.values_list("name", "count"))
-        assert services.rebuild_derived() == 0
+        assert rebuild_derived() == 0
         assert dict(Tally.objects.values_list("name", "count")) == numbers
         assert Submission.objects.count() == Prediction.objects.count() == 500
-        assert selectors.stats().submissions == 500
+        assert stats().submissions == 500
         assert Submission.objects.owned_by(first).count() > 150
         for kind in (Feedback, Label):
             assert kind._default_manager.exists()

@@ -10,9 +10,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from recognizer.api.serializers import feedback_in
+from recognizer.drawings.feedback import give_feedback
 from recognizer.models import Feedback, ModelVersion, Submission, Tally, Visitor
-from recognizer.reader import engine
+from recognizer.reader import explanations
+from recognizer.reader.recognisers import ReaderUnavailableError
 from recognizer.tests.conftest import SEVEN, post_json
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -207,10 +208,10 @@ class TestDrawing:
         self, browser: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(version: ModelVersion) -> None:
-            raise engine.ReaderUnavailableError("gone")
+            raise ReaderUnavailableError("gone")
 
         mine = draw(browser)
-        monkeypatch.setattr(engine, "recogniser_for", fail)
+        monkeypatch.setattr(explanations, "recogniser_for", fail)
 
         page = text_of(browser, f"/history/{mine}/")
 
@@ -316,9 +317,11 @@ class TestFeedback:
 
         def delete_and_judge(*args: Any, **kwargs: Any) -> Any:
             Submission.objects.all().delete()
-            return feedback_in(*args, **kwargs)
+            return give_feedback(*args, **kwargs)
 
-        monkeypatch.setattr("recognizer.pages.history.feedback_in", delete_and_judge)
+        monkeypatch.setattr(
+            "recognizer.pages.history.feedback.give_feedback", delete_and_judge
+        )
 
         assert answer(browser, mine, verdict="right").status_code == 404
 

@@ -25,7 +25,7 @@ SENDERS = 6
 COUNT = """
 import json
 from recognizer.models import Submission, Prediction, IdempotencyKey
-from recognizer import selectors
+from recognizer.drawings.statistics import stats
 stored = [str(pk) for pk in Submission.objects.values_list("pk", flat=True)]
 halves = Submission.objects.exclude(predictions__role="shown").count()
 print(json.dumps({
@@ -33,7 +33,7 @@ print(json.dumps({
     "halves": halves,
     "shown": Prediction.objects.filter(role="shown").count(),
     "keys": IdempotencyKey.objects.count(),
-    "tally": selectors.stats().submissions,
+    "tally": stats().submissions,
 }))
 """
 

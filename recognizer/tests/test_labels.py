@@ -7,8 +7,8 @@ from django.contrib.auth.models import Group, User
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from recognizer import services
 from recognizer.models import Label, Submission
+from recognizer.people.roles import prepare_reviewers
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -142,7 +142,7 @@ class TestReviewers:
     def test_are_who_is_in_the_group(
         self, program: Client, anybodys: str, django_user_model: Any
     ) -> None:
-        services.prepare_reviewers()
+        prepare_reviewers()
         member = django_user_model.objects.create_user("member")
         headers = bearer(member, "review")
         before = label(program, anybodys, headers, digit=7)

@@ -18,12 +18,14 @@ from mlcore.bundle import (
 from mlcore.calibrate import Calibration
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
 from mlcore.train import keras_weights, served_weights
-from recognizer import services
+from recognizer.drawings.feedback import give_feedback
 from recognizer.learning import promotion, review, snapshots, training
 from recognizer.learning import worker as crossing
+from recognizer.learning.promotion import promote_model, register_model
 from recognizer.learning.review import Decision
 from recognizer.models import GateReport, ModelVersion, Submission
-from recognizer.reader import engine
+from recognizer.reader import active, engine
+from recognizer.reader.recognisers import recogniser_for
 from recognizer.tests.learning import as_drawing, hands, make_person, submit
 
 # Little of everything: it runs in half a minute on a free core.
@@ -44,10 +46,8 @@ def confused(
 ) -> ModelVersion:
     """A model that takes each 1 for a 7 and each 7 for a 1; it reads."""
     starter = open_bundle(settings.STARTER_BUNDLE)
-    bundle = services.register_model(
-        bundle=confuse(starter, tmp_path), origin="trained"
-    )
-    return services.promote_model(version=bundle)
+    bundle = register_model(bundle=confuse(starter, tmp_path), origin="trained")
+    return promote_model(version=bundle)
 
 
 def confuse(starter: Bundle, parent: Path) -> Bundle:
@@ -71,7 +71,7 @@ def confuse(starter: Bundle, parent: Path) -> Bundle:
 
 def share_right(version: ModelVersion, drawn: list[Any]) -> float:
     """Read specimens by a version."""
-    recogniser = engine.recogniser_for(version)
+    recogniser = recogniser_for(version)
     right = [
         max(
             range(10),
@@ -105,7 +105,7 @@ class TestLoop:
                 submission = submit(person, one.strokes)
                 truth[submission.pk] = one.digit
                 if submission.shown_digit != one.digit:
-                    services.give_feedback(
+                    give_feedback(
                         submission=submission, verdict="wrong", digit=one.digit
                     )
         corrected = Submission.objects.filter(verdict="wrong").count()
@@ -137,5 +137,5 @@ class TestLoop:
             actor=reviewer,
             reason="a trial on few digits" if failed else "",
         )
-        assert services.active_model() == run.version
+        assert active.active_model() == run.version
         assert promotion.roll_back(actor=reviewer) == confused

@@ -23,7 +23,7 @@ from pathlib import Path
 from django.conf import settings
 from mlcore.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle, write_bundle
 from recognizer.models import ModelVersion
-from recognizer.services import register_model
+from recognizer.learning.promotion import register_model
 from recognizer.learning import promotion
 starter = open_bundle(settings.STARTER_BUNDLE)
 with tempfile.TemporaryDirectory() as folder:

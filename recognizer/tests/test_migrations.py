@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from recognizer import services
+from recognizer.drawings.derived import rebuild_derived
 from recognizer.models import Submission, Tally
 from recognizer.ops.migrated import migrations_of_this_code, missing_migrations
 
@@ -120,7 +120,7 @@ class TestMigrations:
             Submission.objects.order_by("pk").values_list("review_priority", flat=True)
         )
 
-        mended = services.rebuild_derived()
+        mended = rebuild_derived()
 
         assert mended == 0
         assert derived == dict(Tally.objects.values_list("name", "count"))

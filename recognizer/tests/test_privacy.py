@@ -13,9 +13,10 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
-from recognizer import services
 from recognizer.learning import snapshots
+from recognizer.learning.labels import label_submission
 from recognizer.models import Submission, Visitor
+from recognizer.people.visitors import set_consent
 from recognizer.tests import hostile
 from recognizer.tests.conftest import SEVEN, post_json
 from recognizer.tests.learning import fill
@@ -72,10 +73,10 @@ def browser(active_model: object) -> Client:
     post_json(browser, URL, MARKED)
     post_json(browser, URL, MARKED, **{"Idempotency-Key": "once-only"})
     visitor = Visitor.objects.latest("pk")
-    services.set_consent(visitors=[visitor], user=None, may_train=True)
+    set_consent(visitors=[visitor], user=None, may_train=True)
     for one in Submission.objects.filter(visitor=visitor):
         post_json(browser, f"{URL}{one.pk}/feedback/", {"verdict": "right"})
-        services.label_submission(submission=one, reviewer=reviewer, digit=7)
+        label_submission(submission=one, reviewer=reviewer, digit=7)
     snapshots.make_snapshot(actor=None)
     return browser
 

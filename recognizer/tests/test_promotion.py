@@ -13,10 +13,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from mlcore.bundle import Bundle, open_bundle
-from recognizer import services
+from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning import promotion
-from recognizer.learning.promotion import GateError
+from recognizer.learning.promotion import GateError, register_model
 from recognizer.models import AuditEntry, GateReport, ModelVersion
+from recognizer.reader import active
 from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.test_services import other_bundle
 from tools.server import Server
@@ -34,7 +35,7 @@ def candidate(
     active_model: ModelVersion, starter: Bundle, tmp_path: Path
 ) -> ModelVersion:
     bundle = other_bundle(starter, tmp_path)
-    return services.register_model(bundle=bundle, origin="trained")
+    return register_model(bundle=bundle, origin="trained")
 
 
 CHECK: dict[str, Any] = {
@@ -82,7 +83,7 @@ class TestPromote:
 
         promotion.promote(version=candidate, actor=admin_user)
 
-        assert services.active_model() == candidate
+        assert active.active_model() == candidate
         entry = AuditEntry.objects.get()
         assert (entry.actor, entry.action) == (admin_user, "promote")
         assert entry.before == {"reads": active_model.digest}
@@ -121,7 +122,7 @@ class TestRollBack:
         promotion.promote(version=candidate, actor=None, reason="a trial")
 
         assert promotion.roll_back(actor=None) == active_model
-        assert services.active_model() == active_model
+        assert active.active_model() == active_model
         assert promotion.roll_back(actor=None) == candidate
 
     def test_to_what_has_never_read_is_refused(
@@ -167,7 +168,7 @@ class TestPages:
         assert "reads from now on" in promoted.content.decode()
         assert "This one reads now" in promoted.content.decode()
         assert "reads again" in back.content.decode()
-        assert services.active_model() == active_model
+        assert active.active_model() == active_model
 
     def test_ask_why_where_the_gate_failed(
         self, active_model: ModelVersion, candidate: ModelVersion, admin_client: Client
@@ -186,7 +187,7 @@ class TestPages:
     def test_show_the_gate_with_pictures(
         self, active_model: ModelVersion, candidate: ModelVersion, admin_client: Client
     ) -> None:
-        ours = services.submit_drawing(drawing=seven(), visitor=None, source="page")
+        ours = submit_drawing(drawing=seven(), visitor=None, source="page")
         shown = {"set": "new hold-out", "truth": 7, "candidate": 7, "incumbent": 1}
         gate = judge(
             candidate,
@@ -228,7 +229,7 @@ class TestPages:
 
         for what in ("promote", "roll-back"):
             assert client.post(f"{MODELS}{candidate.pk}/{what}/").status_code == 403
-        assert services.active_model() == active_model
+        assert active.active_model() == active_model
 
 
 def seven() -> Any:
@@ -242,10 +243,10 @@ import sys
 from pathlib import Path
 from django.conf import settings
 from mlcore.bundle import open_bundle
-from recognizer import services
+from recognizer.learning.promotion import register_model
 from recognizer.tests.test_services import other_bundle
 bundle = other_bundle(open_bundle(settings.STARTER_BUNDLE), Path({scratch!r}))
-print(services.register_model(bundle=bundle, origin="trained").digest)
+print(register_model(bundle=bundle, origin="trained").digest)
 """
 
 

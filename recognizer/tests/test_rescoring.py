@@ -11,10 +11,11 @@ from django.test import Client
 
 from mlcore.bundle import open_bundle
 from mlcore.specimens import specimens
-from recognizer import services
 from recognizer.learning import rescoring
+from recognizer.learning.labels import label_submission
+from recognizer.learning.promotion import register_model
 from recognizer.models import ModelVersion, Prediction, Rescoring, Submission
-from recognizer.reader import engine
+from recognizer.reader.recognisers import _recognisers
 from recognizer.tests.learning import make_person, submit
 from recognizer.tests.test_services import other_bundle
 
@@ -28,7 +29,7 @@ def other(
     for one in specimens()[:12]:
         submit(person, one.strokes)
     bundle = other_bundle(open_bundle(settings.STARTER_BUNDLE), tmp_path)
-    return services.register_model(bundle=bundle, origin="trained")
+    return register_model(bundle=bundle, origin="trained")
 
 
 def read_by(version: ModelVersion) -> list[uuid.UUID]:
@@ -95,7 +96,7 @@ class TestCommand:
         reviewer: Any,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        services.label_submission(
+        label_submission(
             submission=Submission.objects.earliest("pk"), reviewer=reviewer, digit=0
         )
 
@@ -107,7 +108,7 @@ class TestCommand:
 
     def test_of_a_version_that_cannot_run_says_so(self, other: ModelVersion) -> None:
         other.archive.delete()
-        engine._recognisers.clear()
+        _recognisers.clear()
 
         with pytest.raises(CommandError, match="cannot be loaded"):
             call_command("rescore", other.digest)

@@ -13,8 +13,11 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from recognizer import services
+from recognizer.drawings.derived import rebuild_derived
+from recognizer.drawings.erasing import delete_submissions
+from recognizer.drawings.feedback import give_feedback
 from recognizer.learning import review
+from recognizer.learning.labels import label_submission
 from recognizer.learning.review import Decision, ReviewConflictError
 from recognizer.models import (
     AuditEntry,
@@ -25,6 +28,7 @@ from recognizer.models import (
     Prediction,
     Submission,
 )
+from recognizer.people.roles import prepare_reviewers
 from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.test_models import make_prediction, make_submission
 from tools.server import Server
@@ -33,7 +37,7 @@ DESK = "/admin/recognizer/submission/review/"
 
 
 def make_reviewer(name: str) -> User:
-    services.prepare_reviewers()
+    prepare_reviewers()
     user = User.objects.create_user(name, is_staff=True)
     user.groups.add(Group.objects.get(name="Reviewers"))
     return user
@@ -90,7 +94,7 @@ def queue(active_model: ModelVersion) -> dict[str, Submission]:
         "corrected": make_read(active_model, verdict="wrong", corrected=1),
         "surely wrong": make_read(active_model, verdict="not_a_digit", confidence=0.99),
     }
-    services.rebuild_derived()
+    rebuild_derived()
     return made
 
 
@@ -118,15 +122,13 @@ class TestOrder:
     def test_follows_feedback_and_labels_at_once(
         self, queue: dict[str, Submission], ada: User
     ) -> None:
-        services.give_feedback(submission=queue["sure"], verdict="wrong", digit=1)
-        services.label_submission(
-            submission=queue["surely wrong"], reviewer=ada, digit=7
-        )
+        give_feedback(submission=queue["sure"], verdict="wrong", digit=1)
+        label_submission(submission=queue["surely wrong"], reviewer=ada, digit=7)
 
         found = review.claim_next(reviewer=ada, count=2)
 
         assert names(queue, found) == ["sure", "corrected"]
-        assert services.rebuild_derived() == 0
+        assert rebuild_derived() == 0
 
     def test_can_leave_out_what_may_not_train(
         self, queue: dict[str, Submission], ada: User
@@ -195,7 +197,7 @@ class TestDecide:
         self, queue: dict[str, Submission], ada: User, ben: User
     ) -> None:
         (first,) = review.claim_next(reviewer=ada, count=1)
-        services.label_submission(submission=first, reviewer=ben, digit=2)
+        label_submission(submission=first, reviewer=ben, digit=2)
 
         with pytest.raises(ReviewConflictError, match="in the meantime"):
             review.decide(
@@ -208,8 +210,8 @@ class TestDecide:
         self, queue: dict[str, Submission], ada: User, ben: User
     ) -> None:
         one = queue["sure"]
-        services.label_submission(submission=one, reviewer=ben, digit=2)
-        services.label_submission(submission=one, reviewer=ada, rejected="ambiguous")
+        label_submission(submission=one, reviewer=ben, digit=2)
+        label_submission(submission=one, reviewer=ada, rejected="ambiguous")
 
         first, second = AuditEntry.objects.filter(subject=one.pk).order_by("pk")
 
@@ -221,9 +223,9 @@ class TestDecide:
         self, queue: dict[str, Submission], ada: User
     ) -> None:
         one = queue["sure"]
-        services.label_submission(submission=one, reviewer=ada, digit=2)
+        label_submission(submission=one, reviewer=ada, digit=2)
 
-        services.delete_submissions(submissions=Submission.objects.filter(pk=one.pk))
+        delete_submissions(submissions=Submission.objects.filter(pk=one.pk))
 
         entry = AuditEntry.objects.get()
         assert entry.actor == ada
@@ -249,7 +251,7 @@ class TestUndo:
         assert one.pk not in {
             other.pk for other in review.claim_next(reviewer=ben, count=10)
         }
-        assert services.rebuild_derived() == 0
+        assert rebuild_derived() == 0
 
     def test_is_of_one_s_own_only(
         self, queue: dict[str, Submission], ada: User, ben: User
@@ -282,7 +284,7 @@ class TestApprove:
     ) -> None:
         agreed = [make_read(active_model, verdict="right") for _ in range(3)]
         make_read(active_model, verdict="wrong", corrected=1)
-        services.rebuild_derived()
+        rebuild_derived()
         client = Client()
         enter_desk(client, ada)
         page = client.get(f"{DESK}approve/?digit=7")
@@ -305,7 +307,7 @@ class TestApprove:
         self, active_model: ModelVersion, ada: User
     ) -> None:
         one = make_read(active_model, verdict="right")
-        services.give_feedback(submission=one, verdict="wrong", digit=1)
+        give_feedback(submission=one, verdict="wrong", digit=1)
 
         assert review.approve(submission_ids=[one.pk], reviewer=ada) == 0
         assert not Label.objects.exists()
@@ -318,7 +320,7 @@ def doubted(
     """A gate has doubted three labels of ada's: two against the reading, one not."""
     names = ("sure", "ordinary", "surely wrong")
     for name in names:
-        services.label_submission(submission=queue[name], reviewer=ada, digit=1)
+        label_submission(submission=queue[name], reviewer=ada, digit=1)
     drawings = [{"submission": str(queue[name].pk)} for name in names]
     return GateReport.objects.create(
         candidate=active_model,
@@ -370,7 +372,7 @@ class TestSecondOpinion:
             "withdrawn",
         ]
         assert one.pk in {s.pk for s in review.claim_next(reviewer=cy, count=10)}
-        assert services.rebuild_derived() == 0
+        assert rebuild_derived() == 0
         with pytest.raises(ReviewConflictError, match="back in the queue"):
             review.give_second_opinion(
                 submission_id=one.pk, reviewer=cy, decision=Decision(digit=7)
@@ -380,7 +382,7 @@ class TestSecondOpinion:
         self, doubted: GateReport, queue: dict[str, Submission], ben: User
     ) -> None:
         one = queue["sure"]
-        services.give_feedback(submission=one, verdict="wrong", digit=1)
+        give_feedback(submission=one, verdict="wrong", digit=1)
 
         found = review.doubted(report=doubted, reviewer=ben, count=10)
 
@@ -392,7 +394,7 @@ class TestSecondOpinion:
         one = queue["sure"]
         one.visitor.user = ada
         one.visitor.save()
-        services.give_feedback(submission=one, verdict="wrong", digit=1)
+        give_feedback(submission=one, verdict="wrong", digit=1)
 
         found = review.doubted(report=doubted, reviewer=ben, count=10)
 
@@ -438,7 +440,7 @@ class TestDesk:
         client = Client()
         enter_desk(client, ada)
         one = queue["sure"]
-        services.label_submission(submission=one, reviewer=ben, digit=2)
+        label_submission(submission=one, reviewer=ben, digit=2)
 
         def status(**fields: Any) -> int:
             return client.post(f"{DESK}decide/", fields).status_code

@@ -11,11 +11,19 @@ from django.core.management import CommandError, call_command
 
 from mlcore.bundle import Bundle, open_bundle, write_bundle
 from mlcore.calibrate import Calibration
-from recognizer import services
 from recognizer.drawings import tallies
+from recognizer.drawings.idempotency import RequestKey
+from recognizer.drawings.submitting import _new_submissions, _store_all, submit_drawing
+from recognizer.learning.promotion import prepare_models, promote_model, register_model
 from recognizer.models import IdempotencyKey, ModelVersion, Submission, Visitor
-from recognizer.reader import engine
+from recognizer.reader import active
+from recognizer.reader.active import active_reader
 from recognizer.reader.drawing import StrokeDrawing
+from recognizer.reader.recognisers import (
+    ReaderUnavailableError,
+    _recognisers,
+    recogniser_for,
+)
 
 SEVEN = StrokeDrawing([[[70, 70], [205, 66], [125, 225]]], 280, 280, 18)
 
@@ -50,7 +58,7 @@ class TestSubmitDrawing:
         monkeypatch.setattr(tallies, "add", break_down)  # the last of all
 
         with pytest.raises(OSError, match="disk full"):
-            services.submit_drawing(drawing=SEVEN, visitor=None, source="api")
+            submit_drawing(drawing=SEVEN, visitor=None, source="api")
 
         assert not Submission.objects.exists()
         assert not Visitor.objects.exists()
@@ -60,22 +68,22 @@ class TestSubmitDrawing:
     ) -> None:
         new: list[Any] = []
         with monkeypatch.context() as patch:
-            patch.setattr(services._new_submissions, "write", new.append)
+            patch.setattr(_new_submissions, "write", new.append)
             for key in "abc":
-                services.submit_drawing(
+                submit_drawing(
                     drawing=SEVEN,
                     visitor=None,
                     source="api",
-                    once=services.RequestKey("me", key, "digest"),
+                    once=RequestKey("me", key, "digest"),
                 )
         with monkeypatch.context() as patch:
             patch.setattr(tallies, "add", break_down)
             with pytest.raises(OSError, match="disk full"):
-                services._store_all(new[1:])
+                _store_all(new[1:])
 
         # Another comes in between, and takes what their rows had before.
         for one in new:
-            services._store_all([one])
+            _store_all([one])
 
         assert Submission.objects.count() == Visitor.objects.count() == 3
         assert "".join(IdempotencyKey.objects.values_list("key", flat=True)) == "abc"
@@ -85,7 +93,7 @@ class TestPrepareModels:
     def test_registers_the_starter_once(
         self, active_model: ModelVersion, starter: Bundle
     ) -> None:
-        again = services.prepare_models(starter=starter)
+        again = prepare_models(starter=starter)
 
         assert again == active_model
         assert ModelVersion.objects.count() == 1
@@ -93,7 +101,7 @@ class TestPrepareModels:
     def test_a_newer_starter_replaces_an_older_one(
         self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
     ) -> None:
-        newer = services.prepare_models(starter=other_bundle(starter, tmp_path))
+        newer = prepare_models(starter=other_bundle(starter, tmp_path))
 
         active_model.refresh_from_db()
         assert newer.stage == "active"
@@ -104,24 +112,24 @@ class TestPrepareModels:
     ) -> None:
         ModelVersion.objects.update(origin="trained")
 
-        active = services.prepare_models(starter=other_bundle(starter, tmp_path))
+        active = prepare_models(starter=other_bundle(starter, tmp_path))
 
         assert active == active_model
 
     def test_an_older_starter_does_not_come_back(
         self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
     ) -> None:
-        newer = services.prepare_models(starter=other_bundle(starter, tmp_path))
+        newer = prepare_models(starter=other_bundle(starter, tmp_path))
 
-        assert services.prepare_models(starter=starter) == newer
+        assert prepare_models(starter=starter) == newer
 
     def test_a_named_bundle_reads_while_it_is_named(
         self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
     ) -> None:
         named = other_bundle(starter, tmp_path)
 
-        while_named = services.prepare_models(starter=starter, named=named)
-        afterwards = services.prepare_models(starter=starter)
+        while_named = prepare_models(starter=starter, named=named)
+        afterwards = prepare_models(starter=starter)
 
         assert while_named.digest == named.digest
         assert afterwards == active_model
@@ -132,24 +140,22 @@ class TestPromoteModel:
         self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
     ) -> None:
         bundle = other_bundle(starter, tmp_path)
-        version = services.register_model(bundle=bundle, origin="trained")
+        version = register_model(bundle=bundle, origin="trained")
 
-        services.promote_model(version=version)
+        promote_model(version=version)
 
-        submission = services.submit_drawing(drawing=SEVEN, visitor=None, source="api")
+        submission = submit_drawing(drawing=SEVEN, visitor=None, source="api")
         assert submission.shown_prediction.model_version == version
 
     def test_rolls_back_by_promoting_the_former(
         self, active_model: ModelVersion, starter: Bundle, tmp_path: Path
     ) -> None:
         bundle = other_bundle(starter, tmp_path)
-        services.promote_model(
-            version=services.register_model(bundle=bundle, origin="trained")
-        )
+        promote_model(version=register_model(bundle=bundle, origin="trained"))
 
-        services.promote_model(version=active_model)
+        promote_model(version=active_model)
 
-        assert services.active_model() == active_model
+        assert active.active_model() == active_model
 
 
 class TestReader:
@@ -169,37 +175,37 @@ class TestReader:
     ) -> None:
         settings.ACTIVE_MODEL_KEPT_S = 0.25
         now = 1000.0
-        monkeypatch.setattr("recognizer.services.time.monotonic", lambda: now)
-        monkeypatch.setattr(services, "_asked", None)
-        assert services.reader()[0] == active_model
-        promoted = services.prepare_models(starter=newer)
+        monkeypatch.setattr("recognizer.reader.active.time.monotonic", lambda: now)
+        monkeypatch.setattr(active, "_asked", None)
+        assert active_reader()[0] == active_model
+        promoted = prepare_models(starter=newer)
         now += 0.2
-        assert services.reader()[0] == active_model
+        assert active_reader()[0] == active_model
 
         now += 0.05
 
-        assert services.reader()[0] == promoted
+        assert active_reader()[0] == promoted
 
     def test_knows_at_once_what_its_own_transaction_changed(
         self, active_model: ModelVersion, newer: Bundle, settings: LazySettings
     ) -> None:
         settings.ACTIVE_MODEL_KEPT_S = 1000
-        assert services.reader()[0] == active_model
+        assert active_reader()[0] == active_model
 
-        promoted = services.prepare_models(starter=newer)
+        promoted = prepare_models(starter=newer)
 
-        assert services.reader()[0] == promoted
+        assert active_reader()[0] == promoted
 
 
 class TestBundleCache:
     @pytest.fixture(autouse=True)
     def _forget_loaded_models(self) -> None:
-        engine._recognisers.clear()
+        _recognisers.clear()
 
     def test_is_filled_from_the_database(
         self, active_model: ModelVersion, settings: LazySettings
     ) -> None:
-        engine.recogniser_for(active_model)
+        recogniser_for(active_model)
 
         cached = open_bundle(settings.BUNDLE_CACHE / active_model.digest)
         assert cached.digest == active_model.digest
@@ -207,11 +213,11 @@ class TestBundleCache:
     def test_is_mended_where_it_is_damaged(
         self, active_model: ModelVersion, settings: LazySettings
     ) -> None:
-        engine.recogniser_for(active_model)
-        engine._recognisers.clear()
+        recogniser_for(active_model)
+        _recognisers.clear()
         (settings.BUNDLE_CACHE / active_model.digest / "model.tflite").write_bytes(b"x")
 
-        engine.recogniser_for(active_model)
+        recogniser_for(active_model)
 
         assert open_bundle(settings.BUNDLE_CACHE / active_model.digest)
 
@@ -220,8 +226,8 @@ class TestBundleCache:
     ) -> None:
         active_model.archive.delete()
 
-        with pytest.raises(engine.ReaderUnavailableError, match="cannot be loaded"):
-            engine.recogniser_for(active_model)
+        with pytest.raises(ReaderUnavailableError, match="cannot be loaded"):
+            recogniser_for(active_model)
 
 
 @pytest.mark.django_db
@@ -233,7 +239,7 @@ class TestPrepareCommand:
 
         call_command("prepare")
 
-        assert services.active_model().short_digest in capsys.readouterr().out
+        assert active.active_model().short_digest in capsys.readouterr().out
 
     def test_refuses_a_changed_starter(
         self, settings: LazySettings, starter: Bundle, tmp_path: Path

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from mlcore.specimens import specimens
-from recognizer import services
+from recognizer.drawings.feedback import give_feedback
 from recognizer.models import ModelVersion, Submission
 from recognizer.tests.learning import make_person, submit
 
@@ -32,7 +32,7 @@ class TestShowDigit:
         assert max(map(len, said.splitlines())) <= 80
 
     def test_of_a_submission_reads_as_was_shown(self, submission: Submission) -> None:
-        services.give_feedback(submission=submission, verdict="wrong", digit=3)
+        give_feedback(submission=submission, verdict="wrong", digit=3)
 
         said = show_digit("submission", str(submission.pk))
 

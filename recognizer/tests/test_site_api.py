@@ -1,18 +1,16 @@
 """me/, models/, stats/, and what all calls have in common."""
 
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 
-from recognizer import selectors, services
-from recognizer.drawings import tallies
+from recognizer.drawings import erasing, statistics, tallies
+from recognizer.drawings.derived import rebuild_derived
+from recognizer.drawings.statistics import wilson
 from recognizer.models import (
     ModelVersion,
-    Prediction,
     Submission,
     Tally,
     Visitor,
@@ -129,7 +127,9 @@ def label(client: Client, address: str, reviewer: User, **given: Any) -> None:
 
 
 class TestStats:
-    def test_follow_what_happens(self, program: Client, reviewer: User) -> None:
+    def test_follow_what_happens(
+        self, program: Client, reviewer: User, active_model: ModelVersion
+    ) -> None:
         sevens = [post_json(program, URL, SEVEN)["Location"] for _ in range(3)]
         post_json(program, URL, BLANK)
         label(program, sevens[0], reviewer, digit=7)
@@ -147,6 +147,7 @@ class TestStats:
             "by_digit": [0, 0, 0, 0, 0, 0, 0, 2, 0, 0],
             "refused": 1,
             "reviewed": 2,
+            "model": active_model.digest,
         }
         assert accuracy["value"] == 1
         assert accuracy["low"] == pytest.approx(0.2065, abs=1e-3)
@@ -163,8 +164,8 @@ class TestStats:
     ) -> None:
         post_json(program, URL, SEVEN)
 
-        with django_assert_num_queries(2) as queries:
-            selectors.stats()
+        with django_assert_num_queries(4) as queries:
+            statistics.stats()
 
         assert not any("submission" in query["sql"] for query in queries)
 
@@ -180,7 +181,7 @@ class TestStats:
         assert program.get("/api/v1/stats/").json()["last_24h"] == 1
 
     def test_wilson_is_wilson(self) -> None:
-        share = selectors.wilson(90, 100)
+        share = wilson(90, 100)
 
         assert share
         assert share.value == 0.9
@@ -202,36 +203,11 @@ class TestDerived:
         kept = list(Submission.objects.order_by("pk").values())
         numbers = set(Tally.objects.exclude(count=0).values_list("name", "count"))
 
-        mended = services.rebuild_derived()
+        mended = rebuild_derived()
 
         assert mended == 0
         assert list(Submission.objects.order_by("pk").values()) == kept
         assert set(Tally.objects.values_list("name", "count")) == numbers
-
-    def test_numbers_of_a_site_that_did_not_count_are_found(
-        self, program: Client
-    ) -> None:
-        for drawing in (SEVEN, SEVEN, BLANK):
-            post_json(program, URL, drawing)
-        Prediction.objects.update(ink=None)  # as in rows of that time
-        services.rebuild_derived()
-        numbers = set(Tally.objects.values_list("name", "count"))
-        order = list(Submission.objects.order_by("pk").values("review_priority"))
-        Tally.objects.all().delete()
-        Submission.objects.update(review_priority=None)
-
-        first_count = import_module("recognizer.migrations.0003_tally_what_is_there")
-        first_count.tally(apps, None)
-        more = import_module("recognizer.migrations.0005_order_and_tally_what_is_there")
-        more.derive(apps, None)
-
-        assert set(Tally.objects.values_list("name", "count")) == numbers
-        assert (
-            list(Submission.objects.order_by("pk").values("review_priority")) == order
-        )
-        more.forget(apps, None)
-        first_count.forget(apps, None)
-        assert not Tally.objects.exists()
 
     def test_columns_that_are_wrong_are_mended(
         self, program: Client, reviewer: User
@@ -242,10 +218,10 @@ class TestDerived:
         Submission.objects.update(shown_digit=1, verdict="right", label_digit=2)
         Tally.objects.all().delete()
 
-        assert services.rebuild_derived() == 1
+        assert rebuild_derived() == 1
 
         assert Submission.objects.values().get() == right
-        assert Tally.objects.get(pk=tallies.READ_RIGHT).count == 1
+        assert statistics.stats().accuracy == statistics.wilson(1, 1)
 
 
 class TestDeleteAll:
@@ -263,7 +239,7 @@ class TestDeleteAll:
     def test_goes_lot_by_lot(
         self, program: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(services, "_DELETED_AT_ONCE", 2)
+        monkeypatch.setattr(erasing, "_DELETED_AT_ONCE", 2)
         for _ in range(5):
             post_json(program, URL, SEVEN)
 

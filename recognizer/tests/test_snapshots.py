@@ -9,8 +9,10 @@ from django.core.management import CommandError, call_command
 
 from mlcore.snapshot import load_snapshot
 from mlcore.specimens import specimens
-from recognizer import services
+from recognizer.drawings.erasing import delete_submissions
+from recognizer.drawings.feedback import give_feedback
 from recognizer.learning import datasets, snapshots
+from recognizer.learning.labels import label_submission
 from recognizer.models import (
     AuditEntry,
     ModelVersion,
@@ -19,6 +21,7 @@ from recognizer.models import (
     Submission,
     Visitor,
 )
+from recognizer.people.visitors import adopt_visitor, set_consent
 from recognizer.tests.learning import fill, hands, make_person, submit
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -47,11 +50,11 @@ class TestSelection:
         person = make_person()
         drawn = [submit(person, one.strokes) for one in specimens()[:20]]
         for one in drawn:
-            services.give_feedback(submission=one, verdict="wrong", digit=7)
+            give_feedback(submission=one, verdict="wrong", digit=7)
 
         with pytest.raises(snapshots.NothingToLearnError, match="Account"):
             make()
-        services.label_submission(submission=drawn[0], reviewer=reviewer, digit=0)
+        label_submission(submission=drawn[0], reviewer=reviewer, digit=0)
 
         assert list(make().items.values_list("submission_id", "digit")) == [
             (drawn[0].pk, 0)
@@ -137,7 +140,7 @@ class TestSides:
         for side in ("train", "holdout"):
             known = Visitor.objects.filter(split=side, user=None).first()
             assert known
-            services.adopt_visitor(visitor=known, user=user)
+            adopt_visitor(visitor=known, user=user)
             new = make_person(user=user)
             submit(new, hands(1, seed=9)[0][0].strokes, reviewer=reviewer, digit=0)
             make()
@@ -161,7 +164,7 @@ class TestDigest:
     def test_changes_with_a_label(self, reviewer: User) -> None:
         fill(people=2)
         first = make()
-        services.label_submission(
+        label_submission(
             submission=Submission.objects.earliest("pk"), reviewer=reviewer, digit=9
         )
 
@@ -181,10 +184,10 @@ class TestFolder:
         snapshot = make()
         gone, refused, *_ = Visitor.objects.order_by("pk")
         erased = gone.submissions.earliest("pk")
-        services.delete_submissions(submissions=Submission.objects.filter(pk=erased.pk))
+        delete_submissions(submissions=Submission.objects.filter(pk=erased.pk))
 
         datasets.write_folder(snapshot, tmp_path / "first")
-        services.set_consent(visitors=[refused], user=None, may_train=False)
+        set_consent(visitors=[refused], user=None, may_train=False)
         datasets.write_folder(snapshot, tmp_path / "second")
 
         first, second = (load_snapshot(tmp_path / n) for n in ("first", "second"))
@@ -198,11 +201,11 @@ class TestFolder:
         fill(people=2)
         confirmed, corrected, alone, *_ = Submission.objects.order_by("pk")
         for one in (confirmed, corrected, alone):
-            services.label_submission(submission=one, reviewer=reviewer, digit=3)
+            label_submission(submission=one, reviewer=reviewer, digit=3)
         colleague = User.objects.create_user("colleague")
-        services.label_submission(submission=confirmed, reviewer=colleague, digit=3)
-        services.label_submission(submission=alone, reviewer=reviewer, digit=3)
-        services.give_feedback(submission=corrected, verdict="wrong", digit=3)
+        label_submission(submission=confirmed, reviewer=colleague, digit=3)
+        label_submission(submission=alone, reviewer=reviewer, digit=3)
+        give_feedback(submission=corrected, verdict="wrong", digit=3)
 
         datasets.write_folder(make(), tmp_path)
 
@@ -229,7 +232,7 @@ class TestFolder:
         first = make()
         held = first.items.filter(split="holdout", digit__isnull=False)
         one = held.order_by("submission_id")[0]
-        services.label_submission(
+        label_submission(
             submission=Submission.objects.get(pk=one.submission_id),
             reviewer=reviewer,
             rejected="ambiguous",

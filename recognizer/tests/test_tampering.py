@@ -19,9 +19,14 @@ from mlcore.bundle import (
     write_bundle,
 )
 from mlcore.calibrate import Calibration
-from recognizer import services
+from recognizer.learning.promotion import promote_model, register_model
 from recognizer.models import BundleArchive, ModelVersion
-from recognizer.reader import engine
+from recognizer.reader import recognisers
+from recognizer.reader.recognisers import (
+    ReaderUnavailableError,
+    _recognisers,
+    bundle_of,
+)
 from recognizer.tests.conftest import SEVEN, post_json
 
 URL = "/api/v1/submissions/"
@@ -29,13 +34,13 @@ URL = "/api/v1/submissions/"
 
 @pytest.fixture(autouse=True)
 def _nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_recognisers", type(engine._recognisers)())
+    monkeypatch.setattr(recognisers, "_recognisers", type(_recognisers)())
 
 
 @pytest.fixture
 def cached(active_model: ModelVersion) -> Path:
     """The folder of the cache that the active model is read from."""
-    return engine.bundle_of(active_model).folder
+    return bundle_of(active_model).folder
 
 
 def another_bundle(parent: Path, *, weights: bytes = b"", keras: bytes = b"") -> Bundle:
@@ -116,8 +121,8 @@ class TestWeb:
     ) -> None:
         weights = b"not a network" if fault == "no network" else b""
         bundle = another_bundle(tmp_path, weights=weights)
-        version = services.register_model(bundle=bundle, origin="trained")
-        services.promote_model(version=version)
+        version = register_model(bundle=bundle, origin="trained")
+        promote_model(version=version)
         if fault == "tampered":
             tamper_with_the_original(version)
 
@@ -137,8 +142,8 @@ class TestTraining:
     ) -> None:
         tamper_with_the_original(active_model)
 
-        with pytest.raises(engine.ReaderUnavailableError):
-            engine.bundle_of(active_model)
+        with pytest.raises(ReaderUnavailableError):
+            bundle_of(active_model)
 
     def test_opens_no_bundle_whose_weights_were_exchanged(self, tmp_path: Path) -> None:
         bundle = another_bundle(tmp_path)

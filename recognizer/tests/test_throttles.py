@@ -17,6 +17,7 @@ from rest_framework.throttling import BaseThrottle
 
 from digitsite.env import Rate
 from recognizer.api import throttles
+from recognizer.people.limits import client_address, hashed_address
 from recognizer.tests.conftest import bearer
 
 URL = "/api/v1/stats/"
@@ -178,7 +179,7 @@ class TestAddress:
             RequestFactory().get(URL, headers={"X-Forwarded-For": forwarded})
         )
 
-        assert throttles.client_address(request) == address
+        assert client_address(request) == address
 
     def test_is_kept_as_a_keyed_hash_only(
         self, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
@@ -200,5 +201,5 @@ class TestAddress:
     def test_of_ipv6_is_its_network(self) -> None:
         one, other, far = "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"
 
-        assert throttles.hashed_address(one) == throttles.hashed_address(other)
-        assert throttles.hashed_address(one) != throttles.hashed_address(far)
+        assert hashed_address(one) == hashed_address(other)
+        assert hashed_address(one) != hashed_address(far)

@@ -10,8 +10,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from recognizer import services
 from recognizer.models import Submission, Token
+from recognizer.people.tokens import make_token, revoke_token
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 
 URL = "/api/v1/submissions/"
@@ -28,7 +28,7 @@ def call(client: Client, text: str) -> Any:
 
 class TestToken:
     def test_is_kept_as_a_digest_with_a_visible_beginning(self, user: User) -> None:
-        token, text = services.make_token(user=user, name="scanner", scopes=["read"])
+        token, text = make_token(user=user, name="scanner", scopes=["read"])
 
         assert text.startswith(token.prefix)
         assert len(text) > len(token.prefix) + 30
@@ -66,7 +66,7 @@ class TestToken:
         assert answer.json()["error"]["code"] == "invalid_token"
 
     def test_that_expired_is_a_401(self, user: User) -> None:
-        _, text = services.make_token(
+        _, text = make_token(
             user=user,
             name="old",
             scopes=["read"],
@@ -79,10 +79,10 @@ class TestToken:
         assert "expired" in answer.json()["error"]["message"]
 
     def test_that_was_revoked_is_a_401(self, user: User) -> None:
-        token, text = services.make_token(user=user, name="lost", scopes=["read"])
+        token, text = make_token(user=user, name="lost", scopes=["read"])
         assert call(Client(), text).status_code == 200
 
-        services.revoke_token(token=token)
+        revoke_token(token=token)
 
         assert call(Client(), text).status_code == 401
 
@@ -93,7 +93,7 @@ class TestToken:
         assert Client().get("/api/v1/me/", headers=headers).status_code == 401
 
     def test_remembers_its_last_use_to_the_minute(self, user: User) -> None:
-        token, text = services.make_token(user=user, name="used", scopes=["read"])
+        token, text = make_token(user=user, name="used", scopes=["read"])
         call(Client(), text)
         token.refresh_from_db()
         first = token.last_used_at
@@ -130,7 +130,7 @@ class TestToken:
 
     def test_without_any_scope_cannot_be(self, user: User) -> None:
         with pytest.raises(IntegrityError), transaction.atomic():
-            services.make_token(user=user, name="idle", scopes=[])
+            make_token(user=user, name="idle", scopes=[])
 
 
 class TestCommand:
@@ -147,7 +147,7 @@ class TestCommand:
     def test_lists_and_revokes(
         self, user: User, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        token, text = services.make_token(user=user, name="lost", scopes=["read"])
+        token, text = make_token(user=user, name="lost", scopes=["read"])
 
         call_command("token", "ada", "--list")
         call_command("token", "ada", f"--revoke={token.prefix}")
@@ -198,7 +198,7 @@ class TestAdmin:
         assert not Token.objects.exists()
 
     def test_revokes(self, user: User, admin_client: Client) -> None:
-        token, text = services.make_token(user=user, name="lost", scopes=["read"])
+        token, text = make_token(user=user, name="lost", scopes=["read"])
 
         admin_client.post(f"{self.URL}{token.pk}/delete/", {"post": "yes"})
 

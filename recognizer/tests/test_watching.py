@@ -28,6 +28,7 @@ from recognizer.learning import tasks
 from recognizer.models import BundleArchive, ModelVersion
 from recognizer.ops import health
 from recognizer.reader import engine
+from recognizer.reader.recognisers import _recognisers
 from recognizer.request_ids import RequestIdFilter
 from recognizer.tests.conftest import SEVEN, post_json
 from recognizer.tests.machines import Machine, at_once
@@ -70,7 +71,7 @@ class TestReadyz:
     def test_is_not_with_a_damaged_model(
         self, client: Client, active_model: ModelVersion, settings: LazySettings
     ) -> None:
-        engine._recognisers.clear()
+        _recognisers.clear()
         folder = settings.BUNDLE_CACHE / active_model.digest
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text("{")

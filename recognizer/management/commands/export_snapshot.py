@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from recognizer import selectors
 from recognizer.learning import datasets, snapshots
+from recognizer.learning.datasheet import datasheet_text
 
 
 class Command(BaseCommand):
@@ -41,5 +41,5 @@ class Command(BaseCommand):
         )
         if folder := options["to"]:
             written = datasets.write_folder(snapshot, folder)
-            (folder / "datasheet.md").write_text(selectors.datasheet_text(snapshot))
+            (folder / "datasheet.md").write_text(datasheet_text(snapshot))
             self.stdout.write(f"{written} drawings and the datasheet are in {folder}.")

@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
 from mlcore.bundle import BundleError, open_bundle
-from recognizer import services
+from recognizer.learning.promotion import prepare_models
 from recognizer.ops.migrated import missing_migrations
+from recognizer.people.roles import prepare_reviewers
 
 PREPARING = 0x0D161751  # PostgreSQL's name of the lock; nobody else's on this database
 
@@ -66,6 +67,6 @@ class Command(BaseCommand):
             )
         except BundleError as error:
             raise CommandError(str(error)) from error
-        services.prepare_reviewers()
-        version = services.prepare_models(starter=starter, named=named)
+        prepare_reviewers()
+        version = prepare_models(starter=starter, named=named)
         self.stdout.write(f"Model {version.short_digest} reads.")

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from recognizer.learning import rescoring
 from recognizer.models import ModelVersion
-from recognizer.reader.engine import ReaderUnavailableError
+from recognizer.reader.recognisers import ReaderUnavailableError
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from recognizer.reader import showing
-from recognizer.reader.engine import ReaderUnavailableError
+from recognizer.reader.recognisers import ReaderUnavailableError
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from recognizer import services
 from recognizer.models import Scope, Token
+from recognizer.people.tokens import make_token, revoke_token
 
 
 class Command(BaseCommand):
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"No one token of {user} begins with {prefix!r}: --list shows them."
             ) from error
-        services.revoke_token(token=token)
+        revoke_token(token=token)
         self.stdout.write(f"{token} is revoked.")
 
     def _make(self, user: User, options: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         days = options["days"]
         if days is not None and days < 1:
             raise CommandError(f"--days={days}: say at least 1.")
-        _, text = services.make_token(
+        _, text = make_token(
             user=user,
             name=options["name"],
             scopes=scopes,

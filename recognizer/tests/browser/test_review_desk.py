@@ -112,13 +112,15 @@ class TestDesk:
 
 _DOUBTED = """
 from django.contrib.auth.models import User
-from recognizer import services
+from recognizer.drawings.feedback import give_feedback
+from recognizer.learning.labels import label_submission
+from recognizer.reader.active import active_model
 from recognizer.models import GateReport, Submission
 one = Submission.objects.get(pk=%r)
 hasty = User.objects.create_user("hasty")
 digit = (one.shown_digit + 1) %% 10
-services.label_submission(submission=one, reviewer=hasty, digit=digit)
-model = services.active_model()
+label_submission(submission=one, reviewer=hasty, digit=digit)
+model = active_model()
 print(GateReport.objects.create(candidate=model, incumbent=model, has_passed=False,
     report={"doubted": [{"submission": str(one.pk)}]}).pk)
 """
@@ -148,8 +150,9 @@ class TestSheet:
     def test_approves_what_is_ticked(self, site: Site, desk: BrowserContext) -> None:
         made = [submit(site, specimens()[0].strokes) for _ in range(2)]
         code = (
-            "from recognizer import services; from recognizer.models import Submission;"
-            f"[services.give_feedback(submission=s, verdict='right') for s in"
+            "from recognizer.drawings.feedback import give_feedback;"
+            "from recognizer.models import Submission;"
+            f"[give_feedback(submission=s, verdict='right') for s in"
             f" Submission.objects.filter(pk__in={made!r})]"
         )
         site.server.manage("shell", "--no-imports", "-c", code)

@@ -1,17 +1,15 @@
-"""The page to draw on, and what stands in for a page when something is wrong."""
+"""What stands in for a page or an answer when something is wrong.
+
+The error form of the API to programs, a page to people.
+"""
 
 import sys
 
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.views import defaults
-from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
-from django.views.decorators.vary import vary_on_cookie
 
 from recognizer.api.errors import (
     RETRY_AFTER_SECONDS,
@@ -19,25 +17,6 @@ from recognizer.api.errors import (
     is_fault,
     unavailable_response,
 )
-from recognizer.pages.messages import translated_phrases
-
-_ones_own = cache_control(private=True, no_cache=True)
-
-
-@require_safe
-@_ones_own
-@vary_on_cookie
-def draw(request: HttpRequest) -> HttpResponse:
-    """Show the page to draw on."""
-    shown = {
-        "phrases": translated_phrases(),
-        "upload_url": reverse("upload"),
-        "consent_url": f"{reverse('history')}#consent-words",
-    }
-    return render(request, "recognizer/draw.html", shown)
-
-
-# --- what is wrong: the error form to programs, a page to people -------------------
 
 
 @csrf_exempt  # an answer, not an action: it shall name the mistake to everyone

@@ -1,8 +1,10 @@
-"""What lists and exports are narrowed down by; loaded by the first that is."""
+"""How lists and exports of drawings are narrowed down."""
 
 import django_filters
+from django.http import QueryDict
 
 from recognizer.models import Submission, SubmissionQuerySet, Verdict
+from recognizer.reader.drawing import DrawingError
 
 
 class SubmissionFilter(django_filters.FilterSet):
@@ -44,3 +46,22 @@ class SubmissionFilter(django_filters.FilterSet):
     ) -> SubmissionQuerySet:
         """Keep those with this verdict; none where nothing was said."""
         return submissions.filter(**{name: "" if value == "none" else value})
+
+
+FILTERS = tuple(SubmissionFilter.base_filters)
+
+
+def filtered(submissions: SubmissionQuerySet, query: QueryDict) -> SubmissionQuerySet:
+    """Narrow submissions down by `query`.
+
+    Raises:
+        DrawingError: names each filter whose value is none.
+    """
+    # An empty value filters nothing for django-filter; here it is a mistake.
+    given = {name: query[name] or "(empty)" for name in FILTERS if name in query}
+    asked = SubmissionFilter(given, queryset=submissions)
+    if not asked.is_valid():
+        sentences = {name: str(messages[0]) for name, messages in asked.errors.items()}
+        raise DrawingError("invalid", " ".join(sentences.values()), sentences)
+    narrowed: SubmissionQuerySet = asked.qs
+    return narrowed

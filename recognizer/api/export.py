@@ -12,9 +12,10 @@ from uuid import UUID
 import orjson
 
 from recognizer.api.serializers import submission_out
-from recognizer.drawings.zip_stream import ZipStream
+from recognizer.api.zip_stream import ZipStream
 from recognizer.models import Submission, SubmissionQuerySet, Visitor
 from recognizer.reader import engine
+from recognizer.reader.pictures import drawing_png, idx_header, idx_image
 
 _LOT = 50  # rows at a time: one may hold 10,000 points
 _KEY_BYTES = 16
@@ -35,7 +36,7 @@ def as_zip(
     archive = ZipStream()
     yield from archive.add("submissions.ndjson", as_ndjson(submissions, visitors))
     for submission in _each(submissions, visitors):
-        png = engine.drawing_png(engine.drawing_of(submission))
+        png = drawing_png(engine.drawing_of(submission))
         yield from archive.add(f"images/{submission.pk}.png", [png])
     yield from archive.finish()
 
@@ -58,12 +59,10 @@ def as_idx(
                 keys.write(submission.pk.bytes)
                 labels.write(bytes([submission.known_digit]))
         number = labels.tell()
-        yield from archive.add(
-            "labels-idx1-ubyte", _labels(labels, engine.idx_header(number))
-        )
+        yield from archive.add("labels-idx1-ubyte", _labels(labels, idx_header(number)))
         yield from archive.add("ids.txt", (f"{key}\n".encode() for key in _keys(keys)))
         yield from archive.add(
-            "images-idx3-ubyte", _images(keys, engine.idx_header(number, 28, 28))
+            "images-idx3-ubyte", _images(keys, idx_header(number, 28, 28))
         )
     yield from archive.finish()
 
@@ -78,7 +77,7 @@ def _labels(labels: IO[bytes], header: bytes) -> Iterator[bytes]:
 def _images(keys: IO[bytes], header: bytes) -> Iterator[bytes]:
     yield header
     for key in _keys(keys):
-        yield engine.idx_image(Submission.objects.get(pk=key)).tobytes()
+        yield idx_image(Submission.objects.get(pk=key)).tobytes()
 
 
 def _keys(keys: IO[bytes]) -> Iterator[UUID]:

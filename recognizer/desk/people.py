@@ -1,0 +1,63 @@
+"""Visitors and tokens in the admin."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from recognizer.desk.readonly import ReadOnlyAdmin
+from recognizer.models import Token, Visitor
+from recognizer.people.tokens import make_token
+
+
+@admin.register(Visitor)
+class VisitorAdmin(ReadOnlyAdmin):
+    """Who draws."""
+
+    list_display = ("id", "user", "may_train", "created_at")
+    list_select_related = ("user",)
+    ordering = ("-id",)
+
+
+@admin.register(Token)
+class TokenAdmin(ReadOnlyAdmin):
+    """The keys of programs: made here for a user, revoked by deleting them."""
+
+    list_display = (
+        "name",
+        "user",
+        "prefix",
+        "may",
+        "expires_at",
+        "last_used_at",
+        "created_at",
+    )
+    list_select_related = ("user",)
+    list_filter = ("may_review",)
+    search_fields = ("name", "prefix", "user__username")
+    ordering = ("-id",)
+    fields = ("user", "name", "may_read", "may_write", "may_review", "expires_at")
+    autocomplete_fields = ("user",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may add tokens may act for any user: a right to give with care."""
+        return request.user.has_perm("recognizer.add_token")
+
+    def save_model(
+        self, request: HttpRequest, obj: Token, form: Any, change: bool
+    ) -> None:
+        """Make the token and show its text, this once."""
+        token, text = make_token(
+            user=obj.user,
+            name=obj.name,
+            scopes=obj.scopes,
+            expires_at=obj.expires_at,
+        )
+        obj.pk, obj.prefix = token.pk, token.prefix
+        messages.warning(request, f"Copy the token now, it is kept nowhere: {text}")
+
+    @admin.display(description=_("may"))
+    def may(self, token: Token) -> str:
+        """Its scopes."""
+        return ", ".join(token.scopes)

@@ -1,0 +1,93 @@
+"""Delete drawings with everything said about them, for good."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from uuid import UUID
+
+from django.db import transaction
+
+from recognizer.drawings import tallies
+from recognizer.models import (
+    Archived,
+    AuditEntry,
+    Erasure,
+    Submission,
+    SubmissionQuerySet,
+    Visitor,
+)
+
+_DELETED_AT_ONCE = 200
+
+
+def delete_submissions(
+    *, submissions: SubmissionQuerySet, is_for_good: bool = True
+) -> int:
+    """Remove drawings with all that was said of them; return how many there were.
+
+    In transactions of some hundred, so that others get their turn; broken off, it has
+    deleted the oldest. What arrives meanwhile stays.
+
+    Args:
+        is_for_good: whether no backup may bring them back; not so what is archived.
+    """
+    newest = submissions.order_by("-pk").values_list("pk", flat=True).first()
+    if newest is None:
+        return 0
+    chunk = submissions.filter(pk__lte=newest).order_by("pk")
+    total = 0
+    while True:
+        with transaction.atomic():
+            gone = list(chunk.locked().defer("strokes")[:_DELETED_AT_ONCE])
+            counts: Counter[str] = Counter()
+            for submission in gone:
+                counts.update(tallies.tallies_of(submission))
+            tallies.take_away(counts)
+            ids = [one.pk for one in gone]
+            if is_for_good:
+                _list_as_erased(ids)
+            AuditEntry.objects.filter(subject__in=map(str, ids)).update(
+                before={"erased": True}, after={"erased": True}
+            )
+            Submission.objects.filter(pk__in=ids).delete()
+        total += len(gone)
+        if len(gone) < _DELETED_AT_ONCE:
+            return total
+
+
+def erase_again(*, ids: Iterable[UUID]) -> int:
+    """Delete what was deleted once and is back, from a backup; return how many were."""
+    erased = 0
+    ids = iter(ids)
+    while some := list(islice(ids, _DELETED_AT_ONCE)):
+        erased += delete_submissions(submissions=Submission.objects.filter(pk__in=some))
+        _erase_archived(some)
+    return erased
+
+
+def delete_all(*, visitors: Sequence[Visitor]) -> int:
+    """Remove all that visitors drew, one after the other; return how many there were.
+
+    What was archived of it goes from the archives the next time `expire` runs.
+    """
+    archived = Archived.objects.filter(visitor__in=visitors)
+    _erase_archived(archived.values_list("pk", flat=True))
+    return sum(
+        delete_submissions(submissions=Submission.objects.owned_by(visitor))
+        for visitor in visitors
+    )
+
+
+def _erase_archived(ids: Iterable[UUID]) -> None:
+    """List drawings as erased that are no rows, and drop them from the archives."""
+    ids = iter(ids)
+    while some := list(islice(ids, _DELETED_AT_ONCE)):
+        with transaction.atomic():
+            _list_as_erased(some)
+            Archived.objects.filter(pk__in=some).delete()
+
+
+def _list_as_erased(ids: Iterable[UUID]) -> None:
+    Erasure.objects.bulk_create(
+        [Erasure(submission_id=pk) for pk in ids], ignore_conflicts=True
+    )

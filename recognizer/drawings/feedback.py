@@ -1,0 +1,62 @@
+"""What a visitor answers to the shown prediction."""
+
+from recognizer.drawings.idempotency import RequestKey, store_once, stored_under
+from recognizer.drawings.priority import review_priority
+from recognizer.models import Feedback, Submission, Verdict
+from recognizer.reader.drawing import DrawingError
+
+
+def give_feedback(
+    *,
+    submission: Submission,
+    verdict: str,
+    digit: int | None = None,
+    once: RequestKey | None = None,
+) -> Submission:
+    """Add a visitor's answer to the shown prediction; all are kept, this one counts.
+
+    Args:
+        digit: the true one, exactly where the verdict is wrong.
+        once: under a key of before nothing is added.
+
+    Raises:
+        DrawingError: the answer contradicts itself or what was shown.
+    """
+    _refuse_nonsense(verdict, digit, shown_digit=submission.shown_digit)
+
+    def store() -> Submission:
+        # Two answers at once: the latest fact and the derived columns are one's.
+        locked = Submission.objects.filter(pk=submission.pk).locked().get()
+        Feedback.objects.create(submission=locked, verdict=verdict, digit=digit)
+        locked.verdict = "" if verdict == Verdict.WITHDRAWN else verdict
+        locked.corrected_digit = digit
+        locked.review_priority = review_priority(locked)
+        locked.save(update_fields=["verdict", "corrected_digit", "review_priority"])
+        return locked
+
+    return stored_under(once) or store_once(store, once=once)
+
+
+def _refuse_nonsense(
+    verdict: str, digit: int | None, *, shown_digit: int | None
+) -> None:
+    if verdict not in Verdict.values:
+        raise _bad(f"verdict is one of {', '.join(Verdict.values)}.", "verdict")
+    if verdict != Verdict.WRONG:
+        if digit is not None:
+            raise _bad("A digit goes with the verdict wrong only.", "digit")
+    elif digit not in range(10):
+        raise _bad(
+            "wrong needs the true digit, a whole number from 0 to 9; if it is none, "
+            "the verdict is not_a_digit.",
+            "digit",
+        )
+    elif digit == shown_digit:
+        raise _bad(
+            f"{digit} is what was read: then the verdict is right.",
+            "digit",
+        )
+
+
+def _bad(message: str, field: str) -> DrawingError:
+    return DrawingError("invalid", message, {field: message})

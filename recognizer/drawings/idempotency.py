@@ -1,0 +1,63 @@
+"""A POST that is sent again under the same key is stored once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import IntegrityError, transaction
+
+from recognizer.metrics import Stage
+from recognizer.models import IdempotencyKey, Submission
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """The `Idempotency-Key` of a POST: whose, and a digest of what was sent."""
+
+    owner: str
+    key: str
+    digest: str
+
+
+class KeyReusedError(ValueError):
+    """One key came with two different requests."""
+
+
+def key_row(once: RequestKey, submission: Submission) -> IdempotencyKey:
+    """Make the row that remembers a key, not stored yet."""
+    return IdempotencyKey(
+        owner=once.owner, key=once.key, digest=once.digest, submission=submission
+    )
+
+
+def stored_under(once: RequestKey | None) -> Submission | None:
+    """Return what this request stored before.
+
+    Raises:
+        KeyReusedError: the key was another request's.
+    """
+    if once is None:
+        return None
+    earlier = IdempotencyKey.objects.filter(owner=once.owner, key=once.key).first()
+    if earlier is None:
+        return None
+    if earlier.digest != once.digest:
+        raise KeyReusedError(once.key)
+    found = Submission.objects.with_shown_prediction()
+    return found.filter(pk=earlier.submission_id).first()
+
+
+def store_once(
+    store: Callable[[], Submission], *, once: RequestKey | None
+) -> Submission:
+    """Store in one transaction, and where a key was given only once under it."""
+    try:
+        with Stage("store"), transaction.atomic():
+            submission = store()
+            if once is not None:
+                key_row(once, submission).save(force_insert=True)
+            return submission
+    except IntegrityError:
+        # The same request came at the same time and was quicker: it stored.
+        if earlier := stored_under(once):
+            return earlier
+        raise

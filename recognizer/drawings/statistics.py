@@ -1,0 +1,146 @@
+"""The site's numbers, and shares with their intervals."""
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from django.utils import timezone
+
+from recognizer.drawings import tallies
+from recognizer.models import ModelVersion, Submission, Tally
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of a number of cases, with the interval it lies in at 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(successes: int, cases: int) -> Share | None:
+    """Return a share with Wilson's score interval; None without any case.
+
+    Source: E. B. Wilson 1927, doi 10.1080/01621459.1927.10502953.
+    """
+    if cases <= 0:
+        return None
+    z = 1.959964  # of the normal distribution, 95 % two-sided
+    share = successes / cases
+    middle = share + z * z / (2 * cases)
+    reach = z * math.sqrt(share * (1 - share) / cases + z * z / (4 * cases * cases))
+    scale = 1 + z * z / cases
+    low, high = (middle - reach) / scale, (middle + reach) / scale
+    # Rounding may carry an end past the share, or past 0 and 1.
+    return Share(share, max(0.0, min(low, share)), min(1.0, max(high, share)))
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many of some drawings were read right."""
+
+    cases: int
+    right: int
+
+    @property
+    def share(self) -> Share | None:
+        """The share read right; None without any case."""
+        return wilson(self.right, self.cases)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Readings that were so sure of their likeliest digit."""
+
+    low: float
+    high: float
+    counted: Counted
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What reviewed drawings say of the model that read them, refused or not.
+
+    confusion: a row for each true digit, how often each digit was the likeliest.
+    by_pointer: by the pointer's code.
+    """
+
+    confusion: list[list[int]]
+    bands: list[Band]
+    by_pointer: dict[str, Counted]
+
+    @property
+    def by_digit(self) -> list[Counted]:
+        """The drawings of each digit."""
+        return [
+            Counted(sum(row), row[digit]) for digit, row in enumerate(self.confusion)
+        ]
+
+    @property
+    def all(self) -> Counted:
+        """All of them."""
+        each = self.by_digit
+        return Counted(sum(one.cases for one in each), sum(one.right for one in each))
+
+
+def reviewed_by_model(version: ModelVersion) -> Reviewed:
+    """Return what reviewers' labels say of one model, without counting anything."""
+    counts = tallies.of_model(version)
+
+    def counted(name: str) -> Counted:
+        wrong, right = (counts.get(f"{name}:{is_right}", 0) for is_right in (0, 1))
+        return Counted(wrong + right, right)
+
+    limits = pairwise((*tallies.SURE_FROM, 1.0))
+    return Reviewed(
+        confusion=[
+            [counts.get(f"{digit}:{read}", 0) for read in range(10)]
+            for digit in range(10)
+        ],
+        bands=[
+            Band(low, high, counted(f"sure:{number}"))
+            for number, (low, high) in enumerate(limits)
+        ],
+        by_pointer={
+            code: counted(f"by:{code or 'unknown'}")
+            for code in Submission.Pointer.values
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Stats:
+    """The numbers of the whole site; by_digit as shown, refused ones apart.
+
+    accuracy: of the active model's largest probability, over drawings that it read and
+    whose digit a reviewer named. model: its digest; None while none is active.
+    """
+
+    submissions: int
+    last_24h: int
+    by_digit: list[int]
+    refused: int
+    reviewed: int
+    accuracy: Share | None
+    model: str | None
+
+
+def stats() -> Stats:
+    """Return the site's numbers without counting anything."""
+    by_digit_names = [tallies.digit_tally(digit) for digit in range(10)]
+    names = [*by_digit_names, tallies.REFUSED, tallies.LABELLED]
+    found = dict(Tally.objects.filter(pk__in=names).values_list("name", "count"))
+    counts = {name: found.get(name, 0) for name in names}
+    by_digit = [counts[name] for name in by_digit_names]
+    active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
+    return Stats(
+        submissions=sum(by_digit) + counts[tallies.REFUSED],
+        last_24h=sum(tallies.since(timezone.now() - timedelta(days=1))),
+        by_digit=by_digit,
+        refused=counts[tallies.REFUSED],
+        reviewed=counts[tallies.LABELLED],
+        accuracy=reviewed_by_model(active).all.share if active else None,
+        model=active.digest if active else None,
+    )

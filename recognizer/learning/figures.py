@@ -1,0 +1,146 @@
+"""The figures of the active model, and how far they drift."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from recognizer.drawings import tallies
+from recognizer.drawings.statistics import Share, reviewed_by_model
+from recognizer.models import GateReport, ModelVersion, Refusal, Submission, Tally
+
+DAYS_SHOWN = 30
+INK_OF_MNIST = (
+    *(0, 118, 1667, 4635, 7648, 9728, 9883, 8274, 5758, 3634),
+    *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
+)
+"""Of MNIST's 55,000 training images, how many have so much ink, in tallies.BINS."""
+SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
+
+
+@dataclass(frozen=True)
+class PointerFigures:
+    """How what was drawn with one pointer is read."""
+
+    code: str
+    name: str
+    drawings: int
+    refused: float
+    accuracy: Share | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the page of the figures shows.
+
+    model: the active version, the only one that accuracy, confusion, confidence and the
+    pointers' accuracies are about; None while none is active.
+    by_day: day and number. refusals: code, name and number. confusion: by true digit,
+    then by the likeliest. confidence, ink: numbers in tallies.BINS. confidence_drift,
+    ink_drift: PSI; None without anything to compare with.
+    """
+
+    model: ModelVersion | None
+    drawings: int
+    by_day: list[tuple[str, int]]
+    accuracy: Share | None
+    refused: float
+    refusals: list[tuple[str, str, int]]
+    confusion: list[list[int]]
+    confidence: list[int]
+    confidence_drift: float | None
+    ink: list[int]
+    ink_drift: float | None
+    pointers: list[PointerFigures]
+
+
+def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
+    """Return the figures from numbers kept along: nothing is counted.
+
+    Args:
+        shipped_confidence: what is usual where the active version came with the code
+            and so had no gate here, in tallies.BINS; empty where unknown.
+    """
+    kept = dict(
+        Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
+    )
+
+    def number(name: str) -> int:
+        return kept.get(name, 0)
+
+    today = timezone.now().date()
+    days = [str(today - timedelta(days=ago)) for ago in range(DAYS_SHOWN - 1, -1, -1)]
+    refused = number(tallies.REFUSED)
+    drawings = refused + sum(number(tallies.digit_tally(d)) for d in range(10))
+    active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
+    reviewed = reviewed_by_model(active) if active else None
+    by_active = tallies.of_model(active) if active else {}
+    bins = range(tallies.BINS)
+    confidence = [by_active.get(f"confidence:{place}", 0) for place in bins]
+    ink = [number(f"ink:{place}") for place in bins]
+    reference = _reference()
+    usual_confidence = reference["confidence"] if reference else shipped_confidence
+    return Figures(
+        model=active,
+        drawings=drawings,
+        by_day=[(day, number(f"day:{day}")) for day in days],
+        accuracy=reviewed.all.share if reviewed else None,
+        refused=refused / drawings if drawings else 0.0,
+        refusals=[
+            (code, str(name), number(f"refusal:{code}"))
+            for code, name in Refusal.choices
+        ],
+        confusion=reviewed.confusion if reviewed else [],
+        confidence=confidence,
+        confidence_drift=(
+            population_stability(confidence, usual_confidence)
+            if usual_confidence
+            else None
+        ),
+        ink=ink,
+        ink_drift=population_stability(
+            ink, reference["ink"] if reference else INK_OF_MNIST
+        ),
+        pointers=[
+            PointerFigures(
+                code=code,
+                name=str(name),
+                drawings=number(f"pointer:{code or 'unknown'}"),
+                refused=number(f"pointer_refused:{code or 'unknown'}")
+                / (number(f"pointer:{code or 'unknown'}") or 1),
+                accuracy=reviewed.by_pointer[code].share if reviewed else None,
+            )
+            for code, name in Submission.Pointer.choices
+        ],
+    )
+
+
+def _reference() -> dict[str, list[int]] | None:
+    """Return what was usual at the active version's gate; None where it had none."""
+    gate = (
+        GateReport.objects.filter(candidate__stage=ModelVersion.Stage.ACTIVE)
+        .order_by("-pk")
+        .values("report__reference")
+        .first()
+    )
+    return gate["report__reference"] if gate else None
+
+
+def population_stability(found: Sequence[int], usual: Sequence[int]) -> float | None:
+    """Return the population stability index of two histograms; None without drawings.
+
+    Under 0.1 little has changed, over 0.25 a lot has.
+
+    Source: Siddiqi 2006, "Credit Risk Scorecards"; a symmetric Kullback-Leibler
+    divergence.
+    """
+    if not sum(found) or not sum(usual):
+        return None
+
+    def shares(counts: Sequence[int]) -> list[float]:
+        return [max(count / sum(counts), SMALLEST_SHARE) for count in counts]
+
+    pairs = zip(shares(found), shares(usual), strict=True)
+    return sum((new - old) * math.log(new / old) for new, old in pairs)

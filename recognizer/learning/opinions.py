@@ -1,0 +1,36 @@
+"""Who says what about a drawing."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+from recognizer.models import Label, Rejection, Submission, Verdict
+
+What = tuple[int | None, str]
+"""What somebody says of a drawing: a digit, or else a rejection."""
+
+
+def voices(
+    submissions: Iterable[Submission],
+) -> defaultdict[tuple[UUID, What], set[object]]:
+    """Return who says what of these drawings: reviewers, and who drew it.
+
+    People, by user or else browser: nobody counts twice.
+    """
+    found: defaultdict[tuple[UUID, What], set[object]] = defaultdict(set)
+    drawn = list(submissions)
+    for submission in drawn:
+        owner = submission.visitor.user_id or submission.visitor_id
+        if submission.verdict == Verdict.NOT_A_DIGIT:
+            for rejection in (Rejection.NOT_A_DIGIT, Rejection.SEVERAL):
+                found[submission.pk, (None, rejection.value)].add(owner)
+        elif submission.verdict in (Verdict.RIGHT, Verdict.WRONG):
+            is_right = submission.verdict == Verdict.RIGHT
+            digit = submission.shown_digit if is_right else submission.corrected_digit
+            found[submission.pk, (digit, "")].add(owner)
+    labels = Label.objects.filter(submission__in=drawn, is_withdrawn=False)
+    for pk, digit, rejected, reviewer in labels.values_list(
+        "submission", "digit", "rejected", "reviewer"
+    ):
+        found[pk, (digit, rejected)].add(reviewer)
+    return found

@@ -1,0 +1,42 @@
+"""Who did what, and when."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from recognizer.models.ids import new_id
+
+
+class AuditEntry(models.Model):
+    """Who did what, when, and what was there before; kept for good.
+
+    subject: the row's id, or a digest. Where a drawing is deleted, before and after
+    say "erased".
+    """
+
+    class Action(models.TextChoices):
+        LABEL = "label", _("labelled")
+        UNDO = "undo", _("took a label back")
+        SNAPSHOT = "snapshot", _("made a snapshot")
+        TRAIN = "train", _("started a training")
+        CANCEL = "cancel", _("cancelled a training")
+        PROMOTE = "promote", _("promoted a model")
+        OVERRIDE = "override", _("promoted a model against its gate")
+        ROLL_BACK = "roll_back", _("rolled back to a model")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
+    )
+    action = models.CharField(max_length=9, choices=Action)
+    subject = models.CharField(max_length=64, db_index=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    reason = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = _("audit")
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"

@@ -1,0 +1,465 @@
+"""Submissions and what is said about them: predictions, feedback, labels.
+
+Facts are added, never edited: Submission, Picture, Prediction, Feedback and Label
+each hold one, so a new model can read old drawings again, and each figure can be
+traced to its drawing and its model. Derived columns on Submission are written in the
+same transaction; lists and queues use them instead of joining for the latest row.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from recognizer.models.fields import ProbabilitiesField, StrokesField
+from recognizer.models.ids import new_id
+from recognizer.models.learning import ModelVersion
+from recognizer.models.people import Visitor
+
+
+class Refusal(models.TextChoices):
+    """Why a drawing was not read as a digit; checked in this order."""
+
+    BLANK = "blank", _("blank")
+    SEVERAL = "several", _("several shapes")
+    NOT_A_DIGIT = "not_a_digit", _("not a digit")
+    UNSURE = "unsure", _("unsure")
+
+
+class Verdict(models.TextChoices):
+    """What a visitor says of the shown prediction."""
+
+    RIGHT = "right", _("right")
+    WRONG = "wrong", _("wrong")
+    NOT_A_DIGIT = "not_a_digit", _("not a digit")
+    WITHDRAWN = "withdrawn", _("withdrawn")
+
+
+class Rejection(models.TextChoices):
+    """Why a reviewer did not name a digit."""
+
+    AMBIGUOUS = "ambiguous", _("ambiguous")
+    SEVERAL = "several", _("several digits")
+    NOT_A_DIGIT = "not_a_digit", _("not a digit")
+    UNREADABLE = "unreadable", _("unreadable")
+    OFFENSIVE = "offensive", _("offensive")
+
+
+def digit_xor_refusal(digit: str) -> Q:
+    """State that a digit between 0 and 9 stands exactly where no refusal does."""
+    # A comparison with NULL is unknown, and a check that is unknown passes: so the
+    # digit must be said to be there.
+    is_digit = Q(**{f"{digit}__isnull": False, f"{digit}__range": (0, 9)}, refusal="")
+    is_refusal = Q(**{f"{digit}__isnull": True}, refusal__in=Refusal.values)
+    return is_digit | is_refusal
+
+
+def digit_where_wrong(digit: str) -> Q:
+    """State that the true digit stands exactly where the verdict is wrong."""
+    is_given = Q(**{f"{digit}__isnull": False, f"{digit}__range": (0, 9)})
+    return Q(is_given, verdict="wrong") | Q(
+        **{f"{digit}__isnull": True},
+        verdict__in=["", *(v for v in Verdict.values if v != Verdict.WRONG)],
+    )
+
+
+def digit_xor_rejection(digit: str, rejection: str) -> Q:
+    """State that a label names a digit or a reason for naming none."""
+    is_digit = Q(
+        **{f"{digit}__isnull": False, f"{digit}__range": (0, 9), rejection: ""}
+    )
+    is_rejected = Q(**{f"{digit}__isnull": True, f"{rejection}__in": Rejection.values})
+    return is_digit | is_rejected
+
+
+class SubmissionQuerySet(models.QuerySet["Submission"]):
+    """Ways to pick submissions."""
+
+    def awaiting_review(self) -> Self:
+        """Keep what no reviewer has decided."""
+        return self.filter(review_priority__isnull=False)
+
+    def free_for(self, reviewer: User, *, now: datetime) -> Self:
+        """Drop what another reviewer holds, and what this one has skipped."""
+        skipped = ReviewSkip.objects.filter(
+            submission=models.OuterRef("pk"), reviewer=reviewer
+        )
+        return self.filter(
+            Q(leased_until__isnull=True)
+            | Q(leased_until__lte=now)
+            | Q(leased_by=reviewer),
+            ~models.Exists(skipped),
+        )
+
+    def owned_by(self, *visitors: Visitor) -> Self:
+        """Keep what these visitors drew."""
+        return self.filter(visitor__in=visitors)
+
+    def locked(self) -> Self:
+        """Lock rows against changes; SQLite has locked them with the transaction."""
+        return self.with_shown_prediction().select_for_update()
+
+    def with_shown_prediction(self) -> Self:
+        """Load each one's shown prediction along, as `shown_prediction`."""
+        shown = Prediction.objects.filter(role=Prediction.Role.SHOWN).select_related(
+            "model_version"
+        )
+        return self.prefetch_related(
+            models.Prefetch("predictions", shown, to_attr="loaded_shown")
+        )
+
+
+class Submission(models.Model):
+    """A drawing someone sent, and in derived columns what they were shown."""
+
+    class Source(models.TextChoices):
+        PAGE = "page", _("drawn on the page")
+        UPLOAD = "upload", _("picture sent from the page")
+        API = "api", _("sent by a program")
+
+    class Form(models.TextChoices):
+        STROKES = "strokes", _("strokes")
+        PICTURE = "picture", _("picture")
+        PIXELS = "pixels", _("28x28 pixels")
+
+    class Pointer(models.TextChoices):
+        UNKNOWN = "", _("unknown")
+        MOUSE = "mouse", _("mouse")
+        TOUCH = "touch", _("touch")
+        PEN = "pen", _("pen")
+        KEYBOARD = "keyboard", _("keyboard")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # Indexed together with the id below, which also serves look-ups by visitor.
+    visitor = models.ForeignKey(
+        Visitor, models.CASCADE, related_name="submissions", db_index=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    source = models.CharField(max_length=6, choices=Source)
+    form = models.CharField(max_length=7, choices=Form)
+    pointer = models.CharField(max_length=8, choices=Pointer, blank=True, default="")
+    # The drawing itself where it is strokes; a picture lies in Picture.
+    strokes = StrokesField(null=True)
+    width = models.FloatField(null=True)
+    height = models.FloatField(null=True)
+    pen_width = models.FloatField(null=True)
+    # Derived from the shown prediction, in its transaction.
+    shown_digit = models.PositiveSmallIntegerField(null=True)
+    refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
+    # Derived from the latest feedback, in its transaction; empty once withdrawn.
+    verdict = models.CharField(max_length=11, choices=Verdict, blank=True, default="")
+    corrected_digit = models.PositiveSmallIntegerField(null=True)
+    # Derived from the latest label, in its transaction.
+    label_digit = models.PositiveSmallIntegerField(null=True)
+    rejection = models.CharField(
+        max_length=11, choices=Rejection, blank=True, default=""
+    )
+    # Derived from all of these: the larger, the more a label is worth; null where no
+    # review is needed. See `recognizer.drawings.priority`.
+    review_priority = models.FloatField(null=True)
+    # State: who has it on the desk, and until when nobody else gets it.
+    leased_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        related_name="+",
+        null=True,
+        db_index=False,
+    )
+    leased_until = models.DateTimeField(null=True)
+
+    loaded_shown: "list[Prediction]"  # filled by `with_shown_prediction`
+    objects = SubmissionQuerySet.as_manager()
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["visitor", "id"], name="submission_by_visitor"),
+            models.Index(
+                fields=["visitor", "shown_digit", "id"], name="submission_by_digit"
+            ),
+            models.Index(
+                fields=["visitor", "verdict", "id"], name="submission_by_verdict"
+            ),
+            models.Index(
+                fields=["-review_priority", "id"],
+                condition=Q(review_priority__isnull=False),
+                name="submission_to_review",
+            ),
+            models.Index(
+                fields=["shown_digit", "id"],
+                condition=Q(review_priority__isnull=False, verdict="right"),
+                name="submission_to_approve",
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(
+                    form="strokes",
+                    strokes__isnull=False,
+                    width__isnull=False,
+                    height__isnull=False,
+                    pen_width__isnull=False,
+                )
+                | Q(
+                    form__in=["picture", "pixels"],
+                    strokes__isnull=True,
+                    width__isnull=True,
+                    height__isnull=True,
+                    pen_width__isnull=True,
+                ),
+                name="submission_strokes_or_picture",
+            ),
+            models.CheckConstraint(
+                condition=digit_xor_refusal("shown_digit"),
+                name="submission_digit_xor_refusal",
+            ),
+            models.CheckConstraint(
+                condition=digit_where_wrong("corrected_digit"),
+                name="submission_digit_where_corrected",
+            ),
+            models.CheckConstraint(
+                condition=Q(label_digit__isnull=True, rejection="")
+                | digit_xor_rejection("label_digit", "rejection"),
+                name="submission_label_or_rejection",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether a reviewer has decided."""
+        return self.label_digit is not None or bool(self.rejection)
+
+    @property
+    def known_digit(self) -> int | None:
+        """The digit a reviewer named, else the visitor; None where nobody did."""
+        if self.is_labelled:
+            return self.label_digit
+        if self.verdict == Verdict.RIGHT:
+            return self.shown_digit
+        return self.corrected_digit
+
+    @property
+    def shown_prediction(self) -> "Prediction":
+        """What its visitor was shown; needs `with_shown_prediction`."""
+        return self.loaded_shown[0]
+
+
+class Erasure(models.Model):
+    """A drawing that its owner deleted: its id, and nothing else of it.
+
+    So that a backup made before cannot bring it back: `manage.py restore` deletes what
+    stands here.
+    """
+
+    submission_id = models.UUIDField(primary_key=True, editable=False)
+    erased_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.submission_id)
+
+
+class Picture(models.Model):
+    """The picture of a submission that is not strokes, as greyscale PNG.
+
+    In a table of its own so that lists never load it.
+    """
+
+    submission = models.OneToOneField(
+        Submission, models.CASCADE, primary_key=True, related_name="picture"
+    )
+    png = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"picture {self.submission_id}"
+
+
+class Archived(models.Model):
+    """A drawing that was taken out into an archive file; see `ops.retention`.
+
+    A line of an archive counts as long as its row stands here: it goes with its owner,
+    and when they delete all that is theirs.
+    """
+
+    submission_id = models.UUIDField(primary_key=True)
+    visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"archived {self.submission_id}"
+
+
+class Prediction(models.Model):
+    """A stored reading of one submission by one model version."""
+
+    class Role(models.TextChoices):
+        SHOWN = "shown", _("shown to the visitor")
+        SHADOW = "shadow", _("read along by a candidate")
+        RESCORE = "rescore", _("read again later")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    submission = models.ForeignKey(
+        Submission, models.CASCADE, related_name="predictions"
+    )
+    # Nothing asks for all that one version has read.
+    model_version = models.ForeignKey(
+        ModelVersion, models.PROTECT, related_name="predictions", db_index=False
+    )
+    role = models.CharField(max_length=7, choices=Role)
+    digit = models.PositiveSmallIntegerField(null=True)
+    refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
+    probabilities = ProbabilitiesField()
+    confidence = models.FloatField()
+    second = models.PositiveSmallIntegerField(null=True)
+    digitness = models.FloatField()
+    # Mean of the digit image in [0, 1]; null in rows older than the figure.
+    ink = models.FloatField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["submission"],
+                condition=Q(role="shown"),
+                name="one_shown_prediction",
+            ),
+            models.UniqueConstraint(
+                fields=["submission", "model_version"],
+                condition=~Q(role="shown"),
+                name="one_other_prediction_per_version",
+            ),
+            models.CheckConstraint(
+                condition=digit_xor_refusal("digit"),
+                name="prediction_digit_xor_refusal",
+            ),
+            models.CheckConstraint(
+                condition=Q(confidence__range=(0, 1), digitness__range=(0, 1)),
+                name="prediction_shares_within_0_and_1",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.refusal or self.digit}"
+
+    @property
+    def likeliest(self) -> int:
+        """The digit with the largest probability, refused or not."""
+        return max(range(10), key=self.probabilities.__getitem__)
+
+    @property
+    def margin(self) -> float:
+        """How far the likeliest digit is ahead of the second, in [0, 1]."""
+        second, first = sorted(self.probabilities)[-2:]
+        return float(first - second)
+
+
+class Feedback(models.Model):
+    """One answer of a visitor to the shown prediction; the latest counts."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="feedback")
+    verdict = models.CharField(max_length=11, choices=Verdict)
+    digit = models.PositiveSmallIntegerField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(verdict__in=Verdict.values) & digit_where_wrong("digit"),
+                name="feedback_digit_where_wrong",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} {'' if self.digit is None else self.digit}".strip()
+
+
+class Label(models.Model):
+    """What a reviewer decided of one submission; the latest counts.
+
+    Taking a decision back is a fact of its own: `is_withdrawn`, and nothing is decided.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="labels")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="labels", null=True
+    )
+    digit = models.PositiveSmallIntegerField(null=True)
+    rejected = models.CharField(
+        max_length=11, choices=Rejection, blank=True, default=""
+    )
+    is_withdrawn = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=digit_xor_rejection("digit", "rejected")
+                & Q(is_withdrawn=False)
+                | Q(digit__isnull=True, rejected="", is_withdrawn=True),
+                name="label_digit_xor_rejection",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        if self.is_withdrawn:
+            return "withdrawn"
+        return self.rejected or str(self.digit)
+
+
+class ReviewSkip(models.Model):
+    """A reviewer left this one to others."""
+
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="+")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["submission", "reviewer"], name="one_skip_per_reviewer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reviewer_id} skipped {self.submission_id}"
+
+
+class IdempotencyKey(models.Model):
+    """A POST that was done under a key of its sender; it goes with its submission.
+
+    owner: token, user or visitor, such as "user:7". digest: of what was sent.
+    """
+
+    owner = models.CharField(max_length=44)
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner", "key"], name="one_request_per_owner_and_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.owner} {self.key}"
+
+
+class Tally(models.Model):
+    """A number kept as things happen, so that nobody has to count the table."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    count = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.count}"

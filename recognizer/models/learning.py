@@ -1,0 +1,241 @@
+"""Model versions, and how they come about: snapshots, trainings, gate reports."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from recognizer import request_ids
+from recognizer.models.ids import new_id
+from recognizer.models.people import Split
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    """Ways to pick model versions."""
+
+    def active(self) -> "ModelVersion":
+        """Return the one that reads now; raises ModelVersion.DoesNotExist."""
+        return self.get(stage=ModelVersion.Stage.ACTIVE)
+
+    def newest_first(self) -> Self:
+        """Order all versions by the time they were registered."""
+        return self.order_by("-pk")
+
+
+class ModelVersion(models.Model):
+    """A bundle the site knows. Promotion and rollback change one row's stage."""
+
+    class Stage(models.TextChoices):
+        CANDIDATE = "candidate", _("candidate")
+        ACTIVE = "active", _("active")
+        RETIRED = "retired", _("retired")
+
+    class Origin(models.TextChoices):
+        STARTER = "starter", _("shipped with the code")
+        NAMED = "named", _("named by the operator in BUNDLE")
+        TRAINED = "trained", _("trained here")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    digest = models.CharField(max_length=64, unique=True)
+    origin = models.CharField(max_length=10, choices=Origin)
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
+    manifest = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    # When it last became the active one: the latest of the retired is the former.
+    promoted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["stage"],
+                condition=Q(stage="active"),
+                name="at_most_one_active_model",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.short_digest
+
+    @property
+    def short_digest(self) -> str:
+        """Enough of the digest to tell versions apart in print."""
+        return self.digest[:12]
+
+
+class BundleArchive(models.Model):
+    """The bytes of a version's bundle, apart so that no list ever loads them."""
+
+    model_version = models.OneToOneField(
+        ModelVersion, models.CASCADE, primary_key=True, related_name="archive"
+    )
+    packed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"bundle {self.model_version_id}"
+
+
+class Snapshot(models.Model):
+    """An immutable, digest-named selection of labels for training.
+
+    The digest covers ids, contents, labels and sides, not the drawings: those stay
+    where their owner can delete them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    digest = models.CharField(max_length=64, unique=True)
+    datasheet = models.JSONField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.short_digest
+
+    @property
+    def short_digest(self) -> str:
+        """Enough of the digest to tell snapshots apart in print."""
+        return self.digest[:12]
+
+
+class SnapshotItem(models.Model):
+    """One drawing of a snapshot: which, and what was decided of it then.
+
+    submission_id: of a row that its owner may have deleted since. content: sha256 of
+    the drawing.
+    """
+
+    class Kind(models.TextChoices):
+        DIGIT = "digit", _("digit")
+        SEVERAL = "several", _("several digits")
+        NOT_A_DIGIT = "not_a_digit", _("not a digit")
+
+    snapshot = models.ForeignKey(Snapshot, models.CASCADE, related_name="items")
+    submission_id = models.UUIDField(db_index=True)
+    content = models.CharField(max_length=64)
+    kind = models.CharField(max_length=11, choices=Kind)
+    digit = models.PositiveSmallIntegerField(null=True)
+    split = models.CharField(max_length=7, choices=Split)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["snapshot", "submission_id"], name="once_in_a_snapshot"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="digit", digit__isnull=False, digit__range=(0, 9))
+                | Q(kind__in=["several", "not_a_digit"], digit__isnull=True),
+                name="snapshot_digit_where_digit",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.submission_id} {self.kind}"
+
+
+class TrainingRun(models.Model):
+    """A training, as it stands: the truth about it, whatever became of its worker.
+
+    Each worker that takes it up counts `attempt` up and may change the row only as
+    long as that stands, so one that was given up for dead can do no harm. progress: in
+    [0, 1].
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("waiting for a worker")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="runs")
+    incumbent = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    options = models.JSONField(default=dict)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
+    )
+    state = models.CharField(max_length=9, choices=State, default=State.QUEUED)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    times_lost = models.PositiveSmallIntegerField(default=0)
+    task_id = models.UUIDField(null=True)
+    # Of the request that asked for it; stands in each line its worker logs. With a
+    # default in the database, for code that does not know the column yet.
+    request_id = models.CharField(
+        max_length=request_ids.MOST_CHARACTERS, blank=True, default="", db_default=""
+    )
+    heartbeat_at = models.DateTimeField(null=True)
+    is_cancel_wanted = models.BooleanField(default=False)
+    progress = models.FloatField(default=0.0)
+    doing = models.CharField(max_length=200, blank=True, default="")
+    log = models.TextField(blank=True, default="")
+    problem = models.TextField(blank=True, default="")
+    version = models.ForeignKey(
+        ModelVersion, models.PROTECT, related_name="runs", null=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["heartbeat_at"],
+                condition=Q(state__in=["queued", "running"]),
+                name="training_under_way",
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state="done", version__isnull=False)
+                | Q(
+                    state__in=["queued", "running", "failed", "cancelled"],
+                    version__isnull=True,
+                ),
+                name="training_has_a_version_where_done",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"training on {self.snapshot_id}, {self.state}"
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether somebody is at it, or will be."""
+        return self.state in (self.State.QUEUED, self.State.RUNNING)
+
+
+class GateReport(models.Model):
+    """What a comparison of a candidate with the then active version came to."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    candidate = models.ForeignKey(
+        ModelVersion, models.CASCADE, related_name="gate_reports"
+    )
+    incumbent = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+")
+    snapshot = models.ForeignKey(
+        Snapshot, models.PROTECT, related_name="gate_reports", null=True
+    )
+    has_passed = models.BooleanField()
+    report = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.candidate_id} {'passed' if self.has_passed else 'failed'}"
+
+
+class Rescoring(models.Model):
+    """How far the history was read again by a version."""
+
+    model_version = models.OneToOneField(
+        ModelVersion, models.CASCADE, primary_key=True, related_name="rescoring"
+    )
+    done_up_to = models.UUIDField(null=True)
+    read = models.BigIntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.model_version_id}: {self.read}"

@@ -1,0 +1,33 @@
+"""The groups of staff and what their members may do."""
+
+from django.contrib.auth.models import Group, Permission
+
+ROLES = {
+    "Reviewers": ("add_label", "view_submission"),
+    "Administrators": (
+        "add_label",
+        "view_submission",
+        "view_snapshot",
+        "add_snapshot",
+        "view_trainingrun",
+        "add_trainingrun",
+        "change_trainingrun",
+        "view_modelversion",
+        "change_modelversion",
+        "view_gatereport",
+        "view_auditentry",
+    ),
+}
+"""The groups to put users into, with what their members may do."""
+
+
+def prepare_reviewers() -> None:
+    """See to it that the groups are there; who has changed one keeps the change."""
+    for name, codenames in ROLES.items():
+        group, is_new = Group.objects.get_or_create(name=name)
+        if is_new:
+            group.permissions.set(
+                Permission.objects.filter(
+                    content_type__app_label="recognizer", codename__in=codenames
+                )
+            )

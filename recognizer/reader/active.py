@@ -1,0 +1,70 @@
+"""Which model reads now."""
+
+import logging
+import time
+
+from django.conf import settings
+from django.db import connection
+
+from recognizer.models import ModelVersion
+from recognizer.prepared import PreparedLookup
+from recognizer.reader import engine
+from recognizer.reader.recognisers import ReaderUnavailableError, recogniser_for
+
+logger = logging.getLogger(__name__)
+
+
+def active_model() -> ModelVersion:
+    """Return the version that reads now.
+
+    Raises:
+        ReaderUnavailableError: none was registered yet.
+    """
+    version = _of_stage.first(ModelVersion.Stage.ACTIVE)
+    if version is None:
+        raise ReaderUnavailableError("No model is active: run manage.py prepare.")
+    return version
+
+
+# What few calls need of a version, its manifest, is loaded by those.
+_of_stage = PreparedLookup(
+    lambda stage: ModelVersion.objects.filter(stage=stage).defer("manifest")
+)
+
+
+_asked: tuple[float, ModelVersion] | None = None  # when, and what was answered
+
+
+def _lately_active() -> ModelVersion:
+    """Return the version that reads, asked for again after ACTIVE_MODEL_KEPT_S.
+
+    No process sees a promotion later than that; a transaction sees its own at once.
+    """
+    global _asked
+    if connection.in_atomic_block:
+        return active_model()
+    now, asked = time.monotonic(), _asked
+    if asked is None or now - asked[0] >= settings.ACTIVE_MODEL_KEPT_S:
+        _asked = asked = now, active_model()
+    return asked[1]
+
+
+def active_reader() -> tuple[ModelVersion, engine.Recogniser]:
+    """Return the version that reads now, loaded; see `_lately_active` for how lately.
+
+    Where it cannot be loaded the former one reads on, and what it reads is stored as
+    its own; each call tries the active one again, so no restart is needed.
+
+    Raises:
+        ReaderUnavailableError: none can be loaded.
+    """
+    version = _lately_active()
+    try:
+        return version, recogniser_for(version)
+    except ReaderUnavailableError as error:
+        retired = ModelVersion.objects.filter(stage=ModelVersion.Stage.RETIRED)
+        former = retired.order_by("-promoted_at", "-pk").first()
+        if former is None:
+            raise
+        logger.error("%s Model %s reads on.", error, former.short_digest)
+        return former, recogniser_for(former)

@@ -1,0 +1,53 @@
+"""What `?include=` adds to a reading: what the model saw, and why."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from mlcore import ink
+from mlcore.inference import Recogniser as Recogniser
+from mlcore.preprocess import SIDE_PX
+from recognizer.models import Submission
+from recognizer.reader.engine import drawing_of, seen_in
+from recognizer.reader.pictures import as_data_url, seen_png
+from recognizer.reader.recognisers import recogniser_for
+
+FOR_BGR, AGAINST_BGR = (60, 36, 190), (200, 110, 30)
+
+
+def extras(
+    include: Collection[str], image: np.ndarray | None, *, recogniser: Recogniser
+) -> dict[str, str]:
+    """Make what `?include=` adds to a reading, as PNG data URLs.
+
+    seen: the digit image. why: the ink that spoke for the likeliest digit (red) and
+    against it (blue), transparent elsewhere, to be laid over it.
+    """
+    made = {}
+    if "seen" in include:
+        made["seen"] = as_data_url(seen_png(image))
+    if "why" in include:
+        made["why"] = as_data_url(why_png(image, recogniser=recogniser))
+    return made
+
+
+def extras_of(submission: Submission, include: Collection[str]) -> dict[str, str]:
+    """Make the extras of a stored reading with the model that read it.
+
+    Needs its shown prediction; raises ReaderUnavailableError.
+    """
+    if not include:
+        return {}
+    recogniser = recogniser_for(submission.shown_prediction.model_version)
+    return extras(include, seen_in(drawing_of(submission)), recogniser=recogniser)
+
+
+def why_png(image: np.ndarray | None, *, recogniser: Recogniser) -> bytes:
+    """Paint which ink spoke for and against the likeliest digit."""
+    paint = np.zeros((SIDE_PX, SIDE_PX, 4), np.uint8)
+    if image is not None:
+        weight = recogniser.explain(image)
+        paint[weight > 0, :3] = FOR_BGR
+        paint[weight < 0, :3] = AGAINST_BGR
+        paint[..., 3] = np.rint(np.abs(weight) * 255)
+    return ink.encode_png(paint)

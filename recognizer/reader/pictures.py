@@ -1,0 +1,92 @@
+"""Pictures in and out: decoded from what was sent, encoded for looking at."""
+
+import base64
+import threading
+
+import numpy as np
+
+from mlcore import ink
+from mlcore.preprocess import SIDE_PX
+from recognizer.models import Submission
+from recognizer.reader.drawing import Drawing, DrawingError, PictureDrawing
+from recognizer.reader.engine import _as_points, drawing_of, seen_in
+
+PNG_SIDE_PX = 560  # of pictures made for looking at: twice the page's canvas
+
+
+def seen_png(image: np.ndarray | None) -> bytes:
+    """Encode the digit image a model saw; all black where there was no ink."""
+    return ink.encode_png(_grey_levels(image))
+
+
+def _grey_levels(image: np.ndarray | None) -> np.ndarray:
+    if image is None:
+        return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    return np.asarray(np.rint(image[..., 0] * 255), np.uint8)
+
+
+def as_data_url(png: bytes) -> str:
+    """Write a PNG as a data URL."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+# A picture at the pixel limit takes up to 360 MB while it is decoded, as WebP 720 MB
+# (measured): one at a time in each process, of which there is one for each core.
+_decoding = threading.Lock()
+
+
+def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:
+    """Decode a PNG, JPEG or WebP file.
+
+    Raises:
+        DrawingError: with mlcore's code and message.
+    """
+    try:
+        with _decoding:
+            return PictureDrawing(ink.decode_picture(content), pointer=pointer)
+    except ink.PictureError as error:
+        raise DrawingError(error.code, str(error)) from error
+
+
+def picture_from_data_url(url: str, *, pointer: str = "") -> PictureDrawing:
+    """Decode `data:image/...;base64,...`; raises DrawingError."""
+    try:
+        with _decoding:
+            return PictureDrawing(ink.decode_data_url(url), pointer=pointer)
+    except ink.PictureError as error:
+        raise DrawingError(error.code, str(error)) from error
+
+
+def stored_png(drawing: PictureDrawing) -> bytes:
+    """Encode what is kept of a picture."""
+    return ink.encode_png(drawing.grey)
+
+
+def drawing_png(drawing: Drawing) -> bytes:
+    """Paint a drawing for looking at: dark ink on white, or the picture as kept."""
+    if isinstance(drawing, PictureDrawing):
+        return ink.encode_png(255 - drawing.grey if drawing.is_ink else drawing.grey)
+    left, top, width, height = drawing.frame()
+    scale = PNG_SIDE_PX / max(width, height)
+    bitmap = ink.draw_on_canvas(
+        [(points - (left, top)) * scale for points in _as_points(drawing)],
+        width=max(1, round(width * scale)),
+        height=max(1, round(height * scale)),
+        pen_width=drawing.pen_width * scale,
+    )
+    return ink.encode_png(255 - bitmap)
+
+
+def idx_header(*shape: int) -> bytes:
+    """Return what an IDX file begins with, as MNIST's do."""
+    from mlcore import data  # with all it fetches MNIST with, which no request needs
+
+    return data.idx_header(*shape)
+
+
+def idx_image(submission: Submission) -> np.ndarray:
+    """Return (28, 28) uint8 as MNIST has them: `pixels` as sent, others framed."""
+    drawing = drawing_of(submission)
+    if isinstance(drawing, PictureDrawing) and drawing.is_ink:
+        return drawing.grey
+    return _grey_levels(seen_in(drawing))

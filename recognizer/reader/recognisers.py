@@ -1,0 +1,90 @@
+"""The loaded models, by digest."""
+
+import shutil
+import threading
+from collections import OrderedDict
+
+import numpy as np
+from django.conf import settings
+
+from mlcore.bundle import Bundle, BundleError, open_bundle, unpack_bundle
+from mlcore.inference import Recogniser as Recogniser
+from mlcore.preprocess import SIDE_PX
+from recognizer.models import BundleArchive, ModelVersion
+
+
+class ReaderUnavailableError(RuntimeError):
+    """No model can read now; the operator has to act."""
+
+
+_KEPT_RECOGNISERS = 3  # active, former, candidate
+
+
+_recognisers: OrderedDict[str, Recogniser] = OrderedDict()
+
+
+_recognisers_lock = threading.Lock()
+
+
+def recogniser_for(version: ModelVersion) -> Recogniser:
+    """Return the reader of this version; loads it at its first use.
+
+    By digest, so promotion needs no signal between processes and no restart.
+
+    Raises:
+        ReaderUnavailableError: neither the cache folder nor the database has the
+            bundle whole, or it was made for other code.
+    """
+    with _recognisers_lock:
+        recogniser = _recognisers.get(version.digest)
+        if recogniser is None:
+            recogniser = _loaded(version)
+            _recognisers[version.digest] = recogniser
+        _recognisers.move_to_end(version.digest)
+        while len(_recognisers) > _KEPT_RECOGNISERS:
+            _recognisers.popitem(last=False)
+        return recogniser
+
+
+def _loaded(version: ModelVersion) -> Recogniser:
+    """Load a version and have it read nothing: it fails here if it ever does."""
+    recogniser = Recogniser(bundle_of(version))
+    try:
+        recogniser.network.logits(np.zeros((SIDE_PX, SIDE_PX, 1), np.float32))
+    except (RuntimeError, ValueError) as error:
+        raise ReaderUnavailableError(
+            f"Model {version.short_digest} cannot be loaded: {error}"
+        ) from error
+    return recogniser
+
+
+def bundle_of(version: ModelVersion) -> Bundle:
+    """Return a version's bundle as a folder of the cache, mended where need be.
+
+    Raises:
+        ReaderUnavailableError: it is nowhere whole, or was made for other code.
+    """
+    cached = settings.BUNDLE_CACHE / version.digest
+    if cached.is_dir():
+        try:
+            return _of_version(open_bundle(cached), version)
+        except BundleError:
+            # Damaged in the cache, or another's: the database has the original.
+            shutil.rmtree(cached, ignore_errors=True)
+    try:
+        archive = BundleArchive.objects.get(model_version=version)
+        unpacked = unpack_bundle(bytes(archive.packed), parent=settings.BUNDLE_CACHE)
+        return _of_version(unpacked, version)
+    except (BundleArchive.DoesNotExist, BundleError, OSError) as error:
+        raise ReaderUnavailableError(
+            f"Model {version.short_digest} cannot be loaded: {error}"
+        ) from error
+
+
+def _of_version(bundle: Bundle, version: ModelVersion) -> Bundle:
+    """Refuse a bundle that is whole but not the one that was registered."""
+    if bundle.digest != version.digest:
+        raise BundleError(
+            f"{bundle.folder} holds {bundle.short_digest}, not {version.short_digest}."
+        )
+    return bundle
