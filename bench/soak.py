@@ -83,13 +83,21 @@ class Sender:
         """Send one drawing; return the status of the answer, 0 where none came."""
         try:
             async with asyncio.timeout(LONGEST_S):
-                reader, writer = await self._connection()
-                writer.write(self._request)
-                head = await reader.readuntil(b"\r\n\r\n")
-                await reader.readexactly(int(_LENGTH.findall(head)[0]))
+                return await self._ask(*await self._connection())
         except (OSError, EOFError, TimeoutError) as error:
             print(f"No answer: {error!r}")
             return 0
+
+    async def _ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> int:
+        try:
+            writer.write(self._request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(_LENGTH.findall(head)[0]))
+        except BaseException:
+            writer.close()
+            raise
         self._idle.append((time.monotonic(), reader, writer))
         return int(head[9:12])
 
