@@ -1,7 +1,6 @@
 """The history: one's own drawings as pages, and what can be done with them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,10 +20,8 @@ from recognizer.drawings import erasing, feedback
 from recognizer.drawings.erasing import delete_submissions
 from recognizer.drawings.filters import filtered
 from recognizer.drawings.listing import neighbours, submission_page
-from recognizer.drawings.refusals import refusal_message
 from recognizer.drawings.svg import path_of, view_box_of
 from recognizer.models import (
-    Prediction,
     Refusal,
     Submission,
     SubmissionQuerySet,
@@ -130,9 +127,12 @@ def _choices(wanted: Wanted) -> tuple[list[Choice], list[Choice]]:
     return words, digits
 
 
+def _query(wanted: Wanted) -> str:
+    return f"?{urlencode(wanted.query)}" if wanted.query else ""
+
+
 def _history_url(wanted: Wanted) -> str:
-    query = f"?{urlencode(wanted.query)}" if wanted.query else ""
-    return reverse("history") + query
+    return reverse("history") + _query(wanted)
 
 
 def _page_url(wanted: Wanted, key: str, place: UUID | None) -> str | None:
@@ -141,49 +141,11 @@ def _page_url(wanted: Wanted, key: str, place: UUID | None) -> str | None:
     return f"{reverse('history')}?{urlencode({**wanted.query, key: str(place)})}"
 
 
-def _drawing_url(wanted: Wanted, submission_id: UUID | None) -> str | None:
-    if submission_id is None:
-        return None
-    query = f"?{urlencode(wanted.query)}" if wanted.query else ""
-    return reverse("drawing", args=[submission_id]) + query
+def _drawing_url(wanted: Wanted, submission_id: UUID) -> str:
+    return reverse("drawing", args=[submission_id]) + _query(wanted)
 
 
 # --- the list ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class HistoryEntry:
-    """What the history shows of one submission."""
-
-    id: UUID
-    url: str | None
-    created_at: datetime
-    image_url: str
-    digit: int | None
-    refusal_message: str
-    confidence: float
-    second: int | None
-    verdict: str
-    corrected_digit: int | None
-
-
-@dataclass(frozen=True)
-class HistoryView:
-    """The history page's content.
-
-    is_anybodys: whether there is somebody to keep a consent for.
-    """
-
-    submissions: list[HistoryEntry]
-    choices: tuple[list[Choice], list[Choice]]
-    is_narrowed: bool
-    nothing_found: str
-    next_url: str | None
-    previous_url: str | None
-    export_url: str
-    is_anybodys: bool
-    is_empty: bool
-    may_train: bool
 
 
 @require_safe
@@ -199,41 +161,19 @@ def history(request: HttpRequest) -> HttpResponse:
         before=_uuid(request.GET.get("before")),
         after=_uuid(request.GET.get("after")),
     )
-    shown = HistoryView(
-        submissions=[_entry(one, wanted) for one in page.submissions],
-        choices=_choices(wanted),
-        is_narrowed=wanted != Wanted(),
-        nothing_found=wanted.nothing_found(),
-        next_url=_page_url(wanted, "before", page.older_than),
-        previous_url=_page_url(wanted, "after", page.newer_than),
-        export_url=f"{reverse('api:export')}?{urlencode({'as': 'zip'})}",
-        is_anybodys=bool(caller.visitors) or caller.user is not None,
-        is_empty=not page.submissions and not _own(request).exists(),
-        may_train=caller.may_train,
-    )
-    return render(request, "recognizer/history.html", {"page": shown})
-
-
-def _entry(submission: Submission, wanted: Wanted) -> HistoryEntry:
-    shown = submission.shown_prediction
-    return HistoryEntry(
-        id=submission.pk,
-        url=_drawing_url(wanted, submission.pk),
-        created_at=submission.created_at,
-        image_url=reverse("api:submission-svg", args=[submission.pk]),
-        digit=shown.digit,
-        refusal_message=_refusal_words(shown),
-        confidence=shown.confidence,
-        second=shown.second,
-        verdict=submission.verdict,
-        corrected_digit=submission.corrected_digit,
-    )
-
-
-def _refusal_words(shown: Prediction) -> str:
-    if not shown.refusal:
-        return ""
-    return refusal_message(shown.refusal, shown.probabilities)
+    shown = {
+        "submissions": page.submissions,
+        "query": _query(wanted),
+        "choices": _choices(wanted),
+        "nothing_found": wanted.nothing_found(),
+        "next_url": _page_url(wanted, "before", page.older_than),
+        "previous_url": _page_url(wanted, "after", page.newer_than),
+        # Whether there is somebody to keep a consent for.
+        "is_anybodys": bool(caller.visitors) or caller.user is not None,
+        "is_empty": not page.submissions and not _own(request).exists(),
+        "may_train": caller.may_train,
+    }
+    return render(request, "recognizer/history.html", shown)
 
 
 def _uuid(value: str | None) -> UUID | None:
@@ -245,45 +185,6 @@ def _uuid(value: str | None) -> UUID | None:
 
 
 # --- one drawing ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Bar:
-    """How likely one digit is; `width` of 100, as SVG writes it."""
-
-    digit: int
-    probability: float
-    width: str
-    is_read: bool
-
-
-@dataclass(frozen=True)
-class Canvas:
-    """The strokes as they are painted, and as they are replayed."""
-
-    view_box: str
-    pen_width: str
-    paths: list[str]
-    strokes: list[Any]
-
-
-@dataclass(frozen=True)
-class DrawingView:
-    """The content of one drawing's page; extras are empty where none can be made."""
-
-    submission: Submission
-    reading: Prediction
-    refusal_message: str
-    second_probability: float | None
-    bars: list[Bar]
-    canvas: Canvas | None
-    image_url: str
-    extras: dict[str, str]
-    other_digits: list[int]
-    newer_url: str | None
-    older_url: str | None
-    back_url: str
-    query: str
 
 
 @require_safe
@@ -299,38 +200,36 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     )
     reading = submission.shown_prediction
     second = reading.second
-    view = DrawingView(
-        submission=submission,
-        reading=reading,
-        refusal_message=_refusal_words(reading),
-        second_probability=None if second is None else reading.probabilities[second],
-        bars=[
-            Bar(digit, probability, f"{probability * 100:.2f}", digit == reading.digit)
+    shown = {
+        "submission": submission,
+        "reading": reading,
+        "second_probability": None if second is None else reading.probabilities[second],
+        "bars": [
+            (digit, probability, f"{probability * 100:.2f}", digit == reading.digit)
             for digit, probability in enumerate(reading.probabilities)
         ],
-        canvas=_canvas(submission),
-        image_url=reverse("api:submission-svg", args=[submission.pk]),
-        extras=_extras(submission),
-        other_digits=[digit for digit in range(10) if digit != reading.digit],
-        newer_url=_drawing_url(wanted, beside.newer),
-        older_url=_drawing_url(wanted, beside.older),
-        back_url=_history_url(wanted),
-        query=urlencode(wanted.query),
-    )
-    shown = {"page": view, "phrases": translated_phrases()}
+        "canvas": _canvas(submission),
+        "extras": _extras(submission),
+        "other_digits": [digit for digit in range(10) if digit != reading.digit],
+        "newer": beside.newer,
+        "older": beside.older,
+        "query": _query(wanted),
+        "phrases": translated_phrases(),
+    }
     return render(request, "recognizer/drawing.html", shown)
 
 
-def _canvas(submission: Submission) -> Canvas | None:
+def _canvas(submission: Submission) -> dict[str, Any] | None:
+    """Return the strokes as they are painted, and as they are replayed."""
     if submission.form != Submission.Form.STROKES:
         return None
     strokes = engine.strokes_of(submission)
-    return Canvas(
-        view_box=view_box_of(strokes),
-        pen_width=f"{strokes.pen_width:g}",
-        paths=[path_of(stroke) for stroke in strokes.strokes],
-        strokes=strokes.strokes,
-    )
+    return {
+        "view_box": view_box_of(strokes),
+        "pen_width": f"{strokes.pen_width:g}",
+        "paths": [path_of(stroke) for stroke in strokes.strokes],
+        "strokes": strokes.strokes,
+    }
 
 
 def _extras(submission: Submission) -> dict[str, str]:

@@ -11,7 +11,7 @@ register = template.Library()
 
 @register.filter
 def percent(probability: float, off_the_scale: str = "words") -> str:
-    """Say a probability without claiming certainty, as `answer.js` does.
+    """Say a probability without claiming certainty, as `reading_view.js` does.
 
     off_the_scale: "words" or "signs", for what is nearer to 0 or 1 than is said.
     """

@@ -100,7 +100,7 @@ def page_of(client: Client, **headers: str) -> str:
 
 
 def came_of_it(page: str) -> str:
-    found = re.search(r'<div class="came-of-it">(.*?)</div>', page, re.DOTALL)
+    found = re.search(r'<div class="conclusion stack">(.*?)</div>', page, re.DOTALL)
     assert found
     return " ".join(re.findall(r"<p>(.*?)</p>", found[1]))
 
@@ -265,8 +265,8 @@ class TestPage:
     ) -> None:
         page = page_of(program)
 
-        dots = re.search(r'<pre class="way-dots"[^>]*>(.*?)</pre>', page, re.DOTALL)
-        numbers = re.search(r'<pre class="way-numbers">(.*?)</pre>', page, re.DOTALL)
+        dots = re.search(r'<pre class="digit-dots"[^>]*>(.*?)</pre>', page, re.DOTALL)
+        numbers = re.search(r'<pre class="digit-numbers">(.*?)</pre>', page, re.DOTALL)
         assert dots
         assert numbers
         rows = [line.split() for line in dots[1].splitlines()]

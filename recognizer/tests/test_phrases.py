@@ -60,7 +60,7 @@ def said_by_python() -> Iterator[tuple[str | None, str]]:
 
 class TestPhrases:
     def test_are_those_of_the_modules(self) -> None:
-        called = re.compile(r'phrase\(\s*"((?:[^"\\]|\\.)*)"')
+        called = re.compile(r'translate\(\s*"((?:[^"\\]|\\.)*)"')
         said = {
             words
             for module in MODULES.glob("*.js")

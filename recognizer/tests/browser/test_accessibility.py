@@ -43,7 +43,7 @@ TARGET_PX = 44
 SMALL_TARGETS = """minimum => [...document.querySelectorAll(
     'a[href], button, summary, input:not([type=hidden]), select, label.button')]
   .filter((one) => one.checkVisibility({ visibilityProperty: true }))
-  .filter((one) => !one.closest('p:not(.form-actions), li.prose, td, .visually-hidden'))
+  .filter((one) => !one.closest('p:not(.row), li.prose, td, .visually-hidden'))
   .filter((one) => !one.matches('.visually-hidden, .skip-link'))
   .filter((one) => !(one.matches('input') && one.closest('label')))
   .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])

@@ -49,7 +49,7 @@ class TestModelPage:
         expect(page.get_by_role("heading", name="By digit", exact=True)).to_be_visible()
         confused = page.locator(".confusion tbody tr").nth(1).locator("td").nth(7)
         assert int(confused.inner_text()) >= 1
-        assert page.locator(".whisker-band").count() >= 1
+        assert page.locator(".interval-band").count() >= 1
         assert fits(page)
         assert site.complaints[page] == []
 
@@ -68,7 +68,7 @@ class TestHowItLearnsPage:
         dots = page.get_by_role("img", name="as dots and zeros")
         expect(dots).to_contain_text(". . 0 0")
         page.get_by_text("All 784 numbers").click()
-        expect(page.locator(".way-numbers")).to_contain_text("255")
+        expect(page.locator(".digit-numbers")).to_contain_text("255")
         rows = page.get_by_role("row", name="convolution of 5 × 5")  # noqa: RUF001
         expect(rows).to_contain_text("12 × 12 × 32")  # noqa: RUF001
         assert fits(page)

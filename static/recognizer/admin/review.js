@@ -1,9 +1,11 @@
 // The review desk. Some drawings lie ready on it, so that no key waits for the network;
 // each decision is sent while the next drawing is looked at already.
 
+import { pathOf, Replay } from "../js/replay.js";
+
 const desk = document.querySelector("#desk");
 const find = (selector) => desk.querySelector(selector);
-const REPLAY_MS = 900; // a drawing without times is drawn in this time
+const REPLAY_MS = 900; // any drawing is drawn in this time
 const LOW = 5; // drawings on the desk below which more are claimed
 
 let ready = []; // drawings, the first is looked at
@@ -175,7 +177,7 @@ function paths({ strokes, frame, pen_width: penWidth }) {
     "stroke-linecap": "round",
     "stroke-linejoin": "round",
   });
-  for (const stroke of strokes) group.append(element("path", { d: line(stroke) }));
+  for (const stroke of strokes) group.append(element("path", { d: pathOf(stroke) }));
   svg.append(group);
   return svg;
 }
@@ -186,40 +188,29 @@ function element(name, attributes) {
   return made;
 }
 
-function line(points) {
-  const [[x, y], ...rest] = points;
-  return `M${x} ${y}` + (rest.length ? rest.map(([px, py]) => `L${px} ${py}`).join("") : "h0");
-}
-
 function replay() {
   const drawing = ready[0];
   if (!drawing?.strokes) return;
   cancelAnimationFrame(replaying);
   const drawn = find("#drawing").querySelectorAll("path");
-  const all = drawing.strokes.reduce((sum, stroke) => sum + stroke.length, 0);
+  const course = new Replay(drawing.strokes, drawing.frame[2]);
   let began;
   const step = (now) => {
     began ??= now;
-    let left = Math.ceil(Math.min(1, (now - began) / REPLAY_MS) * all);
-    drawing.strokes.forEach((stroke, index) => {
-      const seen = stroke.slice(0, Math.max(0, left));
-      drawn[index].setAttribute("d", seen.length ? line(seen) : "");
-      left -= stroke.length;
-    });
-    if (now - began < REPLAY_MS) replaying = requestAnimationFrame(step);
+    const share = Math.min(1, (now - began) / REPLAY_MS);
+    course.inkAt(share * course.duration).forEach((ink, i) => drawn[i].setAttribute("d", pathOf(ink)));
+    if (share < 1) replaying = requestAnimationFrame(step);
   };
   replaying = requestAnimationFrame(step);
 }
 
-function closeReasons() {
-  find("#reasons").hidden = true;
-  find("[data-act=reject]").setAttribute("aria-expanded", "false");
+function toggleReasons(isOpen) {
+  find("#reasons").hidden = !isOpen;
+  find("[data-act=reject]").setAttribute("aria-expanded", isOpen);
 }
 
-function openReasons() {
-  find("#reasons").hidden = false;
-  find("[data-act=reject]").setAttribute("aria-expanded", "true");
-}
+const openReasons = () => toggleReasons(true);
+const closeReasons = () => toggleReasons(false);
 
 // --- keys and buttons --------------------------------------------------------------
 

@@ -1,18 +1,18 @@
 /**
- * The draw page: ink goes from the pad to the reader and the keeper, what they
- * answer goes to the page.
+ * The draw page: ink goes from the pad to the API, to be read, and to the outbox, to
+ * be stored; their answers go to the page.
  */
-import { AnswerView, sentence } from "./answer.js";
-import { Corrections } from "./corrections.js";
-import { FeedbackView } from "./feedback.js";
+import { ApiClient } from "./api.js";
+import { FeedbackOutbox } from "./feedback_outbox.js";
+import { FeedbackView } from "./feedback_view.js";
 import { frameOf } from "./frame.js";
-import { Keeper } from "./keeper.js";
 import { KeyboardPen } from "./keyboard.js";
+import { translate } from "./messages.js";
+import { Outbox } from "./outbox.js";
 import { Pad } from "./pad.js";
-import { phrase } from "./phrases.js";
 import { openPicture, PictureError, pictureIn, pictureOf } from "./picture.js";
-import { Reader } from "./reader.js";
-import { retryDelay } from "./retry.js";
+import { ReadingView, sentence } from "./reading_view.js";
+import { Retry } from "./retry.js";
 import { PEN_WIDTH_PX } from "./strokes.js";
 
 const LIVE_READING_EVERY_MS = 150;
@@ -22,38 +22,26 @@ const byId = (id) => document.getElementById(id);
 const page = byId("draw");
 const sheet = byId("sheet");
 const canvas = byId("pad");
-const buttons = {
-  undo: byId("undo"),
-  redo: byId("redo"),
-  keep: byId("keep"),
-  clear: byId("clear"),
-  retry: byId("retry"),
-  why: byId("why"),
-};
+const names = ["undo", "redo", "keep", "clear", "retry", "why"];
+const buttons = Object.fromEntries(names.map((name) => [name, byId(name)]));
 
 const pad = new Pad(canvas);
 const keyboardPen = new KeyboardPen(pad);
-const answer = new AnswerView(byId("answer"));
+const answer = new ReadingView(byId("answer"));
 const feedback = new FeedbackView(byId("feedback"));
-const reader = new Reader({
+const api = new ApiClient({
   readingsUrl: page.dataset.readingsUrl,
   submissionsUrl: page.dataset.submissionsUrl,
   csrfToken,
 });
-const keeper = new Keeper({ reader, storage: storageOf("sessionStorage") });
-const corrections = new Corrections({ reader, storage: storageOf("sessionStorage") });
+const outbox = new Outbox({ api, storage: storageOf("sessionStorage") });
+const feedbackOutbox = new FeedbackOutbox({ api, storage: storageOf("sessionStorage") });
+const readAgain = new Retry(() => read({ isSettled: true }));
 
-// What to do about the newest ink: `lastAskedAt` slows the live readings down,
-// `problem` is why it is unread, `reading` is what was last read in it. `image` is
-// the data URL of the picture on the pad, if it holds one instead of strokes.
-const live = {
-  lastAskedAt: 0,
-  problem: null,
-  failures: 0,
-  retryTimer: undefined,
-  reading: null,
-  image: null,
-};
+// About the newest ink: `lastAskedAt` slows the live readings down, `problem` is why it
+// is unread, `reading` is what was last read in it. `image` is the data URL of the
+// picture on the pad, if it holds one instead of strokes.
+const live = { lastAskedAt: 0, problem: null, reading: null, image: null };
 let isWhyShown = storageOf("localStorage")?.getItem(WHY_KEY) === "shown";
 
 /** Read for each call: signing in or out in another tab changes it. */
@@ -70,7 +58,7 @@ function storageOf(kind) {
   }
 }
 
-/** @returns {import("./reader.js").Drawing | null} what is on the pad */
+/** @returns {import("./api.js").Drawing | null} what is on the pad */
 function drawingNow() {
   return live.image === null ? pad.strokes.toDrawing() : { image: live.image };
 }
@@ -79,10 +67,10 @@ function drawingNow() {
 
 /** Read the ink as it is now. Only a settled reading is explained and said aloud. */
 async function read({ isSettled }) {
-  clearTimeout(live.retryTimer);
+  readAgain.stop();
   const drawing = drawingNow();
   if (drawing === null) {
-    reader.stopReading();
+    api.stopReading();
     live.problem = null;
     live.reading = null;
     answer.clear();
@@ -92,10 +80,10 @@ async function read({ isSettled }) {
   }
   live.lastAskedAt = performance.now();
   try {
-    const reading = await reader.read(drawing, { why: isSettled && isWhyShown });
+    const reading = await api.read(drawing, { why: isSettled && isWhyShown });
     if (reading === null) return;
     live.problem = null;
-    live.failures = 0;
+    readAgain.reset();
     live.reading = reading;
     answer.show(reading);
     showWhy(reading);
@@ -105,21 +93,15 @@ async function read({ isSettled }) {
     live.problem = error;
     live.reading = null;
     answer.markStale();
-    if (error.isTemporary) readLater(error);
+    if (error.isTemporary) readAgain.after(error);
   }
   showState();
-}
-
-function readLater(error) {
-  const delay = retryDelay(error, live.failures);
-  live.failures += 1;
-  live.retryTimer = setTimeout(() => read({ isSettled: true }), delay);
 }
 
 /** Read a stroke while it grows, at most one reading at a time. */
 function readLive() {
   const isTooSoon = performance.now() - live.lastAskedAt < LIVE_READING_EVERY_MS;
-  if (!isTooSoon && !reader.isReading && live.problem === null) read({ isSettled: false });
+  if (!isTooSoon && !api.isReading && live.problem === null) read({ isSettled: false });
 }
 
 /* Showing ---------------------------------------------------------------- */
@@ -134,13 +116,13 @@ function showState() {
   buttons.undo.disabled = !strokes.canUndo;
   buttons.redo.disabled = !strokes.canRedo;
   buttons.clear.disabled = !canClear();
-  buttons.keep.disabled = !keeper.isUnkept;
+  buttons.keep.disabled = !outbox.isUnkept;
 
   const kept = byId("kept");
-  const id = strokes.isOpen ? null : keeper.keptId;
+  const id = strokes.isOpen ? null : outbox.keptId;
   kept.hidden = id === null;
-  if (id === null) kept.removeAttribute("data-submission");
-  else {
+  delete kept.dataset.submission;
+  if (id !== null) {
     kept.dataset.submission = id;
     byId("kept-link").href = `${page.dataset.historyUrl}${id}/`;
   }
@@ -153,12 +135,12 @@ function showState() {
 
 /** What is wrong, the newest mistake of the visitor's own before all. */
 function problemNow() {
-  if (live.problem instanceof PictureError || keeper.problem === null) {
-    const problem = live.problem;
-    if (problem === null) return { problem, words: "" };
-    return { problem, words: wordsFor(problem, phrase("It will be read again.")) };
-  }
-  return { problem: keeper.problem, words: wordsFor(keeper.problem) };
+  const isOfReading = live.problem instanceof PictureError || outbox.problem === null;
+  const problem = isOfReading ? live.problem : outbox.problem;
+  const reassurance = isOfReading
+    ? translate("It will be read again.")
+    : translate("Your drawing is safe here and will be sent again.");
+  return { problem, words: problem === null ? "" : wordsFor(problem, reassurance) };
 }
 
 function canClear() {
@@ -167,7 +149,7 @@ function canClear() {
 
 /** Ask only about ink that is on the pad, kept, and read as it is now. */
 function showFeedback(keptId) {
-  const isAnswered = live.reading !== null && !reader.isReading;
+  const isAnswered = live.reading !== null && !api.isReading;
   if (keptId === null || pad.isBlank) feedback.hide();
   else if (isAnswered) feedback.ask(keptId, live.reading.digit);
 }
@@ -179,31 +161,27 @@ function showWhy(reading) {
   overlay.toggleAttribute("hidden", !isOverStrokes);
   if (!isOverStrokes) return;
   const { x, y, size } = frameOf(pad.strokes.all, PEN_WIDTH_PX);
-  const picture = overlay.querySelector("image");
   const attributes = { x, y, width: size, height: size, href: reading.why };
   for (const [name, value] of Object.entries(attributes)) {
-    picture.setAttribute(name, String(value));
+    overlay.querySelector("image").setAttribute(name, value);
   }
 }
 
-function wordsFor(
-  error,
-  reassurance = phrase("Your drawing is safe here and will be sent again."),
-) {
+function wordsFor(error, reassurance) {
   if (error instanceof PictureError) {
-    return phrase(
+    return translate(
       "This file cannot be opened as a picture: take a PNG, JPEG or WebP file.",
     );
   }
-  if (error.status === 404) return phrase("This drawing was deleted.");
+  if (error.status === 404) return translate("This drawing was deleted.");
   if (!error.isTemporary) return error.message;
   if (error.isNetworkFailure) {
-    return phrase("No connection to the server. %(reassurance)s", { reassurance });
+    return translate("No connection to the server. %(reassurance)s", { reassurance });
   }
   if (error.status === 429) {
-    return phrase("The server asks for a short break. %(reassurance)s", { reassurance });
+    return translate("The server asks for a short break. %(reassurance)s", { reassurance });
   }
-  return phrase("The server has a problem. %(reassurance)s", { reassurance });
+  return translate("The server has a problem. %(reassurance)s", { reassurance });
 }
 
 /* Acting ----------------------------------------------------------------- */
@@ -212,17 +190,17 @@ function startNewDrawing() {
   // Before the ink is gone: a sheet not yet kept is kept now.
   keyboardPen.lift();
   pad.finish();
-  keeper.newSheet();
+  outbox.newSheet();
   live.image = null;
   pad.clear();
   canvas.focus({ preventScroll: true });
 }
 
 function tryAgain() {
-  live.failures = 0;
-  corrections.sendNow();
+  readAgain.reset();
+  feedbackOutbox.sendNow();
   if (live.problem !== null) read({ isSettled: true });
-  keeper.retryNow();
+  outbox.retryNow();
 }
 
 function onAnswerGiven({ detail: { id, ...given } }) {
@@ -231,14 +209,14 @@ function onAnswerGiven({ detail: { id, ...given } }) {
 }
 
 function onAnswerFailed({ detail: { id, error } }) {
-  const reassurance = phrase("Your answer is safe here and will be sent again.");
+  const reassurance = translate("Your answer is safe here and will be sent again.");
   feedback.fail(id, wordsFor(error, reassurance));
 }
 
 function onStrokeStart() {
   // Whatever was kept of a sheet that was undone to nothing stays kept.
-  if (pad.strokes.all.length === 1) keeper.newSheet();
-  keeper.hold();
+  if (pad.strokes.all.length === 1) outbox.newSheet();
+  outbox.hold();
   showWhy(null);
   showState();
 }
@@ -250,7 +228,7 @@ function onInkChange({ detail }) {
   }
   showWhy(null);
   live.reading = null;
-  keeper.inkChanged(drawingNow());
+  outbox.inkChanged(drawingNow());
   read({ isSettled: true });
   showState();
 }
@@ -279,15 +257,15 @@ function onKeyboardPen() {
   const values = { column, row };
   say(
     keyboardPen.isDown
-      ? phrase("Pen down, column %(column)s, row %(row)s of 14", values)
-      : phrase("Pen up, column %(column)s, row %(row)s of 14", values),
+      ? translate("Pen down, column %(column)s, row %(row)s of 14", values)
+      : translate("Pen up, column %(column)s, row %(row)s of 14", values),
   );
 }
 
 function keep() {
   keyboardPen.lift();
   pad.finish();
-  keeper.keepNow();
+  outbox.keepNow();
 }
 
 /* Pictures --------------------------------------------------------------- */
@@ -332,7 +310,7 @@ function toggleWhy() {
 }
 
 function showWhetherWhy() {
-  buttons.why.setAttribute("aria-pressed", String(isWhyShown));
+  buttons.why.setAttribute("aria-pressed", isWhyShown);
 }
 
 /* Starting --------------------------------------------------------------- */
@@ -349,12 +327,12 @@ canvas.addEventListener("blur", () => {
   keyboardPen.leave();
 });
 canvas.addEventListener("pointerdown", () => pad.showCursor(null));
-keeper.addEventListener("update", showState);
-corrections.addEventListener("given", onAnswerGiven);
-corrections.addEventListener("failed", onAnswerFailed);
+outbox.addEventListener("update", showState);
+feedbackOutbox.addEventListener("given", onAnswerGiven);
+feedbackOutbox.addEventListener("failed", onAnswerFailed);
 byId("feedback").addEventListener("feedback", ({ detail }) => {
-  keeper.keepForGood(detail.id);
-  corrections.give(detail);
+  outbox.keepForGood(detail.id);
+  feedbackOutbox.give(detail);
 });
 byId("picture").addEventListener("change", ({ target }) => {
   takePicture(target.files[0] ?? null);
@@ -372,10 +350,10 @@ addEventListener("keydown", onKey);
 addEventListener("online", tryAgain);
 addEventListener("pagehide", () => {
   pad.finish();
-  keeper.leave();
+  outbox.leave();
 });
 addEventListener("pageshow", (event) => {
-  if (event.persisted) keeper.comeBack();
+  if (event.persisted) outbox.comeBack();
 });
 // A phone may drop a hidden page without another word.
 document.addEventListener("visibilitychange", () => {
@@ -383,7 +361,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 async function takeUpAgain() {
-  const unkept = keeper.restore();
+  const unkept = outbox.restore();
   if (unkept?.image) {
     live.image = unkept.image;
     pad.showPicture(await pictureOf(unkept.image));
@@ -392,5 +370,5 @@ async function takeUpAgain() {
 }
 
 showWhetherWhy();
-corrections.restore();
+feedbackOutbox.restore();
 takeUpAgain();

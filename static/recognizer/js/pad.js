@@ -105,29 +105,22 @@ export class Pad {
     if (this.#strokes.extend(place, timeMs)) this.#inkChanged({ isLive: true });
   }
 
-  /** End the stroke being drawn, if any, where it is. */
-  finish() {
+  /**
+   * End the stroke being drawn, if any, where it is.
+   *
+   * @param {{isTakenBack?: boolean}} [options] as if the pen had not come down
+   */
+  finish({ isTakenBack = false } = {}) {
     if (!this.#strokes.isOpen) return;
-    this.#letGo();
-    this.#strokes.end();
-    this.#inkChanged({ isLive: false });
-    this.#fire("strokeend");
-  }
-
-  /** Take the stroke being drawn back, as if the pen had not come down. */
-  #abandon() {
-    this.#letGo();
-    this.#strokes.drop();
-    this.#inkChanged({ isLive: false });
-    this.#fire("strokeend");
-  }
-
-  #letGo() {
     const pen = this.#pen;
     this.#pen = null;
     if (pen && this.#canvas.hasPointerCapture(pen.id)) {
       this.#canvas.releasePointerCapture(pen.id);
     }
+    if (isTakenBack) this.#strokes.drop();
+    else this.#strokes.end();
+    this.#inkChanged({ isLive: false });
+    this.#fire("strokeend");
   }
 
   #listen() {
@@ -167,11 +160,11 @@ export class Pad {
   /** A second finger scrolls or zooms; a pen draws, though a palm was first. */
   #otherPointerDown(event) {
     if (this.#pen.type !== "touch") return;
-    if (event.pointerType === "pen") this.#abandon();
-    else if (event.pointerType === "touch") {
-      const isYoung = event.timeStamp - this.#pen.startedAt < GESTURE_MS;
-      if (isYoung || this.#strokes.openExtent < GESTURE_PX) this.#abandon();
-    }
+    const isYoung = event.timeStamp - this.#pen.startedAt < GESTURE_MS;
+    const isGesture = isYoung || this.#strokes.openExtent < GESTURE_PX;
+    const isTakenBack =
+      event.pointerType === "pen" || (event.pointerType === "touch" && isGesture);
+    if (isTakenBack) this.finish({ isTakenBack });
   }
 
   #penMoved(event) {

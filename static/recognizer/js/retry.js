@@ -1,22 +1,68 @@
-/**
- * When what failed is tried again: after a second, then twice as long each time,
- * and never before the server wants it.
- */
+/** Calls that failed and are tried again, and the storage they wait in. */
+
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
-
-/**
- * @param {import("./reader.js").ApiError} error
- * @param {number} failures in a row before this one
- * @returns {number} in ms
- */
-export function retryDelay(error, failures) {
-  const backoff = Math.min(FIRST_RETRY_MS * 2 ** failures, LAST_RETRY_MS);
-  return Math.max(backoff, error.retryAfterMs ?? 0);
-}
 
 /** The page's timers, where a test brings none of its own. */
 export const pageClock = {
   setTimeout: (...args) => setTimeout(...args),
   clearTimeout: (id) => clearTimeout(id),
 };
+
+/**
+ * Retries with exponential backoff: after a second, then twice as long each time,
+ * and never before the server's Retry-After.
+ */
+export class Retry {
+  #action;
+  #clock;
+  #failures = 0;
+  #timer;
+
+  /** @param {() => void} action to try again */
+  constructor(action, clock = pageClock) {
+    this.#action = action;
+    this.#clock = clock;
+  }
+
+  /** @param {import("./api.js").ApiError} error the action's failure */
+  after(error) {
+    const backoff = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, LAST_RETRY_MS);
+    this.#failures += 1;
+    this.in(Math.max(backoff, error.retryAfterMs ?? 0));
+  }
+
+  in(delayMs) {
+    this.stop();
+    this.#timer = this.#clock.setTimeout(this.#action, delayMs);
+  }
+
+  /** The action is tried now, or no longer. */
+  stop() {
+    this.#clock.clearTimeout(this.#timer);
+  }
+
+  /** The action succeeded, or is asked for by the visitor: back to short delays. */
+  reset() {
+    this.#failures = 0;
+  }
+}
+
+/** @returns {any} what `save` put there; null without it, or without storage */
+export function load(storage, key) {
+  try {
+    return JSON.parse(storage.getItem(key));
+  } catch {
+    return null;
+  }
+}
+
+/** @param {any} value null removes it */
+export function save(storage, key, value) {
+  try {
+    if (value === null) storage.removeItem(key);
+    else storage.setItem(key, JSON.stringify(value));
+  } catch {
+    // Storage is off or full: the value still lives on this page.
+  }
+}

@@ -55,7 +55,6 @@ export class Strokes {
   /** @type {Point[][]} newest last */
   #undone = [];
   #isOpen = false;
-  #pointCount = 0;
   /** @type {number | null} the clock's time at t = 0 */
   #startedAt = null;
   /** @type {string | undefined} */
@@ -70,7 +69,6 @@ export class Strokes {
   static fromDrawing(drawing) {
     const restored = new Strokes();
     restored.#strokes = drawing.strokes.map((stroke) => stroke.map((p) => [...p]));
-    restored.#pointCount = countPoints(restored.#strokes);
     restored.#pointer = drawing.pointer;
     return restored;
   }
@@ -96,7 +94,7 @@ export class Strokes {
   }
 
   get pointCount() {
-    return this.#pointCount;
+    return this.#strokes.reduce((sum, stroke) => sum + stroke.length, 0);
   }
 
   /** @returns {readonly Point[][]} for drawing on screen; not to be changed */
@@ -121,7 +119,6 @@ export class Strokes {
     }
     if (this.#strokes.length >= MAX_STROKES) this.#joinClosestStrokes();
     this.#strokes.push([[x, y, this.#since(timeMs)]]);
-    this.#pointCount += 1;
     this.#undone = [];
     this.#isOpen = true;
     this.#keepWithinBudget();
@@ -140,7 +137,6 @@ export class Strokes {
     const [lastX, lastY] = stroke.at(-1);
     if (x === lastX && y === lastY) return false;
     stroke.push([x, y, this.#since(timeMs)]);
-    this.#pointCount += 1;
     this.#keepWithinBudget();
     return true;
   }
@@ -154,37 +150,32 @@ export class Strokes {
   drop() {
     if (!this.#isOpen) return;
     this.end();
-    this.#pointCount -= this.#strokes.pop().length;
+    this.#strokes.pop();
   }
 
   /** @returns {number} the longer side of the open stroke's box, in canvas pixels */
   get openExtent() {
     if (!this.#isOpen) return 0;
     const stroke = this.#strokes.at(-1);
-    const along = (axis) => stroke.map((point) => point[axis]);
-    const [xs, ys] = [along(0), along(1)];
-    return Math.max(
-      Math.max(...xs) - Math.min(...xs),
-      Math.max(...ys) - Math.min(...ys),
-    );
+    const extents = [0, 1].map((axis) => {
+      const places = stroke.map((point) => point[axis]);
+      return Math.max(...places) - Math.min(...places);
+    });
+    return Math.max(...extents);
   }
 
   /** @returns {boolean} whether anything changed */
   undo() {
     if (!this.canUndo) return false;
     this.end();
-    const stroke = this.#strokes.pop();
-    this.#pointCount -= stroke.length;
-    this.#undone.push(stroke);
+    this.#undone.push(this.#strokes.pop());
     return true;
   }
 
   /** @returns {boolean} whether anything changed */
   redo() {
     if (!this.canRedo) return false;
-    const stroke = this.#undone.pop();
-    this.#strokes.push(stroke);
-    this.#pointCount += stroke.length;
+    this.#strokes.push(this.#undone.pop());
     this.#keepWithinBudget();
     return true;
   }
@@ -194,7 +185,6 @@ export class Strokes {
     this.#strokes = [];
     this.#undone = [];
     this.#isOpen = false;
-    this.#pointCount = 0;
     this.#startedAt = null;
     this.#pointer = undefined;
   }
@@ -222,10 +212,7 @@ export class Strokes {
 
   /** Keep every second point until the drawing fits: the shape stays. */
   #keepWithinBudget() {
-    while (this.#pointCount > MAX_POINTS) {
-      this.#strokes = this.#strokes.map(halved);
-      this.#pointCount = countPoints(this.#strokes);
-    }
+    while (this.pointCount > MAX_POINTS) this.#strokes = this.#strokes.map(halved);
   }
 
   /** Make room for a stroke by joining the neighbours with the least gap. */
@@ -246,8 +233,4 @@ export class Strokes {
 function halved(stroke) {
   const last = stroke.length - 1;
   return stroke.filter((_, i) => i % 2 === 0 || i === last);
-}
-
-function countPoints(strokes) {
-  return strokes.reduce((sum, stroke) => sum + stroke.length, 0);
 }

@@ -1,5 +1,6 @@
 /**
- * Keeps drawings: stores each one once its pen has rested, and loses none.
+ * The queue of drawings to be stored: each one is sent once its pen has rested, and
+ * again until the server has it. None is lost.
  *
  * No DOM. A *sheet* is one drawing from its first ink to "New drawing". Ink
  * added to a kept sheet is stored as a new submission, and the former one,
@@ -9,7 +10,7 @@
  * Fires "update" whenever what it can tell has changed.
  *
  * @typedef {import("./strokes.js").Drawing} Drawing
- * @typedef {import("./reader.js").ApiError} ApiError
+ * @typedef {import("./api.js").ApiError} ApiError
  * @typedef {Object} Sheet
  * @property {Drawing | null} drawing its present ink
  * @property {boolean} isDue its pen has rested, or the visitor asked
@@ -18,7 +19,7 @@
  * @property {string | null} refusedInk what the server would not take
  * @property {Drawing | null} attempted sent without an answer: it may be stored
  */
-import { pageClock, retryDelay } from "./retry.js";
+import { load, pageClock, Retry, save } from "./retry.js";
 
 const REST_MS = 1200;
 // What a page sends as it goes is stored about as the next page opens: looked for
@@ -26,8 +27,8 @@ const REST_MS = 1200;
 const LOOK_AFTER_MS = 2000;
 const STORAGE_KEY = "digitsite.unkept";
 
-export class Keeper extends EventTarget {
-  #reader;
+export class Outbox extends EventTarget {
+  #api;
   #storage;
   #clock;
   /** @type {Sheet} */
@@ -46,19 +47,19 @@ export class Keeper extends EventTarget {
   #problem = null;
   #isWorking = false;
   #hasLeft = false;
-  #failures = 0;
   #restTimer;
-  #retryTimer;
+  #retry;
 
   /**
-   * @param {{reader: import("./reader.js").Reader, storage: Storage,
+   * @param {{api: import("./api.js").ApiClient, storage: Storage,
    *   clock?: {setTimeout: Function, clearTimeout: Function}}} options
    */
-  constructor({ reader, storage, clock = pageClock }) {
+  constructor({ api, storage, clock = pageClock }) {
     super();
-    this.#reader = reader;
+    this.#api = api;
     this.#storage = storage;
     this.#clock = clock;
+    this.#retry = new Retry(() => this.#work(), clock);
   }
 
   /** Whether the ink on the pad still waits to be stored. */
@@ -124,7 +125,7 @@ export class Keeper extends EventTarget {
 
   /** Go on at once after a failure. */
   retryNow() {
-    this.#failures = 0;
+    this.#retry.reset();
     this.#present.isDue = true;
     this.#work();
   }
@@ -132,14 +133,14 @@ export class Keeper extends EventTarget {
   /** The page goes away: send what is left, and do not wait for answers. */
   leave() {
     this.hold();
-    this.#clock.clearTimeout(this.#retryTimer);
+    this.#retry.stop();
     this.#hasLeft = true;
     for (const sheet of this.#unkeptSheets()) {
       const isUnderWay = sheet === this.#sending && sheet.attempted === sheet.drawing;
       if (isUnderWay) continue;
       sheet.attempted = sheet.drawing;
       // Its answer finds nobody; `attempted` has the next page look for it.
-      this.#reader.submit(sheet.drawing, { isLeaving: true }).catch(() => {});
+      this.#api.submit(sheet.drawing, { isLeaving: true }).catch(() => {});
       // Until a first answer has brought the cookie, two calls would make two
       // owners: the others wait in storage for the next page.
       if (this.#lastKeptId === null) break;
@@ -159,16 +160,15 @@ export class Keeper extends EventTarget {
    * @returns {Drawing | null} the ink that was on the pad
    */
   restore() {
-    const saved = this.#load();
+    const saved = load(this.#storage, STORAGE_KEY);
     if (saved === null) return null;
     this.#putAway = saved.putAway;
     this.#superseded = saved.superseded;
     this.#present = saved.present ?? newSheet();
     this.#present.isDue = true;
     const isUnderWay = [...this.#putAway, this.#present].some((one) => one.attempted);
-    if (isUnderWay) {
-      this.#retryTimer = this.#clock.setTimeout(() => this.#work(), LOOK_AFTER_MS);
-    } else this.#work();
+    if (isUnderWay) this.#retry.in(LOOK_AFTER_MS);
+    else this.#work();
     return this.#present.drawing;
   }
 
@@ -183,20 +183,20 @@ export class Keeper extends EventTarget {
   async #work() {
     if (this.#isWorking || this.#hasLeft) return;
     this.#isWorking = true;
-    this.#clock.clearTimeout(this.#retryTimer);
+    this.#retry.stop();
     try {
       for (;;) {
         const sheet = this.#nextDue();
         if (sheet) await this.#store(sheet);
-        else if (this.#superseded.length > 0) await this.#discardOne();
+        else if (this.#superseded.length > 0) await this.#deleteSuperseded();
         else break;
-        this.#failures = 0;
+        this.#retry.reset();
         if (this.#problem?.isTemporary) this.#problem = null;
         this.#tell();
       }
     } catch (error) {
       this.#problem = error;
-      this.#retryLater(error);
+      this.#retry.after(error);
     } finally {
       this.#isWorking = false;
       this.#tell();
@@ -207,7 +207,7 @@ export class Keeper extends EventTarget {
     this.#sending = sheet;
     try {
       if (sheet.attempted) {
-        const found = await this.#findKept(sheet.attempted);
+        const found = await this.#findStored(sheet.attempted);
         if (found) this.#markKept(sheet, sheet.attempted, found.id);
         sheet.attempted = null;
       }
@@ -218,9 +218,9 @@ export class Keeper extends EventTarget {
     }
   }
 
-  async #findKept(drawing) {
+  async #findStored(drawing) {
     try {
-      return await this.#reader.findKept(drawing);
+      return await this.#api.findStored(drawing);
     } catch (error) {
       if (error.isTemporary) throw error;
       return null; // Rather a drawing kept twice than one lost.
@@ -232,7 +232,7 @@ export class Keeper extends EventTarget {
     sheet.attempted = drawing;
     this.#save();
     try {
-      const submission = await this.#reader.submit(drawing);
+      const submission = await this.#api.submit(drawing);
       sheet.attempted = null;
       this.#markKept(sheet, drawing, submission.id);
     } catch (error) {
@@ -253,20 +253,14 @@ export class Keeper extends EventTarget {
     this.#lastKeptId = id;
   }
 
-  async #discardOne() {
+  async #deleteSuperseded() {
     try {
-      await this.#reader.discard(this.#superseded[0]);
+      await this.#api.delete(this.#superseded[0]);
     } catch (error) {
       // What the server will not delete stays as an older drawing: no harm.
       if (error.isTemporary) throw error;
     }
     this.#superseded.shift();
-  }
-
-  #retryLater(error) {
-    const delay = retryDelay(error, this.#failures);
-    this.#failures += 1;
-    this.#retryTimer = this.#clock.setTimeout(() => this.#work(), delay);
   }
 
   #tell() {
@@ -279,20 +273,7 @@ export class Keeper extends EventTarget {
     const unsaved = { putAway: this.#putAway, superseded: this.#superseded, present };
     const isAllDone =
       present === null && this.#putAway.length === 0 && this.#superseded.length === 0;
-    try {
-      if (isAllDone) this.#storage.removeItem(STORAGE_KEY);
-      else this.#storage.setItem(STORAGE_KEY, JSON.stringify(unsaved));
-    } catch {
-      // Storage is off or full: the drawing still lives on this page.
-    }
-  }
-
-  #load() {
-    try {
-      return JSON.parse(this.#storage.getItem(STORAGE_KEY));
-    } catch {
-      return null;
-    }
+    save(this.#storage, STORAGE_KEY, isAllDone ? null : unsaved);
   }
 }
 

@@ -2,7 +2,7 @@
  * Sends the answer to a reading without loading the page anew. The form works
  * without this as well.
  */
-import { phrase } from "./phrases.js";
+import { translate } from "./messages.js";
 
 const section = document.getElementById("feedback");
 const said = document.getElementById("feedback-said");
@@ -21,7 +21,7 @@ section.addEventListener("submit", async (event) => {
     const same = `button[name="${submitter.name}"][value="${submitter.value}"]`;
     (section.querySelector(same) ?? section.querySelector("button")).focus();
   } catch {
-    said.textContent = phrase("Your answer did not get through. Please give it again.");
+    said.textContent = translate("Your answer did not get through. Please give it again.");
   } finally {
     isSending = false;
   }

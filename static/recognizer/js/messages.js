@@ -1,22 +1,20 @@
 /**
- * The page's own words in its language. What is written in the modules is
- * English; `recognizer/phrases.py` lists it for the translators, and the page
- * brings the translations along as JSON.
+ * The page's own words in its language. The modules are written in English;
+ * `recognizer/phrases.py` lists their messages for the translators, and the
+ * page brings the translations along as JSON.
  */
 const page = globalThis.document;
-const translated = JSON.parse(page?.getElementById("phrases")?.textContent ?? "{}");
+const translations = JSON.parse(page?.getElementById("messages")?.textContent ?? "{}");
 const language = page?.documentElement.lang || "en";
 
 /**
- * @param {string} source English words, with %(name)s where values go
+ * @param {string} message in English, with %(name)s where values go
  * @param {Record<string, string | number>} [values]
  * @returns {string}
  */
-export function phrase(source, values = {}) {
-  const words = translated[source] ?? source;
-  return words.replace(/%\((\w+)\)s/g, (whole, name) =>
-    name in values ? String(values[name]) : whole,
-  );
+export function translate(message, values = {}) {
+  const words = translations[message] ?? message;
+  return words.replace(/%\((\w+)\)s/g, (whole, name) => String(values[name] ?? whole));
 }
 
 /**

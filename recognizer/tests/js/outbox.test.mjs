@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { Keeper } from "../../../static/recognizer/js/keeper.js";
-import { ApiError } from "../../../static/recognizer/js/reader.js";
+import { Outbox } from "../../../static/recognizer/js/outbox.js";
+import { ApiError } from "../../../static/recognizer/js/api.js";
 
 const REST_MS = 1200;
 const LOOK_AFTER_MS = 2000;
@@ -18,8 +18,8 @@ const OFFLINE = new ApiError({ code: "network", message: "No connection.", statu
 const BROKEN = new ApiError({ code: "http_500", message: "Broken.", status: 500 });
 const REFUSED = new ApiError({ code: "invalid", message: "Not so.", status: 400 });
 
-/** A server in memory with the reader's three calls. */
-class FakeReader {
+/** A server in memory with the api's three calls. */
+class FakeApi {
   stored = new Map();
   log = [];
   failure = null;
@@ -37,7 +37,7 @@ class FakeReader {
     return submission;
   }
 
-  async findKept(drawing) {
+  async findStored(drawing) {
     this.log.push("find");
     if (this.failure ?? this.findFailure) throw this.failure ?? this.findFailure;
     const ink = JSON.stringify(drawing.strokes);
@@ -45,8 +45,8 @@ class FakeReader {
     return all.find((one) => JSON.stringify(one.drawing.strokes) === ink) ?? null;
   }
 
-  async discard(id) {
-    this.log.push(`discard ${id}`);
+  async delete(id) {
+    this.log.push(`delete ${id}`);
     if (this.failure) throw this.failure;
     this.stored.delete(id);
   }
@@ -95,82 +95,82 @@ function fakeStorage() {
 /** Let every promise that can go on go on. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-let reader;
+let api;
 let clock;
 let storage;
-let keeper;
+let outbox;
 
 function openPage() {
   clock = new FakeClock();
-  keeper = new Keeper({ reader, storage, clock });
-  return keeper;
+  outbox = new Outbox({ api, storage, clock });
+  return outbox;
 }
 
 beforeEach(() => {
-  reader = new FakeReader();
+  api = new FakeApi();
   storage = fakeStorage();
   openPage();
 });
 
 describe("A finished drawing", () => {
   it("is stored once the pen has rested", async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS - 1);
-    assert.equal(reader.stored.size, 0);
-    assert.equal(keeper.isUnkept, true);
+    assert.equal(api.stored.size, 0);
+    assert.equal(outbox.isUnkept, true);
 
     await clock.pass(1);
-    assert.deepEqual(reader.drawings, [ONE]);
-    assert.equal(keeper.isUnkept, false);
-    assert.equal(keeper.keptId, "id-1");
+    assert.deepEqual(api.drawings, [ONE]);
+    assert.equal(outbox.isUnkept, false);
+    assert.equal(outbox.keptId, "id-1");
   });
 
   it("waits while the pen is down", async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     await clock.pass(1000);
-    keeper.hold();
+    outbox.hold();
     await clock.pass(5000);
-    assert.equal(reader.stored.size, 0);
+    assert.equal(api.stored.size, 0);
 
-    keeper.inkChanged(TWO);
+    outbox.inkChanged(TWO);
     await clock.pass(REST_MS);
-    assert.deepEqual(reader.drawings, [TWO]);
+    assert.deepEqual(api.drawings, [TWO]);
   });
 
   it("is stored at once when asked, and only once", async () => {
-    keeper.inkChanged(ONE);
-    keeper.keepNow();
-    keeper.keepNow();
+    outbox.inkChanged(ONE);
+    outbox.keepNow();
+    outbox.keepNow();
     await settle();
     await clock.pass(REST_MS);
 
-    assert.deepEqual(reader.log, ["submit"]);
+    assert.deepEqual(api.log, ["submit"]);
   });
 
   it("is stored at once when a new one begins, and stays stored", async () => {
-    keeper.inkChanged(ONE);
-    keeper.newSheet();
+    outbox.inkChanged(ONE);
+    outbox.newSheet();
     await settle();
-    assert.deepEqual(reader.drawings, [ONE]);
-    assert.equal(keeper.keptId, "id-1");
+    assert.deepEqual(api.drawings, [ONE]);
+    assert.equal(outbox.keptId, "id-1");
 
-    keeper.inkChanged(OTHER);
-    assert.equal(keeper.keptId, null);
+    outbox.inkChanged(OTHER);
+    assert.equal(outbox.keptId, null);
     await clock.pass(REST_MS);
-    assert.deepEqual(reader.drawings, [ONE, OTHER]);
+    assert.deepEqual(api.drawings, [ONE, OTHER]);
   });
 
   it("is not stored again by a new sheet when it is kept", async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    keeper.newSheet();
+    outbox.newSheet();
     await settle();
 
-    assert.deepEqual(reader.log, ["submit"]);
+    assert.deepEqual(api.log, ["submit"]);
   });
 
   it("leaves nothing in the tab's storage once it is kept", async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     assert.equal(storage.size, 1);
 
     await clock.pass(REST_MS);
@@ -180,235 +180,235 @@ describe("A finished drawing", () => {
 
 describe("A kept drawing that goes on", () => {
   beforeEach(async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    reader.log.length = 0;
+    api.log.length = 0;
   });
 
   it("is stored anew, then the former one is deleted", async () => {
-    keeper.inkChanged(TWO);
-    assert.equal(keeper.keptId, null);
+    outbox.inkChanged(TWO);
+    assert.equal(outbox.keptId, null);
     await clock.pass(REST_MS);
 
-    assert.deepEqual(reader.log, ["submit", "discard id-1"]);
-    assert.deepEqual(reader.drawings, [TWO]);
-    assert.equal(keeper.keptId, "id-2");
+    assert.deepEqual(api.log, ["submit", "delete id-1"]);
+    assert.deepEqual(api.drawings, [TWO]);
+    assert.equal(outbox.keptId, "id-2");
   });
 
   it("keeps the former one while the new one can not be stored", async () => {
-    reader.failure = BROKEN;
-    keeper.inkChanged(TWO);
+    api.failure = BROKEN;
+    outbox.inkChanged(TWO);
     await clock.pass(REST_MS);
 
-    assert.deepEqual(reader.drawings, [ONE]);
+    assert.deepEqual(api.drawings, [ONE]);
   });
 
   it("is kept again without a call when the ink returns to what is stored", async () => {
-    keeper.inkChanged(TWO);
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(TWO);
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
 
-    assert.deepEqual(reader.log, []);
-    assert.equal(keeper.keptId, "id-1");
+    assert.deepEqual(api.log, []);
+    assert.equal(outbox.keptId, "id-1");
   });
 
   it("stays stored when all its ink is undone", async () => {
-    keeper.inkChanged(null);
+    outbox.inkChanged(null);
     await clock.pass(REST_MS);
 
-    assert.deepEqual(reader.drawings, [ONE]);
-    assert.equal(keeper.isUnkept, false);
+    assert.deepEqual(api.drawings, [ONE]);
+    assert.equal(outbox.isUnkept, false);
   });
 
   it("ends as its last ink when drawn on while it is being stored", async () => {
-    keeper.inkChanged(TWO);
-    keeper.keepNow();
+    outbox.inkChanged(TWO);
+    outbox.keepNow();
     const three = drawingOf(...TWO.strokes, [[3, 3, 90]]);
-    keeper.inkChanged(three);
+    outbox.inkChanged(three);
     await settle();
-    assert.equal(keeper.isUnkept, true);
+    assert.equal(outbox.isUnkept, true);
 
     await clock.pass(REST_MS);
-    assert.deepEqual(reader.drawings, [three]);
+    assert.deepEqual(api.drawings, [three]);
   });
 });
 
 describe("A failing server", () => {
   it("is asked again, each time later, until it takes the drawing", async () => {
-    reader.failure = BROKEN;
-    keeper.inkChanged(ONE);
+    api.failure = BROKEN;
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    assert.equal(keeper.problem, BROKEN);
-    assert.equal(keeper.isUnkept, true);
+    assert.equal(outbox.problem, BROKEN);
+    assert.equal(outbox.isUnkept, true);
 
     await clock.pass(1000);
-    const tries = reader.log.length;
+    const tries = api.log.length;
     await clock.pass(1000);
-    assert.equal(reader.log.length, tries, "the second pause is longer");
-    reader.failure = null;
+    assert.equal(api.log.length, tries, "the second pause is longer");
+    api.failure = null;
     await clock.pass(1000);
 
-    assert.equal(keeper.problem, null);
-    assert.deepEqual(reader.drawings, [ONE]);
+    assert.equal(outbox.problem, null);
+    assert.deepEqual(api.drawings, [ONE]);
   });
 
   it("is left alone as long as it asks for", async () => {
     const facts = { code: "throttled", message: "Slow down.", status: 429 };
-    reader.failure = new ApiError({ ...facts, retryAfterMs: 20_000 });
-    keeper.inkChanged(ONE);
+    api.failure = new ApiError({ ...facts, retryAfterMs: 20_000 });
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
     await clock.pass(19_000);
-    assert.equal(reader.log.length, 1);
+    assert.equal(api.log.length, 1);
 
-    reader.failure = null;
+    api.failure = null;
     await clock.pass(1000);
-    assert.deepEqual(reader.drawings, [ONE]);
+    assert.deepEqual(api.drawings, [ONE]);
   });
 
   it("is asked at once when the visitor says so", async () => {
-    reader.failure = OFFLINE;
-    keeper.inkChanged(ONE);
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    reader.failure = null;
-    keeper.retryNow();
+    api.failure = null;
+    outbox.retryNow();
     await settle();
 
-    assert.deepEqual(reader.drawings, [ONE]);
+    assert.deepEqual(api.drawings, [ONE]);
   });
 
   it("loses no drawing put away meanwhile, and gets them in order", async () => {
-    reader.failure = OFFLINE;
-    keeper.inkChanged(ONE);
-    keeper.newSheet();
-    keeper.inkChanged(OTHER);
-    keeper.newSheet();
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
+    outbox.newSheet();
+    outbox.inkChanged(OTHER);
+    outbox.newSheet();
     await settle();
-    reader.failure = null;
-    keeper.retryNow();
+    api.failure = null;
+    outbox.retryNow();
     await settle();
 
-    assert.deepEqual(reader.drawings, [ONE, OTHER]);
+    assert.deepEqual(api.drawings, [ONE, OTHER]);
     assert.equal(storage.size, 0);
   });
 
   it("does not get a drawing twice when only its answer was lost", async () => {
-    reader.losesAnswers = true;
-    keeper.inkChanged(ONE);
+    api.losesAnswers = true;
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    reader.losesAnswers = false;
-    keeper.retryNow();
+    api.losesAnswers = false;
+    outbox.retryNow();
     await settle();
 
-    assert.deepEqual(reader.drawings, [ONE]);
-    assert.equal(keeper.keptId, "id-1");
+    assert.deepEqual(api.drawings, [ONE]);
+    assert.equal(outbox.keptId, "id-1");
   });
 
   it("has the half-known former drawing deleted when ink was added since", async () => {
-    reader.losesAnswers = true;
-    keeper.inkChanged(ONE);
+    api.losesAnswers = true;
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    reader.losesAnswers = false;
-    keeper.inkChanged(TWO);
+    api.losesAnswers = false;
+    outbox.inkChanged(TWO);
     await clock.pass(REST_MS);
 
-    assert.deepEqual(reader.drawings, [TWO]);
+    assert.deepEqual(api.drawings, [TWO]);
   });
 
   it("that will not say what it has gets the drawing rather twice than never", async () => {
-    reader.failure = OFFLINE;
-    keeper.inkChanged(ONE);
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    reader.failure = null;
-    reader.findFailure = REFUSED;
-    keeper.retryNow();
+    api.failure = null;
+    api.findFailure = REFUSED;
+    outbox.retryNow();
     await settle();
 
-    assert.deepEqual(reader.drawings, [ONE]);
-    assert.equal(keeper.problem, null);
+    assert.deepEqual(api.drawings, [ONE]);
+    assert.equal(outbox.problem, null);
   });
 
   it("that refuses a drawing is not asked again until the ink changes", async () => {
-    reader.failure = REFUSED;
-    keeper.inkChanged(ONE);
+    api.failure = REFUSED;
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
     await clock.pass(60_000);
-    assert.equal(reader.log.length, 1);
-    assert.equal(keeper.problem.message, "Not so.");
+    assert.equal(api.log.length, 1);
+    assert.equal(outbox.problem.message, "Not so.");
 
-    reader.failure = null;
-    keeper.inkChanged(TWO);
-    assert.equal(keeper.problem, null);
+    api.failure = null;
+    outbox.inkChanged(TWO);
+    assert.equal(outbox.problem, null);
     await clock.pass(REST_MS);
-    assert.deepEqual(reader.drawings, [TWO]);
+    assert.deepEqual(api.drawings, [TWO]);
   });
 });
 
 describe("A reload", () => {
   it("takes up the ink that could not be stored, and stores it", async () => {
-    reader.failure = OFFLINE;
-    keeper.inkChanged(ONE);
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    keeper.leave();
-    reader.failure = null;
+    outbox.leave();
+    api.failure = null;
     const ink = openPage().restore();
     await clock.pass(LOOK_AFTER_MS);
 
     assert.deepEqual(ink, ONE);
-    assert.deepEqual(reader.drawings, [ONE]);
-    assert.equal(keeper.keptId, "id-1");
+    assert.deepEqual(api.drawings, [ONE]);
+    assert.equal(outbox.keptId, "id-1");
   });
 
   it("does not store again what the leaving page had sent", async () => {
-    keeper.inkChanged(ONE);
-    keeper.leave();
+    outbox.inkChanged(ONE);
+    outbox.leave();
     await settle();
-    assert.deepEqual(reader.drawings, [ONE]);
+    assert.deepEqual(api.drawings, [ONE]);
     openPage().restore();
     await clock.pass(LOOK_AFTER_MS);
 
-    assert.deepEqual(reader.drawings, [ONE]);
-    assert.equal(keeper.keptId, "id-1");
+    assert.deepEqual(api.drawings, [ONE]);
+    assert.equal(outbox.keptId, "id-1");
   });
 
   it("does not look before what the leaving page sent has arrived", async () => {
-    keeper.inkChanged(ONE);
-    keeper.leave();
+    outbox.inkChanged(ONE);
+    outbox.leave();
     openPage().restore();
     await clock.pass(LOOK_AFTER_MS - 1);
-    assert.deepEqual(reader.log, ["submit"]);
+    assert.deepEqual(api.log, ["submit"]);
 
     await clock.pass(1);
-    assert.deepEqual(reader.log, ["submit", "find"]);
+    assert.deepEqual(api.log, ["submit", "find"]);
   });
 
   it("still deletes the superseded drawing of the page before", async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    keeper.inkChanged(TWO);
-    keeper.leave();
+    outbox.inkChanged(TWO);
+    outbox.leave();
     await settle();
-    assert.deepEqual(reader.drawings, [ONE, TWO]);
+    assert.deepEqual(api.drawings, [ONE, TWO]);
     openPage().restore();
     await clock.pass(LOOK_AFTER_MS);
 
-    assert.deepEqual(reader.drawings, [TWO]);
+    assert.deepEqual(api.drawings, [TWO]);
   });
 
   it("takes up drawings put away as well, without showing them", async () => {
-    reader.failure = OFFLINE;
-    keeper.inkChanged(ONE);
-    keeper.newSheet();
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
+    outbox.newSheet();
     await settle();
-    reader.failure = null;
+    api.failure = null;
     const ink = openPage().restore();
     await clock.pass(LOOK_AFTER_MS);
 
     assert.equal(ink, null);
-    assert.deepEqual(reader.drawings, [ONE]);
+    assert.deepEqual(api.drawings, [ONE]);
   });
 
   it("finds an empty pad when all was kept", async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
 
     assert.equal(openPage().restore(), null);
@@ -417,54 +417,54 @@ describe("A reload", () => {
 
 describe("Leaving the page", () => {
   it("sends nothing that is kept already", async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    keeper.leave();
+    outbox.leave();
 
-    assert.deepEqual(reader.log, ["submit"]);
+    assert.deepEqual(api.log, ["submit"]);
   });
 
   it("does not send twice what is on its way", async () => {
-    keeper.inkChanged(ONE);
-    keeper.keepNow();
-    keeper.leave();
+    outbox.inkChanged(ONE);
+    outbox.keepNow();
+    outbox.leave();
     await settle();
 
-    assert.deepEqual(reader.log, ["submit"]);
+    assert.deepEqual(api.log, ["submit"]);
   });
 
   it("and coming back goes on with what was sent", async () => {
-    keeper.inkChanged(ONE);
-    keeper.leave();
-    keeper.keepNow();
+    outbox.inkChanged(ONE);
+    outbox.leave();
+    outbox.keepNow();
     await settle();
-    assert.deepEqual(reader.log, ["submit"]);
+    assert.deepEqual(api.log, ["submit"]);
 
-    keeper.comeBack();
+    outbox.comeBack();
     await settle();
-    assert.equal(keeper.keptId, "id-1");
-    assert.deepEqual(reader.drawings, [ONE]);
+    assert.equal(outbox.keptId, "id-1");
+    assert.deepEqual(api.drawings, [ONE]);
   });
 });
 
 it("A browser without storage keeps drawings all the same", async () => {
-  keeper = new Keeper({ reader, storage: null, clock });
-  assert.equal(keeper.restore(), null);
-  keeper.inkChanged(ONE);
+  outbox = new Outbox({ api, storage: null, clock });
+  assert.equal(outbox.restore(), null);
+  outbox.inkChanged(ONE);
   await clock.pass(REST_MS);
 
-  assert.deepEqual(reader.drawings, [ONE]);
+  assert.deepEqual(api.drawings, [ONE]);
 });
 
 describe("An answered drawing", () => {
   it("stays when more is drawn on its sheet, which is kept as another", async () => {
-    keeper.inkChanged(ONE);
+    outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    keeper.keepForGood("id-1");
-    keeper.inkChanged(TWO);
+    outbox.keepForGood("id-1");
+    outbox.inkChanged(TWO);
     await clock.pass(REST_MS);
 
-    assert.deepEqual(reader.drawings, [ONE, TWO]);
+    assert.deepEqual(api.drawings, [ONE, TWO]);
   });
 });
 
@@ -472,26 +472,26 @@ describe("A picture", () => {
   const PICTURE = { image: "data:image/png;base64,AAAA" };
 
   it("is stored like strokes", async () => {
-    keeper.inkChanged(PICTURE);
-    keeper.keepNow();
+    outbox.inkChanged(PICTURE);
+    outbox.keepNow();
     await settle();
 
-    assert.deepEqual(reader.drawings, [PICTURE]);
-    assert.equal(keeper.keptId, "id-1");
+    assert.deepEqual(api.drawings, [PICTURE]);
+    assert.equal(outbox.keptId, "id-1");
   });
 
   it("waits in storage while the server is away, and a reload takes it up", async () => {
-    reader.failure = OFFLINE;
-    keeper.inkChanged(PICTURE);
-    keeper.keepNow();
+    api.failure = OFFLINE;
+    outbox.inkChanged(PICTURE);
+    outbox.keepNow();
     await settle();
     assert.equal(storage.size, 1);
 
-    reader.failure = null;
+    api.failure = null;
     openPage();
-    assert.deepEqual(keeper.restore(), PICTURE);
+    assert.deepEqual(outbox.restore(), PICTURE);
     await clock.pass(LOOK_AFTER_MS);
-    assert.deepEqual(reader.drawings, [PICTURE]);
+    assert.deepEqual(api.drawings, [PICTURE]);
     assert.equal(storage.size, 0);
   });
 });

@@ -1,9 +1,9 @@
 /**
- * Shows a reading. The words are pure functions; only AnswerView knows the DOM.
+ * Shows a reading. The words are pure functions; only ReadingView knows the DOM.
  *
- * @typedef {import("./reader.js").Reading} Reading
+ * @typedef {import("./api.js").Reading} Reading
  */
-import { inPercent, phrase } from "./phrases.js";
+import { inPercent, translate } from "./messages.js";
 
 // Below this the runner-up is not worth a visitor's thought.
 const SECOND_WORTH_NAMING = 0.005;
@@ -17,7 +17,7 @@ const SECOND_WORTH_NAMING = 0.005;
  */
 export function percent(
   probability,
-  { over = phrase("over %(share)s"), under = phrase("under %(share)s") } = {},
+  { over = translate("over %(share)s"), under = translate("under %(share)s") } = {},
 ) {
   const share = (value) => inPercent(value, 1);
   if (probability >= 0.9995) return over.replace("%(share)s", share(0.999));
@@ -33,8 +33,8 @@ export function percent(
 export function secondGuess({ digit, second, probabilities }) {
   if (digit === null || second === null) return "";
   const probability = probabilities[second];
-  if (probability < SECOND_WORTH_NAMING) return phrase("nothing else comes close");
-  return phrase("or maybe %(digit)s, %(share)s", {
+  if (probability < SECOND_WORTH_NAMING) return translate("nothing else comes close");
+  return translate("or maybe %(digit)s, %(share)s", {
     digit: second,
     share: percent(probability),
   });
@@ -46,7 +46,7 @@ export function secondGuess({ digit, second, probabilities }) {
  */
 export function sentence(reading) {
   if (reading.refusal !== null) return reading.refusal.message;
-  return phrase("Looks like %(digit)s, %(share)s confident; %(second)s.", {
+  return translate("Looks like %(digit)s, %(share)s confident; %(second)s.", {
     digit: reading.digit,
     share: percent(reading.confidence),
     second: secondGuess(reading),
@@ -59,10 +59,10 @@ export function sentence(reading) {
  */
 export function legend({ probabilities }) {
   const likeliest = probabilities.indexOf(Math.max(...probabilities));
-  return phrase("Red ink speaks for %(digit)s, blue against it.", { digit: likeliest });
+  return translate("Red ink speaks for %(digit)s, blue against it.", { digit: likeliest });
 }
 
-export class AnswerView {
+export class ReadingView {
   #root;
   #find;
 
@@ -79,7 +79,7 @@ export class AnswerView {
     this.#find("digit").textContent = isRefused ? "?" : String(reading.digit);
     this.#find("confidence").textContent = isRefused
       ? ""
-      : phrase("%(share)s confident", { share: percent(reading.confidence) });
+      : translate("%(share)s confident", { share: percent(reading.confidence) });
     this.#find("second").textContent = secondGuess(reading);
     this.#find("refusal").textContent = reading.refusal?.message ?? "";
     this.#showBars(reading);
@@ -132,6 +132,6 @@ export class AnswerView {
     }
     this.#find("legend").textContent = reading.why ? legend(reading) : "";
     const share = percent(reading.digitness);
-    this.#find("digitness").textContent = phrase("%(share)s digit-like", { share });
+    this.#find("digitness").textContent = translate("%(share)s digit-like", { share });
   }
 }

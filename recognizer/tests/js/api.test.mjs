@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { ApiError, Reader } from "../../../static/recognizer/js/reader.js";
+import { ApiClient, ApiError } from "../../../static/recognizer/js/api.js";
 
 const DRAWING = { strokes: [[[1, 2, 0]]], width: 280, height: 280, pen_width: 18 };
 
@@ -27,7 +27,7 @@ function fakeFetch({ isDeaf = false } = {}) {
 }
 
 function makeReader(overrides) {
-  return new Reader({
+  return new ApiClient({
     readingsUrl: "/api/v1/readings/",
     submissionsUrl: "/api/v1/submissions/",
     ...overrides,
@@ -38,7 +38,7 @@ function answering(response) {
   return makeReader({ fetch: async () => response });
 }
 
-describe("Reader.read", () => {
+describe("ApiClient.read", () => {
   it("posts the drawing and asks for the picture the model saw", async () => {
     const { fetch, calls } = fakeFetch();
     const reading = makeReader({ fetch }).read(DRAWING);
@@ -52,9 +52,9 @@ describe("Reader.read", () => {
 
   it("aborts the former request when a newer one starts", async () => {
     const { fetch, calls } = fakeFetch();
-    const reader = makeReader({ fetch });
-    const former = reader.read(DRAWING);
-    const newer = reader.read(DRAWING);
+    const api = makeReader({ fetch });
+    const former = api.read(DRAWING);
+    const newer = api.read(DRAWING);
     calls[1].resolve(readingOf(2));
 
     assert.equal(calls[0].options.signal.aborted, true);
@@ -65,9 +65,9 @@ describe("Reader.read", () => {
 
   it("never gives an older answer after a newer one, even unabortable", async () => {
     const { fetch, calls } = fakeFetch({ isDeaf: true });
-    const reader = makeReader({ fetch });
-    const older = reader.read(DRAWING);
-    const newer = reader.read(DRAWING);
+    const api = makeReader({ fetch });
+    const older = api.read(DRAWING);
+    const newer = api.read(DRAWING);
     calls[1].resolve(readingOf(2));
     calls[0].resolve(readingOf(1));
 
@@ -77,9 +77,9 @@ describe("Reader.read", () => {
 
   it("hides the failure of a superseded request", async () => {
     const { fetch, calls } = fakeFetch({ isDeaf: true });
-    const reader = makeReader({ fetch });
-    const older = reader.read(DRAWING);
-    const newer = reader.read(DRAWING);
+    const api = makeReader({ fetch });
+    const older = api.read(DRAWING);
+    const newer = api.read(DRAWING);
     calls[0].reject(new TypeError("Failed to fetch"));
     calls[1].resolve(readingOf(2));
 
@@ -89,31 +89,31 @@ describe("Reader.read", () => {
 
   it("tells whether a reading is under way", async () => {
     const { fetch, calls } = fakeFetch();
-    const reader = makeReader({ fetch });
-    assert.equal(reader.isReading, false);
+    const api = makeReader({ fetch });
+    assert.equal(api.isReading, false);
 
-    const reading = reader.read(DRAWING);
-    assert.equal(reader.isReading, true);
+    const reading = api.read(DRAWING);
+    assert.equal(api.isReading, true);
     calls[0].resolve(readingOf(1));
     await reading;
-    assert.equal(reader.isReading, false);
+    assert.equal(api.isReading, false);
   });
 
   it("resolves to null when it is stopped", async () => {
     const { fetch } = fakeFetch();
-    const reader = makeReader({ fetch });
-    const reading = reader.read(DRAWING);
-    reader.stopReading();
+    const api = makeReader({ fetch });
+    const reading = api.read(DRAWING);
+    api.stopReading();
 
     assert.equal(await reading, null);
-    assert.equal(reader.isReading, false);
+    assert.equal(api.isReading, false);
   });
 
   it("throws the error of a single drawing", async () => {
     const error = { code: "invalid", message: "No strokes.", fields: { strokes: "empty" } };
-    const reader = answering(json({ model: "m", readings: [{ error }] }));
+    const api = answering(json({ model: "m", readings: [{ error }] }));
 
-    await assert.rejects(reader.read(DRAWING), (caught) => {
+    await assert.rejects(api.read(DRAWING), (caught) => {
       assert.ok(caught instanceof ApiError);
       assert.deepEqual(
         [caught.code, caught.message, caught.fields, caught.isTemporary],
@@ -124,7 +124,7 @@ describe("Reader.read", () => {
   });
 });
 
-describe("Reader errors", () => {
+describe("ApiClient errors", () => {
   it("carry the API's code, message and fields", async () => {
     const body = { error: { code: "invalid", message: "Too wide.", fields: { width: ["x"] } } };
 
@@ -154,10 +154,10 @@ describe("Reader errors", () => {
 
   it("count an answer that never comes as a lost connection", async () => {
     const { fetch } = fakeFetch();
-    const reader = makeReader({ fetch, timeoutMs: 5 });
+    const api = makeReader({ fetch, timeoutMs: 5 });
 
-    await assert.rejects(reader.submit(DRAWING), { code: "network" });
-    await assert.rejects(reader.read(DRAWING), { code: "network" });
+    await assert.rejects(api.submit(DRAWING), { code: "network" });
+    await assert.rejects(api.read(DRAWING), { code: "network" });
   });
 
   it("survive a proxy's page instead of JSON", async () => {
@@ -182,7 +182,7 @@ describe("Reader errors", () => {
   });
 });
 
-describe("Reader.submit", () => {
+describe("ApiClient.submit", () => {
   it("posts the bare drawing so that it outlives the page", async () => {
     const { fetch, calls } = fakeFetch();
     const submission = makeReader({ fetch }).submit(DRAWING);
@@ -216,21 +216,21 @@ describe("Reader.submit", () => {
   });
 });
 
-describe("Reader.findKept", () => {
+describe("ApiClient.findStored", () => {
   it("finds the submission with the same strokes among the newest", async () => {
     const other = { ...DRAWING, strokes: [[[9, 9, 0]]] };
     const results = [{ id: "b", drawing: other }, { id: "c", drawing_url: "/x" }, { id: "a", drawing: DRAWING }];
 
-    const found = await answering(json({ results })).findKept(DRAWING);
+    const found = await answering(json({ results })).findStored(DRAWING);
     assert.equal(found.id, "a");
   });
 
   it("is null when the drawing did not arrive", async () => {
-    assert.equal(await answering(json({ results: [] })).findKept(DRAWING), null);
+    assert.equal(await answering(json({ results: [] })).findStored(DRAWING), null);
   });
 });
 
-describe("Reader.read with why", () => {
+describe("ApiClient.read with why", () => {
   it("asks for the explanation as well", async () => {
     const { fetch, calls } = fakeFetch();
     const reading = makeReader({ fetch }).read(DRAWING, { why: true });
@@ -241,19 +241,19 @@ describe("Reader.read with why", () => {
   });
 });
 
-describe("Reader.findKept of a picture", () => {
+describe("ApiClient.findStored of a picture", () => {
   it("does not ask: it is kept in another form than it was sent", async () => {
     const { fetch, calls } = fakeFetch();
 
-    assert.equal(await makeReader({ fetch }).findKept({ image: "data:..." }), null);
+    assert.equal(await makeReader({ fetch }).findStored({ image: "data:..." }), null);
     assert.equal(calls.length, 0);
   });
 });
 
-describe("Reader.discard", () => {
+describe("ApiClient.delete", () => {
   it("deletes by address", async () => {
     const { fetch, calls } = fakeFetch();
-    const done = makeReader({ fetch }).discard("some-id");
+    const done = makeReader({ fetch }).delete("some-id");
     calls[0].resolve(new Response(null, { status: 204 }));
     await done;
 
@@ -263,11 +263,11 @@ describe("Reader.discard", () => {
 
   it("takes one already gone for deleted", async () => {
     const gone = json({ error: { code: "not_found", message: "Gone." } }, { status: 404 });
-    await answering(gone).discard("some-id");
+    await answering(gone).delete("some-id");
   });
 
   it("throws what else went wrong", async () => {
     const broken = new Response("", { status: 500 });
-    await assert.rejects(answering(broken).discard("some-id"), { status: 500 });
+    await assert.rejects(answering(broken).delete("some-id"), { status: 500 });
   });
 });

@@ -51,7 +51,7 @@ export class ApiError extends Error {
   }
 }
 
-export class Reader {
+export class ApiClient {
   #readingsUrl;
   #submissionsUrl;
   #csrfToken;
@@ -142,7 +142,7 @@ export class Reader {
    * @returns {Promise<Submission | null>}
    * @throws {ApiError}
    */
-  async findKept(drawing) {
+  async findStored(drawing) {
     if (!drawing.strokes) return null;
     const url = `${this.#submissionsUrl}?page_size=${NEWEST_COUNT}`;
     const { results } = await this.#call("GET", url);
@@ -168,7 +168,7 @@ export class Reader {
    * @param {string} id
    * @throws {ApiError}
    */
-  async discard(id) {
+  async delete(id) {
     try {
       await this.#call("DELETE", `${this.#submissionsUrl}${id}/`);
     } catch (error) {

@@ -6,12 +6,12 @@
  * taken back. On its root it fires "feedback" with `detail` {id, verdict,
  * digit?}; the page sends it and then calls `thank` or `fail`.
  */
-import { phrase } from "./phrases.js";
+import { translate } from "./messages.js";
 
 const NOTED = {
-  right: () => phrase("Thank you. Noted as right."),
-  wrong: (digit) => phrase("Thank you. Noted as %(digit)s.", { digit }),
-  not_a_digit: () => phrase("Thank you. Noted as not a digit."),
+  right: () => translate("Thank you. Noted as right."),
+  wrong: (digit) => translate("Thank you. Noted as %(digit)s.", { digit }),
+  not_a_digit: () => translate("Thank you. Noted as not a digit."),
 };
 
 const TAKE_BACK_KEY = "Backspace";
@@ -47,10 +47,10 @@ export class FeedbackView {
     this.#root.querySelector("[data-verdict=right]").hidden = digit === null;
     this.#find("question").textContent =
       digit === null
-        ? phrase("What did you draw?")
-        : phrase("Is it %(digit)s?", { digit });
+        ? translate("What did you draw?")
+        : translate("Is it %(digit)s?", { digit });
     this.#find("otherwise").textContent =
-      digit === null ? phrase("It is") : phrase("No, it is");
+      digit === null ? translate("It is") : translate("No, it is");
     this.#showStep(this.#given.has(id) ? "thanks" : "ask");
   }
 

@@ -1,5 +1,5 @@
 /**
- * Sends what visitors say of readings, and loses none: an answer that cannot be
+ * Sends visitors' answers about readings and loses none: an answer that cannot be
  * sent waits in the given storage, outlives a reload, and is sent again. No DOM.
  *
  * Fires "given" with `detail` {id, verdict, digit?} once the server has an answer,
@@ -7,25 +7,23 @@
  *
  * @typedef {{id: string, verdict: string, digit?: number}} Given
  */
-import { pageClock, retryDelay } from "./retry.js";
+import { load, Retry, save } from "./retry.js";
 
 const STORAGE_KEY = "digitsite.answers";
 
-export class Corrections extends EventTarget {
-  #reader;
+export class FeedbackOutbox extends EventTarget {
+  #api;
   #storage;
-  #clock;
+  #retry;
   /** @type {Given[]} oldest first */
   #waiting = [];
-  #isWorking = false;
-  #failures = 0;
-  #retryTimer;
+  #isSending = false;
 
-  constructor({ reader, storage, clock = pageClock }) {
+  constructor({ api, storage, clock }) {
     super();
-    this.#reader = reader;
+    this.#api = api;
     this.#storage = storage;
-    this.#clock = clock;
+    this.#retry = new Retry(() => this.sendNow(), clock);
   }
 
   get isWaiting() {
@@ -41,37 +39,33 @@ export class Corrections extends EventTarget {
 
   /** Take up what an earlier page of this tab could not send. */
   restore() {
-    try {
-      this.#waiting = JSON.parse(this.#storage.getItem(STORAGE_KEY)) ?? [];
-    } catch {
-      this.#waiting = [];
-    }
+    this.#waiting = load(this.#storage, STORAGE_KEY) ?? [];
     return this.sendNow();
   }
 
   async sendNow() {
-    if (this.#isWorking) return;
-    this.#isWorking = true;
-    this.#clock.clearTimeout(this.#retryTimer);
+    if (this.#isSending) return;
+    this.#isSending = true;
+    this.#retry.stop();
     let goesOn = true;
     while (goesOn && this.isWaiting) goesOn = await this.#sendOne(this.#waiting[0]);
-    this.#isWorking = false;
+    this.#isSending = false;
   }
 
   /** @returns {Promise<boolean>} whether the next one may be sent */
   async #sendOne({ id, ...given }) {
     try {
-      await this.#reader.giveFeedback(id, given);
-      this.#failures = 0;
-      this.#done();
-      this.#fire("given", { id, ...given });
+      await this.#api.giveFeedback(id, given);
     } catch (error) {
       const isWaiting = error.isTemporary;
-      if (isWaiting) this.#retryLater(error);
+      if (isWaiting) this.#retry.after(error);
       else this.#done();
       this.#fire("failed", { id, error, isWaiting });
       return !isWaiting;
     }
+    this.#retry.reset();
+    this.#done();
+    this.#fire("given", { id, ...given });
     return true;
   }
 
@@ -80,22 +74,11 @@ export class Corrections extends EventTarget {
     this.#save();
   }
 
-  #retryLater(error) {
-    const delay = retryDelay(error, this.#failures);
-    this.#failures += 1;
-    this.#retryTimer = this.#clock.setTimeout(() => this.sendNow(), delay);
-  }
-
   #fire(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   #save() {
-    try {
-      if (this.isWaiting) this.#storage.setItem(STORAGE_KEY, JSON.stringify(this.#waiting));
-      else this.#storage.removeItem(STORAGE_KEY);
-    } catch {
-      // Storage is off or full: the answers still live on this page.
-    }
+    save(this.#storage, STORAGE_KEY, this.isWaiting ? this.#waiting : null);
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { percent, secondGuess, sentence } from "../../../static/recognizer/js/answer.js";
+import { percent, secondGuess, sentence } from "../../../static/recognizer/js/reading_view.js";
 
 const plain = (words) => words.replaceAll("\u00a0", " ");
 
