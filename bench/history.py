@@ -230,14 +230,13 @@ def decision_on(sample: Sample, submission: Submission) -> Label:
 
 def make_visitors(count: int, rng: np.random.Generator, since: datetime) -> list[str]:
     """Make people; return their ids."""
+    keys = ids([since] * count)
     made = [
-        Visitor(pk=pk, may_train=bool(may), created_at=since)
-        for pk, may in zip(
-            ids([since] * count), rng.random(count) < MAY_TRAIN, strict=True
-        )
+        Visitor(pk=key, may_train=bool(may), created_at=since)
+        for key, may in zip(keys, rng.random(count) < MAY_TRAIN, strict=True)
     ]
     Visitor.objects.bulk_create(made, batch_size=1_000)
-    return [one.pk for one in made]
+    return keys
 
 
 def store_lot(

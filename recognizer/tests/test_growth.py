@@ -219,8 +219,8 @@ class TestHistory:
     @pytest.mark.parametrize(
         "asked", [{"drawings": 0}, {"visitors": 0}, {"most": 11}, {"most": -1}]
     )
-    def test_refuses_numbers_that_make_no_sense(self, asked: dict[str, int]) -> None:
+    def test_refuses_numbers_that_make_no_sense(self, asked: dict[str, Any]) -> None:
         with pytest.raises(HistoryError, match="at least 1"):
-            make_history(**{"drawings": 10, "visitors": 2, "most": 5, **asked})
+            make_history(**{"drawings": 10, "visitors": 2, "most": 5} | asked)
 
         assert not Submission.objects.exists()
