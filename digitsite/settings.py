@@ -4,12 +4,11 @@ Trying it needs no variable at all; `.env.example` lists every one there is.
 """
 
 import sys
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from csp.constants import NONE, SELF
+from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
 from digitsite import env
@@ -70,6 +69,11 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+if DEBUG:  # Django's own error pages have styles and scripts in them
+    CONTENT_SECURITY_POLICY["DIRECTIVES"] |= {
+        "style-src": [SELF, UNSAFE_INLINE],
+        "script-src": [SELF, UNSAFE_INLINE],
+    }
 
 # What browsers may not do for any page here, whatever gets into it.
 PERMISSIONS_POLICY = (
@@ -98,7 +102,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
-    "axes",  # counts failed sign-ins
     "django_tasks_db",  # background work as rows; `manage.py work` does it
     "recognizer",
 ]
@@ -118,7 +121,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "recognizer.ops.middleware.PageMessagesMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "digitsite.urls"
 WSGI_APPLICATION = "digitsite.wsgi.application"
@@ -156,29 +158,18 @@ WHITENOISE_MAX_AGE = 60  # seconds; file names carry no hash
 
 # --- signing in ------------------------------------------------------------------
 
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",  # turns away who failed too often
-    "django.contrib.auth.backends.ModelBackend",
-]
+AUTH_USER_MODEL = "recognizer.User"
 PASSWORD_HASHERS = [
     "recognizer.people.passwords.SmallArgon2PasswordHasher",
     # Read, and written anew as the first, when their owners sign in.
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-# Failures of one address at each door; they are forgotten when none came for a while.
+# Failures of one address, on the site and in the admin, before it has to wait.
 SIGN_IN_FAILURES = {"site": 20, "staff": 10}
+SIGN_IN_LOCK_S = 15 * 60  # since the last failure
 # Tries, and in how many seconds: of one address, and of one user. A school class has
 # one address.
 TRIES = {"sign-up": (60, 3600), "own-password": (20, 900)}
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_HANDLER = "recognizer.people.sign_in_limits.Failures"
-AXES_CLIENT_IP_CALLABLE = "recognizer.people.sign_in_limits.counted_as"
-AXES_FAILURE_LIMIT = "recognizer.people.sign_in_limits.failures_allowed"
-AXES_LOCKOUT_CALLABLE = "recognizer.people.sign_in_limits.locked_out"
-AXES_LOCKOUT_PARAMETERS = ["ip_address"]
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_ENABLE_ADMIN = False  # its tables stay empty
-AXES_VERBOSE = False
 STAFF_PASSWORD_AGE_S = 8 * 3600  # then the admin asks for it again
 
 LOGIN_URL = "sign-in"
@@ -298,7 +289,6 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["recognizer.api.throttles.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["recognizer.api.json.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["recognizer.api.json.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "recognizer.api.json.QuickNegotiation",
     "URL_FORMAT_OVERRIDE": None,  # answers are JSON; ?format= is an unknown filter
     "EXCEPTION_HANDLER": "recognizer.api.errors.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -309,6 +299,9 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_PATCH": False,
+    "AUTHENTICATION_WHITELIST": [],  # `finish_schema` says who may call
     "POSTPROCESSING_HOOKS": ["recognizer.api.schema.finish_schema"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
@@ -388,11 +381,12 @@ LOGGING = {
         }
     },
     "loggers": {
+        "django": {"level": "INFO"},  # without its handlers: the root has one
         "gunicorn.error": {
             "handlers": ["console"],
             "filters": ["without_addresses"],
             "propagate": False,
-        }
+        },
     },
     "root": {"handlers": ["console"], "level": "INFO"},
 }

@@ -1,6 +1,11 @@
 """The app's entry in Django's registry."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.core import checks
+from django.db import DatabaseError
+from django.db.models.signals import post_migrate
 
 
 class RecognizerConfig(AppConfig):
@@ -8,3 +13,42 @@ class RecognizerConfig(AppConfig):
 
     name = "recognizer"
     verbose_name = "Digit reader"
+
+    def ready(self) -> None:
+        """Prepare each migrated database, and refuse one of the first release."""
+        post_migrate.connect(prepare_database, sender=self)
+        checks.register(check_release, checks.Tags.database)
+
+
+def prepare_database(*, plan: list[Any] | None = None, **kwargs: Any) -> None:
+    """See to it that the groups exist and that a model reads.
+
+    Not after a flush, which has no plan: tests flush often, and fill what they need.
+    Nor where a migration is still to be run: its tables are not those of this code.
+    """
+    from recognizer.learning.promotion import prepare_configured_models
+    from recognizer.ops.migrated import missing_migrations
+    from recognizer.people.roles import prepare_roles
+
+    if plan is not None and not missing_migrations():
+        prepare_roles()
+        prepare_configured_models()
+
+
+def check_release(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Refuse a database of the first release, whose migrations are gone."""
+    from recognizer.ops.migrated import applied_migrations
+
+    try:
+        is_former = ("recognizer", "0001_first_schema") in applied_migrations()
+    except DatabaseError:  # the command says so itself
+        return []
+    if not is_former:
+        return []
+    return [
+        checks.Error(
+            "This database was made by Digitsite 0.1, and this release cannot take it "
+            "over: start with an empty one (see DATABASE_URL and DIGITSITE_VAR), or "
+            "export the drawings with the old release first."
+        )
+    ]

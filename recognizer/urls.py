@@ -1,6 +1,6 @@
 """Addresses of the pages."""
 
-from django.contrib.auth.views import LogoutView
+from django.contrib.auth.views import LogoutView, PasswordResetDoneView
 from django.templatetags.static import static
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
@@ -47,7 +47,7 @@ urlpatterns = [
     ),
     path(
         "account/password/sent/",
-        accounts.password_reset_sent,
+        PasswordResetDoneView.as_view(template_name="recognizer/password_sent.html"),
         name="password-reset-sent",
     ),
     path(

@@ -16,7 +16,8 @@ from psycopg import sql
 from mlcore import places
 
 _MAKE_USER = """
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
+from recognizer.models import User
 user, _ = User.objects.get_or_create(username={name!r})
 user.groups.set(Group.objects.filter(name="Reviewers") if {is_reviewer} else [])
 """
@@ -25,7 +26,8 @@ _SIGN_IN = """
 from importlib import import_module
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
+from recognizer.models import User
 from recognizer.desk.site import note_password
 user, _ = User.objects.get_or_create(username={name!r})
 user.is_staff = True

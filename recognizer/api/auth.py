@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from recognizer.models import Scope, Token
+from recognizer.models import Scope, Token, User
 from recognizer.people.tokens import digest_of, note_use
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -17,6 +16,8 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 class InvalidTokenError(AuthenticationFailed):
     """The token is none of ours, or its time is over."""
+
+    default_code = "invalid_token"
 
 
 class InsufficientScopeError(PermissionDenied):

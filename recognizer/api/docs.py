@@ -3,8 +3,6 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from recognizer.api import schema as schema  # describes the calls
-
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path(

@@ -91,8 +91,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             body = error_body("permission_denied", str(exc) or "You may not do this.")
         case exceptions.APIException():
             status = exc.status_code
-            body = error_body(_code(exc), _message(exc, context))
-            headers = _headers(exc, context)
+            is_malformed = isinstance(exc, exceptions.ParseError)
+            code = "malformed_body" if is_malformed else exc.default_code
+            body = error_body(code, _message(exc, context))
+            headers = _headers(exc)
         case SuspiciousOperation():
             status = 400
             body = error_body("bad_request", str(exc) or "The request is malformed.")
@@ -104,19 +106,6 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         case _:
             return None
     return Response(body, status=status, headers=headers)
-
-
-def _code(exc: exceptions.APIException) -> str:
-    codes = {
-        exceptions.ParseError: "malformed_body",
-        exceptions.MethodNotAllowed: "method_not_allowed",
-        exceptions.UnsupportedMediaType: "unsupported_media_type",
-        exceptions.NotAcceptable: "not_acceptable",
-        exceptions.NotAuthenticated: "not_authenticated",
-        InvalidTokenError: "invalid_token",
-        ThrottledError: "throttled",
-    }
-    return codes.get(type(exc), exc.default_code)
 
 
 def _message(exc: exceptions.APIException, context: dict[str, Any]) -> str:
@@ -133,9 +122,7 @@ def _message(exc: exceptions.APIException, context: dict[str, Any]) -> str:
     return str(exc.detail)
 
 
-def _headers(exc: exceptions.APIException, context: dict[str, Any]) -> dict[str, str]:
-    if isinstance(exc, exceptions.MethodNotAllowed):
-        return {"Allow": ", ".join(context["view"].allowed_methods)}
+def _headers(exc: exceptions.APIException) -> dict[str, str]:
     if isinstance(exc, InvalidTokenError):
         return {"WWW-Authenticate": 'Bearer realm="digitsite", error="invalid_token"'}
     if isinstance(exc, exceptions.NotAuthenticated):

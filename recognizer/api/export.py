@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 from uuid import UUID
 
-import orjson
-
-from recognizer.api.serializers import submission_out
+from recognizer.api.contract.outgoing import submission_out
+from recognizer.api.json import as_json
 from recognizer.api.zip_stream import ZipStream
 from recognizer.models import Submission, SubmissionQuerySet, Visitor
 from recognizer.reader import engine
@@ -26,7 +25,7 @@ def as_ndjson(
 ) -> Iterator[bytes]:
     """Yield one submission a line, oldest first."""
     for submission in _each(submissions.with_shown_prediction(), visitors):
-        yield orjson.dumps(submission_out(submission)) + b"\n"
+        yield as_json(submission_out(submission)) + b"\n"
 
 
 def as_zip(

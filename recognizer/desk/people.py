@@ -1,14 +1,17 @@
-"""Visitors and tokens in the admin."""
+"""Users, visitors and tokens in the admin."""
 
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from recognizer.desk.readonly import ReadOnlyAdmin
-from recognizer.models import Token, Visitor
+from recognizer.models import Token, User, Visitor
 from recognizer.people.tokens import make_token
+
+admin.site.register(User, UserAdmin)
 
 
 @admin.register(Visitor)

@@ -1,6 +1,7 @@
 """The admin as a whole: it asks staff for their password itself, again and again."""
 
 import time
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,8 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+
+from recognizer.people.sign_in_limits import STAFF, limit_failures
 
 _GIVEN_AT = "staff_password_given_at"
 
@@ -28,13 +31,17 @@ class Desk(AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Ask for name and password; note when they were right."""
-        asked = {
+        context = {
             "title": _("Staff: your password"),
             # Django would tell who is signed in that they may not come in.
             "user": AnonymousUser(),
+            **(extra_context or {}),
         }
-        response = super().login(request, {**asked, **(extra_context or {})})
-        if request.method == "POST" and response.status_code == 302:
+        sign_in = partial(super().login, extra_context=context)
+        if request.method != "POST":
+            return sign_in(request)
+        response = limit_failures(STAFF, sign_in, request)
+        if response.status_code == 302:
             note_password(request.session)
         return response
 

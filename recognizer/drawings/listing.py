@@ -1,4 +1,4 @@
-"""Lists of drawings, page by page."""
+"""Lists of drawings: which are looked for, page by page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,30 @@ from itertools import islice
 from uuid import UUID
 
 from recognizer.models import Submission, SubmissionQuerySet, Visitor
+
+
+def filtered(
+    submissions: SubmissionQuerySet,
+    *,
+    digit: int | None = None,
+    refused: bool | None = None,
+    feedback: str | None = None,
+) -> SubmissionQuerySet:
+    """Keep those that match everything that is given.
+
+    Args:
+        digit: what was shown.
+        refused: whether it was refused.
+        feedback: the visitor's latest verdict, or "none".
+    """
+    if digit is not None:
+        submissions = submissions.filter(shown_digit=digit)
+    if refused is not None:
+        submissions = submissions.filter(shown_digit__isnull=refused)
+    if feedback is not None:
+        verdict = "" if feedback == "none" else feedback
+        submissions = submissions.filter(verdict=verdict)
+    return submissions
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from mlcore.inference import Reading
@@ -19,6 +18,7 @@ from recognizer.models import (
     Picture,
     Prediction,
     Submission,
+    User,
     Visitor,
 )
 from recognizer.prepared import PreparedInsert, PreparedRow
@@ -64,6 +64,7 @@ def submit_drawing(
         reading, submission=submission, version=version, role=Prediction.Role.SHOWN
     )
     submission.loaded_shown = [shown]
+    submission.image_just_read = reading.image
     submission.review_priority = review_priority(submission)
     try:
         with Stage("store"):

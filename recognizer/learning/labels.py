@@ -1,11 +1,9 @@
 """What reviewers decide, and all that follows from it."""
 
-from django.contrib.auth.models import User
-
 from recognizer.drawings import tallies
 from recognizer.drawings.idempotency import RequestKey, store_once, stored_under
 from recognizer.drawings.priority import review_priority
-from recognizer.models import AuditEntry, Label, Submission
+from recognizer.models import AuditEntry, Label, Submission, User
 
 
 def label_submission(

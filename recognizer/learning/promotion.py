@@ -1,11 +1,12 @@
 """Which model reads: promoted through the gate, rolled back at once, all audited."""
 
-from django.contrib.auth.models import User
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
-from mlcore.bundle import Bundle
-from recognizer.models import AuditEntry, BundleArchive, GateReport, ModelVersion
+from mlcore.bundle import Bundle, BundleError, open_bundle
+from recognizer.models import AuditEntry, BundleArchive, GateReport, ModelVersion, User
 from recognizer.reader.active import active_model
 
 Stage = ModelVersion.Stage
@@ -125,6 +126,20 @@ def promote_model(*, version: ModelVersion) -> ModelVersion:
     version.promoted_at = timezone.now()
     version.save(update_fields=["stage", "promoted_at"])
     return version
+
+
+def prepare_configured_models() -> ModelVersion:
+    """Let the shipped bundle read, or the one that BUNDLE names.
+
+    Raises:
+        ImproperlyConfigured: it is no bundle that this code can use.
+    """
+    try:
+        starter = open_bundle(settings.STARTER_BUNDLE)
+        named = open_bundle(settings.NAMED_BUNDLE) if settings.NAMED_BUNDLE else None
+    except BundleError as error:
+        raise ImproperlyConfigured(str(error)) from error
+    return prepare_models(starter=starter, named=named)
 
 
 def prepare_models(*, starter: Bundle, named: Bundle | None = None) -> ModelVersion:

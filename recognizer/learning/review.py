@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -23,6 +22,7 @@ from recognizer.models import (
     ReviewSkip,
     Submission,
     SubmissionQuerySet,
+    User,
     Verdict,
 )
 

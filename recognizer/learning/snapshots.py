@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
@@ -20,6 +19,7 @@ from recognizer.models import (
     SnapshotItem,
     Split,
     Submission,
+    User,
     Visitor,
 )
 

@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -28,6 +27,7 @@ from recognizer.models import (
     ModelVersion,
     Snapshot,
     TrainingRun,
+    User,
 )
 from recognizer.reader.active import active_model
 

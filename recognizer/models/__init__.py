@@ -36,6 +36,7 @@ from recognizer.models.people import (
     Scope,
     Split,
     Token,
+    User,
     Visitor,
 )
 
@@ -65,6 +66,7 @@ __all__ = [
     "Tally",
     "Token",
     "TrainingRun",
+    "User",
     "Verdict",
     "Visitor",
     "new_id",

@@ -9,16 +9,17 @@ same transaction; lists and queues use them instead of joining for the latest ro
 from datetime import datetime
 from typing import ClassVar, Self
 
+import numpy as np
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from numpy.typing import NDArray
 
 from recognizer.models.fields import ProbabilitiesField, StrokesField
 from recognizer.models.ids import new_id
 from recognizer.models.learning import ModelVersion
-from recognizer.models.people import Visitor
+from recognizer.models.people import User, Visitor
 
 
 class Refusal(models.TextChoices):
@@ -172,6 +173,8 @@ class Submission(models.Model):
     leased_until = models.DateTimeField(null=True)
 
     loaded_shown: "list[Prediction]"  # filled by `with_shown_prediction`
+    # The digit image, where it was just read; None once loaded, and for a blank.
+    image_just_read: NDArray[np.float32] | None = None
     objects = SubmissionQuerySet.as_manager()
 
     class Meta:

@@ -1,13 +1,18 @@
-"""Visitors, and the tokens of their programs."""
+"""Users, visitors, and the tokens of their programs."""
 
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recognizer.models.ids import new_id
+
+
+class User(AbstractUser):
+    """Somebody with an account. Two accounts may have the same e-mail address."""
 
 
 class Split(models.TextChoices):

@@ -92,7 +92,7 @@ def _migrations() -> dict[str, Any]:
     applied = applied_migrations()
     if missing := migrations_of_this_code() - applied:
         raise _NotReadyError(
-            f"{len(missing)} migrations are to be run: manage.py prepare does."
+            f"{len(missing)} migrations are to be run: manage.py migrate does."
         )
     return {"applied": len(applied)}
 

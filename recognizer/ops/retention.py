@@ -21,7 +21,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.contrib.auth.models import User
 from django.core import serializers
 from django.db import transaction
 
@@ -36,6 +35,7 @@ from recognizer.models import (
     Prediction,
     Submission,
     SubmissionQuerySet,
+    User,
     new_id,
 )
 

@@ -3,28 +3,29 @@
 from typing import Any, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
-from django.contrib.auth.models import User
+from django.contrib.auth.forms import (
+    AuthenticationForm,
+)
 from django.contrib.auth.views import (
     LoginView,
     PasswordChangeView,
     PasswordResetConfirmView,
     PasswordResetView,
 )
+from django.contrib.messages.views import SuccessMessageMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from recognizer.models import Token
+from recognizer.models import Token, User
 from recognizer.pages.forms import (
     EmailForm,
     ForgottenPasswordForm,
@@ -32,8 +33,13 @@ from recognizer.pages.forms import (
     TokenForm,
 )
 from recognizer.people import tokens, visitors
-from recognizer.people.mail import set_email
-from recognizer.people.sign_in_limits import OWN_PASSWORD, SIGN_UP, refuse_too_often
+from recognizer.people.sign_in_limits import (
+    OWN_PASSWORD,
+    SIGN_UP,
+    SITE,
+    limit_failures,
+    refuse_too_often,
+)
 from recognizer.people.visitors import caller_of
 
 
@@ -42,6 +48,10 @@ class SignInView(LoginView):
 
     template_name = "recognizer/sign_in.html"
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign in, unless that failed too often."""
+        return limit_failures(SITE, super().post, request)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         """Sign in, and note whose the browser's visitor is now."""
@@ -57,8 +67,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and (refused := refuse_too_often(request, SIGN_UP)):
         return refused
     form = SignUpForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        login(request, form.save(), backend=settings.AUTHENTICATION_BACKENDS[-1])
+    if form.is_valid():
+        login(request, form.save())
         caller_of(request)
         return redirect("account")
     return render(request, "recognizer/sign_up.html", {"form": form})
@@ -74,42 +84,27 @@ class ForgottenPasswordView(PasswordResetView):
     success_url = reverse_lazy("password-reset-sent")
 
 
-@require_safe
-def password_reset_sent(request: HttpRequest) -> HttpResponse:
-    """Say where to look for the mail."""
-    return render(request, "recognizer/password_sent.html")
-
-
-class NewPasswordView(PasswordResetConfirmView):
+class NewPasswordView(SuccessMessageMixin, PasswordResetConfirmView):
     """Take a new password from who followed the link of the mail."""
 
     template_name = "recognizer/password_new.html"
     success_url = reverse_lazy("sign-in")
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        """Set the password, and say so."""
-        messages.success(self.request, _("Your new password is set: sign in with it."))
-        return super().form_valid(form)
+    success_message = _("Your new password is set: sign in with it.")
 
 
-class ChangePasswordView(PasswordChangeView):
+class ChangePasswordView(SuccessMessageMixin, PasswordChangeView):
     """Take a new password from who knows the present one."""
 
     template_name = "recognizer/password_change.html"
     success_url = reverse_lazy("account")
+    success_message = _(
+        "Your password is changed. Other browsers have to sign in again."
+    )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Take it, unless it was tried too often."""
         refused = refuse_too_often(request, OWN_PASSWORD)
         return refused or super().post(request, *args, **kwargs)
-
-    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        """Set the password, and say so."""
-        messages.success(
-            self.request,
-            _("Your password is changed. Other browsers have to sign in again."),
-        )
-        return super().form_valid(form)
 
 
 @never_cache
@@ -122,9 +117,9 @@ def change_email(request: HttpRequest) -> HttpResponse:
         refused := refuse_too_often(request, OWN_PASSWORD)
     ):
         return refused
-    form = EmailForm(request.POST or None, user=user)
-    if request.method == "POST" and form.is_valid():
-        set_email(user=user, email=form.cleaned_data["email"])
+    form = EmailForm(request.POST or None, instance=user)
+    if form.is_valid():
+        user.save(update_fields=["email"])
         messages.success(request, _("Your e-mail address is noted."))
         return redirect("account")
     return render(request, "recognizer/email.html", {"form": form})

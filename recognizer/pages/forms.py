@@ -5,59 +5,48 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib.auth.forms import PasswordResetForm, UserCreationForm
-from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from recognizer.models import Scope
+from recognizer.models import Scope, User
 from recognizer.people import mail
 
-_EMAIL_HELP = _("Only for a forgotten password; you may leave it empty.")
+
+class _EmailMeta:
+    model = User
+    fields: ClassVar[tuple[str, ...]] = ("email",)
+    labels: ClassVar = {"email": _("E-mail address")}
+    help_texts: ClassVar = {
+        "email": _("Only for a forgotten password; you may leave it empty.")
+    }
+    widgets: ClassVar = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
 
 
 class SignUpForm(UserCreationForm):
     """A name, an address if one likes, and a password, twice."""
 
-    email = forms.EmailField(
-        label=_("E-mail address"),
-        required=False,
-        max_length=254,
-        help_text=_EMAIL_HELP,
-        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-    )
-
-    class Meta(UserCreationForm.Meta):
-        model = User
-        fields = ("username", "email")
+    class Meta(_EmailMeta, UserCreationForm.Meta):
+        fields: ClassVar = ("username", "email")
 
 
-class EmailForm(forms.Form):
+class EmailForm(forms.ModelForm):
     """Another address for the user, who proves to be it by the password."""
 
-    email = forms.EmailField(
-        label=_("E-mail address"),
-        required=False,
-        max_length=254,
-        help_text=_EMAIL_HELP,
-        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-    )
     password = forms.CharField(
         label=_("Your password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["email"].initial = user.email
-        self.user = user
+    class Meta(_EmailMeta):
+        pass
 
     def clean_password(self) -> str:
         """Refuse a wrong password."""
         password: str = self.cleaned_data["password"]
-        if not self.user.check_password(password):
+        if not self.instance.check_password(password):
             raise forms.ValidationError(_("This is not your password."))
         return password
 

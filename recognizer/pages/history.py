@@ -18,8 +18,7 @@ from django.views.decorators.http import (
 
 from recognizer.drawings import erasing, feedback
 from recognizer.drawings.erasing import delete_submissions
-from recognizer.drawings.filters import filtered
-from recognizer.drawings.listing import neighbours, submission_page
+from recognizer.drawings.listing import filtered, neighbours, submission_page
 from recognizer.drawings.svg import path_of, view_box_of
 from recognizer.models import (
     Refusal,
@@ -74,7 +73,12 @@ class Wanted:
 
     def among(self, submissions: SubmissionQuerySet) -> SubmissionQuerySet:
         """Keep the wanted ones."""
-        return filtered(submissions, QueryDict(urlencode(self.query)))
+        return filtered(
+            submissions,
+            digit=int(self.shown) if self.shown.isdigit() else None,
+            refused=True if self.shown == "refused" else None,
+            feedback=self.feedback or None,
+        )
 
     def nothing_found(self) -> str:
         """Say that there is none."""

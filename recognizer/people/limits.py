@@ -1,8 +1,6 @@
 """Who calls, and how often: counters in Django's cache, shared where Redis is."""
 
-import hashlib
 import ipaddress
-from functools import cache as cache_forever
 
 from django.conf import settings
 from django.core.cache import cache
@@ -56,10 +54,4 @@ def hashed_address(address: str) -> str:
             if parsed.version == 6
             else f"{parsed}/32"
         )
-    key = _key_of_addresses(settings.SECRET_KEY)
-    return hashlib.blake2b(network.encode(), digest_size=16, key=key).hexdigest()
-
-
-@cache_forever
-def _key_of_addresses(secret: str) -> bytes:
-    return salted_hmac(__name__, "addresses", secret=secret).digest()
+    return salted_hmac(__name__, network, algorithm="sha256").hexdigest()

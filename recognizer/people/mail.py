@@ -3,7 +3,6 @@
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.utils.crypto import salted_hmac
@@ -36,9 +35,3 @@ def _send(message: EmailMessage) -> None:
         message.send()
     except Exception:
         logger.exception("A mail could not be handed in; see EMAIL_URL.")
-
-
-def set_email(*, user: User, email: str) -> None:
-    """Note where a user gets mail; empty for nowhere."""
-    user.email = User.objects.normalize_email(email)
-    user.save(update_fields=["email"])

@@ -21,7 +21,7 @@ ROLES = {
 """The groups to put users into, with what their members may do."""
 
 
-def prepare_reviewers() -> None:
+def prepare_roles() -> None:
     """See to it that the groups are there; who has changed one keeps the change."""
     for name, codenames in ROLES.items():
         group, is_new = Group.objects.get_or_create(name=name)

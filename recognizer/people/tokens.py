@@ -5,10 +5,9 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import User
 from django.utils import timezone
 
-from recognizer.models import Scope, Token
+from recognizer.models import Scope, Token, User
 
 _LAST_USE_PRECISION = timedelta(minutes=1)
 

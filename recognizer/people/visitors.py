@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 
-from recognizer.models import Token, Visitor
-from recognizer.people import visitors
+from recognizer.models import Token, User, Visitor
 from recognizer.prepared import PreparedLookup
 
 _SALT = "recognizer.visitor"
@@ -69,7 +67,7 @@ def caller_of(request: HttpRequest | Request) -> Caller:
     from_cookie = _visitor_of_cookie(request)
     if isinstance(request.user, User):
         if from_cookie is not None and from_cookie.user_id is None:
-            visitors.adopt_visitor(visitor=from_cookie, user=request.user)
+            adopt_visitor(visitor=from_cookie, user=request.user)
         return _user_caller(request.user, first=from_cookie)
     if from_cookie is None or from_cookie.user_id is not None:
         return Caller()

@@ -22,7 +22,7 @@ def active_model() -> ModelVersion:
     """
     version = _of_stage.first(ModelVersion.Stage.ACTIVE)
     if version is None:
-        raise ReaderUnavailableError("No model is active: run manage.py prepare.")
+        raise ReaderUnavailableError("No model is active: run manage.py migrate.")
     return version
 
 

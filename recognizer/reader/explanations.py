@@ -39,7 +39,10 @@ def extras_of(submission: Submission, include: Collection[str]) -> dict[str, str
     if not include:
         return {}
     recogniser = recogniser_for(submission.shown_prediction.model_version)
-    return extras(include, seen_in(drawing_of(submission)), recogniser=recogniser)
+    image = submission.image_just_read
+    if image is None:
+        image = seen_in(drawing_of(submission))
+    return extras(include, image, recogniser=recogniser)
 
 
 def why_png(image: np.ndarray | None, *, recogniser: Recogniser) -> bytes:

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from mlcore import places
 from mlcore.bundle import open_bundle
 from recognizer.desk.site import note_password
 from recognizer.learning.promotion import prepare_models
-from recognizer.models import ModelVersion
+from recognizer.models import ModelVersion, User
 from recognizer.people.tokens import make_token
 from recognizer.tests.drawings import SEVEN as SEVEN
 from tools.server import Server, serving
@@ -49,6 +49,12 @@ def active_model(db: None, settings: LazySettings, tmp_path: Path) -> ModelVersi
     """The starter, registered in the test's database."""
     settings.BUNDLE_CACHE = tmp_path / "bundles"
     return prepare_models(starter=open_bundle(settings.STARTER_BUNDLE))
+
+
+@pytest.fixture
+def no_model(db: None) -> None:
+    """A site whose database was emptied after `migrate` had registered the starter."""
+    ModelVersion.objects.all().delete()
 
 
 @pytest.fixture(scope="session")

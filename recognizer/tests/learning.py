@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-from django.contrib.auth.models import User
 from numpy.typing import NDArray
 
 from mlcore.specimens import Specimen, jittered, specimens
 from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning.labels import label_submission
-from recognizer.models import Submission, Visitor
+from recognizer.models import Submission, User, Visitor
 from recognizer.reader.drawing import StrokeDrawing
 
 Strokes = Sequence[NDArray[np.float32]]

@@ -4,10 +4,9 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
-from recognizer.models import Submission, Token, Visitor
+from recognizer.models import Submission, Token, User, Visitor
 from recognizer.people.tokens import make_token
 from recognizer.tests.conftest import SEVEN, post_json
 
@@ -244,3 +243,30 @@ class TestAccountPage:
         browser.force_login(ada)
 
         assert browser.post("/account/consent/").status_code == 403
+
+
+class TestUsersInTheAdmin:
+    def test_are_made_listed_and_changed(self, admin_client: Client) -> None:
+        made = admin_client.post(
+            "/admin/recognizer/user/add/",
+            {
+                "username": "grace",
+                "usable_password": "true",
+                "password1": PASSWORD,
+                "password2": PASSWORD,
+            },
+        )
+        grace = User.objects.get(username="grace")
+        changed = admin_client.get(f"/admin/recognizer/user/{grace.pk}/change/")
+        listed = admin_client.get("/admin/recognizer/user/?q=grace")
+
+        assert made["Location"] == f"/admin/recognizer/user/{grace.pk}/change/"
+        assert grace.check_password(PASSWORD)
+        assert changed.status_code == 200
+        assert "grace" in listed.content.decode()
+
+    def test_may_have_one_address_twice(self, db: None) -> None:
+        for name in ("ada", "grace"):
+            User.objects.create_user(name, email="us@example.org")
+
+        assert User.objects.filter(email="us@example.org").count() == 2

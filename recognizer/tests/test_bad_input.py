@@ -239,7 +239,7 @@ class TestBadBatches:
         )
 
         assert response.status_code == 400
-        assert "dreams" in response.json()["error"]["message"]
+        assert "dreams" in response.json()["error"]["fields"]["include"]
 
 
 class TestBadAddresses:
@@ -291,7 +291,9 @@ class TestWithoutAModel:
         def break_down(**_: Any) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr("recognizer.api.views.submit_drawing", break_down)
+        monkeypatch.setattr(
+            "recognizer.api.views.submissions.submit_drawing", break_down
+        )
         program = Client(raise_request_exception=False)
 
         response = post_json(program, URL, SEVEN)

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -22,6 +21,7 @@ from recognizer.models import (
     Prediction,
     Submission,
     Tally,
+    User,
     Visitor,
 )
 from recognizer.ops import retention as expiry

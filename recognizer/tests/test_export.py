@@ -13,7 +13,6 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +21,7 @@ from PIL import Image
 from mlcore.data import parse_idx
 from recognizer.api import export
 from recognizer.api.zip_stream import ZipStream
-from recognizer.models import Submission, Visitor
+from recognizer.models import Submission, User, Visitor
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 from recognizer.tests.test_models import make_prediction, make_submission, make_version
 from recognizer.tests.test_submissions_api import seven_png

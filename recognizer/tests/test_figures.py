@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.test import Client
 
 from mlcore.bundle import open_bundle
@@ -17,7 +16,7 @@ from recognizer.drawings.statistics import stats
 from recognizer.learning.figures import current_figures, population_stability
 from recognizer.learning.labels import label_submission
 from recognizer.learning.promotion import prepare_models
-from recognizer.models import ModelVersion, Submission
+from recognizer.models import ModelVersion, Submission, User
 from recognizer.tests.conftest import enter_desk
 from recognizer.tests.learning import make_person, submit
 from recognizer.tests.test_promotion import judge

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,6 +19,7 @@ from recognizer.models import (
     Prediction,
     Submission,
     Tally,
+    User,
     Visitor,
 )
 from recognizer.tests.conftest import SEVEN, enter_desk, post_json

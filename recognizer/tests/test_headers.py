@@ -4,11 +4,10 @@ from collections import Counter
 
 import pytest
 from django.conf import LazySettings, settings
-from django.contrib.auth.models import User
 from django.test import Client
 from django.views.generic import RedirectView
 
-from recognizer.models import Submission
+from recognizer.models import Submission, User
 from recognizer.tests.addresses import NOBODYS, UNNAMED, named_addresses
 from recognizer.tests.conftest import SEVEN, enter_desk, post_json, record_figure
 

@@ -7,11 +7,10 @@ import zipfile
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from recognizer.drawings.feedback import give_feedback
-from recognizer.models import Feedback, ModelVersion, Submission, Tally, Visitor
+from recognizer.models import Feedback, ModelVersion, Submission, Tally, User, Visitor
 from recognizer.reader import explanations
 from recognizer.reader.recognisers import ReaderUnavailableError
 from recognizer.tests.conftest import SEVEN, post_json

@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from recognizer.models import Feedback, IdempotencyKey, Label, Submission
+from recognizer.models import Feedback, IdempotencyKey, Label, Submission, User
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 from recognizer.tests.test_submissions_api import seven_png
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from recognizer.models import Label, Submission
-from recognizer.people.roles import prepare_reviewers
+from recognizer.models import Label, Submission, User
+from recognizer.people.roles import prepare_roles
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -142,7 +142,7 @@ class TestReviewers:
     def test_are_who_is_in_the_group(
         self, program: Client, anybodys: str, django_user_model: Any
     ) -> None:
-        prepare_reviewers()
+        prepare_roles()
         member = django_user_model.objects.create_user("member")
         headers = bearer(member, "review")
         before = label(program, anybodys, headers, digit=7)

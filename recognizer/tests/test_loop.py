@@ -6,7 +6,6 @@ from typing import Any
 import keras
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import User
 
 from mlcore.bundle import (
     KERAS_WEIGHTS,
@@ -23,7 +22,7 @@ from recognizer.learning import promotion, review, snapshots, training
 from recognizer.learning import worker as crossing
 from recognizer.learning.promotion import promote_model, register_model
 from recognizer.learning.review import Decision
-from recognizer.models import GateReport, ModelVersion, Submission
+from recognizer.models import GateReport, ModelVersion, Submission, User
 from recognizer.reader import active, engine
 from recognizer.reader.recognisers import recogniser_for
 from recognizer.tests.learning import as_drawing, hands, make_person, submit

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import schemathesis
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 from schemathesis.core.result import Ok
 
 from mlcore import places
-from recognizer.models import Scope, Submission
+from recognizer.models import Scope, Submission, User
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 
 URL = "/api/v1/submissions/"

@@ -1,149 +1,176 @@
-"""Each migration with rows, forwards from the first release and back again.
+"""`migrate` makes a site that reads; a database of the first release is refused."""
 
-Rows are written as the first release had them. What they were is there after each
-step; columns that a step back drops are derived anew by the step forwards.
-"""
-
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
-from typing import Any
-from uuid import UUID
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
-from django.apps.registry import Apps
+from django.apps import apps
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from recognizer.drawings.derived import rebuild_derived
-from recognizer.models import Submission, Tally
-from recognizer.ops.migrated import migrations_of_this_code, missing_migrations
-
-FIRST = "0001_first_schema"
-NAMES = sorted(
-    name for app, name in MigrationLoader(None).disk_migrations if app == "recognizer"
-)
-DRAWINGS = [
-    # (strokes, None for a picture; probabilities)
-    ([[[70, 70], [205, 66], [125, 225]]], [0.01] * 7 + [0.91] + [0.01] * 2),
-    ([[[70, 70.5, 0], [205.1, 66, 17]], [[125, 225, 250]]], [0.1] * 10),
-    ([[[1 / 3, 2], [3, 4, 5.5]]], [0.1 / 3, *[0.05] * 8, 1 - 0.4 - 0.1 / 3]),
-    (None, [0.1] * 10),
-]
+from mlcore import places
+from recognizer.apps import prepare_database
+from recognizer.models import ModelVersion
+from recognizer.ops.migrated import missing_migrations
+from recognizer.tests.drawings import SEVEN
 
 
-def migrate(name: str) -> Apps:
-    """Bring the schema to a migration; return the models as they were then."""
-    executor = MigrationExecutor(connection)
-    executor.migrate([("recognizer", name)])
-    return MigrationExecutor(connection).loader.project_state(("recognizer", name)).apps
+def environment(var: Path, **variables: str) -> dict[str, str]:
+    """Return what somebody has who sets nothing but a data folder."""
+    return {
+        "PATH": os.environ["PATH"],
+        "DIGITSITE_VAR": str(var),
+        "PYTHONUNBUFFERED": "1",
+        **variables,
+    }
 
 
-@pytest.fixture
-def first_release(transactional_db: None) -> Iterator[Apps]:
-    """The first release's schema with its rows."""
-    apps = migrate(FIRST)
-    version = apps.get_model("recognizer", "ModelVersion").objects.create(
-        id=UUID(int=9), digest="d" * 64, origin="starter", stage="active", manifest={}
+def manage(var: Path, *arguments: str, **variables: str) -> tuple[int, str]:
+    """Run manage.py; return its status and what it says."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=places.REPOSITORY,
+        env=environment(var, **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
     )
-    visitor = apps.get_model("recognizer", "Visitor").objects.create(id=UUID(int=8))
-    for number, (strokes, probabilities) in enumerate(DRAWINGS):
-        digit = probabilities.index(max(probabilities)) if number == 0 else None
-        size = None if strokes is None else 280
-        submission = apps.get_model("recognizer", "Submission").objects.create(
-            id=UUID(int=number + 1),
-            visitor=visitor,
-            source="page",
-            form="pixels" if strokes is None else "strokes",
-            strokes=strokes,
-            width=size,
-            height=size,
-            pen_width=size,
-            shown_digit=digit,
-            refusal="" if number == 0 else "unsure",
-        )
-        apps.get_model("recognizer", "Prediction").objects.create(
-            id=UUID(int=100 + number),
-            submission=submission,
-            model_version=version,
-            role="shown",
-            digit=digit,
-            refusal="" if number == 0 else "unsure",
-            probabilities=probabilities,
-            confidence=max(probabilities),
-            second=1,
-            digitness=0.9,
-        )
-    yield apps
-    call_command("migrate", verbosity=0)
+    return done.returncode, done.stdout
 
 
-def facts(apps: Apps) -> list[Any]:
-    """Return what the first release knew of its drawings, whatever else there is."""
-    model = apps.get_model("recognizer", "Prediction")
-    return [
-        (
-            prediction.submission_id,
-            prediction.submission.visitor_id,
-            kept(prediction.submission, "strokes"),
-            prediction.submission.shown_digit,
-            prediction.refusal,
-            kept(prediction, "probabilities"),
-        )
-        for prediction in model.objects.select_related("submission").order_by("pk")
-    ]
+@contextmanager
+def runserver(var: Path, **variables: str) -> Iterator[str]:
+    """Run Django's development server; give its address."""
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "runserver", "--noreload", "127.0.0.1:0"],
+        cwd=places.REPOSITORY,
+        env=environment(var, **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        try:
+            for line in process.stdout:
+                if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+                    yield found[0]
+                    break
+            else:
+                raise RuntimeError("runserver ended without an address.")
+        finally:
+            process.terminate()
 
 
-def kept(row: Any, column: str) -> Any:
-    """Return a column's value, which lies beside it while it is packed or unpacked."""
-    value = getattr(row, column)
-    return getattr(row, "packed", None) if value is None else value
+def get(url: str, body: bytes | None = None) -> bytes:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, body, headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        content: bytes = answer.read()
+    return content
 
 
-class TestMigrations:
-    def test_keep_each_drawing_step_by_step_forwards_and_back(
-        self, first_release: Apps
+class TestMigrate:
+    def test_makes_the_tables_of_the_models(self, db: None) -> None:
+        call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
+
+        assert missing_migrations() == frozenset()
+        with connection.cursor() as cursor:
+            for model in apps.get_app_config("recognizer").get_models():
+                table = model._meta.db_table
+                found = connection.introspection.get_table_description(cursor, table)
+                names = {field.column for field in model._meta.local_concrete_fields}
+                assert {column.name for column in found} == names
+
+    @pytest.mark.parametrize("variables", [{}, {"DEBUG": "1"}])
+    def test_and_runserver_give_a_site_that_reads(
+        self, tmp_path: Path, variables: dict[str, str]
     ) -> None:
-        known = facts(first_release)
-        steps = [*NAMES[1:], *reversed(NAMES[:-1]), *NAMES[1:]]
+        status, said = manage(tmp_path, "migrate", **variables)
+        assert status == 0, said
 
-        kept = [facts(migrate(name)) for name in steps]
+        with runserver(tmp_path, **variables) as url:
+            drawings = json.dumps({"drawings": [SEVEN]}).encode()
+            answer = json.loads(get(f"{url}/api/v1/readings/", drawings))
+            page = get(f"{url}/").decode()
+            style = get(url + re.findall(r'/static/[^"]*\.css', page)[0])
 
-        assert len(known) == len(DRAWINGS)
-        assert all(found == known for found in kept)
+        assert answer["readings"][0]["digit"] == 7
+        assert b"{" in style
 
-    def test_derive_what_newer_code_derives(self, first_release: Apps) -> None:
-        call_command("migrate", verbosity=0)
-        derived = dict(Tally.objects.values_list("name", "count"))
-        priorities = list(
-            Submission.objects.order_by("pk").values_list("review_priority", flat=True)
+    def test_says_in_a_sentence_which_bundle_cannot_be_used(
+        self, tmp_path: Path
+    ) -> None:
+        bundle = tmp_path / "bundle"
+        bundle.mkdir()
+
+        status, said = manage(tmp_path, "migrate", "-v0", BUNDLE=str(bundle))
+
+        assert status == 1
+        assert said == (
+            f"Digitsite cannot start: {bundle} is not a bundle: it has no "
+            "manifest.json.\n"
         )
 
-        mended = rebuild_derived()
 
-        assert mended == 0
-        assert derived == dict(Tally.objects.values_list("name", "count"))
-        assert None not in priorities
+class TestPrepareDatabase:
+    """What runs after `migrate`."""
 
-    def test_all_have_a_way_back(self) -> None:
-        loader = MigrationLoader(None)
+    @pytest.fixture(autouse=True)
+    def _emptied(self, no_model: None) -> None:
+        Group.objects.all().delete()
 
-        for name in NAMES:
-            for operation in loader.disk_migrations["recognizer", name].operations:
-                assert operation.reversible, name
+    def test_makes_the_groups_and_a_model_that_reads_once(self) -> None:
+        for _ in range(2):
+            prepare_database(plan=[])
+
+        assert ModelVersion.objects.get().stage == "active"
+        assert Group.objects.count() == 2
+        assert Group.objects.get(name="Reviewers").permissions.count() == 2
+
+    def test_leaves_a_flushed_database_empty(self) -> None:
+        prepare_database()
+
+        assert not ModelVersion.objects.exists()
+
+    def test_waits_for_the_last_migration(self) -> None:
+        MigrationRecorder(connection).record_unapplied("recognizer", "0001_initial")
+
+        prepare_database(plan=[])
+
+        assert missing_migrations() == {("recognizer", "0001_initial")}
+        assert not ModelVersion.objects.exists()
 
 
-class TestKnownByName:
-    def test_are_those_that_django_would_load(self) -> None:
-        loaded = MigrationLoader(None).disk_migrations
+@pytest.mark.parametrize("command", ["migrate", "prepare", "runserver", "serve"])
+def test_a_database_of_the_first_release_is_refused(
+    tmp_path: Path, command: str
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "digitsite.sqlite3")) as database:
+        database.execute(
+            "CREATE TABLE django_migrations (id INTEGER PRIMARY KEY, app TEXT, "
+            "name TEXT, applied TEXT)"
+        )
+        database.execute(
+            "INSERT INTO django_migrations VALUES "
+            "(1, 'recognizer', '0001_first_schema', '2026-11-24 00:35:00')"
+        )
+        database.commit()
+    port = ["--noreload", "127.0.0.1:0"] if command == "runserver" else []
 
-        assert migrations_of_this_code() == frozenset(loaded)
+    status, said = manage(tmp_path, command, *port, PORT="0")
 
-    def test_one_that_was_not_run_is_missing(self, db: None) -> None:
-        whole = missing_migrations()
-
-        MigrationRecorder(connection).record_unapplied("recognizer", FIRST)
-
-        assert whole == frozenset()
-        assert missing_migrations() == {("recognizer", FIRST)}
+    assert status == 1
+    assert "This database was made by Digitsite 0.1" in said
+    assert "Traceback" not in said

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import translation
 
@@ -15,7 +14,7 @@ from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.statistics import Counted, Share, reviewed_by_model, wilson
 from recognizer.learning import evaluation
 from recognizer.learning.labels import label_submission
-from recognizer.models import ModelVersion, Submission, Tally
+from recognizer.models import ModelVersion, Submission, Tally, User
 from recognizer.pages.plots import Axis, heat, whisker
 from recognizer.tests.conftest import SEVEN, post_json
 
@@ -144,7 +143,7 @@ class TestPage:
 
         assert program.get("/model/").status_code == 200
 
-    def test_works_without_a_model(self, program: Client, db: None) -> None:
+    def test_works_without_a_model(self, program: Client, no_model: None) -> None:
         page = program.get("/model/")
 
         assert page.status_code == 200

@@ -92,7 +92,7 @@ class TestConstraints:
         with pytest.raises(IntegrityError), transaction.atomic():
             make_prediction(submission=submission, model_version=version, role="shadow")
 
-    def test_one_model_is_active_at_most(self) -> None:
+    def test_one_model_is_active_at_most(self, no_model: None) -> None:
         make_version(stage="active")
         make_version(stage="candidate")
 

@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
+from recognizer.models import User
 from recognizer.people.mail import _post, send_later
 
 PASSWORD = "correct horse battery staple"

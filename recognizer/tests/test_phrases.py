@@ -9,10 +9,10 @@ from pathlib import Path
 import polib
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import translation
 
+from recognizer.models import User
 from recognizer.pages.messages import PHRASES, translated_phrases
 from recognizer.tests.conftest import post_json
 

@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.forms import model_to_dict
 
-from recognizer.models import ModelVersion, Prediction, Visitor, new_id
+from recognizer.models import ModelVersion, Prediction, User, Visitor, new_id
 from recognizer.prepared import PreparedInsert, PreparedLookup
 from recognizer.tests.test_models import make_submission, make_version
 
@@ -27,7 +26,7 @@ class TestPreparedLookup:
 
         assert by_id.first(new_id()) is None
 
-    def test_sees_what_changed_since_it_was_built(self) -> None:
+    def test_sees_what_changed_since_it_was_built(self, no_model: None) -> None:
         by_stage = PreparedLookup(
             lambda stage: ModelVersion.objects.filter(stage=stage).defer("manifest")
         )

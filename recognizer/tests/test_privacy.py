@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
 from recognizer.learning import snapshots
 from recognizer.learning.labels import label_submission
-from recognizer.models import Submission, Visitor
+from recognizer.models import Submission, User, Visitor
 from recognizer.people.visitors import set_consent
 from recognizer.tests import hostile
 from recognizer.tests.conftest import SEVEN, post_json

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -16,7 +15,7 @@ from mlcore.bundle import Bundle, open_bundle
 from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning import promotion
 from recognizer.learning.promotion import GateError, register_model
-from recognizer.models import AuditEntry, GateReport, ModelVersion
+from recognizer.models import AuditEntry, GateReport, ModelVersion, User
 from recognizer.reader import active
 from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.test_services import other_bundle

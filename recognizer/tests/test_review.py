@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
@@ -27,8 +27,9 @@ from recognizer.models import (
     ModelVersion,
     Prediction,
     Submission,
+    User,
 )
-from recognizer.people.roles import prepare_reviewers
+from recognizer.people.roles import prepare_roles
 from recognizer.tests.conftest import SEVEN, enter_desk
 from recognizer.tests.test_models import make_prediction, make_submission
 from tools.server import Server
@@ -37,7 +38,7 @@ DESK = "/admin/recognizer/submission/review/"
 
 
 def make_reviewer(name: str) -> User:
-    prepare_reviewers()
+    prepare_roles()
     user = User.objects.create_user(name, is_staff=True)
     user.groups.add(Group.objects.get(name="Reviewers"))
     return user

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.core.management import CommandError, call_command
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 
 from mlcore.bundle import Bundle, open_bundle, write_bundle
 from mlcore.calibrate import Calibration
@@ -250,5 +251,5 @@ class TestPrepareCommand:
         changed = json.loads(manifest.read_text()) | {"metrics": {"accuracy": 1}}
         manifest.write_text(json.dumps(changed))
 
-        with pytest.raises(CommandError, match="was changed after"):
+        with pytest.raises(ImproperlyConfigured, match="was changed after"):
             call_command("prepare")

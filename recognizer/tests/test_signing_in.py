@@ -2,20 +2,18 @@
 
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.conf import LazySettings
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client, RequestFactory
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from recognizer.desk import site
+from recognizer.models import User
 from recognizer.people import sign_in_limits as signing_in
 
 PASSWORD = "correct horse battery staple"
@@ -46,6 +44,19 @@ class TestFailures:
         assert tries(SITE, 4) == [200, 200, 429, 429]
         assert tries(SITE, 1, PASSWORD) == [429]
 
+    def test_keep_the_door_closed_no_longer_for_tries_meanwhile(
+        self, ada: User, settings: LazySettings
+    ) -> None:
+        settings.SIGN_IN_LOCK_S = 2
+        tries(SITE, 3)
+
+        time.sleep(1.1)
+        meanwhile = tries(SITE, 1)
+        time.sleep(1)
+
+        assert meanwhile == [429]
+        assert tries(SITE, 1, PASSWORD) == [302]
+
     def test_before_that_are_forgiven(self, ada: User) -> None:
         assert tries(SITE, 2) == [200, 200]
         assert tries(SITE, 1, PASSWORD) == [302]
@@ -69,7 +80,7 @@ class TestFailures:
     def test_are_forgotten_when_none_came_for_a_while(
         self, ada: User, settings: LazySettings
     ) -> None:
-        settings.AXES_COOLOFF_TIME = timedelta(seconds=1)
+        settings.SIGN_IN_LOCK_S = 1
         tries(SITE, 3)
 
         time.sleep(1.1)
@@ -108,26 +119,27 @@ class TestFailures:
         self, ada: User, caplog: pytest.LogCaptureFixture
     ) -> None:
         request = RequestFactory(REMOTE_ADDR="203.0.113.9").post(SITE)
+        key = signing_in.failures_key(request, signing_in.SITE)
 
         tries(SITE, 4, REMOTE_ADDR="203.0.113.9")
 
-        assert "login failure" in caplog.text
+        assert cache.get(key) == 3
+        assert "203.0.113.9" not in key
+        assert "Sign-in failed (site): 3 of 3." in caplog.text
         assert "203.0.113.9" not in caplog.text
         assert "ada" not in caplog.text
-        assert "203.0.113.9" not in signing_in.counted_as(request)
-        for table in (AccessAttempt, AccessLog, AccessFailureLog):
-            assert not table.objects.exists()
 
+    @pytest.mark.parametrize(("call", "given"), [("get", PASSWORD), ("incr", "wrong")])
     def test_that_cannot_be_counted_are_no_free_guesses(
-        self, ada: User, monkeypatch: pytest.MonkeyPatch
+        self, ada: User, monkeypatch: pytest.MonkeyPatch, call: str, given: str
     ) -> None:
         def is_away(*_: Any, **__: Any) -> int:
             raise RedisConnectionError("refused")
 
-        monkeypatch.setattr(cache, "get", is_away)
+        monkeypatch.setattr(cache, call, is_away)
 
         answer = Client(raise_request_exception=False).post(
-            SITE, {"username": "ada", "password": PASSWORD}
+            SITE, {"username": "ada", "password": given}
         )
 
         assert answer.status_code == 503
@@ -162,7 +174,7 @@ class TestTries:
     ) -> None:
         browser, another = Client(), Client(REMOTE_ADDR="192.0.2.7")
         for one in (browser, another):
-            one.force_login(ada, "django.contrib.auth.backends.ModelBackend")
+            one.force_login(ada)
 
         wrong = [one.post(path, {field: "wrong"}) for one in (browser, another)]
         right = browser.post(path, {field: PASSWORD, "email": "ada@example.org"})

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from recognizer.drawings import erasing, statistics, tallies
@@ -13,6 +12,7 @@ from recognizer.models import (
     ModelVersion,
     Submission,
     Tally,
+    User,
     Visitor,
 )
 from recognizer.tests.conftest import SEVEN, bearer, post_json

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from mlcore.snapshot import load_snapshot
@@ -19,6 +18,7 @@ from recognizer.models import (
     Snapshot,
     SnapshotItem,
     Submission,
+    User,
     Visitor,
 )
 from recognizer.people.visitors import adopt_visitor, set_consent

@@ -108,6 +108,19 @@ class TestStrokes:
         stored = program.get(f"{response['Location']}?include=seen").json()
         assert stored == response.json()
 
+    def test_include_takes_the_image_that_was_just_read(
+        self, program: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        decoded: list[Submission] = []
+        monkeypatch.setattr("recognizer.reader.explanations.drawing_of", decoded.append)
+
+        response = program.post(
+            f"{URL}?include=seen,why", seven_png(), content_type="image/png"
+        )
+
+        assert response.json()["prediction"]["why"]
+        assert not decoded
+
 
 class TestPictures:
     @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client, RequestFactory
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -17,6 +16,7 @@ from rest_framework.throttling import BaseThrottle
 
 from digitsite.env import Rate
 from recognizer.api import throttles
+from recognizer.models import User
 from recognizer.people.limits import client_address, hashed_address
 from recognizer.tests.conftest import bearer
 

@@ -4,13 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from recognizer.models import Submission, Token
+from recognizer.models import Submission, Token, User
 from recognizer.people.tokens import make_token, revoke_token
 from recognizer.tests.conftest import SEVEN, bearer, post_json
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -35,6 +34,7 @@ from recognizer.models import (
     ModelVersion,
     Snapshot,
     TrainingRun,
+    User,
 )
 from recognizer.request_ids import RequestIdFilter
 from recognizer.tests.conftest import enter_desk, record_figure

@@ -60,7 +60,7 @@ class TestReadyz:
         assert told["checks"]["model"]["digest"] == active_model.digest
         assert told["checks"]["database"]["kind"] == connection.vendor
 
-    def test_is_not_without_a_model(self, client: Client, db: None) -> None:
+    def test_is_not_without_a_model(self, client: Client, no_model: None) -> None:
         answer = client.get("/readyz")
 
         assert answer.status_code == 503
@@ -90,11 +90,11 @@ class TestReadyz:
         recorder.record_applied("recognizer", "9999_of_newer_code")
         assert asked(client)[1]["status"] == "ready"
 
-        recorder.record_unapplied("recognizer", "0001_first_schema")
+        recorder.record_unapplied("recognizer", "0001_initial")
         status, told = asked(client)
 
         assert status == 503
-        assert "manage.py prepare" in told["checks"]["migrations"]["problem"]
+        assert "manage.py migrate" in told["checks"]["migrations"]["problem"]
 
     @pytest.mark.usefixtures("active_model")
     def test_is_not_with_a_full_disk(

@@ -10,10 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 
-from mlcore.bundle import BundleError, open_bundle
-from recognizer.learning.promotion import prepare_models
-from recognizer.ops.migrated import missing_migrations
-from recognizer.people.roles import prepare_reviewers
+from recognizer.reader.active import active_model
 
 PREPARING = 0x0D161751  # PostgreSQL's name of the lock; nobody else's on this database
 
@@ -44,29 +41,16 @@ def one_at_a_time() -> Iterator[None]:
 
 
 class Command(BaseCommand):
-    help = "Migrate the database if needed and see to it that a model is active."
+    help = "Run `migrate`, one server at a time: safe to run at every start."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             with one_at_a_time():
-                self._prepare()
+                call_command("migrate", verbosity=0)
+                version = active_model()
         except (DatabaseError, OSError) as error:
             raise CommandError(
                 f"Data folder {settings.DIGITSITE_VAR} or database cannot be used: "
                 f"{error}. See to its rights and to DIGITSITE_VAR and DATABASE_URL."
             ) from error
-
-    def _prepare(self) -> None:
-        if missing_migrations():
-            call_command("migrate", verbosity=0)
-            self.stdout.write("The database is up to date.")
-        try:
-            starter = open_bundle(settings.STARTER_BUNDLE)
-            named = (
-                open_bundle(settings.NAMED_BUNDLE) if settings.NAMED_BUNDLE else None
-            )
-        except BundleError as error:
-            raise CommandError(str(error)) from error
-        prepare_reviewers()
-        version = prepare_models(starter=starter, named=named)
         self.stdout.write(f"Model {version.short_digest} reads.")

@@ -68,7 +68,7 @@ class Command(BaseCommand):
     help = "Prepare database and model, then serve at HOST:PORT with WORKERS processes."
     # What an operator can get wrong is refused by the settings and by `prepare`; the
     # other checks judge our code, as `make check` does, and load all pages for it.
-    requires_system_checks = (Tags.caches, Tags.files)
+    requires_system_checks = (Tags.caches, Tags.files, Tags.database)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

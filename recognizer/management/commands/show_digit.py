@@ -32,6 +32,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             raise CommandError(
-                f"The database cannot be read ({error}): run manage.py prepare."
+                f"The database cannot be read ({error}): run manage.py migrate."
             ) from error
         self.stdout.write(lines)

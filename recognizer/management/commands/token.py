@@ -3,11 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from recognizer.models import Scope, Token
+from recognizer.models import Scope, Token, User
 from recognizer.people.tokens import make_token, revoke_token
 
 

@@ -10,7 +10,7 @@ class TestApiDocs:
         self, site: Site, desk: BrowserContext
     ) -> None:
         page = site.open(desk, "/api/docs/")
-        call = page.locator("#operations-site-getStats")
+        call = page.locator("#operations-stats-getStats")
 
         call.locator("button.opblock-summary-control").click()
         call.get_by_role("button", name="Try it out").click()

@@ -111,7 +111,7 @@ class TestDesk:
 
 
 _DOUBTED = """
-from django.contrib.auth.models import User
+from recognizer.models import User
 from recognizer.drawings.feedback import give_feedback
 from recognizer.learning.labels import label_submission
 from recognizer.reader.active import active_model

@@ -1,0 +1,351 @@
+"""What the API takes: bodies and query strings."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from uuid import UUID
+
+import numpy as np
+from django.conf import settings
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    RootModel,
+    Strict,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from recognizer.api.contract.base import Contract
+from recognizer.api.contract.judging import got, judged
+from recognizer.models import Rejection, Submission, Verdict
+from recognizer.reader.drawing import (
+    Drawing,
+    DrawingError,
+    PictureDrawing,
+    StrokeDrawing,
+)
+from recognizer.reader.engine import DEFAULT_PEN_WIDTH_PX
+from recognizer.reader.pictures import picture_from_data_url
+
+T = TypeVar("T")
+OneOf = Annotated[T, Strict(False)]  # an enumeration by its values
+IfGiven: TypeAlias = T | SkipJsonSchema[None]  # null cannot be sent
+
+
+class In(Contract):
+    """What is sent: "7" and true are no numbers; unknown fields are not looked at."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+def _whole(value: Any) -> Any:
+    """JSON knows no integers: 7.0 is the number 7."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+Digit = Annotated[int, Field(ge=0, le=9), BeforeValidator(_whole)]
+
+# --- drawings ------------------------------------------------------------------------
+
+_FAR, _SIDE = settings.MAX_COORDINATE, settings.MAX_CANVAS_SIDE
+Coordinate = Annotated[float, Field(ge=-_FAR, le=_FAR)]
+Milliseconds = Annotated[
+    float, Field(ge=-settings.MAX_TIME_MS, le=settings.MAX_TIME_MS)
+]
+Point = Annotated[
+    Annotated[tuple[Coordinate, Coordinate], Strict(False)]
+    | Annotated[tuple[Coordinate, Coordinate, Milliseconds], Strict(False)],
+    Field(
+        union_mode="left_to_right",
+        description="A point is [x, y] or [x, y, t], finite numbers of at most "
+        f"{_FAR:,} in x and y; t is ms, up to a day.",
+    ),
+]
+
+
+def _within_limits(strokes: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Count before looking at each point; keep the numbers as they were sent."""
+    if isinstance(strokes, list):
+        if len(strokes) > settings.MAX_STROKES:
+            raise DrawingError(
+                "too_many_strokes",
+                f"The drawing has {len(strokes):,} strokes and at most "
+                f"{settings.MAX_STROKES:,} are read: send one digit.",
+            )
+        points = sum(len(stroke) for stroke in strokes if isinstance(stroke, list))
+        if points > settings.MAX_POINTS:
+            raise DrawingError(
+                "too_many_points",
+                f"The drawing has more than the {settings.MAX_POINTS:,} points that "
+                "are read: thin the strokes out.",
+            )
+    handler(strokes)
+    return strokes
+
+
+Stroke = Annotated[
+    list[Point],
+    FailFast(),
+    Field(min_length=1, description="A stroke is a list of at least one point."),
+]
+Strokes = Annotated[
+    list[Stroke],
+    FailFast(),
+    Field(min_length=1, json_schema_extra={"maxItems": settings.MAX_STROKES}),
+    WrapValidator(_within_limits),
+]
+CanvasSide = Annotated[float, Field(ge=1, le=_SIDE)]
+PenWidth = Annotated[float, Field(ge=0.1, le=_SIDE)]
+
+
+class _DrawingIn(In):
+    pointer: OneOf[Submission.Pointer] | None = Field(
+        None,
+        description="pointer is one of "
+        f"{', '.join(value for value in Submission.Pointer.values if value)}.",
+    )
+
+
+class StrokesIn(_DrawingIn):
+    """Ink as it was drawn.
+
+    Ink outside the canvas counts; a stroke of one point is a dot.
+    """
+
+    strokes: Strokes = Field(description="strokes is a list of at least one stroke.")
+    width: CanvasSide = Field(
+        description=f"width is a number of CSS pixels from 1 to {_SIDE:,}."
+    )
+    height: CanvasSide = Field(
+        description=f"height is a number of CSS pixels from 1 to {_SIDE:,}."
+    )
+    pen_width: PenWidth = Field(
+        DEFAULT_PEN_WIDTH_PX,
+        description=f"pen_width is a number of CSS pixels from 0.1 to {_SIDE:,}.",
+    )
+
+    def drawing(self) -> Drawing:
+        """Return what is read."""
+        return StrokeDrawing(
+            strokes=self.strokes,  # type: ignore[arg-type]  # lists, as they were sent
+            width=self.width,
+            height=self.height,
+            pen_width=self.pen_width,
+            pointer=self.pointer or "",
+        )
+
+
+class ImageIn(_DrawingIn):
+    """A picture: PNG, JPEG or WebP, dark on light or light on dark."""
+
+    image: str = Field(
+        description="image is a data URL in a string.",
+        json_schema_extra={"format": "picture-data-url"},
+    )
+
+    def drawing(self) -> Drawing:
+        """Return what is read."""
+        return picture_from_data_url(self.image, pointer=self.pointer or "")
+
+
+_PIXELS = "pixels is 28 rows of 28 whole numbers from 0 to 255, ink high."
+Pixel = Annotated[float, Field(ge=0, le=255, multiple_of=1)]
+Row = Annotated[
+    list[Pixel], FailFast(), Field(min_length=28, max_length=28, description=_PIXELS)
+]
+
+
+class PixelsIn(_DrawingIn):
+    """A digit image as MNIST has them."""
+
+    pixels: Annotated[list[Row], FailFast()] = Field(
+        min_length=28, max_length=28, description=_PIXELS
+    )
+
+    def drawing(self) -> Drawing:
+        """Return what is read."""
+        grey = np.array(self.pixels, np.uint8)
+        return PictureDrawing(grey, is_ink=True, pointer=self.pointer or "")
+
+
+_WAYS: Mapping[str, type[StrokesIn | ImageIn | PixelsIn]] = {
+    "strokes": StrokesIn,
+    "image": ImageIn,
+    "pixels": PixelsIn,
+}
+
+
+def _way_of(data: Any) -> str:
+    if not isinstance(data, Mapping):
+        raise DrawingError(
+            "invalid", "A drawing is a JSON object.", {"drawing": got(data)}
+        )
+    given = [way for way in _WAYS if way in data]
+    if len(given) != 1:
+        raise DrawingError(
+            "invalid",
+            "A drawing holds exactly one of strokes, image and pixels; this one has "
+            f"{' and '.join(given) or 'none of them'}.",
+        )
+    return given[0]
+
+
+class DrawingIn(RootModel[StrokesIn | ImageIn | PixelsIn]):
+    """A drawing: exactly one of strokes, image and pixels."""
+
+
+def drawing_in(data: Any) -> Drawing:
+    """Judge one drawing of a JSON body.
+
+    Raises:
+        DrawingError: names the field, what it got, and what belongs there.
+    """
+    return judged(_WAYS[_way_of(data)], data).drawing()
+
+
+class ReadingsIn(In):
+    """Drawings to read. Each is judged by itself: a wrong one gets its own error."""
+
+    drawings: list[Any] = Field(
+        min_length=1,
+        max_length=settings.MAX_DRAWINGS_PER_CALL,
+        description='Send {"drawings": [...]} with 1 to '
+        f"{settings.MAX_DRAWINGS_PER_CALL} drawings.",
+    )
+
+
+# --- what is said about them ---------------------------------------------------------
+
+
+class FeedbackIn(In):
+    """A visitor's answer to the shown prediction."""
+
+    verdict: OneOf[Verdict] = Field(
+        description=f"verdict is one of {', '.join(Verdict.values)}."
+    )
+    digit: Digit | None = Field(
+        None,
+        description="wrong needs the true digit, a whole number from 0 to 9; if it is "
+        "none, the verdict is not_a_digit.",
+    )
+
+
+class LabelIn(In):
+    """A reviewer's decision: a digit, or why there is none."""
+
+    digit: Digit | None = Field(
+        None, description="digit is a whole number from 0 to 9."
+    )
+    rejected: OneOf[Rejection] | None = Field(
+        None, description=f"rejected is one of {', '.join(Rejection.values)}."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> "LabelIn":
+        if (self.digit is None) == (self.rejected is None):
+            raise DrawingError(
+                "invalid",
+                'A label is {"digit": 7}, or {"rejected": ...} with the reason, not '
+                "both.",
+                {"digit": got(self.digit)},
+            )
+        return self
+
+
+class ConsentIn(In):
+    """Whether one's drawings may train models."""
+
+    may_train: bool = Field(
+        description="may_train is true or false: whether your drawings may train "
+        "models."
+    )
+
+
+class IdempotencyKeyIn(In):
+    """The header that makes a POST safe to send again."""
+
+    key: str = Field(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="An Idempotency-Key is 1 to 200 visible ASCII characters, such as "
+        "a UUID.",
+    )
+
+
+# --- query strings -------------------------------------------------------------------
+
+
+class Query(In):
+    """Parameters of an address; the calls without any take this."""
+
+
+def _from_digits(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+def _from_word(text: str) -> bool | str:
+    return {"true": True, "false": False}.get(text, text)
+
+
+class IncludeQuery(Query):
+    """What is added to readings."""
+
+    include: str = Field(
+        "",
+        pattern="^(seen|why)(,(seen|why))*$",
+        description="include is seen (what the model saw), why (which ink spoke for "
+        "the digit), or both with a comma between them.",
+    )
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """What was asked for."""
+        return frozenset(filter(None, self.include.split(",")))
+
+
+class FilterQuery(Query):
+    """Which submissions are looked for."""
+
+    digit: IfGiven[Annotated[Digit, BeforeValidator(_from_digits)]] = Field(
+        None, description="digit is a whole number from 0 to 9."
+    )
+    refused: IfGiven[Annotated[bool, BeforeValidator(_from_word)]] = Field(
+        None, description="refused is true or false."
+    )
+    feedback: IfGiven[Literal["right", "wrong", "not_a_digit", "none"]] = Field(
+        None, description="feedback is right, wrong, not_a_digit or none."
+    )
+
+
+PAGE_SIZE_MAX = 100
+PageSize = Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX), BeforeValidator(_from_digits)]
+SubmissionId = Annotated[UUID, Strict(False)]
+_FOLLOW = "follow next and previous instead of making their addresses."
+
+
+class PageQuery(FilterQuery):
+    """Which page of a list."""
+
+    page_size: PageSize = Field(
+        50, description=f"page_size is a whole number from 1 to {PAGE_SIZE_MAX}."
+    )
+    before: IfGiven[SubmissionId] = Field(
+        None, description=f"before is the id of a submission: {_FOLLOW}"
+    )
+    after: IfGiven[SubmissionId] = Field(
+        None, description=f"after is the id of a submission: {_FOLLOW}"
+    )
+
+
+class ExportQuery(FilterQuery):
+    """Which submissions, and as what kind of file; idx is a ZIP of MNIST's two."""
+
+    kind: Literal["ndjson", "zip", "idx"] = Field(
+        "ndjson", alias="as", description="as is one of ndjson, zip, idx."
+    )

@@ -1,0 +1,75 @@
+"""Who is calling, the models, and the numbers of the site."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from recognizer.api.contract.incoming import ConsentIn
+from recognizer.api.contract.judging import judged
+from recognizer.api.contract.outgoing import (
+    MeOut,
+    ModelVersionOut,
+    ModelVersionsOut,
+    StatsOut,
+    me_out,
+    model_out,
+)
+from recognizer.api.schema import call
+from recognizer.api.views.base import RecognizerView
+from recognizer.drawings.statistics import stats
+from recognizer.models import ModelVersion
+from recognizer.people.visitors import caller_of, set_consent
+from recognizer.reader.active import active_model
+from recognizer.reader.drawing import DrawingError
+
+
+class MeView(RecognizerView):
+    """Who is calling, and whether their drawings may train models."""
+
+    @call("getMe", answers={200: MeOut})
+    def get(self, request: Request) -> Response:
+        """Answer who is calling."""
+        return Response(me_out(caller_of(request)))
+
+    @call("setConsent", takes=ConsentIn, answers={200: MeOut})
+    def patch(self, request: Request) -> Response:
+        """Note the consent, for all drawings so far and to come."""
+        given = judged(ConsentIn, request.data)
+        caller = caller_of(request)
+        if caller.key is None:
+            raise DrawingError(
+                "unknown_visitor",
+                "Nothing of yours is kept yet, so there is nobody to note this for: "
+                "store a drawing first and keep the cookie, or send a token.",
+            )
+        set_consent(
+            visitors=caller.visitors, user=caller.user, may_train=given.may_train
+        )
+        return Response(me_out(caller_of(request)))
+
+
+class ModelsView(RecognizerView):
+    """The models the site knows."""
+
+    @call("listModels", answers={200: ModelVersionsOut})
+    def get(self, request: Request) -> Response:
+        """Answer all versions, newest first."""
+        versions = ModelVersion.objects.newest_first()
+        return Response(ModelVersionsOut(results=[*map(model_out, versions)]))
+
+
+class ActiveModelView(RecognizerView):
+    """The model that reads now."""
+
+    @call("getActiveModel", answers={200: ModelVersionOut})
+    def get(self, request: Request) -> Response:
+        """Answer the version."""
+        return Response(model_out(active_model()))
+
+
+class StatsView(RecognizerView):
+    """The numbers of the whole site."""
+
+    @call("getStats", answers={200: StatsOut})
+    def get(self, request: Request) -> Response:
+        """Answer them."""
+        return Response(StatsOut.model_validate(stats()))
