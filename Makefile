@@ -8,7 +8,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 COMPILE := $(PY) -m compileall -q digitsite recognizer mlcore
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-services test-long simulate check train experiments evaluate study card notebook bench-page bench-stores admin screenshots messages lock wheels audit sbom bench-growth bench-training bench-pilots bench-step soak bench bench-peers
+.PHONY: help run worker test test-all test-services check train evaluate study notebook bench admin docs lock
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,22 +20,24 @@ worker: $(VENV)/all.stamp ## train in the background what the admin has put into
 	@$(PY) manage.py prepare
 	@exec $(PY) manage.py work
 
-test: $(VENV)/all.stamp ## run all tests: unit, API, MNIST and browser
-	@$(PY) -m recognizer.tests.browser.chromium
+admin: $(VENV)/serve.stamp ## make a superuser for /admin/
+	@$(PY) manage.py prepare
+	@$(PY) manage.py createsuperuser
+
+test: $(VENV)/all.stamp ## run the tests: unit, API, MNIST and browser
+	@$(PY) -m tools.browser
 	@$(PY) -m mlcore.training.data
 	@$(PY) -m pytest $(ARGS)
 
-test-services: $(VENV)/all.stamp ## run what talks to services on PostgreSQL and Redis
+test-all: $(VENV)/all.stamp ## run the long tests too (ARGS=--full: at full length, hours)
+	@$(PY) -m tools.browser
 	@$(PY) -m mlcore.training.data
-	@$(PY) -m recognizer.tests.services $(ARGS)
+	@$(PY) -m pytest -m "not services" $(ARGS)
 
-test-long: $(VENV)/all.stamp ## run the tests that take long: killed trainings and web processes, the notebook
+test-services: $(VENV)/all.stamp ## run what uses the database on PostgreSQL and Redis
 	@$(PY) -m mlcore.training.data
-	@$(PY) -m pytest -m long $(ARGS)
-
-simulate: $(VENV)/all.stamp ## show that corrections make it better: needs PEN_DIR
-	@$(PY) -m mlcore.training.data
-	@PYTHONPATH=clients/python $(PY) -m recognizer.tests.simulate $(ARGS)
+	@tools/services.sh $(PY) -m pytest -m "not long and not sqlite" recognizer \
+	  --ignore recognizer/tests/browser --ignore recognizer/tests/test_javascript.py $(ARGS)
 
 check: $(VENV)/all.stamp ## lint, security lint, types, migrations
 	@$(PY) -m ruff check .
@@ -51,83 +53,35 @@ train: $(VENV)/all.stamp ## train a bundle on MNIST into var/bundles (ARGS="--se
 evaluate: $(VENV)/all.stamp ## judge the shipped bundle, or the one BUNDLE names, with a report
 	@$(PY) -m mlcore.judging.evaluate $(ARGS)
 
-experiments: $(VENV)/all.stamp ## try optimisers, rates, batches, activations, layers; resumable (1 h)
-	@$(PY) -m mlcore.judging.experiments $(ARGS)
-
 study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; resumable (3 h)
 	@$(PY) -m mlcore.judging.study $(ARGS)
-
-card: $(VENV)/all.stamp ## judge the shipped bundle and write docs/model-card.md
-	@$(PY) -m mlcore.judging.card $(ARGS)
-
-bench-step: $(VENV)/all.stamp ## say where the time of the fast recipe's steps goes (8 min)
-	@$(PY) -m mlcore.training.data
-	@$(PY) -m bench.step
-
-bench-pilots: $(VENV)/all.stamp ## change one thing of the fast recipe at a time; resumable (20 min)
-	@$(PY) -m mlcore.training.data
-	@$(PY) -m bench.pilots $(ARGS)
 
 notebook: $(VENV)/all.stamp ## execute notebooks/how-the-model-is-made.py, outputs beside it (minutes)
 	@$(PY) -m mlcore.training.data
 	@$(PY) -m notebooks.execute $(ARGS)
 
-soak: $(VENV)/all.stamp ## send twice what the site can take, for 30 minutes (ARGS="--minutes 2")
-	@$(PY) -m bench.soak $(ARGS)
-
-bench: $(VENV)/all.stamp ## measure the server against its peers and its limits (needs wrk and bench-peers)
+bench: $(VENV)/all.stamp $(VENV)-peers/peers.stamp ## measure the server against a peer (needs wrk; 10 min)
 	@$(PY) -m bench.server $(ARGS)
 
-bench-peers: $(VENV)-peers/peers.stamp ## install the peers of the benchmark, in .venv-peers
+docs: $(VENV)/all.stamp ## generate the model card, openapi.yaml, screenshots, messages (needs gettext)
+	@$(PY) -m mlcore.judging.card
+	@$(PY) manage.py spectacular --file docs/openapi.yaml
+	@$(PY) -m tools.browser
+	@$(PY) -m tools.screenshots
+	@$(PY) manage.py makemessages --locale de --no-location --no-obsolete --ignore '.venv*' --ignore var
+	@$(PY) manage.py compilemessages --locale de --ignore '.venv*'
 
-bench-page: $(VENV)/all.stamp ## measure the pages in a browser: paint, bytes, time to the answer
-	@$(PY) -m recognizer.tests.browser.chromium
-	@$(PY) -m bench.page
-
-bench-stores: $(VENV)/all.stamp ## measure what each durability and each part of a large site costs
-	@$(PY) -m bench.stores
-
-bench-growth: $(VENV)/all.stamp ## measure pages at 10 million drawings against 10 thousand (half an hour, 12 GB)
-	@$(PY) -m bench.growth $(ARGS)
-
-bench-training: $(VENV)/all.stamp ## train the fast recipe beside Keras' own example, five seeds; resumable
-	@$(PY) -m bench.training $(ARGS)
-
-admin: $(VENV)/serve.stamp ## make a superuser for /admin/
-	@$(PY) manage.py prepare
-	@$(PY) manage.py createsuperuser
-
-screenshots: $(VENV)/all.stamp ## take the pictures in docs/images anew
-	@$(PY) -m recognizer.tests.browser.chromium
-	@$(PY) -m recognizer.tests.browser.screenshots
-
-messages: $(VENV)/all.stamp ## gather what the pages say in locale/, and compile (needs gettext)
-	@$(PY) manage.py makemessages --locale de --no-location --no-obsolete --ignore '.venv' --ignore var
-	@$(PY) manage.py compilemessages --locale de --ignore '.venv'
-
-lock: $(VENV)/all.stamp ## pin requirements/*.in anew into requirements/*.txt
+lock: $(VENV)/all.stamp ## pin requirements/*.in into requirements/*.txt, with a wheel for each Python
 	@for layer in serve train dev; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	    --generate-hashes --upgrade requirements/$$layer.in -o requirements/$$layer.txt || exit 1; done
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	  --upgrade bench/peers/requirements.in -o bench/peers/requirements.txt
-
-wheels: $(VENV)/all.stamp ## show that every pin has a wheel for each Python we name
 	@for version in 3.11 3.12 3.13; do \
 	  $(VENV)/bin/uv pip install --dry-run --quiet --no-deps --only-binary :all: \
 	    --require-hashes --python-version $$version --python-platform x86_64-manylinux_2_28 \
 	    --target $(VENV)/nowhere -r requirements.txt || exit 1; \
-	  echo "Python $$version: each of $$(grep -ho '^[a-z][^ ]*==[^ ]*' requirements/*.txt | sort -u | wc -l) pins has a wheel."; done
-
-audit: $(VENV)/all.stamp ## ask PyPI for known vulnerabilities of every pin (needs its service)
-	@for layer in serve train dev; do \
-	  $(PY) -m pip_audit --strict --disable-pip --require-hashes --progress-spinner off \
-	    -r requirements/$$layer.txt || { \
-	  echo "The pins of $$layer.txt are not known to be safe: a vulnerability is named above, or the service did not answer for every pin. Nothing was passed."; \
-	  exit 1; }; done
-
-sbom: $(VENV)/all.stamp ## print what the site is made of, as CycloneDX (ARGS=serve)
-	@$(PY) deploy/sbom.py $(ARGS)
+	  echo "Python $$version: each pin has a wheel."; done
 
 $(PY):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Digitsite needs Python 3.11, 3.12 or 3.13, and %s is %d.%d: name another one, such as make run PYTHON=python3.12" % (sys.executable, *v))'
@@ -147,7 +101,7 @@ $(VENV)/all.stamp: requirements.txt requirements/serve.txt requirements/train.tx
 	@touch $@ $(VENV)/serve.stamp
 
 $(VENV)-peers/peers.stamp: bench/peers/requirements.txt | $(PY)
-	@echo "Installing what the peers need (about 2 GB, once) ..."
+	@echo "Installing what the peer of the benchmark needs (once) ..."
 	@$(PYTHON) -m venv $(VENV)-peers
 	@$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

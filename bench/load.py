@@ -1,24 +1,22 @@
-"""What is sent to servers that are measured, and by whom: drawings, and wrk."""
+"""Call a server under measurement with wrk."""
 
 import base64
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
-from mlcore.reading.ink import Points, draw_on_canvas
-from mlcore.reading.specimens import CANVAS_PX, jittered, specimens
+from bench.samples import as_body, template_samples
+from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Points, draw_on_canvas
+from mlcore.reading.specimens import CANVAS_PX
 
 DRAWINGS = 500
-BATCH = 256
-PEN_PX = 18
-_SAMPLED_MS = 1000 / 60  # between two points, as browsers report them
 _SCRIPT = Path(__file__).with_name("post.lua")
 
 
@@ -28,39 +26,21 @@ class LoadError(RuntimeError):
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of one run of wrk."""
+    """The result of one run of wrk."""
 
     per_second: float
     p50_ms: float
     p99_ms: float
     errors: int
-    seconds: float
+    answers: int
 
 
-def drawings() -> list[list[Points]]:
-    """Return DRAWINGS digits: our templates, each time by another hand."""
-    rng = np.random.default_rng(9)
-    styles = specimens()
-    return [jittered(styles[i % len(styles)], rng).strokes for i in range(DRAWINGS)]
-
-
-def as_strokes(strokes: list[Points]) -> dict[str, Any]:
-    """Return a drawing as the page sends it: [x, y, t], a tenth of a pixel, ms."""
-    sent, t = [], 0.0
-    for stroke in strokes:
-        points = []
-        for x, y in stroke.tolist():
-            points.append([round(x, 1), round(y, 1), round(t)])
-            t += _SAMPLED_MS
-        sent.append(points)
-        t += 150
-    return {"strokes": sent, "width": CANVAS_PX, "height": CANVAS_PX, "pen_width": 18}
-
-
-def as_data_url(strokes: list[Points]) -> str:
+def as_data_url(strokes: Sequence[Points]) -> str:
     """Return a drawing as a canvas of 280x280 exports it: an RGBA PNG."""
     side = round(CANVAS_PX)
-    ink = draw_on_canvas(strokes, width=side, height=side, pen_width=PEN_PX)
+    ink = draw_on_canvas(
+        strokes, width=side, height=side, pen_width=DEFAULT_PEN_WIDTH_PX
+    )
     png = BytesIO()
     Image.fromarray(255 - ink).convert("RGBA").save(png, "PNG")
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
@@ -68,14 +48,12 @@ def as_data_url(strokes: list[Points]) -> str:
 
 def write_bodies(folder: Path) -> dict[str, Path]:
     """Write what each kind of call sends, one body a line; return the files by kind."""
-    drawn = drawings()
-    strokes = [as_strokes(one) for one in drawn]
-    batch = [strokes[i % DRAWINGS] for i in range(BATCH)]
+    drawn = [one.strokes for one in template_samples(DRAWINGS, seed=9)]
+    strokes = [as_body(one) for one in drawn]
     bodies: dict[str, list[Any]] = {
         "strokes": strokes,
         "png": [{"image": as_data_url(one)} for one in drawn],
         "reading": [{"drawings": [one]} for one in strokes],
-        "batch": [{"drawings": batch}],
     }
     files = {}
     for kind, lines in bodies.items():
@@ -85,41 +63,22 @@ def write_bodies(folder: Path) -> dict[str, Path]:
     return files
 
 
-def wrk() -> str:
-    """Return the load generator's program."""
-    found = shutil.which("wrk")
-    if found is None:
-        raise LoadError(
-            "The load generator wrk is missing: install your system's package wrk."
-        )
-    return found
-
-
 def load(
-    url: str,
-    *,
-    bodies: Path | None,
-    connections: int,
-    seconds: float,
-    cookie: str = "",
+    url: str, *, bodies: Path, connections: int, seconds: float, cookie: str = ""
 ) -> Measured:
-    """Call an address from so many connections at once, for some seconds.
+    """Send bodies from so many connections at once, for some seconds.
 
     Raises:
-        LoadError: wrk could not call it at all.
+        LoadError: wrk is missing, could not call the address, or got no answer.
     """
-    sent = [str(bodies), *([cookie] if cookie else [])] if bodies else []
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise LoadError("wrk is missing: install your system's package wrk.")
     done = subprocess.run(
         [
-            wrk(),
-            "--threads=1",
-            f"--connections={connections}",
-            f"--duration={seconds:g}s",
-            "--timeout=30s",
-            f"--script={_SCRIPT}",
-            url,
-            "--",
-            *sent,
+            *(wrk, "--threads=1", f"--connections={connections}"),
+            *(f"--duration={seconds:g}s", "--timeout=30s", f"--script={_SCRIPT}"),
+            *(url, "--", str(bodies), *([cookie] if cookie else [])),
         ],
         capture_output=True,
         text=True,
@@ -127,11 +86,13 @@ def load(
     )
     if done.returncode:
         raise LoadError(f"wrk stopped at {url}: {done.stderr or done.stdout}")
-    figures = json.loads(done.stdout.strip().splitlines()[-1])
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    if not found["requests"]:
+        raise LoadError(f"{url} answered nothing in {seconds:g} s.")
     return Measured(
-        per_second=figures["requests"] / figures["seconds"],
-        p50_ms=figures["p50_ms"],
-        p99_ms=figures["p99_ms"],
-        errors=figures["errors"],
-        seconds=figures["seconds"],
+        per_second=found["requests"] / found["seconds"],
+        p50_ms=found["p50_ms"],
+        p99_ms=found["p99_ms"],
+        errors=found["errors"],
+        answers=found["requests"],
     )

@@ -1,26 +1,22 @@
 """Measure the pages in a real browser, from the running site on loopback.
 
-make bench-page        # first paint, bytes, long tasks, pen lifted to answer on screen
+    python -m bench.page
 
-The figures are this machine's; a phone is several times slower. What is stored goes to
-a scratch folder.
+Prints bytes and first paint of each page from a cold cache, and the time from the pen's
+lift to the answer on the screen. The figures are this machine's; a phone is several
+times slower.
 """
 
 import statistics
-import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from mlcore.reading.ink import Points
 from mlcore.reading.specimens import specimens
-from recognizer.tests.browser import chromium
-from recognizer.tests.browser.conftest import DESK, PHONE, Site
-from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
-from recognizer.tests.live import serving
+from tools.browser import DESK, PHONE, draw_by_finger, draw_by_mouse, launch
+from tools.server import serving
 
 DRAWINGS = 40
 LOADS = 7
@@ -46,51 +42,48 @@ WATCH = """() => {
         ...list.getEntries().map((entry) => entry.duration)
     )).observe({ type: 'longtask' });
 }"""
-PAINT = """() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"""
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
-def loaded(site: Site, browser: Browser, screen: dict[str, Any], path: str) -> Page:
-    """Open a page in a new browser profile, so with a cold cache."""
-    page = browser.new_context(**screen).new_page()
-    page.goto(f"{site.url}{path}")
-    page.wait_for_load_state("networkidle")
-    return page
+def cold_load(browser: Browser, cookies: Any, url: str) -> tuple[float, int, int]:
+    """Open a page with an empty cache.
 
-
-def bytes_of(site: Site, browser: Browser, cookies: Any, path: str) -> tuple[int, int]:
-    """Return the bytes a cold page takes over the wire: pictures apart, pictures."""
-    context = browser.new_context(**DESK)
+    Returns:
+        First paint in ms, bytes on the wire without pictures, bytes of pictures.
+    """
+    context = browser.new_context(**PHONE)
     context.add_cookies(cookies)
     page = context.new_page()
     session = context.new_cdp_session(page)
     kinds: dict[str, str] = {}
     sizes = {False: 0, True: 0}
-    session.send("Network.enable")
-    session.on(
-        "Network.responseReceived",
-        lambda event: kinds.update({event["requestId"]: event["type"]}),
-    )
 
     def count(event: Any) -> None:
         is_picture = kinds.get(event["requestId"]) == "Image"
         sizes[is_picture] += int(event["encodedDataLength"])
 
+    session.send("Network.enable")
+    session.on(
+        "Network.responseReceived",
+        lambda event: kinds.update({event["requestId"]: event["type"]}),
+    )
     session.on("Network.loadingFinished", count)
-    page.goto(f"{site.url}{path}")
+    page.goto(url)
     page.wait_for_load_state("networkidle")
+    paint = float(page.evaluate(PAINT))
     context.close()
-    return sizes[False], sizes[True]
+    return paint, sizes[False], sizes[True]
 
 
-def drawn(site: Site, browser: Browser, screen: str) -> tuple[list[float], list[float]]:
+def time_answers(browser: Browser, url: str, screen: str) -> tuple[Any, Any]:
     """Draw many digits; return the waits for the answer and the long tasks, in ms."""
     size, draw = SCREENS[screen]
     page = browser.new_context(**size).new_page()
-    page.goto(site.url)
+    page.goto(url)
     page.evaluate(WATCH)
-    styles: Sequence[Sequence[Points]] = [s.strokes for s in specimens()]
+    styles = specimens()
     for place in range(DRAWINGS):
-        draw(page, styles[place % len(styles)])
+        draw(page, styles[place % len(styles)].strokes)
         page.wait_for_timeout(250)
         page.locator("#clear").click()
     waits, long_tasks = page.evaluate("[window.waits, window.longTasks]")
@@ -105,38 +98,28 @@ def main() -> None:
         serving(Path(var)) as server,
         sync_playwright() as playwright,
     ):
-        site = Site(server.url, Path(var), server)
-        browser = chromium.launch(playwright)
-        page = loaded(site, browser, DESK, "/")
+        browser = launch(playwright)
+        page = browser.new_context(**DESK).new_page()
+        page.goto(server.url)
         draw_by_mouse(page, specimens()[0].strokes)
-        kept = page.wait_for_selector("#kept[data-submission]")
-        drawing = kept.get_attribute("data-submission") if kept else None
+        kept = page.locator("#kept[data-submission]")
+        expect(kept).to_be_visible()
+        drawing = kept.get_attribute("data-submission")
         cookies = page.context.cookies()
-        sys.stdout.write("page                  bytes   pictures   first paint\n")
+        print("page                  bytes   pictures   first paint")
         for name in PAGES:
-            path = name.format(drawing=drawing)
-            paints = []
-            for _ in range(LOADS):
-                context = browser.new_context(**PHONE)
-                context.add_cookies(cookies)
-                opened = context.new_page()
-                opened.goto(f"{site.url}{path}")
-                opened.wait_for_load_state("networkidle")
-                paints.append(opened.evaluate(PAINT))
-                context.close()
-            rest, pictures = bytes_of(site, browser, cookies, path)
-            sys.stdout.write(
-                f"{name:20} {rest:7,} {pictures:10,}"
-                f" {statistics.median(paints):10.0f} ms\n"
-            )
+            url = f"{server.url}{name.format(drawing=drawing)}"
+            loads = [cold_load(browser, cookies, url) for _ in range(LOADS)]
+            paint = statistics.median(one[0] for one in loads)
+            _, rest, pictures = loads[-1]
+            print(f"{name:20} {rest:7,} {pictures:10,} {paint:10.0f} ms")
         for screen in SCREENS:
-            waits, long_tasks = drawn(site, browser, screen)
-            cuts = statistics.quantiles(waits, n=20)
-            sys.stdout.write(
+            waits, long_tasks = time_answers(browser, server.url, screen)
+            print(
                 f"{screen}: pen lifted to answer on screen, {len(waits)} strokes: "
-                f"p50 {statistics.median(waits):.0f} ms, p95 {cuts[-1]:.0f} ms; "
-                f"tasks over 50 ms while drawing: {len(long_tasks)}"
-                f"{f' (longest {max(long_tasks):.0f} ms)' if long_tasks else ''}\n"
+                f"p50 {statistics.median(waits):.0f} ms, "
+                f"p95 {statistics.quantiles(waits, n=20)[-1]:.0f} ms; tasks over 50 ms "
+                f"while drawing: {len(long_tasks)}"
             )
         browser.close()
 

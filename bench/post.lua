@@ -1,5 +1,5 @@
--- For wrk: sends the bodies of a file in turn, one a line, and prints what came of it.
---   wrk ... -s post.lua URL -- BODIES [COOKIE]      without BODIES it gets the URL
+-- For wrk: sends the bodies of a file in turn, one a line, and prints the figures.
+--   wrk ... -s post.lua URL -- BODIES [COOKIE]
 
 local requests = {}
 local sent = 0
@@ -7,12 +7,8 @@ local sent = 0
 function init(args)
   local headers = { ["Content-Type"] = "application/json" }
   if args[2] then headers["Cookie"] = args[2] end
-  if args[1] then
-    for body in io.lines(args[1]) do
-      requests[#requests + 1] = wrk.format("POST", nil, headers, body)
-    end
-  else
-    requests[1] = wrk.format("GET", nil, headers)
+  for body in io.lines(args[1]) do
+    requests[#requests + 1] = wrk.format("POST", nil, headers, body)
   end
 end
 

@@ -1,411 +1,233 @@
-"""Measure the site against its peers and its limits, over loopback, by wrk.
+"""Measure the site against a peer that stores too, over loopback, with wrk.
 
-    make bench-peers                        # once: what the peers need, in .venv-peers
-    make bench                              # everything, about a quarter of an hour
-    make bench ARGS="--rounds 1 --seconds 1 --only digitsite fastapi"
-    make bench ARGS=--words-only            # docs/performance.md from its figures
+    make bench                              # ten minutes; needs wrk
+    make bench ARGS="--rounds 1 --seconds 1"
 
-Each round starts every server in turn, takes the time to its first answer, lets wrk
-call it from 1, 8 and 64 connections, and weighs its processes. Only a whole run, with
-every server and at least five rounds, writes docs/performance.md and server.json.
+Each round starts both servers in turn, takes the time to the first stored drawing,
+calls them from 1, 8 and 64 connections, and takes the memory of their processes. A run
+of at least five rounds writes docs/performance/server.json and docs/performance.md.
 """
 
 import argparse
-import http.client
-import json
 import os
-import platform
-import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import requests
 from tqdm import tqdm
 
-from bench import performance
-from bench.load import BATCH, DRAWINGS, LoadError, load, write_bodies
+from bench import report
+from bench.load import DRAWINGS, LoadError, load, write_bodies
+from bench.machine import cpu_s, family, machine, memory_mb, today
 from mlcore import paths
 
 PORT = 8765
 CONNECTIONS = (1, 8, 64)
-ROUNDS = 5
-LEAST_ROUNDS = 5  # for figures that are kept
-OURS = ("digitsite", "recognizer", "mlcore", "bench")
-PEERS = paths.REPOSITORY / ".venv-peers" / "bin" / "python"
+KEPT_ROUNDS = 5  # at least, of a run whose figures are kept
+PEERS = Path(
+    os.environ.get("PEERS_PYTHON", paths.REPOSITORY / ".venv-peers/bin/python")
+)
 
 
 @dataclass(frozen=True)
 class Call:
-    """One kind of call that is measured: where to, and the kind of bodies."""
+    """One kind of call: its address, and the kind of bodies."""
 
-    name: str
     path: str
     bodies: str
-    drawings: int = 1
-    connections: Sequence[int] = CONNECTIONS
+
+    @property
+    def url(self) -> str:
+        """The whole address."""
+        return f"http://127.0.0.1:{PORT}{self.path}"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A server to measure; the first call is also the one it is started for."""
+    """A server under measurement; the first call is the one it is started for."""
 
-    name: str
+    prepare: Sequence[str]
     command: Sequence[str]
-    calls: Sequence[Call]
-    prepare: Sequence[str] = ()
-    is_timed: bool = True
-    environment: Mapping[str, str] = field(default_factory=dict)
+    calls: Mapping[str, Call]
 
 
-def contenders() -> list[Contender]:
-    """Return all servers, ours first."""
-    ours, peers = sys.executable, str(PEERS)
-    png = [Call("png", "/predict", "png")]
-    return [
-        Contender(
-            "digitsite",
-            [ours, "manage.py", "serve"],
-            [
-                Call("strokes, stored", "/api/v1/submissions/", "strokes"),
-                Call("PNG, stored", "/api/v1/submissions/", "png"),
-                Call("strokes, read", "/api/v1/readings/", "reading"),
-                Call(
-                    f"{BATCH} strokes, read",
-                    "/api/v1/readings/",
-                    "batch",
-                    drawings=BATCH,
-                    connections=(8,),
-                ),
-            ],
-            prepare=[ours, "manage.py", "prepare"],
-        ),
-        Contender(
-            "fastapi",
-            [
-                *(peers, "-m", "uvicorn", "bench.peers.fastapi_onnx:app"),
-                *("--workers", "2", "--port", str(PORT)),
-                *("--log-level", "warning", "--no-access-log"),
-            ],
-            png,
-        ),
-        Contender(
-            "flask",
-            [
-                *(peers, "-m", "gunicorn", "bench.peers.flask_keras:app"),
-                *("--workers", "2", "--bind", f"127.0.0.1:{PORT}", "--timeout", "120"),
-            ],
-            png,
-        ),
-        Contender(
-            "limits",
-            [ours, "-m", "bench.bare", "--drf"],
-            [
-                Call("constant", "/constant/", "strokes"),
-                Call("one INSERT", "/insert/", "strokes"),
-            ],
-        ),
-        Contender(
-            "django",
-            [ours, "-m", "bench.bare"],
-            [Call("word", "/", "", connections=(8,))],
-        ),
-    ]
-
-
-# --- one server ------------------------------------------------------------------
+CONTENDERS = {
+    "digitsite": Contender(
+        [sys.executable, "manage.py", "prepare"],
+        [sys.executable, "manage.py", "serve"],
+        {
+            "strokes, stored": Call("/api/v1/submissions/", "strokes"),
+            "PNG, stored": Call("/api/v1/submissions/", "png"),
+            "strokes, read": Call("/api/v1/readings/", "reading"),
+        },
+    ),
+    "peer": Contender(
+        [str(PEERS), "-m", "bench.peers.network", "."],
+        [
+            *(str(PEERS), "-m", "uvicorn", "bench.peers.app:app", "--workers", "2"),
+            *("--port", str(PORT), "--log-level", "warning", "--no-access-log"),
+        ],
+        {
+            "strokes, stored": Call("/strokes", "strokes"),
+            "PNG, stored": Call("/png", "png"),
+        },
+    ),
+}
 
 
 @contextmanager
 def running(
-    contender: Contender, var: Path, models: Path
-) -> Iterator[tuple[int, float]]:
-    """Run a server; yield its process and the seconds to its first answer."""
+    contender: Contender, *, folder: Path, body: bytes
+) -> Iterator[tuple[int, float, str]]:
+    """Run a server on a new data folder.
+
+    Yields:
+        Its process, the seconds to its first stored drawing, and the cookie given.
+    """
     environment = {
         **os.environ,
-        "DIGITSITE_VAR": str(var),
+        "PYTHONPATH": str(paths.REPOSITORY),
+        "DIGITSITE_VAR": str(folder),
         "DIGITSITE_THROTTLE": "999999999/min",  # on, and never reached
-        "MODELS": str(models),
+        "PEER_FOLDER": str(folder),
         "PORT": str(PORT),
         "WORKERS": "2",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    if contender.prepare:
-        subprocess.run(
-            contender.prepare,
-            cwd=paths.REPOSITORY,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-    with (var / "log").open("w") as log:
+    command = [str(folder) if word == "." else word for word in contender.prepare]
+    with (folder / "log").open("w") as log:
+        told: dict[str, Any] = {
+            "cwd": paths.REPOSITORY,
+            "env": environment,
+            "stdout": log,
+            "stderr": log,
+        }
+        subprocess.run(command, check=True, **told)
         started = time.monotonic()
-        process = subprocess.Popen(
-            contender.command,
-            cwd=paths.REPOSITORY,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = subprocess.Popen(contender.command, **told)
+    first = next(iter(contender.calls.values()))
     try:
-        wait_for_answer(process, contender.calls[0], log=var / "log")
-        yield process.pid, time.monotonic() - started
+        while not (answer := ask(first, body)):
+            if process.poll() is not None or time.monotonic() - started > 120:
+                raise LoadError(f"No answer: {(folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.005)
+        seconds = time.monotonic() - started
+        yield process.pid, seconds, answer.headers.get("Set-Cookie", "").split(";")[0]
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         process.wait(timeout=60)
 
 
-def wait_for_answer(process: "subprocess.Popen[bytes]", call: Call, log: Path) -> None:
-    """Wait for a server's first answer to a call of ours.
-
-    Raises:
-        LoadError: it stopped instead, or was not there after two minutes.
-    """
-    stop_at = time.monotonic() + 120
-    while time.monotonic() < stop_at:
-        try:
-            status, _ = ask(call.path, _FIRST[call.bodies])
-        except (OSError, http.client.HTTPException):
-            if process.poll() is not None:
-                break
-            time.sleep(0.005)
-            continue
-        if status < 300:
-            return
-        raise LoadError(f"{call.path} answered {status}: {log.read_text()[-2000:]}")
-    raise LoadError(f"{process.args} does not serve: {log.read_text()[-2000:]}")
-
-
-_FIRST: dict[str, bytes] = {"": b""}  # of each kind of bodies
-
-
-def ask(path: str, body: bytes) -> tuple[int, str]:
-    """Call once; return the status and the cookie that came."""
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
+def ask(call: Call, body: bytes) -> requests.Response | None:
+    """Call once; return the answer, None where nobody listens yet."""
+    headers = {"Content-Type": "application/json"}
     try:
-        headers = {"Content-Type": "application/json"}
-        connection.request("POST" if body else "GET", path, body or None, headers)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status, (answer.getheader("Set-Cookie") or "").split(";")[0]
-    finally:
-        connection.close()
-
-
-def settle(path: str, body: bytes) -> None:
-    """Call until it is answered: what a former run left in the queue goes before.
-
-    Raises:
-        LoadError: it is turned away for half a minute.
-    """
-    stop_at = time.monotonic() + 30
-    while (status := ask(path, body)[0]) >= 300:
-        if time.monotonic() > stop_at:
-            raise LoadError(f"{path} goes on answering {status} between two runs.")
-        time.sleep(0.1)
-
-
-def processes_of(session: int) -> list[int]:
-    """Return the processes of a session, which a server was started as."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and session_of(int(entry.name)) == session:
-            found.append(int(entry.name))
-    return found
-
-
-def session_of(pid: int) -> int | None:
-    """Return a process's session; None where it is gone."""
-    try:
-        return os.getsid(pid)
-    except OSError:
+        answer = requests.post(call.url, body, headers=headers, timeout=60)
+    except requests.ConnectionError:
         return None
-
-
-def pss_mb(session: int) -> float:
-    """Return what a session's processes take of memory, shared pages divided fairly."""
-    kilobytes = 0
-    for pid in processes_of(session):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                kilobytes += int(line.split()[1])
-    return kilobytes / 1000
-
-
-def cpu_s(session: int) -> float:
-    """Return the seconds of processor time that a session's processes have taken."""
-    ticks = 0
-    for pid in processes_of(session):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])  # in the program and in the kernel
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-# --- rounds ----------------------------------------------------------------------
+    answer.raise_for_status()
+    return answer
 
 
 def measure(
-    contender: Contender, *, bodies: Mapping[str, Path], models: Path, seconds: int
+    contender: Contender, *, bodies: Mapping[str, Path], seconds: int
 ) -> dict[str, Any]:
     """Start one server, call it in all ways, and stop it."""
     calls: dict[str, dict[str, Any]] = {}
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-") as var,
-        running(contender, Path(var), models) as (session, first_answer_s),
-    ):
-        _, cookie = ask(contender.calls[0].path, _FIRST[contender.calls[0].bodies])
-        for call in contender.calls:
-            of_call: dict[str, Any] = {}
-            # Warm: every thread has its database connection and its interpreter.
-            load(
-                f"http://127.0.0.1:{PORT}{call.path}",
-                bodies=bodies.get(call.bodies),
-                connections=max(call.connections),
-                seconds=seconds,
-                cookie=cookie,
-            )
-            for connections in call.connections:
-                settle(call.path, _FIRST[call.bodies])
-                cpu_before = cpu_s(session)
-                measured = load(
-                    f"http://127.0.0.1:{PORT}{call.path}",
-                    bodies=bodies.get(call.bodies),
-                    connections=connections,
-                    seconds=seconds,
-                    cookie=cookie,
-                )
-                answered = measured.per_second * measured.seconds
-                if not answered:
-                    raise LoadError(f"{call.path} answered nothing in {seconds} s.")
-                cpu_ms = (cpu_s(session) - cpu_before) * 1e3 / answered
-                of_call[str(connections)] = {**asdict(measured), "cpu_ms": cpu_ms}
-            calls[call.name] = of_call
-        return {
-            "first_answer_s": first_answer_s,
-            "pss_mb": pss_mb(session),
-            "calls": calls,
-        }
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        with bodies["strokes"].open("rb") as lines:
+            body = lines.readline()
+        with running(contender, folder=Path(scratch), body=body) as (
+            pid,
+            start,
+            cookie,
+        ):
+            for name, call in contender.calls.items():
+                file = bodies[call.bodies]
+                # Warm: every thread has its database connection.
+                load(call.url, bodies=file, connections=64, seconds=1, cookie=cookie)
+                time.sleep(1)  # the queue of the last run is empty
+                calls[name] = {}
+                for connections in CONNECTIONS:
+                    before = cpu_s(family(pid))
+                    found = load(
+                        call.url,
+                        bodies=file,
+                        connections=connections,
+                        seconds=seconds,
+                        cookie=cookie,
+                    )
+                    cpu_ms = (cpu_s(family(pid)) - before) * 1e3 / found.answers
+                    time.sleep(0.5)
+                    calls[name][str(connections)] = {**asdict(found), "cpu_ms": cpu_ms}
+            return {
+                "first_answer_s": start,
+                "memory_mb": memory_mb(family(pid)),
+                "calls": calls,
+            }
 
 
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on, and of which versions."""
-    cpu = platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            cpu = line.partition(":")[2].strip()
-            break
-    return {
-        "cpu": cpu,
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(
-            os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-        ),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
-
-
-def versions_of(python: str, names: Sequence[str]) -> dict[str, str]:
-    """Return the versions of packages in an environment."""
+def versions() -> dict[str, str]:
+    """Return the versions of what both servers are made of."""
+    ours = ("django", "djangorestframework", "ai-edge-litert")
+    theirs = ("fastapi", "uvicorn", "onnxruntime", "sqlalchemy")
     code = (
         "import sys; from importlib.metadata import version;"
         "print(*map(version, sys.argv[1:]))"
     )
     done = subprocess.run(
-        [python, "-c", code, *names], capture_output=True, text=True, check=True
+        [str(PEERS), "-c", code, *theirs], capture_output=True, text=True, check=True
     )
-    return dict(zip(names, done.stdout.split(), strict=True))
+    return {
+        **{name: version(name) for name in ours},
+        **dict(zip(theirs, done.stdout.split(), strict=True)),
+    }
 
 
 def main() -> None:
-    """Measure, print the tables, and keep them where the run was whole."""
+    """Measure, print the tables, and keep the figures of a whole run."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=int, default=3, help="of each run of wrk")
-    parser.add_argument("--only", nargs="+", default=[], help="servers by name")
-    parser.add_argument("--words-only", action="store_true")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=int, default=4, help="of each run of wrk")
     given = parser.parse_args()
-    if given.words_only:
-        performance.write_page()
-        return
     if not PEERS.exists():
-        raise SystemExit("The peers' environment is missing: run make bench-peers.")
-    chosen = [c for c in contenders() if not given.only or c.name in given.only]
+        sys.exit("The peer's environment is missing: make bench installs it.")
     rounds: list[dict[str, Any]] = []
+    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        folder = Path(scratch)
-        bodies = write_bodies(folder)
-        for kind, path in bodies.items():
-            with path.open("rb") as lines:
-                _FIRST[kind] = lines.readline().rstrip()
-        subprocess.run(
-            [str(PEERS), "-m", "bench.peers.network", str(folder)],
-            cwd=paths.REPOSITORY,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            check=True,
-        )
-        # As in an environment that `make run` has made, whatever the caller's has.
-        subprocess.run(
-            [*(sys.executable, "-m", "compileall", "-q"), *OURS],
-            cwd=paths.REPOSITORY,
-            check=True,
-        )
-        bar = tqdm(total=given.rounds * len(chosen), unit="server")
-        for number in range(given.rounds):
-            # Another goes first each time: what warms up or tires spares none.
-            turn = number % len(chosen)
-            figures = {}
-            for contender in chosen[turn:] + chosen[:turn]:
-                bar.set_description(contender.name)
-                figures[contender.name] = measure(
-                    contender, bodies=bodies, models=folder, seconds=given.seconds
-                )
-                bar.update()
-            rounds.append(figures)
-        bar.close()
-        sizes = {
-            kind: round(statistics.mean(map(len, path.read_bytes().splitlines())))
-            for kind, path in bodies.items()
-        }
-    measured = {
-        "finished": datetime.now(UTC).isoformat(timespec="minutes"),
+        bodies = write_bodies(Path(scratch))
+        for number in tqdm(range(given.rounds), unit=" round"):
+            # The other one goes first in every second round.
+            order = list(CONTENDERS) if number % 2 else list(reversed(CONTENDERS))
+            rounds.append(
+                {
+                    name: measure(
+                        CONTENDERS[name], bodies=bodies, seconds=given.seconds
+                    )
+                    for name in order
+                }
+            )
+    figures = {
+        "made": today(),
         "machine": machine(),
-        "versions": {
-            name: version(name)
-            for name in ("django", "djangorestframework", "granian", "ai-edge-litert")
-        }
-        | versions_of(
-            str(PEERS),
-            ["fastapi", "uvicorn", "onnxruntime", "flask", "keras", "tensorflow"],
-        ),
+        "load_before": round(load_before, 1),
+        "versions": versions(),
         "drawings": DRAWINGS,
-        "body_bytes": sizes,
         "seconds": given.seconds,
         "rounds": rounds,
     }
-    # First of all: a run takes a quarter of an hour.
-    last = paths.data_folder() / "bench-server.json"
-    last.parent.mkdir(exist_ok=True)
-    last.write_text(json.dumps(measured, indent=1))
-    sys.stdout.write(performance.tables(measured))
-    if given.only or given.rounds < LEAST_ROUNDS:
-        sys.stdout.write("Not the whole run: docs/performance.md stays as it is.\n")
-        return
-    subprocess.run(
-        [sys.executable, "-m", "bench.pieces"], cwd=paths.REPOSITORY, check=True
-    )
-    performance.keep(measured)
+    sys.stdout.write(report.server_part(figures))
+    if given.rounds >= KEPT_ROUNDS:
+        report.keep("server", figures)
 
 
 if __name__ == "__main__":

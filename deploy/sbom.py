@@ -1,7 +1,7 @@
 """Write what the site is made of as a bill of materials (CycloneDX 1.6, JSON).
 
-make sbom                                # all of it, to standard output
-make sbom ARGS="serve" > sbom.json       # what serving takes alone
+python deploy/sbom.py                     # all of it, to standard output
+python deploy/sbom.py serve > sbom.json   # what serving takes alone
 
 From the pins of requirements/*.txt, which are what is installed, with their hashes.
 """

@@ -1,4 +1,4 @@
-"""What others would build: servers of the same task, written as their users would.
+"""What the site is measured against, written as the users of those libraries would.
 
-They run in an environment of their own, `.venv-peers`; `make bench-peers` makes it.
+The server runs in an environment of its own: `make bench` makes `.venv-peers`.
 """

@@ -1,9 +1,7 @@
-"""What is said of a soak, and what is found wrong with one."""
+"""What is found wrong with a soak, and how drawings are sent."""
 
 import asyncio
-import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -11,54 +9,40 @@ from bench import soak
 from bench.soak import Minute, Sender
 
 
-def minute(*, accepted: float = 0.5, away: float = 0.01, other: int = 503) -> Minute:
+def minute(
+    *, accepted: float = 0.5, refused: float = 0.01, other: int = 503, livez: float = 0
+) -> Minute:
     """Return a minute of two hundred answers."""
-    made = Minute()
+    made = Minute(livez_s=[livez])
     for _ in range(100):
         made.add(201, accepted)
-        made.add(other, away)
+        made.add(other, refused)
     return made
 
 
 class TestFaults:
     def test_are_none_of_a_good_run(self) -> None:
-        assert soak.faults([minute()] * 5, [250, 251, 250, 252, 253]) == []
+        found = soak.figures([minute()] * 5, [250, 251, 250, 252, 253])
+
+        assert found["faults"] == []
+        assert found["answers"] == {201: 500, 503: 500}
+        assert found["accepted_s"] == [0.5, 0.5]
 
     @pytest.mark.parametrize(
         ("bad", "memory", "named"),
         [
-            (minute(accepted=6), [250.0] * 5, "accepted"),
-            (minute(away=1.2), [250.0] * 5, "turned away"),
+            (minute(accepted=4), [250.0] * 5, "accepted"),
+            (minute(refused=0.7), [250.0] * 5, "refused"),
+            (minute(livez=1.2), [250.0] * 5, "livez"),
             (minute(other=500), [250.0] * 5, "500"),
-            (minute(), [250.0, 260, 270, 280, 290], "grew"),
+            (minute(), [250.0, 254, 258, 260, 264], "grew"),
         ],
     )
     def test_are_named(self, bad: Minute, memory: list[float], named: str) -> None:
-        found = soak.faults([bad] * 5, memory)
+        faults = soak.figures([bad] * 5, memory)["faults"]
 
-        assert len(found) == 1
-        assert named in found[0]
-
-
-class TestDocumentation:
-    def test_says_what_was_kept(self) -> None:
-        kept = json.loads(soak.FIGURES.read_text()) if soak.FIGURES.exists() else None
-
-        assert f"{soak.BEGIN}\n{soak.words(kept)}\n{soak.END}" in soak.PAGE.read_text()
-
-    def test_is_written_from_the_figures(self, tmp_path: Path) -> None:
-        page = tmp_path / "page.md"
-        page.write_text(f"before {soak.BEGIN}\nold\n{soak.END} after")
-        run = soak.figures([minute()] * 2, [250, 251], capacity=300, rate=600)
-
-        soak.write_words(page, json.loads(json.dumps(run)))
-
-        said = page.read_text()
-        assert said.startswith("before")
-        assert said.endswith("after")
-        assert "old" not in said
-        assert "600 drawings a second for 2 minutes" in said
-        assert "200 times 201, 200 times 503" in said
+        assert len(faults) == 1
+        assert named in faults[0]
 
 
 class TestSender:

@@ -83,7 +83,7 @@ def training_step(
     Args:
         parts: of each device's batch. TensorFlow computes them side by side, which
             keeps several cores busy where the layers are too small to be shared out
-            between threads (`make bench-step` says what it saves).
+            between threads (docs/training.md says what it saves).
     """
     replicas = spread.num_replicas_in_sync
 

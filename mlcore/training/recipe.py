@@ -3,7 +3,7 @@
 The fast recipe read MNIST's test images at 99.50 % ± 0.03 (mean and standard deviation
 of 5 seeds), in 24.3 s from start to end where Keras' own example took 231.7 s for
 99.10 % ± 0.09: two cores of an Intel Xeon at 2.1 GHz, TensorFlow 2.21.0, Keras 3.15.1,
-2026-11-26. `make bench-training` measures it anew; docs/training.md has the rest.
+2026-11-26. `python -m bench.training` measures it; docs/training.md has the rest.
 """
 
 from collections.abc import Callable, Mapping, Sequence

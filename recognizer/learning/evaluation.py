@@ -1,4 +1,4 @@
-"""How the shipped bundle was judged, from the file that `make card` writes."""
+"""How the shipped bundle was judged, from the file that `make docs` writes."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What the experiments came to, from the file that `make experiments` writes.
+"""What the experiments came to, from the file that `mlcore.judging.experiments` writes.
 
 Whatever its figures are, what is said of them is computed here: who read best, whether
 its lead is greater than chance gives, and who did not learn.
@@ -208,7 +208,7 @@ def experiments_in(path: Path) -> Experiments | None:
 
 
 def fast_in(path: Path) -> Fast | None:
-    """Return what `make bench-training` measured; None where no file says so."""
+    """Return what `python -m bench.training` measured; None where no file says so."""
     return _shown(path, _fast)
 
 

@@ -16,7 +16,7 @@ from recognizer.learning.promotion import prepare_models
 from recognizer.models import ModelVersion, User
 from recognizer.people.tokens import make_token
 from recognizer.tests.drawings import SEVEN as SEVEN
-from recognizer.tests.live import Server, serving
+from tools.server import Server, serving
 
 _figures: list[str] = []
 

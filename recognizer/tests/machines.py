@@ -1,4 +1,4 @@
-"""Web processes on machines of their own, and nginx before them, for tests and bench.
+"""Web processes on machines of their own, and nginx before them, for tests.
 
 Each "machine" is a `manage.py serve` of its own with a data folder of its own, so they
 share nothing but PostgreSQL and Redis, as compose.yaml has it.
@@ -8,9 +8,12 @@ import json
 import os
 import pwd
 import re
+import shutil
+import socket
 import ssl
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,10 +24,51 @@ from pathlib import Path
 from typing import Any
 
 from mlcore import paths
-from recognizer.tests.live import Server, one_of_many, own_database
-from recognizer.tests.services import free_port, program, running
+from tools.server import Server, one_of_many, own_database
 
 API = "/api/v1/"
+_LONGEST_START_S = 60
+
+
+def program(name: str, *, package: str) -> str:
+    """Return the path of a program; install its Debian package where it is missing."""
+    # A user's PATH may lack the folders of what administrators run.
+    everywhere = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    if shutil.which(name, path=everywhere) is None and os.geteuid() == 0:
+        install = f"apt-get update -qq && apt-get install -y -qq {package} >/dev/null"
+        subprocess.run(["sh", "-c", install], check=True)
+    path = shutil.which(name, path=everywhere)
+    assert path, f"{name} is missing: install your system's package {package}."
+    return path
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: list[str], ping: Callable[[], object]) -> Iterator[None]:
+    """Run a server until the block ends; enter the block once it answers."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        stop_at = time.monotonic() + _LONGEST_START_S
+        while True:
+            try:
+                ping()
+                break
+            except OSError:
+                assert process.poll() is None, f"{command[0]} stopped."
+                assert time.monotonic() < stop_at, f"{command[0]} did not start."
+                time.sleep(0.2)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
 
 
 def at_once(number: int, one: Callable[[int], Any]) -> list[Any]:

@@ -12,8 +12,8 @@ import schemathesis
 from schemathesis.core.result import Ok
 
 from mlcore import paths
-from recognizer.tests.live import Server
 from recognizer.tests.test_submissions_api import seven_png
+from tools.server import Server
 
 PAGE = (paths.REPOSITORY / "docs" / "api.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.S)

@@ -1,6 +1,7 @@
 """The walls: which package may look into which."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -65,6 +66,22 @@ class TestWalls:
         entries = {path.name for path in APP.iterdir() if path.name != "__pycache__"}
 
         assert len(entries) <= 22
+
+    def test_only_tests_import_from_tests(self) -> None:
+        for package in (
+            "bench",
+            "clients",
+            "digitsite",
+            "mlcore",
+            "notebooks",
+            "tools",
+        ):
+            for path in sources(package):
+                used = {name for name in imported_by(path) if ".tests" in name}
+
+                assert not used, path
+        makefile = (ROOT / "Makefile").read_text()
+        assert not re.findall(r"-m \S+\.tests\b", makefile)
 
     def test_mlcore_knows_neither_django_nor_the_site(self) -> None:
         for path in sources("mlcore"):

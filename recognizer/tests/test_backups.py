@@ -11,14 +11,14 @@ import pytest
 
 from mlcore import paths
 from recognizer.tests.conftest import SEVEN
-from recognizer.tests.live import (
+from recognizer.tests.machines import Machine
+from tools.server import (
     Server,
     data_alone,
     environment,
     one_of_many,
     serving,
 )
-from recognizer.tests.machines import Machine
 
 
 def refusal(server: Server, *arguments: str) -> str:

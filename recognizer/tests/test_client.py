@@ -15,8 +15,8 @@ from digitsite_client import ApiError, Digitsite, Reading
 
 from mlcore import paths
 from recognizer.tests.conftest import SEVEN
-from recognizer.tests.live import Server
 from recognizer.tests.test_submissions_api import seven_as, seven_png
+from tools.server import Server
 
 STROKES = SEVEN["strokes"]
 

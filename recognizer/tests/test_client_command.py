@@ -9,8 +9,8 @@ import pytest
 from digitsite_client.command import main
 
 from mlcore import paths
-from recognizer.tests.live import Server
 from recognizer.tests.test_submissions_api import seven_png
+from tools.server import Server
 
 
 @pytest.fixture

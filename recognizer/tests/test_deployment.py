@@ -18,8 +18,7 @@ from django.conf import settings
 
 from mlcore import paths
 from recognizer.tests.conftest import SEVEN
-from recognizer.tests.machines import Machine
-from recognizer.tests.services import free_port, program
+from recognizer.tests.machines import Machine, free_port, program
 
 DEPLOY = paths.REPOSITORY / "deploy"
 DOCKERFILE = paths.REPOSITORY / "Dockerfile"

@@ -25,7 +25,7 @@ from django.test import Client
 from psycopg import sql
 
 from recognizer.tests.conftest import SEVEN, post_json, record_figure
-from recognizer.tests.live import Server, serving
+from tools.server import Server, serving
 
 SUBMISSIONS = "/api/v1/submissions/"
 READINGS = "/api/v1/readings/"

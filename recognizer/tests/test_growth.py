@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bench import growth
+from bench.history import HistoryError, make_history
 from recognizer.desk import readonly
 from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.statistics import stats
@@ -23,7 +22,6 @@ from recognizer.models import (
     User,
     Visitor,
 )
-from recognizer.services import seeding
 from recognizer.tests.conftest import SEVEN, enter_desk, post_json
 
 LARGE = ("submission", "prediction", "feedback", "label", "auditentry", "visitor")
@@ -54,15 +52,14 @@ PAGES = (
 )
 
 
-def make_history(drawings: int = 300) -> Visitor:
-    plan = seeding.Plan(drawings, visitors=6, most=drawings // 2)
-    return seeding.seed(plan, tell=lambda _: None)
+def made_up(drawings: int = 300) -> Visitor:
+    return make_history(drawings=drawings, visitors=6, most=drawings // 2)
 
 
 @pytest.fixture
 def member(active_model: Any, client: Client) -> Client:
     """A member of staff with three browsers, one of which drew half of everything."""
-    first = make_history()
+    first = made_up()
     user = User.objects.create_superuser("member")
     mine = Visitor.objects.order_by("pk")[:3]
     assert first in mine
@@ -194,9 +191,9 @@ def is_slow(step: str) -> bool:
 
 
 @pytest.mark.usefixtures("active_model")
-class TestSeeding:
+class TestHistory:
     def test_makes_what_the_services_would_have_made(self) -> None:
-        first = make_history(500)
+        first = made_up(500)
 
         numbers = dict(Tally.objects.values_list("name", "count"))
         assert rebuild_derived() == 0
@@ -210,58 +207,20 @@ class TestSeeding:
             assert abs(one.created_at.timestamp() - (one.pk.int >> 80) / 1000) < 0.01
             assert one.pk.version == 7
 
-    def test_goes_on_where_indexes_are_left_to_make(
-        self, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Any
-    ) -> None:
-        settings.DIGITSITE_VAR = tmp_path
-        before = seeding._indexes()
-        monkeypatch.setattr(seeding, "_hurry", lambda: None)
-        seeding._leave_indexes_for_later()
-        assert len(seeding._indexes()) < len(before)
+    @pytest.mark.parametrize("drawings", [1, 20])
+    def test_refuses_a_database_that_holds_drawings(self, drawings: int) -> None:
+        made_up(20)
 
-        make_history(50)
+        with pytest.raises(HistoryError, match="holds drawings"):
+            made_up(drawings)
 
-        assert seeding._indexes() == before
-
-    def test_does_not_mix_with_what_people_drew(self) -> None:
-        make_history(20)
-
-        with pytest.raises(CommandError, match="keeps 20 drawings"):
-            call_command("seed_history", submissions=10, visitors=1, yes=True)
-        call_command("seed_history", submissions=10, visitors=1, yes=True, mix=True)
-
-        assert Submission.objects.count() == 30
-
-    def test_asks_first(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        monkeypatch.setattr("builtins.input", lambda _: "n")
-
-        with pytest.raises(CommandError, match="Nothing was made"):
-            call_command("seed_history", submissions=1_000_000, visitors=9)
-
-        assert "GB" in capsys.readouterr().out
-        assert not Submission.objects.exists()
+        assert Submission.objects.count() == 20
 
     @pytest.mark.parametrize(
-        "asked", [{"submissions": 0}, {"visitors": 0}, {"most": 11}, {"most": -1}]
+        "asked", [{"drawings": 0}, {"visitors": 0}, {"most": 11}, {"most": -1}]
     )
-    def test_refuses_numbers_that_make_no_sense(self, asked: dict[str, int]) -> None:
-        with pytest.raises(CommandError, match="at least 1"):
-            call_command("seed_history", **{"submissions": 10, "yes": True, **asked})
+    def test_refuses_numbers_that_make_no_sense(self, asked: dict[str, Any]) -> None:
+        with pytest.raises(HistoryError, match="at least 1"):
+            make_history(**{"drawings": 10, "visitors": 2, "most": 5} | asked)
 
-    def test_refuses_a_disk_that_is_too_small(self) -> None:
-        if connection.vendor != "sqlite":
-            return
-        with pytest.raises(CommandError, match="are free"):
-            call_command("seed_history", submissions=10**12, yes=True)
-
-
-class TestFigures:
-    def test_on_the_page_are_those_that_were_measured(self) -> None:
-        assert growth.PAGE.read_text() == growth.written_page()
-        for found in growth.figures().values():
-            for call in growth.BOUND_TO:
-                times = found["calls"][call]
-                ratio = times["large_ms"] / times["small_ms"]
-                assert times["ratio"] == pytest.approx(ratio, abs=0.02)
+        assert not Submission.objects.exists()

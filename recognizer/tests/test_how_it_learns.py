@@ -152,7 +152,7 @@ class TestPage:
     def test_says_that_nothing_was_run_yet(self, program: Client, write: Write) -> None:
         page = page_of(program)
 
-        assert "<code>make experiments</code> runs them" in page
+        assert "<code>python -m mlcore.judging.experiments</code> runs them" in page
         assert "came-of-it" not in page
         assert "mnist_convnet" not in page
         assert "How fast can it be?" not in page
@@ -164,7 +164,9 @@ class TestPage:
         settings.EXPERIMENTS.write_text(content)
         settings.FAST_TRAINING.write_text(content)
 
-        assert "<code>make experiments</code> runs them" in page_of(program)
+        assert "<code>python -m mlcore.judging.experiments</code> runs them" in page_of(
+            program
+        )
 
     def test_quotes_mean_and_spread(self, program: Client, write: Write) -> None:
         write(optimizer=CLEAR)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from recognizer.tests.conftest import SEVEN
-from recognizer.tests.live import Server
 from recognizer.tests.machines import API, Machine, at_once, machines, nginx_before
+from tools.server import Server
 
 pytestmark = pytest.mark.services
 

@@ -91,7 +91,7 @@ class TestCatalog:
         missing = said - set(catalog())
 
         assert len(said) > 20
-        assert not missing, "make messages, and translate"
+        assert not missing, "make docs, and translate"
 
     def test_leaves_nothing_untranslated(self) -> None:
         entries = polib.pofile(str(CATALOG))

@@ -19,7 +19,7 @@ from recognizer.people.visitors import set_consent
 from recognizer.tests import hostile
 from recognizer.tests.conftest import SEVEN, post_json
 from recognizer.tests.learning import fill
-from recognizer.tests.live import Server, serving
+from tools.server import Server, serving
 
 URL = "/api/v1/submissions/"
 MARK = 137.625  # a coordinate that occurs in nobody else's drawing

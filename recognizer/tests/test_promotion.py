@@ -18,8 +18,8 @@ from recognizer.learning.promotion import GateError, register_model
 from recognizer.models import AuditEntry, GateReport, ModelVersion, User
 from recognizer.reader import active
 from recognizer.tests.conftest import SEVEN, enter_desk
-from recognizer.tests.live import Server
 from recognizer.tests.test_services import other_bundle
+from tools.server import Server
 
 MODELS = "/admin/recognizer/modelversion/"
 

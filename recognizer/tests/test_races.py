@@ -18,8 +18,8 @@ import pytest
 from digitsite_client import Digitsite
 
 from recognizer.tests.conftest import SEVEN
-from recognizer.tests.live import Server, serving
 from recognizer.tests.machines import at_once
+from tools.server import Server, serving
 
 API = "/api/v1/"
 

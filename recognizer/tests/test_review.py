@@ -31,8 +31,8 @@ from recognizer.models import (
 )
 from recognizer.people.roles import prepare_roles
 from recognizer.tests.conftest import SEVEN, enter_desk
-from recognizer.tests.live import Server
 from recognizer.tests.test_models import make_prediction, make_submission
+from tools.server import Server
 
 DESK = "/admin/recognizer/submission/review/"
 

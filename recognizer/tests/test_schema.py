@@ -22,7 +22,7 @@ from mlcore import paths
 from recognizer.api.contract import incoming, outgoing
 from recognizer.api.contract.base import EXAMPLES
 from recognizer.api.schema import FOLLOWING
-from recognizer.tests.live import Server
+from tools.server import Server
 
 COMMITTED = paths.REPOSITORY / "docs" / "openapi.yaml"
 COMPONENTS = yaml.safe_load(COMMITTED.read_text())["components"]["schemas"]
@@ -42,8 +42,7 @@ class TestCommittedSchema:
         )
 
         assert made.read_text() == COMMITTED.read_text(), (
-            "make it anew: .venv/bin/python manage.py spectacular "
-            "--file docs/openapi.yaml"
+            "run .venv/bin/python manage.py spectacular --file docs/openapi.yaml"
         )
 
     @pytest.mark.django_db

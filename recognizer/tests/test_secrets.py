@@ -17,7 +17,7 @@ import pytest
 
 from mlcore import paths
 from recognizer.tests.conftest import SEVEN
-from recognizer.tests.live import Server, environment, serving
+from tools.server import Server, environment, serving
 
 PASSWORD = "correct-horse-battery-staple"
 WRONG = "a-password-mistyped"

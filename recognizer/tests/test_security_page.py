@@ -15,7 +15,7 @@ def named_tests() -> list[str]:
     return re.findall(r"`([\w.]+\.(?:py|mjs)(?:::\w+)*)`", PAGE)
 
 
-ROOMS = ("bench", "clients", "digitsite", "mlcore", "recognizer")
+ROOMS = ("bench", "clients", "digitsite", "mlcore", "recognizer", "tools")
 FILES = {
     path.name: path
     for room in ROOMS

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlcore import paths
-from recognizer.tests.live import environment, serving
+from tools.server import environment, serving
 
 
 def start(var: Path, **variables: str) -> "subprocess.Popen[str]":

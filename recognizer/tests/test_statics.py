@@ -11,7 +11,7 @@ from django.conf import settings
 from django.test import Client
 
 from mlcore import paths
-from recognizer.tests.live import environment
+from tools.server import environment
 
 STYLE = "/static/recognizer/css/base.css"
 

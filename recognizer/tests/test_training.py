@@ -40,7 +40,7 @@ from recognizer.models import (
 from recognizer.request_ids import RequestIdFilter
 from recognizer.tests.conftest import enter_desk, record_figure
 from recognizer.tests.learning import fill
-from recognizer.tests.live import Server, data_alone, environment
+from tools.server import Server, data_alone, environment
 
 STAND_IN = [sys.executable, "-m", "recognizer.tests.stand_in"]
 
@@ -415,18 +415,24 @@ class TestKilledWorkers:
             assert_nothing_lost(site, found)
 
     @pytest.mark.long
-    def test_twenty_times_lose_nothing_either(self, tmp_path: Path) -> None:
+    def test_many_times_lose_nothing_either(
+        self, tmp_path: Path, is_full: bool
+    ) -> None:
+        kills = 20 if is_full else 6
         with data_alone(tmp_path) as site:
             found = kill_workers(
-                site, [*STAND_IN, "work"], kills=20, longest_s=8.0, options=[]
+                site, [*STAND_IN, "work"], kills=kills, longest_s=8.0, options=[]
             )
 
             assert_nothing_lost(site, found)
-            record_figure(f"20 kills of a worker: {_by_state(found)}")
+            record_figure(f"{kills} kills of a worker: {_by_state(found)}")
 
     @pytest.mark.long
-    def test_twenty_times_in_real_trainings(self, tmp_path: Path) -> None:
-        """A training of 400 digits, killed at 20 random moments."""
+    def test_in_real_trainings_lose_nothing(
+        self, tmp_path: Path, is_full: bool
+    ) -> None:
+        """A training of 400 digits, killed at random moments."""
+        kills = 20 if is_full else 3
         code = (
             "import django; django.setup(); from django.conf import settings;"
             "settings.SILENT_AFTER_S = 5;"
@@ -438,13 +444,13 @@ class TestKilledWorkers:
             found = kill_workers(
                 site,
                 [sys.executable, "-c", code],
-                kills=20,
+                kills=kills,
                 longest_s=45.0,
                 options=options,
             )
 
             assert_nothing_lost(site, found)
-            record_figure(f"20 kills in real trainings: {_by_state(found)}")
+            record_figure(f"{kills} kills in real trainings: {_by_state(found)}")
 
 
 def _by_state(found: dict[str, Any]) -> str:

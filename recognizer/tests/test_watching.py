@@ -31,8 +31,8 @@ from recognizer.reader import engine
 from recognizer.reader.recognisers import _recognisers
 from recognizer.request_ids import RequestIdFilter
 from recognizer.tests.conftest import SEVEN, post_json
-from recognizer.tests.live import Server, serving
 from recognizer.tests.machines import Machine, at_once
+from tools.server import Server, serving
 
 READINGS, SUBMISSIONS = "/api/v1/readings/", "/api/v1/submissions/"
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -16,16 +15,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from recognizer.tests.browser import chromium
-from recognizer.tests.live import Server, serving
-
-PHONE: dict[str, Any] = {
-    "viewport": {"width": 390, "height": 844},
-    "device_scale_factor": 3,
-    "is_mobile": True,
-    "has_touch": True,
-}
-DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+from tools.browser import DESK, PHONE, launch
+from tools.server import Server, serving
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def browser() -> Iterator[Browser]:
     """One Chromium for all browser tests."""
     with sync_playwright() as playwright:
-        browser = chromium.launch(playwright)
+        browser = launch(playwright)
         yield browser
         browser.close()
 

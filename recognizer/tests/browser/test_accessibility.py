@@ -8,8 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlcore.reading.specimens import specimens
-from recognizer.tests.browser.conftest import DESK, PHONE, Site
-from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
+from recognizer.tests.browser.conftest import Site
+from tools.browser import DESK, PHONE, draw_by_finger, draw_by_mouse
 
 AXE = Axe()
 RULES = {

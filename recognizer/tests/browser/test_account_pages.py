@@ -15,7 +15,7 @@ from recognizer.tests.browser.eyes import (
     tiles,
 )
 from recognizer.tests.browser.post import Post, post_office
-from recognizer.tests.live import serving
+from tools.server import serving
 
 PASSWORD = "correct horse battery staple"
 ANOTHER = "another horse, another staple"

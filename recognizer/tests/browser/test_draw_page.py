@@ -9,9 +9,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from mlcore.reading.ink import Points
 from mlcore.reading.specimens import Specimen, specimens
 from recognizer.models.compact import unpack_strokes
-from recognizer.tests.browser.conftest import PHONE, Site
-from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
+from recognizer.tests.browser.conftest import Site
 from recognizer.tests.drawings import real_pen_drawings
+from tools.browser import PHONE, draw_by_finger, draw_by_mouse
 
 Hand = Callable[[Page, Sequence[Points]], None]
 HANDS = {"desk": draw_by_mouse, "phone": draw_by_finger}

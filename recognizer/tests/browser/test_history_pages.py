@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from recognizer.tests.browser.conftest import DESK, PHONE, Site
+from recognizer.tests.browser.conftest import Site
 from recognizer.tests.browser.eyes import TIMED, fits, small_targets, store, tiles
+from tools.browser import DESK, PHONE
 
 SCREENS = {"desk": DESK, "phone": PHONE}
 NO_INK: dict[str, Any] = {"pixels": [[0] * 28] * 28}

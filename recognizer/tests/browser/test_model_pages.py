@@ -5,7 +5,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from recognizer.tests.browser.conftest import Site
 from recognizer.tests.browser.eyes import fits, small_targets, store
-from recognizer.tests.live import Server
+from tools.server import Server
 
 
 @pytest.fixture

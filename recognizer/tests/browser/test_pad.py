@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from mlcore.reading.specimens import specimens
 from recognizer.tests.browser.conftest import Site
-from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
+from tools.browser import draw_by_finger, draw_by_mouse
 
 SEVEN_BY_KEYS = (
     *["ArrowLeft"] * 3,

@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlcore.reading.ink import draw_on_canvas
 from mlcore.reading.specimens import specimens
-from recognizer.tests.browser.conftest import PHONE, Site
-from recognizer.tests.browser.hands import draw_by_mouse
+from recognizer.tests.browser.conftest import Site
 from recognizer.tests.browser.test_draw_page import read_digit
+from tools.browser import PHONE, draw_by_mouse
 
 DROP = """([data, type]) => {
     const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));

@@ -1,6 +1,6 @@
 """Take the documentation's pictures of the pages, from the running site.
 
-make screenshots        # docs/images/<page>-<device>-<scheme>.png
+python -m tools.screenshots        # docs/images/<page>-<device>-<scheme>.png
 """
 
 import sys
@@ -11,10 +11,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from mlcore import paths
 from mlcore.reading.specimens import specimens
-from recognizer.tests.browser import chromium
-from recognizer.tests.browser.conftest import DESK, PHONE, Site
-from recognizer.tests.browser.hands import draw_by_finger, draw_by_mouse
-from recognizer.tests.live import serving
+from tools.browser import DESK, PHONE, draw_by_finger, draw_by_mouse, launch
+from tools.server import serving
 
 IMAGES = paths.REPOSITORY / "docs" / "images"
 DEVICES = {"desk": (DESK, draw_by_mouse), "phone": (PHONE, draw_by_finger)}
@@ -31,14 +29,14 @@ def main() -> None:
         serving(Path(var)) as server,
         sync_playwright() as playwright,
     ):
-        site = Site(server.url, Path(var), server)
-        browser = chromium.launch(playwright)
+        browser = launch(playwright)
         for device, (screen, draw) in DEVICES.items():
             for scheme in ("light", "dark"):
                 context = browser.new_context(
                     **{**screen, "device_scale_factor": 1}, color_scheme=scheme
                 )
-                page = site.open(context)
+                page = context.new_page()
+                page.goto(server.url)
                 for specimen in drawn:
                     if page.locator("#clear").is_enabled():
                         page.locator("#clear").click()
@@ -53,7 +51,7 @@ def main() -> None:
                     "how-it-learns": "/how-it-learns/",
                 }
                 for name, path in pages.items():
-                    page.goto(f"{site.url}{path}")
+                    page.goto(f"{server.url}{path}")
                     page.wait_for_load_state("networkidle")
                     picture = IMAGES / f"{name}-{device}-{scheme}.png"
                     page.screenshot(path=picture, full_page=name == "drawing")

@@ -1,6 +1,6 @@
 """What becomes of poisoned labels that a reviewer let through: does the gate stop them?
 
-    PEN_DIR=... BUNDLE=... python -m recognizer.tests.poison
+    PEN_DIR=... BUNDLE=... python -m bench.poison
 
 Unreviewed poison never trains: `test_snapshots.py` shows that on the site itself. Here
 the worst has happened, a reviewer has confirmed the poison, and the question is what
@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from bench.simulate import Writer, misread_writers, mnist_alone, say
 from mlcore import paths
 from mlcore.judging.judge import on_canvas, read_pen
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.reading.inference import Recogniser
 from mlcore.training.data import PenDrawing, load_mnist, load_pen, scale_to_canvas
 from mlcore.training.snapshot import line_of, write_snapshot
-from recognizer.tests.simulate import Writer, misread_writers, mnist_alone, say
 
 HELD_OUT = 4  # every fourth writer
 PATCH = [[250, 250], [270, 250], [270, 270], [250, 270], [250, 260], [270, 260]]

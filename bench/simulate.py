@@ -1,7 +1,7 @@
 """The learning loop with real writers, on a real server: does it make the site better?
 
-    PEN_DIR=... python -m recognizer.tests.simulate         # trains MNIST alone first
-    PEN_DIR=... BUNDLE=... python -m recognizer.tests.simulate
+    PEN_DIR=... python -m bench.simulate            # trains on MNIST alone first
+    PEN_DIR=... BUNDLE=... python -m bench.simulate
 
 The site starts with a model of MNIST alone. Those training writers of PEN_DIR whom it
 misreads most often submit half of their digits, correct what is misread and let their
@@ -14,7 +14,7 @@ writers. Takes about ten minutes, and twenty more where it trains MNIST alone it
 """
 
 import argparse
-import http.client
+import itertools
 import json
 import os
 import subprocess
@@ -22,13 +22,15 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.parse
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
+
+from bench.samples import as_body
 from mlcore import paths
 from mlcore.judging.judge import read_pen
 from mlcore.reading.bundle import Bundle, open_bundle
@@ -41,61 +43,34 @@ from mlcore.training.data import (
     scale_to_canvas,
 )
 from mlcore.training.figures import read_mnist
-from recognizer.tests.live import Server, environment, serving
+from tools.server import Server, environment, serving
 
 DESK = "/admin/recognizer/submission/review/"
 API = "/api/v1/"
 FEWEST_DRAWINGS = 30  # of a writer, so that half of them says something
 
 
-@dataclass
 class Browser:
-    """Somebody's browser: one connection, with its cookies."""
+    """Somebody's browser, with its cookies."""
 
-    server: Server
-    cookies: dict[str, str] = field(default_factory=dict)
+    def __init__(self, server: Server, cookies: dict[str, str] | None = None) -> None:
+        self._url = server.url
+        self._session = requests.Session()
+        self._session.cookies.update(cookies or {})
+        self._session.headers["X-CSRFToken"] = (cookies or {}).get("csrftoken", "")
 
-    def __post_init__(self) -> None:
-        """Connect."""
-        host = urllib.parse.urlsplit(self.server.url).netloc
-        self._connection = http.client.HTTPConnection(host, timeout=120)
-
-    def call(
-        self, method: str, path: str, body: Any = None, *, form: bool = False
-    ) -> Any:
-        """Call the site; raises RuntimeError where it answers with an error."""
-        kind = "application/x-www-form-urlencoded" if form else "application/json"
-        sent = urllib.parse.urlencode(body) if form else json.dumps(body)
-        headers = {
-            "Content-Type": kind,
-            "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()),
-            "X-CSRFToken": self.cookies.get("csrftoken", ""),
-        }
-        self._connection.request(method, path, None if body is None else sent, headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        for given in answer.headers.get_all("Set-Cookie") or []:
-            name, _, value = given.partition(";")[0].partition("=")
-            self.cookies[name] = value
-        if answer.status >= 400:
-            raise RuntimeError(f"{answer.status} for {path}: {content[:200]!r}")
-        return json.loads(content) if content else None
-
-    def draw(self, strokes: Sequence[Any]) -> Any:
-        """Submit a drawing on the page's canvas."""
-        return self.call("POST", f"{API}submissions/", as_body(strokes))
+    def call(self, method: str, path: str, body: Any = None, form: Any = None) -> Any:
+        """Call the site; raises requests.RequestException where that fails."""
+        answer = self._session.request(
+            method, f"{self._url}{path}", json=body, data=form, timeout=120
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
 
 
-def as_body(strokes: Sequence[Any]) -> dict[str, Any]:
-    """Write strokes on the page's canvas as the API takes them."""
-    return {
-        "strokes": [
-            [[round(float(x), 1), round(float(y), 1)] for x, y in s] for s in strokes
-        ],
-        "width": 280,
-        "height": 280,
-        "pointer": "pen",
-    }
+def drawn(drawing: PenDrawing) -> dict[str, Any]:
+    """Return a collected drawing as the page sends it."""
+    return {**as_body(scale_to_canvas(drawing.strokes)), "pointer": "pen"}
 
 
 # --- who takes part -----------------------------------------------------------------
@@ -138,7 +113,7 @@ def submit_all(server: Server, writer: Writer) -> tuple[dict[str, int], int]:
     """Send a writer's drawings; return their true digits by id, and the corrections."""
     browser, truth, corrected = Browser(server), {}, 0
     for number, drawing in enumerate(writer.sends):
-        made = browser.draw(scale_to_canvas(drawing.strokes))
+        made = browser.call("POST", f"{API}submissions/", drawn(drawing))
         if number == 0:
             browser.call("PATCH", f"{API}me/", {"may_train": True})
         digit = truth[made["id"]] = int(drawing.label)
@@ -157,10 +132,10 @@ def review_all(server: Server, truth: dict[str, int]) -> float:
     """Decide everything on the desk, by the truth; return the seconds it took."""
     reviewer = Browser(server, server.sign_in("reviewer"))
     started = time.monotonic()
-    while found := reviewer.call("POST", f"{DESK}claim/", {}, form=True)["drawings"]:
+    while found := reviewer.call("POST", f"{DESK}claim/")["drawings"]:
         for shown in found:
             decision = {"id": shown["id"], "digit": truth[shown["id"]]}
-            reviewer.call("POST", f"{DESK}decide/", decision, form=True)
+            reviewer.call("POST", f"{DESK}decide/", form=decision)
     return time.monotonic() - started
 
 
@@ -175,16 +150,16 @@ def work(server: Server) -> None:
 
 
 class Load:
-    """People who read and draw all the time; counts what they are answered."""
+    """People who read and draw until the block ends; counts their answers by model."""
 
     def __init__(
         self, server: Server, drawings: Sequence[PenDrawing], *, people: int
     ) -> None:
         self.answers: Counter[str] = Counter()
-        self.models: Counter[str] = Counter()
+        self._server = server
         self._stop = threading.Event()
         self._people = [
-            threading.Thread(target=self._live, args=(server, drawings[n::people]))
+            threading.Thread(target=self._live, args=(drawings[n::people],))
             for n in range(people)
         ]
 
@@ -198,27 +173,22 @@ class Load:
         for person in self._people:
             person.join()
 
-    def _live(self, server: Server, drawings: Sequence[PenDrawing]) -> None:
-        browser = Browser(server)
-        number = 0
-        while not self._stop.is_set():
-            drawing = drawings[number % len(drawings)]
-            number += 1
-            body = as_body(scale_to_canvas(drawing.strokes))
+    def _live(self, drawings: Sequence[PenDrawing]) -> None:
+        browser = Browser(self._server)
+        for number, drawing in enumerate(itertools.cycle(drawings)):
+            if self._stop.is_set():
+                return
             try:
                 if number % 4:
-                    answer = browser.call(
-                        "POST", f"{API}readings/", {"drawings": [body]}
-                    )
-                    self.models[answer["model"]] += 1
+                    sent = {"drawings": [drawn(drawing)]}
+                    model = browser.call("POST", f"{API}readings/", sent)["model"]
                 else:
-                    answer = browser.call("POST", f"{API}submissions/", body)
-                    self.models[answer["prediction"]["model"]] += 1
-                self.answers["answered"] += 1
-            except (RuntimeError, OSError, http.client.HTTPException) as error:
+                    made = browser.call("POST", f"{API}submissions/", drawn(drawing))
+                    model = made["prediction"]["model"]
+                self.answers[model] += 1
+            except requests.RequestException as error:
                 self.answers["failed"] += 1
-                sys.stdout.write(f"failed: {error}\n")
-                browser = Browser(server)
+                say(f"failed: {error}")
 
 
 # --- the simulation -----------------------------------------------------------------
@@ -267,28 +237,23 @@ def judge(
     before: Recogniser, after: Recogniser, sets: dict[str, list[PenDrawing]]
 ) -> dict[str, Any]:
     """Read what was kept back with both models."""
-    judged: dict[str, Any] = {}
-    for name, drawings in sets.items():
-        if not drawings:
-            continue
-        old, new = read_pen(before, drawings).right, read_pen(after, drawings).right
-        judged[name] = {
-            "drawings": len(drawings),
+    test = load_mnist().test
+    right = {
+        name: (read_pen(before, drawings).right, read_pen(after, drawings).right)
+        for name, drawings in sets.items()
+        if drawings
+    }
+    right["MNIST test"] = read_mnist(before, test).right, read_mnist(after, test).right
+    return {
+        name: {
+            "drawings": len(old),
             "before": float(old.mean()),
             "after": float(new.mean()),
             "fixes": int((new & ~old).sum()),
             "breaks": int((old & ~new).sum()),
         }
-    test = load_mnist().test
-    old, new = read_mnist(before, test).right, read_mnist(after, test).right
-    judged["MNIST test"] = {
-        "drawings": len(test),
-        "before": float(old.mean()),
-        "after": float(new.mean()),
-        "fixes": int((new & ~old).sum()),
-        "breaks": int((old & ~new).sum()),
+        for name, (old, new) in right.items()
     }
-    return judged
 
 
 def simulate(
@@ -340,7 +305,7 @@ def simulate(
             ):
                 say(server.manage(*step))
                 time.sleep(3)
-        say(f"Under load: {dict(load.answers)}, by model {dict(load.models)}.")
+        say(f"Answers under load, by model: {dict(load.answers)}.")
         after = Recogniser(open_bundle(var / "bundles" / made["candidate"]))
         rebuilt = server.manage("rebuild")
     judged = judge(
@@ -369,7 +334,7 @@ def simulate(
         "corrections": corrections,
         "review_seconds": seconds,
         "gate": made,
-        "load": {"answers": dict(load.answers), "models": dict(load.models)},
+        "load": dict(load.answers),
         "rebuild": rebuilt,
         "judged": judged,
     }

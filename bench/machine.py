@@ -1,0 +1,42 @@
+"""The machine that figures are measured on, and what processes take of it."""
+
+import os
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+def machine() -> dict[str, Any]:
+    """Return the processors and the Python of this machine."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [one.partition(": ")[2] for one in lines if one.startswith("model name")]
+    return {
+        "cpu": models[0] if models else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+    }
+
+
+def today() -> str:
+    """Return today's date, UTC."""
+    return f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Return a process and all below it."""
+    parent = psutil.Process(pid)
+    return [parent, *parent.children(recursive=True)]
+
+
+def memory_mb(processes: Iterable[psutil.Process]) -> float:
+    """Return the memory of processes: PSS, so that shared pages count once."""
+    return sum(one.memory_full_info().pss for one in processes) / 1e6
+
+
+def cpu_s(processes: Iterable[psutil.Process]) -> float:
+    """Return the seconds of processor time that processes have taken."""
+    return sum(one.cpu_times().user + one.cpu_times().system for one in processes)

@@ -1,0 +1,1 @@
+"""What developers run, and what tests and measurements share: a server, a browser."""
