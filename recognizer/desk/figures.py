@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET
 
+from mlcore.reading.histograms import BINS, MOST_INK
 from recognizer.desk.access import needs, on_page
 from recognizer.drawings.statistics import Share
-from recognizer.drawings.tallies import BINS, MOST_INK
 from recognizer.learning.evaluation import evaluation_of
 from recognizer.learning.figures import Figures, current_figures
 from recognizer.models import ModelVersion

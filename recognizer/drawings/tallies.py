@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.utils import timezone
 
+from mlcore.reading.histograms import BINS, MOST_INK
 from recognizer.models import ModelVersion, Submission, Tally
 
 REFUSED, LABELLED = "refused", "labelled"
 _MINUTE = "minute:"
 # Of a moment as ISO 8601, which takes a third of the time that a pattern takes.
 _TO_MINUTES, _TO_DAYS = len("2026-01-31T12:59"), len("2026-01-31")
-BINS = 20  # of confidence in [0, 1] and of ink in [0, MOST_INK]
-MOST_INK = 0.4  # mean of a digit image; more falls into the last bin
 
 # How sure a reading was of its likeliest digit, from each of these on: finer where
 # most readings lie.

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from mlcore.reading.histograms import BINS
 from recognizer.drawings import tallies
 from recognizer.drawings.statistics import Share, reviewed_by_model
 from recognizer.models import GateReport, ModelVersion, Refusal, Submission, Tally
@@ -16,7 +17,7 @@ INK_OF_MNIST = (
     *(0, 118, 1667, 4635, 7648, 9728, 9883, 8274, 5758, 3634),
     *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
 )
-"""Of MNIST's 55,000 training images, how many have so much ink, in tallies.BINS."""
+"""Of MNIST's 55,000 training images, how many have so much ink, in BINS."""
 SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
 
 
@@ -38,7 +39,7 @@ class Figures:
     model: the active version, the only one that accuracy, confusion, confidence and the
     pointers' accuracies are about; None while none is active.
     by_day: day and number. refusals: code, name and number. confusion: by true digit,
-    then by the likeliest. confidence, ink: numbers in tallies.BINS. confidence_drift,
+    then by the likeliest. confidence, ink: numbers in BINS. confidence_drift,
     ink_drift: PSI; None without anything to compare with.
     """
 
@@ -61,7 +62,7 @@ def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
 
     Args:
         shipped_confidence: what is usual where the active version came with the code
-            and so had no gate here, in tallies.BINS; empty where unknown.
+            and so had no gate here, in BINS; empty where unknown.
     """
     kept = dict(
         Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
@@ -77,7 +78,7 @@ def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
     reviewed = reviewed_by_model(active) if active else None
     by_active = tallies.of_model(active) if active else {}
-    bins = range(tallies.BINS)
+    bins = range(BINS)
     confidence = [by_active.get(f"confidence:{place}", 0) for place in bins]
     ink = [number(f"ink:{place}") for place in bins]
     reference = _reference()

@@ -11,12 +11,8 @@ from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 
-from recognizer.api.errors import (
-    RETRY_AFTER_SECONDS,
-    error_response,
-    is_fault,
-    unavailable_response,
-)
+from recognizer.api.errors import RETRY_AFTER_SECONDS, is_fault, unavailable_response
+from recognizer.responses import error_response
 
 
 @csrf_exempt  # an answer, not an action: it shall name the mistake to everyone

@@ -156,7 +156,6 @@ def _layer_name(layer: Layer) -> str:
     return {
         "InputLayer": _("the digit"),
         "Soften": _("softened a little"),
-        "FusedBatchNormalization": _("normalised"),
         "BatchNormalization": _("normalised"),
         "ReLU": "ReLU",
         "Activation": _("activated"),
