@@ -10,7 +10,7 @@ from mlcore.reading.inference import Recogniser as Recogniser
 from mlcore.reading.preprocess import BlankDrawingError, normalize
 from recognizer.metrics import Stage, count_reading
 from recognizer.models import Picture, Submission
-from recognizer.models.compact import Stroke
+from recognizer.models.strokes import Stroke
 from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
 
 DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
