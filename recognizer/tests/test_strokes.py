@@ -107,7 +107,7 @@ class TestStoredDrawings:
 
             seen = engine.seen_in(engine.drawing_of(stored))
 
-            sent = StrokeDrawing(shown.strokes, 280, 280, 18)
+            sent = StrokeDrawing(shown.strokes or [], 280, 280, 18)
             assert np.array_equal(seen, engine.seen_in(sent))  # type: ignore[arg-type]
             assert stored.strokes == shown.strokes
             assert stored.shown_prediction.probabilities == (
