@@ -26,6 +26,11 @@ class Caller:
     visitors: tuple[Visitor, ...] = ()
 
     @property
+    def username(self) -> str | None:
+        """The name of the account; None for an anonymous caller."""
+        return self.user.get_username() if self.user else None
+
+    @property
     def visitor(self) -> Visitor | None:
         """Whose new drawings are."""
         return self.visitors[0] if self.visitors else None

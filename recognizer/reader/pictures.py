@@ -2,14 +2,20 @@
 
 import base64
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlcore.reading import ink
 from mlcore.reading.preprocess import SIDE_PX
 from recognizer.models import Submission
 from recognizer.reader.drawing import Drawing, DrawingError, PictureDrawing
-from recognizer.reader.engine import _as_points, drawing_of, seen_in
+from recognizer.reader.engine import drawing_of, points_of, seen_in
+
+Sent = TypeVar("Sent", bytes, str)
+GreyLevels = NDArray[np.uint8]
 
 PNG_SIDE_PX = 560  # of pictures made for looking at: twice the page's canvas
 
@@ -35,24 +41,24 @@ def as_data_url(png: bytes) -> str:
 _decoding = threading.Lock()
 
 
-def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:
+def picture_from_bytes(content: bytes) -> PictureDrawing:
     """Decode a PNG, JPEG or WebP file.
 
     Raises:
         DrawingError: with mlcore's code and message.
     """
-    try:
-        with _decoding:
-            return PictureDrawing(ink.decode_picture(content), pointer=pointer)
-    except ink.PictureError as error:
-        raise DrawingError(error.code, str(error)) from error
+    return PictureDrawing(_decoded(ink.decode_picture, content))
 
 
 def picture_from_data_url(url: str, *, pointer: str = "") -> PictureDrawing:
     """Decode `data:image/...;base64,...`; raises DrawingError."""
+    return PictureDrawing(_decoded(ink.decode_data_url, url), pointer=pointer)
+
+
+def _decoded(decode: Callable[[Sent], GreyLevels], content: Sent) -> GreyLevels:
     try:
         with _decoding:
-            return PictureDrawing(ink.decode_data_url(url), pointer=pointer)
+            return decode(content)
     except ink.PictureError as error:
         raise DrawingError(error.code, str(error)) from error
 
@@ -69,7 +75,7 @@ def drawing_png(drawing: Drawing) -> bytes:
     left, top, width, height = drawing.frame()
     scale = PNG_SIDE_PX / max(width, height)
     bitmap = ink.draw_on_canvas(
-        [(points - (left, top)) * scale for points in _as_points(drawing)],
+        [(points - (left, top)) * scale for points in points_of(drawing)],
         width=max(1, round(width * scale)),
         height=max(1, round(height * scale)),
         pen_width=drawing.pen_width * scale,
@@ -79,9 +85,8 @@ def drawing_png(drawing: Drawing) -> bytes:
 
 def idx_header(*shape: int) -> bytes:
     """Return what an IDX file begins with, as MNIST's do."""
-    from mlcore.training import (
-        data,  # with all it fetches MNIST with, which no request needs
-    )
+    # Also imports what fetches MNIST, which no other request needs.
+    from mlcore.training import data
 
     return data.idx_header(*shape)
 
