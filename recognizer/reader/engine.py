@@ -1,4 +1,4 @@
-"""The crossing from drawings to readings: all that a request needs of mlcore."""
+"""From drawings to readings: all that a request needs of mlcore."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
 
 
 def bitmap_of(drawing: Drawing) -> ink.Bitmap:
-    """Make the bitmap that is read, whatever the drawing came as."""
+    """Make the bitmap that is read, whatever the form of the drawing."""
     if isinstance(drawing, StrokeDrawing):
         return ink.rasterise(points_of(drawing), pen_width=drawing.pen_width)
     return drawing.grey if drawing.is_ink else ink.find_ink(drawing.grey)

@@ -1,4 +1,4 @@
-"""Pictures in and out: decoded from what was sent, encoded for looking at."""
+"""Decode pictures that were sent; encode pictures to look at."""
 
 import base64
 import threading
@@ -17,7 +17,7 @@ from recognizer.reader.engine import drawing_of, points_of, seen_in
 Sent = TypeVar("Sent", bytes, str)
 GreyLevels = NDArray[np.uint8]
 
-PNG_SIDE_PX = 560  # of pictures made for looking at: twice the page's canvas
+PNG_SIDE_PX = 560  # of pictures to look at: twice the page's canvas
 
 
 def seen_png(image: np.ndarray | None) -> bytes:
@@ -36,8 +36,8 @@ def as_data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-# A picture at the pixel limit takes up to 360 MB while it is decoded, as WebP 720 MB
-# (measured): one at a time in each process, of which there is one for each core.
+# Decoding a picture at the pixel limit takes up to 360 MB, as WebP 720 MB (measured).
+# So each process decodes one at a time.
 _decoding = threading.Lock()
 
 
@@ -64,12 +64,12 @@ def _decoded(decode: Callable[[Sent], GreyLevels], content: Sent) -> GreyLevels:
 
 
 def stored_png(drawing: PictureDrawing) -> bytes:
-    """Encode what is kept of a picture."""
+    """Encode what is stored of a picture."""
     return ink.encode_png(drawing.grey)
 
 
 def drawing_png(drawing: Drawing) -> bytes:
-    """Paint a drawing for looking at: dark ink on white, or the picture as kept."""
+    """Paint a drawing to look at: dark ink on white, or the picture as stored."""
     if isinstance(drawing, PictureDrawing):
         return ink.encode_png(255 - drawing.grey if drawing.is_ink else drawing.grey)
     left, top, width, height = drawing.frame()
@@ -84,7 +84,7 @@ def drawing_png(drawing: Drawing) -> bytes:
 
 
 def idx_header(*shape: int) -> bytes:
-    """Return what an IDX file begins with, as MNIST's do."""
+    """Return the header of an IDX file, the format of MNIST's files."""
     # Also imports what fetches MNIST, which no other request needs.
     from mlcore.training import data
 
@@ -92,7 +92,7 @@ def idx_header(*shape: int) -> bytes:
 
 
 def idx_image(submission: Submission) -> np.ndarray:
-    """Return (28, 28) uint8 as MNIST has them: `pixels` as sent, others framed."""
+    """Return (28, 28) uint8 as MNIST has them: `pixels` as sent, others normalised."""
     drawing = drawing_of(submission)
     if isinstance(drawing, PictureDrawing) and drawing.is_ink:
         return drawing.grey
