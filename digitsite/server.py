@@ -111,7 +111,7 @@ def _announce(address: str, port: int) -> None:
 
 def _is_alive(url: str) -> bool:
     try:
-        with urlopen(f"{url}livez"):  # noqa: S310
+        with urlopen(f"{url}livez"):  # noqa: S310  # nosec B310
             return True
     except OSError:
         return False
