@@ -20,7 +20,7 @@ from granian.log import LogLevels
 
 # More than run and wait at once (see settings), so that one is always free for probes,
 # for refusals, and for a client that sends its body slowly.
-_THREADS = 128
+_THREADS = 64
 _CONNECTIONS = 1000  # per process; more wait in the kernel's backlog
 # A commit gives up Python's lock a dozen times. At the default of 5 ms, threads that
 # compute keep it from getting the lock back: 260 to 300 instead of 350 drawings/s.

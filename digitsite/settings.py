@@ -331,8 +331,8 @@ MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
 # Each server process runs so many requests at once: more only share one core, fewer
 # would wait for the disk. So many more wait, for so long; the rest get 503.
-REQUESTS_AT_ONCE = 4
-REQUESTS_WAITING = 100  # a class that draws at once
+REQUESTS_AT_ONCE = 8
+REQUESTS_WAITING = 40
 LONGEST_WAIT_S = 2.0
 
 # Calls to the API, of one anonymous address; users and tokens may make more of them.

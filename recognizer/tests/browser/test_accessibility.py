@@ -64,8 +64,16 @@ class Walk:
 
 @pytest.fixture(
     scope="module",
-    params=[(s, c) for s in SCREENS for c in ("light", "dark")],
-    ids="-".join,
+    params=[
+        # `make test` looks at the phone by day; `make test-all` at all four.
+        pytest.param(
+            (screen, scheme),
+            id=f"{screen}-{scheme}",
+            marks=[] if (screen, scheme) == ("phone", "light") else pytest.mark.long,
+        )
+        for screen in SCREENS
+        for scheme in ("light", "dark")
+    ],
 )
 def walk(request: pytest.FixtureRequest, site: Site, browser: Browser) -> Walk:
     """Every page, as a visitor who has drawn one digit sees it; by night a German."""

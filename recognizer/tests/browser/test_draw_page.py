@@ -81,6 +81,7 @@ class TestDrawing:
         assert pointer == {"desk": "mouse", "phone": "touch"}[device]
         assert (source, digit) == ("page", 7)
 
+    @pytest.mark.long
     def test_of_real_or_template_digits_is_read_right(
         self, site: Site, request: pytest.FixtureRequest, device: str
     ) -> None:
