@@ -60,7 +60,7 @@ class TokenAdmin(ReadOnlyAdmin):
         obj.pk, obj.prefix = token.pk, token.prefix
         messages.warning(request, f"Copy the token now, it is kept nowhere: {text}")
 
-    @admin.display(description=_("may"))
+    @admin.display(description=_("scopes"))
     def may(self, token: Token) -> str:
         """Its scopes."""
         return ", ".join(token.scopes)

@@ -32,7 +32,7 @@ class Desk(AdminSite):
     ) -> HttpResponse:
         """Ask for name and password; note when they were right."""
         context = {
-            "title": _("Staff: your password"),
+            "title": _("Staff sign-in"),
             # Django would tell who is signed in that they may not come in.
             "user": AnonymousUser(),
             **(extra_context or {}),

@@ -171,7 +171,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         """Which version read it."""
         return submission.shown_prediction.model_version.short_digest
 
-    @admin.display(description=_("read again by"))
+    @admin.display(description=_("other readings"))
     def other_readings(self, submission: Submission) -> SafeString | str:
         """What other versions make of it."""
         others = submission.predictions.exclude(role=Prediction.Role.SHOWN)
