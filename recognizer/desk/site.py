@@ -9,6 +9,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from recognizer.people.sign_in_limits import STAFF, limit_failures
 
@@ -21,6 +22,9 @@ class Desk(AdminSite):
     Whoever signed in on the site is asked again: that door lets more guesses through,
     and a browser left open at it shall not be the staff's.
     """
+
+    site_title = "Digitsite"
+    site_header = gettext_lazy("Digitsite administration")
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whether this browser's user is staff and has just proved it."""
