@@ -48,8 +48,8 @@ def check_release(**kwargs: Any) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Error(
-            "This database was made by Digitsite 0.1, and this release cannot take it "
-            "over: start with an empty one (see DATABASE_URL and DIGITSITE_VAR), or "
-            "export the drawings with the old release first."
+            "This database was made by Digitsite 0.1, which this release cannot "
+            "migrate. Start with an empty one (see DATABASE_URL and DIGITSITE_VAR), "
+            "or export the drawings with the old release first."
         )
     ]
