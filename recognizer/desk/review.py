@@ -82,7 +82,10 @@ KEYS = {
 
 TEXTS = (
     gettext_noop("The site refused this. Reload the page."),
-    gettext_noop("A second opinion cannot be undone."),
+    gettext_noop(
+        "A second opinion cannot be undone. If it differs, the drawing is back in the "
+        "queue."
+    ),
     gettext_noop("There is nothing to undo in this session."),
     gettext_noop("Undone. Label this drawing again."),
     gettext_noop("There is nothing left to review."),

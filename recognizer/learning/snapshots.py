@@ -56,7 +56,7 @@ def make_snapshot(
     if not any(item.split == Split.TRAIN for item in selection.items):
         raise NothingToLearnError(
             "There is nothing to train on. Review drawings by at least two people who "
-            "allow training, then try again."
+            "allow training on the Account page, then try again."
         )
     return _store(selection, actor=actor)
 

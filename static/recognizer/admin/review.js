@@ -102,7 +102,11 @@ function skip() {
 }
 
 function undo() {
-  if (!desk.dataset.undo) return say(translate("A second opinion cannot be undone."));
+  if (!desk.dataset.undo) {
+    return say(
+      translate("A second opinion cannot be undone. If it differs, the drawing is back in the queue."),
+    );
+  }
   sending = sending.then(async () => {
     const id = decided.pop();
     if (!id) return say(translate("There is nothing to undo in this session."));
