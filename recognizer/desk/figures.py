@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from mlcore.reading.histograms import BINS, MOST_INK
@@ -56,7 +57,7 @@ def figures(request: HttpRequest) -> HttpResponseBase:
     found = current_figures(shipped_confidence=shipped.confidence if shipped else ())
     context = on_page(
         request,
-        title="Figures",
+        title=_("Figures"),
         found=found,
         traffic=_bars([(day[5:], count, day, "") for day, count in found.by_day]),
         refusals=_bars(
@@ -137,7 +138,9 @@ def _histogram(
         if number < BINS - 1:
             limits[f"predictions__{column}__lt"] = f"{high:.3f}"
         label = f"{low:.2f}" if number % 4 == 0 else ""
-        rows.append((label, count, f"{low:.2f} to {high:.2f}", _drawings(**limits)))
+        rows.append(
+            (label, count, f"{low:.2f}\N{EN DASH}{high:.2f}", _drawings(**limits))
+        )
     return _bars(rows)
 
 
@@ -158,7 +161,10 @@ def _confusion(found: Figures) -> list[Cell]:
                         predictions__role__exact="shown",
                         **_read_by(found.model),
                     ),
-                    title=f"{count} of {sum(row)} drawings of a {truth} read as {read}",
+                    title=_(
+                        "%(count)s of %(all)s drawings of %(truth)s read as %(read)s"
+                    )
+                    % {"count": count, "all": sum(row), "truth": truth, "read": read},
                 )
             )
     return cells
@@ -167,8 +173,8 @@ def _confusion(found: Figures) -> list[Cell]:
 def as_text(share: Share | None) -> str:
     """Write a share with its interval."""
     if share is None:
-        return "nothing reviewed yet"
-    return f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%})"
+        return _("nothing reviewed yet")
+    return f"{share.value:.2%} ({share.low:.2%}\N{EN DASH}{share.high:.2%})"
 
 
 def addresses() -> list[URLPattern]:

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -75,7 +76,9 @@ class SnapshotAdmin(KeptAdmin):
 
 def _as_text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {number}" for key, number in value.items()) or "none"
+        return ", ".join(
+            f"{key}: {number}" for key, number in value.items()
+        ) or gettext("none")
     return str(value)
 
 
@@ -88,7 +91,10 @@ def make_snapshot(request: HttpRequest) -> HttpResponseBase:
     except snapshots.NothingToLearnError as error:
         messages.error(request, str(error))
         return redirect("admin:recognizer_snapshot_changelist")
-    messages.success(request, f"Snapshot {snapshot} is what was reviewed until now.")
+    messages.success(
+        request,
+        gettext("Snapshot %(snapshot)s has been created.") % {"snapshot": snapshot},
+    )
     return redirect(page_of(snapshot))
 
 
@@ -105,7 +111,7 @@ def train(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     if not crossing.is_installed():
         messages.warning(
             request,
-            "This machine cannot train; a worker on another takes it up. "
+            gettext("This machine cannot train. A worker on another machine will. ")
             + crossing.HOW_TO_INSTALL,
         )
     return redirect(page_of(run))
@@ -173,9 +179,14 @@ class TrainingRunAdmin(KeptAdmin):
     def result(self, run: TrainingRun) -> SafeString | str:
         """The version it made, with the gate's report."""
         if run.version is None:
-            return "none yet"
-        links = [(page_of(run.version), f"model {run.version}")]
-        links += [(page_of(r), f"gate: {r}") for r in run.version.gate_reports.all()]
+            return gettext("none yet")
+        links = [
+            (page_of(run.version), gettext("model %(model)s") % {"model": run.version})
+        ]
+        links += [
+            (page_of(r), gettext("gate report %(report)s") % {"report": r})
+            for r in run.version.gate_reports.all()
+        ]
         return format_html_join(", ", '<a href="{}">{}</a>', links)
 
     @admin.display(description=_("log"))
@@ -208,7 +219,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     run = get_object_or_404(TrainingRun, pk=pk)
     run = training.cancel_training(run=run, actor=staff(request))
     if run.is_under_way:
-        messages.success(request, "Its worker stops within a few seconds.")
+        messages.success(request, gettext("The training stops within a few seconds."))
     return redirect(page_of(run))
 
 
@@ -330,12 +341,16 @@ class ModelVersionAdmin(KeptAdmin):
         links = [
             (
                 page_of(report),
-                f"{'passed' if report.has_passed else 'failed'} against "
-                f"{report.incumbent}",
+                (
+                    gettext("passed against %(model)s")
+                    if report.has_passed
+                    else gettext("failed against %(model)s")
+                )
+                % {"model": report.incumbent},
             )
             for report in reports
         ]
-        return format_html_join(", ", '<a href="{}">{}</a>', links) or "none"
+        return format_html_join(", ", '<a href="{}">{}</a>', links) or gettext("none")
 
 
 @require_POST
@@ -349,7 +364,9 @@ def promote(request: HttpRequest, pk: UUID) -> HttpResponseBase:
             actor=staff(request),
             reason=request.POST.get("reason", ""),
         )
-        messages.success(request, f"Model {version} reads from now on.")
+        messages.success(
+            request, gettext("Model %(model)s is now active.") % {"model": version}
+        )
     except promotion.GateError as error:
         messages.error(request, str(error))
     return redirect(page_of(version))
@@ -362,7 +379,9 @@ def roll_back(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     version = get_object_or_404(ModelVersion, pk=pk)
     try:
         promotion.roll_back(actor=staff(request), to=version)
-        messages.success(request, f"Model {version} reads again.")
+        messages.success(
+            request, gettext("Model %(model)s is active again.") % {"model": version}
+        )
     except promotion.GateError as error:
         messages.error(request, str(error))
     return redirect(page_of(version))

@@ -38,8 +38,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return error_response(
             403,
             "permission_denied",
-            "Metrics are told on this machine itself with no proxy between, or to who "
-            "sends METRICS_TOKEN as a bearer token.",
+            "Metrics are served only on this machine without a proxy, or with "
+            "METRICS_TOKEN as a bearer token.",
         )
     registry = CollectorRegistry()
     try:
@@ -86,26 +86,26 @@ class _SiteCollector:
             queue, figures = queue_state(), current_figures()
             active = ModelVersion.objects.active()
         except (DatabaseError, ModelVersion.DoesNotExist):
-            yield Gauge("digitsite_is_readable", "Whether rows can be read.", 0)
+            yield Gauge("digitsite_is_readable", "Whether the database can be read.", 0)
             return
-        yield Gauge("digitsite_is_readable", "Whether rows can be read.", 1)
+        yield Gauge("digitsite_is_readable", "Whether the database can be read.", 1)
         yield Gauge(
-            "digitsite_queue_waiting", "Tasks that wait for a worker.", queue.waiting
+            "digitsite_queue_waiting", "Tasks waiting for a worker.", queue.waiting
         )
         yield Gauge(
             "digitsite_queue_oldest_seconds",
-            "How long the oldest of them has waited.",
+            "Age of the oldest waiting task.",
             queue.oldest_s,
         )
         yield Gauge(
-            "digitsite_trainings_running", "Trainings that beat.", queue.trainings
+            "digitsite_trainings_running",
+            "Trainings with a recent heartbeat.",
+            queue.trainings,
         )
-        yield Gauge(
-            "digitsite_submissions", "Drawings that are kept.", figures.drawings
-        )
+        yield Gauge("digitsite_submissions", "Stored drawings.", figures.drawings)
         drift = Gauge(
             "digitsite_drift",
-            "Population stability index of what is read against its reference.",
+            "Population stability index of readings against their reference.",
             labels=["of"],
         )
         for name, index in (
@@ -115,6 +115,6 @@ class _SiteCollector:
             if index is not None:
                 drift.add_metric([name], index)
         yield drift
-        model = Gauge("digitsite_model", "The model that reads.", labels=["digest"])
+        model = Gauge("digitsite_model", "The active model.", labels=["digest"])
         model.add_metric([active.digest], 1)
         yield model

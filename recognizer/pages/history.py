@@ -83,16 +83,16 @@ class Wanted:
     def nothing_found(self) -> str:
         """Say that there is none."""
         if self.shown and self.feedback:
-            return _("None of your drawings is both.")
+            return _("No drawing matches both filters.")
         if self.shown == "refused":
-            return _("None was refused: each of your drawings was read as a digit.")
+            return _("None was refused: every drawing was read as a digit.")
         if self.shown:
             return _("None of your drawings was read as %(digit)s.") % {
                 "digit": self.shown
             }
         if self.feedback == "wrong":
-            return _("You have not called any reading wrong.")
-        return _("Nothing is waiting for you: you have answered each reading.")
+            return _("You have not marked any reading as wrong.")
+        return _("Nothing to do: you have answered every reading.")
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,9 @@ def delete(request: HttpRequest, submission_id: UUID) -> HttpResponse:
         return render(request, "recognizer/delete.html", shown)
     if not delete_submissions(submissions=one):
         raise Http404
-    messages.success(request, _("The drawing is gone, with all that was kept of it."))
+    messages.success(
+        request, _("The drawing and everything stored with it have been deleted.")
+    )
     return redirect(_history_url(wanted))
 
 
@@ -298,7 +300,7 @@ def delete_all(request: HttpRequest) -> HttpResponse:
         shown = {"is_all": True, "back_url": reverse("history")}
         return render(request, "recognizer/delete.html", shown)
     erasing.delete_all(visitors=caller_of(request).visitors)
-    messages.success(request, _("All your drawings are gone."))
+    messages.success(request, _("All your drawings have been deleted."))
     return redirect("history")
 
 
