@@ -3,15 +3,14 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.views.decorators.http import require_GET
 
 from mlcore.reading.histograms import BINS, MOST_INK
-from recognizer.desk.access import needs, on_page
+from recognizer.desk.access import needs, on_page, page
 from recognizer.learning.evaluation import evaluation_of
 from recognizer.learning.figures import Figures, current_figures
 from recognizer.reader.active import active_model
@@ -128,4 +127,4 @@ def _confusion(found: Figures, read_by: dict[str, str]) -> list[dict[str, Any]]:
 
 def addresses() -> list[URLPattern]:
     """Return the page's address, below that of the models."""
-    return [path("figures/", admin.site.admin_view(figures), name="figures")]
+    return [page("figures/", figures, name="figures")]

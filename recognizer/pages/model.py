@@ -21,7 +21,7 @@ def model(request: HttpRequest) -> HttpResponse:
     """Show what is known of the active model, and list the other versions."""
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
     numbers = stats()
-    page = {
+    page: dict[str, Any] = {
         "active": active,
         "versions": ModelVersion.objects.newest_first()[:VERSIONS_SHOWN],
         "stats": numbers,
