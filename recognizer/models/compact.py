@@ -49,7 +49,7 @@ def unpack_strokes(packed: bytes) -> list[Stroke]:
         read = orjson.loads(zlib.decompress(packed))
         is_plain = isinstance(read[0], list)
         strokes: list[Stroke] = read if is_plain else _from_changes(*read)
-    except (LookupError, TypeError, ValueError, zlib.error) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, zlib.error) as error:
         raise DamagedError(f"Stored strokes are damaged: {error}.") from error
     return strokes
 

@@ -43,7 +43,7 @@ _DRAINED_BYTES = 4  # times the limit: how much of a refused body is still taken
 
 
 class BrowserPolicyMiddleware:
-    """Add the headers that Django and django-csp have no setting for.
+    """Add the headers that Django has no setting for.
 
     No page may be used by other sites. An answer that differs by cookie is kept out of
     shared caches unless its view says otherwise.
@@ -55,6 +55,9 @@ class BrowserPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with the headers."""
         response = self.get_response(request)
+        response.headers.setdefault(
+            "Content-Security-Policy", settings.CONTENT_SECURITY_POLICY
+        )
         response.headers["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if has_vary_header(response, "Cookie") and "Cache-Control" not in response:

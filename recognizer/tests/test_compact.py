@@ -56,7 +56,10 @@ class TestStrokes:
         packed = compact.pack_strokes(json.loads(sent))
 
         assert json.dumps(compact.unpack_strokes(packed)) == sent
-        assert len(packed) <= len(zlib.compress(sent.encode())) + 20
+        assert orjson.loads(zlib.decompress(packed))[0] in (
+            1,
+            10,
+        )  # a scale: by changes
 
     def test_take_less_than_plain_compressed_json(self) -> None:
         drawn = real_pen_drawings(each=5) or [(o.digit, o.strokes) for o in specimens()]

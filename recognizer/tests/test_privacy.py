@@ -130,11 +130,12 @@ class TestDeleting:
             opener.open(
                 urllib.request.Request(f"{server.url}{URL}", method="DELETE")
             ).close()
+            after = _files_with(var, drawn)
 
         assert len(made) == 6
         assert len(drawn) == 2  # each three times the same
         assert before or "DATABASE_URL" in dict(server.variables)
-        assert _files_with(var, drawn) == []
+        assert after == _files_with(var, drawn) == []
 
 
 _DRAWN = """
