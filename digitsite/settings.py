@@ -23,7 +23,7 @@ try:
     DIGITSITE_VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
     raise ImproperlyConfigured(
-        f"DIGITSITE_VAR: {DIGITSITE_VAR} cannot be a folder: {error}"
+        f"DIGITSITE_VAR: {DIGITSITE_VAR} is not usable as a folder: {error}"
     ) from error
 
 # --- who may talk to us --------------------------------------------------------
@@ -33,9 +33,9 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 SECRET_KEY = env.text("SECRET_KEY")
 if PRODUCTION:
     if DEBUG:
-        raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other.")
+        raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 cannot be combined.")
     if not SECRET_KEY:
-        raise ImproperlyConfigured("PRODUCTION=1 needs a SECRET_KEY of your own.")
+        raise ImproperlyConfigured("PRODUCTION=1 needs your own SECRET_KEY.")
     if not ALLOWED_HOSTS:
         raise ImproperlyConfigured(
             "PRODUCTION=1 needs ALLOWED_HOSTS, such as digits.example.org."
@@ -248,7 +248,7 @@ def _database() -> dict[str, Any]:
     except ValueError:
         # Never its value, nor the library's words, which quote it: of the password.
         raise ImproperlyConfigured(
-            "DATABASE_URL is no address of a database: say one such as "
+            "DATABASE_URL is not a database URL. Use one such as "
             "postgres://user:password@host/name, with @, : and / in user or password "
             "written as %40, %3A and %2F."
         ) from None
@@ -304,7 +304,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Digitsite",
-    "DESCRIPTION": "Reads drawn digits, keeps them, and takes corrections.",
+    "DESCRIPTION": "Reads drawn digits, stores them, and accepts corrections.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

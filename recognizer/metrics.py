@@ -44,18 +44,18 @@ class _Meters:
 
         self.requests: Counter = Counter(
             "digitsite_requests",
-            "Requests answered, by method, address and status.",
+            "Requests, by method, route and status.",
             ["method", "route", "status"],
         )
         self.request_seconds: Histogram = Histogram(
             "digitsite_request_seconds",
-            "Time from a request to its answer, by address.",
+            "Request latency, by route.",
             ["route"],
             buckets=SECONDS,
         )
         self.stage_seconds: Histogram = Histogram(
             "digitsite_stage_seconds",
-            "Time of each stage of a drawing: parse, ink, infer, store.",
+            "Duration of each stage of a drawing: parse, ink, infer, store.",
             ["stage"],
             buckets=STAGE_SECONDS,
         )
@@ -66,7 +66,7 @@ class _Meters:
         )
         self.confidence: Histogram = Histogram(
             "digitsite_reading_confidence",
-            "The largest of the ten probabilities.",
+            "The highest of the ten probabilities.",
             buckets=CONFIDENCES,
         )
 

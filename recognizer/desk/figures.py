@@ -7,13 +7,16 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from mlcore.reading.histograms import BINS, MOST_INK
 from recognizer.desk.access import needs, on_page, page
+from recognizer.drawings.statistics import Share
 from recognizer.learning.evaluation import evaluation_of
 from recognizer.learning.figures import Figures, current_figures
 from recognizer.reader.active import active_model
+from recognizer.templatetags.figures import share
 
 WIDTH, HEIGHT = 480, 160  # of a plot's bars, in its own units
 CELL = 24
@@ -32,7 +35,7 @@ def figures(request: HttpRequest) -> HttpResponseBase:
     )
     context = on_page(
         request,
-        title="Figures",
+        title=_("Figures"),
         found=found,
         traffic=_bars([(day[5:], count, day, "") for day, count in found.by_day]),
         refusals=_bars(
@@ -46,8 +49,10 @@ def figures(request: HttpRequest) -> HttpResponseBase:
         confusion=_confusion(found, read_by),
         digits=[(digit, CELL * digit + CELL // 2) for digit in range(10)],
         pointers=[
-            (row, _drawings(pointer__exact=row["code"])) for row in found.pointers
+            (row, _drawings(pointer__exact=row["code"]), _accuracy(row["accuracy"]))
+            for row in found.pointers
         ],
+        accuracy=_accuracy(found.accuracy),
         reviewed=_drawings(label_digit__isnull="False"),
         size={"width": WIDTH, "height": HEIGHT + 20, "cells": CELL * 10},
     )
@@ -100,7 +105,9 @@ def _histogram(
         if number < BINS - 1:
             limits[f"predictions__{column}__lt"] = f"{high:.3f}"
         label = f"{low:.2f}" if number % 4 == 0 else ""
-        rows.append((label, count, f"{low:.2f} to {high:.2f}", _drawings(**limits)))
+        rows.append(
+            (label, count, f"{low:.2f}\N{EN DASH}{high:.2f}", _drawings(**limits))
+        )
     return _bars(rows)
 
 
@@ -118,11 +125,20 @@ def _confusion(found: Figures, read_by: dict[str, str]) -> list[dict[str, Any]]:
                 predictions__role__exact="shown",
                 **read_by,
             ),
-            "title": f"{count} of {sum(row)} drawings of a {truth} read as {read}",
+            "title": _("%(count)s of %(all)s drawings of %(truth)s read as %(read)s")
+            % {"count": count, "all": sum(row), "truth": truth, "read": read},
         }
         for truth, row in enumerate(found.confusion)
         for read, count in enumerate(row)
     ]
+
+
+def _accuracy(accuracy: Share | None) -> str:
+    """Write an accuracy with its interval."""
+    if accuracy is None:
+        return _("nothing reviewed yet")
+    low, high = share(accuracy.low), share(accuracy.high)
+    return f"{share(accuracy.value)} ({low}\N{EN DASH}{high})"
 
 
 def addresses() -> list[URLPattern]:

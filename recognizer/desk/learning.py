@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -91,7 +92,9 @@ class SnapshotAdmin(KeptAdmin):
 
 def _as_text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {number}" for key, number in value.items()) or "none"
+        return ", ".join(
+            f"{key}: {number}" for key, number in value.items()
+        ) or gettext("none")
     return str(value)
 
 
@@ -101,9 +104,8 @@ def make_snapshot(request: HttpRequest) -> HttpResponseBase:
     """Freeze what was reviewed."""
     with refusals_shown(request):
         snapshot = snapshots.make_snapshot(actor=staff(request))
-        messages.success(
-            request, f"Snapshot {snapshot} is what was reviewed until now."
-        )
+        text = gettext("Snapshot %(snapshot)s has been created.")
+        messages.success(request, text % {"snapshot": snapshot})
         return redirect(page_of(snapshot))
     return redirect("admin:recognizer_snapshot_changelist")
 
@@ -118,7 +120,7 @@ def train(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         if not worker.is_installed():
             messages.warning(
                 request,
-                "This machine cannot train; a worker on another takes it up. "
+                gettext("This machine cannot train. A worker on another machine will. ")
                 + worker.HOW_TO_INSTALL,
             )
         return redirect(page_of(run))
@@ -185,9 +187,15 @@ class TrainingRunAdmin(KeptAdmin):
     def result(self, run: TrainingRun) -> SafeString | str:
         """The version it made, with the gate's report."""
         if run.version is None:
-            return "none yet"
-        reports = [(one, f"gate: {one}") for one in run.version.gate_reports.all()]
-        return links_to([(run.version, f"model {run.version}"), *reports])
+            return gettext("none yet")
+        made, judged = gettext("model %(model)s"), gettext("gate report %(report)s")
+        reports = run.version.gate_reports.all()
+        return links_to(
+            [
+                (run.version, made % {"model": run.version}),
+                *((report, judged % {"report": report}) for report in reports),
+            ]
+        )
 
     @admin.display(description=_("log"))
     def end_of_log(self, run: TrainingRun) -> SafeString:
@@ -219,7 +227,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     run = get_object_or_404(TrainingRun, pk=pk)
     run = training.cancel_training(run=run, actor=staff(request))
     if run.is_under_way:
-        messages.success(request, "Its worker stops within a few seconds.")
+        messages.success(request, gettext("The training stops within a few seconds."))
     return redirect(page_of(run))
 
 
@@ -313,11 +321,13 @@ class ModelVersionAdmin(KeptAdmin):
     def gates(self, version: ModelVersion) -> SafeString | str:
         """Each comparison it has been through."""
         reports = version.gate_reports.select_related("incumbent").order_by("-pk")
-        said = ((one, "passed" if one.has_passed else "failed") for one in reports)
-        return (
-            links_to((one, f"{how} against {one.incumbent}") for one, how in said)
-            or "none"
+        passed = gettext("passed against %(model)s")
+        failed = gettext("failed against %(model)s")
+        links = links_to(
+            (one, (passed if one.has_passed else failed) % {"model": one.incumbent})
+            for one in reports
         )
+        return links or gettext("none")
 
 
 @require_POST
@@ -328,7 +338,8 @@ def promote(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     reason = request.POST.get("reason", "")
     with refusals_shown(request):
         promotion.promote(version=version, actor=staff(request), reason=reason)
-        messages.success(request, f"Model {version} reads from now on.")
+        text = gettext("Model %(model)s is now active.")
+        messages.success(request, text % {"model": version})
     return redirect(page_of(version))
 
 
@@ -339,7 +350,8 @@ def roll_back(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     version = get_object_or_404(ModelVersion, pk=pk)
     with refusals_shown(request):
         promotion.roll_back(actor=staff(request), to=version)
-        messages.success(request, f"Model {version} reads again.")
+        text = gettext("Model %(model)s is active again.")
+        messages.success(request, text % {"model": version})
     return redirect(page_of(version))
 
 

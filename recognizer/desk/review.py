@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
 from recognizer.desk.access import needs, on_page, page, staff
@@ -31,7 +33,7 @@ def desk(request: HttpRequest) -> HttpResponseBase:
     acts = ("claim", "decide", "undo", "skip", "unskip")
     return _desk(
         request,
-        title="Review",
+        title=_("Review"),
         waiting=numbers.submissions - numbers.reviewed,
         addresses={name: reverse(f"admin:review-{name}") for name in acts},
     )
@@ -48,7 +50,7 @@ def second_desk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     }
     return _desk(
         request,
-        title="Second opinions",
+        title=_("Second opinions"),
         waiting=len(report.report.get("doubted", [])),
         addresses=acts,
     )
@@ -57,7 +59,12 @@ def second_desk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 def _desk(request: HttpRequest, *, title: str, **context: Any) -> HttpResponseBase:
     rejections = [(value, Rejection(value).label, key) for value, key in KEYS.items()]
     context = on_page(
-        request, title=title, rejections=rejections, digits=range(10), **context
+        request,
+        title=title,
+        rejections=rejections,
+        digits=range(10),
+        texts={text: _(text) for text in TEXTS},
+        **context,
     )
     return render(request, "admin/recognizer/review.html", context)
 
@@ -70,6 +77,23 @@ KEYS = {
     Rejection.OFFENSIVE: "o",
 }
 """The key of each reason, after x."""
+
+TEXTS = (
+    gettext_noop("The site refused this. Reload the page."),
+    gettext_noop(
+        "A second opinion cannot be undone. If it differs, the drawing is back in the "
+        "queue."
+    ),
+    gettext_noop("There is nothing to undo in this session."),
+    gettext_noop("Undone. Label this drawing again."),
+    gettext_noop("There is nothing left to review."),
+    gettext_noop("the picture"),
+    gettext_noop("The author says it is %(digit)s."),
+    gettext_noop("The author says it is not a digit."),
+    gettext_noop("The author confirmed the reading."),
+    gettext_noop("The author has not answered."),
+)
+"""What the desk's script says, for translation."""
 
 
 def claim(request: HttpRequest) -> HttpResponseBase:
@@ -109,7 +133,7 @@ def _decided(request: HttpRequest, decide: Callable[..., Submission]) -> HttpRes
     digit, rejected = request.POST.get("digit", ""), request.POST.get("rejected", "")
     is_digit = digit in DIGITS and not rejected
     if not is_digit and (digit or rejected not in Rejection.values):
-        return _refused(400, "Say a digit from 0 to 9, or a reason for none.")
+        return _refused(400, _("Give a digit from 0 to 9, or a reason why it is none."))
     decision = Decision(int(digit) if is_digit else None, rejected)
     return _answer(request, partial(decide, decision=decision))
 
@@ -140,14 +164,21 @@ def approve(request: HttpRequest) -> HttpResponseBase:
         left = len(good) - approved
         messages.success(
             request,
-            f"{approved} drawings are labelled as {digit}."
-            + (f" {left} were decided elsewhere meanwhile." if left else ""),
+            _("%(number)s drawings labelled as %(digit)s.")
+            % {"number": approved, "digit": digit}
+            + (
+                " "
+                + _("%(number)s were already labelled by others.") % {"number": left}
+                if left
+                else ""
+            ),
         )
         return redirect(f"{reverse('admin:review-approve')}?digit={digit}")
     found = review.claim_agreed(reviewer=reviewer, digit=digit, count=ON_A_SHEET)
     context = on_page(
         request,
-        title=f"Approve what was read as {digit} and confirmed",
+        title=_("Drawings read as %(digit)s and confirmed by their authors")
+        % {"digit": digit},
         digit=digit,
         digits=range(10),
         drawings=found,
@@ -159,7 +190,7 @@ def _ids(request: HttpRequest, name: str) -> list[UUID]:
     try:
         return [UUID(text) for text in request.POST.getlist(name)]
     except ValueError as error:
-        raise BadRequest(f"{name}: these are no ids of drawings.") from error
+        raise BadRequest(f"{name}: not a list of drawing ids.") from error
 
 
 def _digit_of(request: HttpRequest) -> int:
@@ -174,11 +205,11 @@ def _answer(
     try:
         submission_id = UUID(request.POST.get("id", ""))
     except ValueError:
-        return _refused(400, "Say which drawing, by its id.")
+        return _refused(400, _("The id of the drawing is missing or malformed."))
     try:
         submission = act(submission_id=submission_id, reviewer=staff(request))
     except Submission.DoesNotExist:
-        return _refused(404, "Its owner has deleted this drawing.")
+        return _refused(404, _("The owner has deleted this drawing."))
     except ReviewConflictError as error:
         return _refused(409, str(error))
     return JsonResponse({"drawing": _as_shown(submission)} if shows else {})

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from recognizer.desk import review
@@ -164,7 +165,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         """Which version read it."""
         return submission.shown_prediction.model_version.short_digest
 
-    @admin.display(description=_("read again by"))
+    @admin.display(description=_("other readings"))
     def other_readings(self, submission: Submission) -> SafeString | str:
         """What other versions make of it."""
         others = submission.predictions.exclude(role=Prediction.Role.SHOWN)
@@ -176,7 +177,8 @@ class SubmissionAdmin(ReadOnlyAdmin):
             )
             for one in others.select_related("model_version").order_by("pk")
         )
-        return format_html_join("", "{}: {} ({})<br>", lines) or "nobody"
+        none = gettext("none")
+        return format_html_join("", "{}: {} ({})<br>", lines) or none
 
 
 def _picture(view: str, submission: Submission, *, side: int) -> SafeString:

@@ -55,8 +55,8 @@ def make_snapshot(
             selection.add_person(person, split)
     if not any(item.split == Split.TRAIN for item in selection.items):
         raise NothingToLearnError(
-            "There is nothing to train on: review drawings whose owners have allowed "
-            "that on the page Account, of two people at least, then try again."
+            "There is nothing to train on. Review drawings by at least two people who "
+            "allow training on the Account page, then try again."
         )
     return _store(selection, actor=actor)
 

@@ -109,7 +109,9 @@ class Claim:
             pk=self.run.pk, attempt=self.attempt, state=State.RUNNING
         )
         if not mine.update(heartbeat_at=timezone.now(), **values):
-            raise RunLostError(f"Training {self.run.pk} is not this worker's any more.")
+            raise RunLostError(
+                f"Training {self.run.pk} no longer belongs to this worker."
+            )
 
     def beat(self, *, progress: float, doing: str, log: str) -> None:
         """Say that all is well and how far it is.
@@ -222,13 +224,13 @@ def _tend(run_id: UUID) -> bool:
         run.state, run.finished_at = State.FAILED, timezone.now()
         run.doing = ""
         run.problem = (
-            f"Its worker fell silent {run.times_lost} times: see the log, mind the "
-            "machine's memory, and start it again."
+            f"Its worker stopped responding {run.times_lost} times. Check the log and "
+            "the machine's memory, then start it again."
         )
     else:
         run.times_lost += run.state == State.RUNNING
         run.state = State.QUEUED
-        run.doing = "its worker fell silent; waiting for another"
+        run.doing = "its worker stopped responding; waiting for another"
         _enqueue(run)
     run.save()
     return True

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=recognizer.models.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('digest', models.CharField(max_length=64, unique=True)),
-                ('origin', models.CharField(choices=[('starter', 'shipped with the code'), ('named', 'named by the operator in BUNDLE'), ('trained', 'trained here')], max_length=10)),
+                ('origin', models.CharField(choices=[('starter', 'shipped with the code'), ('named', 'set by the operator in BUNDLE'), ('trained', 'trained here')], max_length=10)),
                 ('stage', models.CharField(choices=[('candidate', 'candidate'), ('active', 'active'), ('retired', 'retired')], default='candidate', max_length=10)),
                 ('manifest', models.JSONField()),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=recognizer.models.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('source', models.CharField(choices=[('page', 'drawn on the page'), ('upload', 'picture sent from the page'), ('api', 'sent by a program')], max_length=6)),
+                ('source', models.CharField(choices=[('page', 'drawn on the page'), ('upload', 'picture uploaded on the page'), ('api', 'sent by a program')], max_length=6)),
                 ('form', models.CharField(choices=[('strokes', 'strokes'), ('picture', 'picture'), ('pixels', '28x28 pixels')], max_length=7)),
                 ('pointer', models.CharField(blank=True, choices=[('', 'unknown'), ('mouse', 'mouse'), ('touch', 'touch'), ('pen', 'pen'), ('keyboard', 'keyboard')], default='', max_length=8)),
                 ('strokes', recognizer.models.fields.StrokesField(null=True)),
@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
             name='Prediction',
             fields=[
                 ('id', models.UUIDField(default=recognizer.models.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('role', models.CharField(choices=[('shown', 'shown to the visitor'), ('shadow', 'read along by a candidate'), ('rescore', 'read again later')], max_length=7)),
+                ('role', models.CharField(choices=[('shown', 'shown to the visitor'), ('shadow', 'shadow reading by a candidate'), ('rescore', 'read again later')], max_length=7)),
                 ('digit', models.PositiveSmallIntegerField(null=True)),
                 ('refusal', models.CharField(blank=True, choices=[('blank', 'blank'), ('several', 'several shapes'), ('not_a_digit', 'not a digit'), ('unsure', 'unsure')], default='', max_length=11)),
                 ('probabilities', recognizer.models.fields.ProbabilitiesField()),
@@ -227,7 +227,7 @@ class Migration(migrations.Migration):
             name='AuditEntry',
             fields=[
                 ('id', models.UUIDField(default=recognizer.models.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('action', models.CharField(choices=[('label', 'labelled'), ('undo', 'took a label back'), ('snapshot', 'made a snapshot'), ('train', 'started a training'), ('cancel', 'cancelled a training'), ('promote', 'promoted a model'), ('override', 'promoted a model against its gate'), ('roll_back', 'rolled back to a model')], max_length=9)),
+                ('action', models.CharField(choices=[('label', 'labelled'), ('undo', 'withdrew a label'), ('snapshot', 'created a snapshot'), ('train', 'started a training'), ('cancel', 'cancelled a training'), ('promote', 'promoted a model'), ('override', 'promoted a model without a passed gate'), ('roll_back', 'rolled back to an earlier model')], max_length=9)),
                 ('subject', models.CharField(db_index=True, max_length=64)),
                 ('before', models.JSONField(default=dict)),
                 ('after', models.JSONField(default=dict)),
@@ -236,7 +236,7 @@ class Migration(migrations.Migration):
                 ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'verbose_name_plural': 'audit',
+                'verbose_name_plural': 'audit log',
             },
         ),
         migrations.CreateModel(

@@ -119,7 +119,7 @@ class Submission(models.Model):
 
     class Source(models.TextChoices):
         PAGE = "page", _("drawn on the page")
-        UPLOAD = "upload", _("picture sent from the page")
+        UPLOAD = "upload", _("picture uploaded on the page")
         API = "api", _("sent by a program")
 
     class Form(models.TextChoices):
@@ -301,7 +301,7 @@ class Prediction(models.Model):
 
     class Role(models.TextChoices):
         SHOWN = "shown", _("shown to the visitor")
-        SHADOW = "shadow", _("read along by a candidate")
+        SHADOW = "shadow", _("shadow reading by a candidate")
         RESCORE = "rescore", _("read again later")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

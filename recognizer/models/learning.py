@@ -34,7 +34,7 @@ class ModelVersion(models.Model):
 
     class Origin(models.TextChoices):
         STARTER = "starter", _("shipped with the code")
-        NAMED = "named", _("named by the operator in BUNDLE")
+        NAMED = "named", _("set by the operator in BUNDLE")
         TRAINED = "trained", _("trained here")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -30,7 +30,6 @@ from django.db.backends.postgresql.client import DatabaseClient
 from django.db.migrations.loader import MigrationLoader
 from tqdm import tqdm
 
-from mlcore.files import replaced
 from recognizer.drawings.erasing import erase_again
 from recognizer.models import Erasure, Submission
 
@@ -73,7 +72,7 @@ def make_backup(parent: Path) -> Backup:
     folder = parent / f"digitsite-{made:%Y%m%dT%H%M%SZ}"
     partial = parent / f".{folder.name}.partial"
     if folder.exists():
-        raise BackupError(f"{folder} is there already: wait a second.")
+        raise BackupError(f"{folder} already exists. Wait a second.")
     parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)  # it holds everybody's drawings
@@ -140,16 +139,18 @@ def open_backup(folder: Path) -> Backup:
         kind, digests = manifest["kind"], manifest["files"]
         is_ours = manifest["format"] == FORMAT and kind in _DATABASE
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BackupError(f"{folder} is no backup: {error}") from error
+        raise BackupError(f"{folder} is not a backup: {error}") from error
     if not is_ours:
-        raise BackupError(f"{folder} was made by other code: restore it with that.")
+        raise BackupError(
+            f"{folder} was made by another release. Restore it with that release."
+        )
     for name, digest in digests.items():
         if not (folder / name).is_file() or _sha256(folder / name) != digest:
-            raise BackupError(f"{folder / name} is damaged: take another backup.")
+            raise BackupError(f"{folder / name} is damaged. Use another backup.")
     if kind != connection.vendor:
         raise BackupError(
-            f"{folder} is of {kind}, and DATABASE_URL names {connection.vendor}: name "
-            f"a {kind} database."
+            f"{folder} is a {kind} backup, but DATABASE_URL is {connection.vendor}. "
+            f"Use a {kind} database."
         )
     return Backup(folder, kind)
 
@@ -165,11 +166,13 @@ def _sha256(path: Path) -> str:
 def write_erasures(path: Path) -> int:
     """Write the ids of all deleted drawings, one a line; return their number."""
     written = 0
-    with replaced(path) as partial, partial.open("w") as file:
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w") as file:
         ids = Erasure.objects.order_by("pk").values_list("pk", flat=True)
         for one in ids.iterator():
             file.write(f"{one}\n")
             written += 1
+    partial.replace(path)
     return written
 
 
@@ -178,7 +181,9 @@ def read_erasures(path: Path) -> set[UUID]:
     try:
         return {UUID(line.strip()) for line in path.read_text().splitlines()}
     except (OSError, ValueError) as error:
-        raise BackupError(f"{path} is no list of deleted drawings: {error}") from error
+        raise BackupError(
+            f"{path} is not a list of deleted drawings: {error}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -232,8 +237,8 @@ def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
         ours = [name for name in unknown if name[0] == "recognizer"]
         if ours:
             raise BackupError(
-                f"{backup.folder} has {ours[0][1]}, which this code does not know: "
-                "restore it with the code it was made by, or newer."
+                f"{backup.folder} has {ours[0][1]}, which this code does not know. "
+                "Restore it with the release that made it, or a newer one."
             )
         call_command("migrate", verbosity=0)
         ids = tqdm(sorted(erased), desc="deleted since", unit="", disable=None)
@@ -241,9 +246,11 @@ def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
         connection.close()
     key = backup.folder / _SECRET_KEY
     if key.exists():
-        with replaced(settings.DIGITSITE_VAR / _SECRET_KEY) as fresh:
-            shutil.copyfile(key, fresh)
-            fresh.chmod(0o600)
+        place = settings.DIGITSITE_VAR / _SECRET_KEY
+        fresh = place.with_name(f".{_SECRET_KEY}.restored")
+        shutil.copyfile(key, fresh)
+        fresh.chmod(0o600)
+        fresh.replace(place)
     return number
 
 
@@ -297,7 +304,7 @@ def _refuse_a_used_file(place: Path) -> None:
             connected.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.OperationalError as error:
         raise BackupError(
-            f"{place} is in use: stop the site and its workers first."
+            f"{place} is in use. Stop the site and its workers first."
         ) from error
     except sqlite3.DatabaseError:
         return  # it is damaged, which may be why it is restored
@@ -362,10 +369,14 @@ def _run(program: str, options: list[str], *, name: str | None = None) -> None:
         options,
     )
     try:
-        subprocess.run([program, *psql[1:]], env={**os.environ, **(env or {})}, check=True)
+        subprocess.run(
+            [program, *psql[1:]], env={**os.environ, **(env or {})}, check=True
+        )
     except FileNotFoundError as error:
         raise BackupError(
-            f"{program} is missing: install your system's package postgresql-client."
+            f"{program} is missing. Install your system's postgresql-client package."
         ) from error
     except subprocess.CalledProcessError as error:
-        raise BackupError(f"{program} has failed with {error.returncode}.") from error
+        raise BackupError(
+            f"{program} failed with exit code {error.returncode}."
+        ) from error

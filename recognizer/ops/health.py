@@ -68,7 +68,7 @@ def _told(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"is_well": False, "problem": str(error)}
     except _FAULTS as error:
         logger.warning("Not ready: %s", error)
-        return {"is_well": False, "problem": "It does not answer: see the log."}
+        return {"is_well": False, "problem": "No response. See the log."}
 
 
 def _database() -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _database() -> dict[str, Any]:
         if connection.vendor == "postgresql":  # a standby is read-only
             cursor.execute("SELECT current_setting('transaction_read_only')")
             if cursor.fetchone() == ("on",):
-                raise _NotReadyError("The database takes no changes.")
+                raise _NotReadyError("The database is read-only.")
         else:
             cursor.execute("SELECT 1")
     return {"kind": connection.vendor}
@@ -87,7 +87,7 @@ def _migrations() -> dict[str, Any]:
     applied = applied_migrations()
     if missing := migrations_of_this_code() - applied:
         raise _NotReadyError(
-            f"{len(missing)} migrations are to be run: manage.py migrate does."
+            f"{len(missing)} migrations are not applied. Run manage.py migrate."
         )
     return {"applied": len(applied)}
 
@@ -114,7 +114,7 @@ def _promotion() -> dict[str, Any]:
 def _cache() -> dict[str, Any]:
     cache.set("readyz", 1, timeout=60)
     if cache.get("readyz") != 1:
-        raise _NotReadyError("The cache forgets.")
+        raise _NotReadyError("The cache does not keep values.")
     return {"kind": "redis" if settings.REDIS_URL else "of each process"}
 
 
@@ -122,7 +122,7 @@ def _queue() -> dict[str, Any]:
     queue = queue_state()
     waited = queue["oldest_s"]
     if waited > LONGEST_WAIT_S:
-        raise _NotReadyError(f"A task has waited {waited:.0f} s: start manage.py work.")
+        raise _NotReadyError(f"A task has waited {waited:.0f} s. Start manage.py work.")
     return {"waiting": queue["waiting"], "oldest_s": round(waited, 1)}
 
 

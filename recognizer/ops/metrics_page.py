@@ -34,8 +34,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return error_response(
             403,
             "permission_denied",
-            "Metrics are told on this machine itself with no proxy between, or to who "
-            "sends METRICS_TOKEN as a bearer token.",
+            "Metrics are served only on this machine without a proxy, or with "
+            "METRICS_TOKEN as a bearer token.",
         )
     registry = prometheus.CollectorRegistry()
     try:
@@ -85,19 +85,27 @@ class _SiteCollector:
             queue, figures = queue_state(), current_figures()
             active = ModelVersion.objects.active()
         except (DatabaseError, ModelVersion.DoesNotExist):
-            yield Gauge("digitsite_is_readable", "Whether rows can be read.", 0)
+            yield Gauge("digitsite_is_readable", "Whether the database can be read.", 0)
             return
-        yield Gauge("digitsite_is_readable", "Whether rows can be read.", 1)
+        yield Gauge("digitsite_is_readable", "Whether the database can be read.", 1)
         for name, what, value in (
-            ("queue_waiting", "Tasks that wait for a worker.", queue["waiting"]),
-            ("queue_oldest_seconds", "Age of the oldest of them.", queue["oldest_s"]),
-            ("trainings_running", "Trainings in progress.", queue["trainings"]),
+            ("queue_waiting", "Tasks waiting for a worker.", queue["waiting"]),
+            (
+                "queue_oldest_seconds",
+                "Age of the oldest waiting task.",
+                queue["oldest_s"],
+            ),
+            (
+                "trainings_running",
+                "Trainings with a recent heartbeat.",
+                queue["trainings"],
+            ),
             ("submissions", "Stored drawings.", figures.drawings),
         ):
             yield Gauge(f"digitsite_{name}", what, value)
         drift = Gauge(
             "digitsite_drift",
-            "Population stability index of what is read against its reference.",
+            "Population stability index of readings against their reference.",
             labels=["of"],
         )
         for name, index in (
@@ -107,6 +115,6 @@ class _SiteCollector:
             if index is not None:
                 drift.add_metric([name], index)
         yield drift
-        model = Gauge("digitsite_model", "The model that reads.", labels=["digest"])
+        model = Gauge("digitsite_model", "The active model.", labels=["digest"])
         model.add_metric([active.digest], 1)
         yield model

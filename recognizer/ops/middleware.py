@@ -82,7 +82,7 @@ class BodyMiddleware:
             return error_response(
                 411,
                 "length_required",
-                "Bodies in chunks are not read: send the body with a Content-Length.",
+                "Chunked bodies are not accepted. Send the body with a Content-Length.",
             )
         declared = request.META.get("CONTENT_LENGTH") or "0"
         length = int(declared) if declared.isdecimal() else 0
@@ -91,7 +91,7 @@ class BodyMiddleware:
                 _ = request.body  # from here on nobody waits for the network
             except UnreadablePostError:
                 return error_response(
-                    400, "body_cut_off", "The body ended too early: send it again."
+                    400, "body_cut_off", "The body ended too early. Send it again."
                 )
             return self.get_response(request)
         if length <= _DRAINED_BYTES * settings.MAX_BODY_BYTES:
@@ -100,6 +100,7 @@ class BodyMiddleware:
         return error_response(
             413,
             "body_too_large",
-            f"The body has {length:,} bytes and at most {settings.MAX_BODY_BYTES:,} "
-            "are taken: send a smaller picture, or fewer drawings at once.",
+            f"The body has {length:,} bytes; the limit is "
+            f"{settings.MAX_BODY_BYTES:,}. Send a smaller picture, or fewer drawings "
+            "at once.",
         )

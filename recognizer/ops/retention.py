@@ -245,11 +245,11 @@ def _check(path: Path) -> None:
     try:
         is_whole = path.name.split(".")[1] == _digest(path)
     except (IndexError, OSError) as error:
-        raise ArchiveError(f"{path} is no archive of drawings: {error}.") from error
+        raise ArchiveError(f"{path} is not an archive of drawings: {error}.") from error
     if not is_whole:
         raise ArchiveError(
-            f"{path} is not as it was written: its sha256 is not the one in its name. "
-            "Take it from a backup."
+            f"{path} has been changed: its sha256 does not match its name. Restore it "
+            "from a backup."
         )
 
 
@@ -280,7 +280,7 @@ def _bring_back(line: bytes) -> None:
         ):
             raise ArchiveError(
                 f"The model {row.model_version_id} that read these drawings is not in "
-                "this database: restore into the one they came from."
+                "this database. Restore into the database they came from."
             )
         if isinstance(row, Label) and row.reviewer_id is not None:
             # Who has left since is nobody, as for labels that stayed.

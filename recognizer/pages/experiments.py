@@ -33,7 +33,7 @@ NAMES = {
     "convolutions with pooling": gettext_noop("convolutions with pooling"),
     "the fast network": gettext_noop("the fast network"),
     "the shipped network": gettext_noop("the shipped network"),
-    "example": gettext_noop("Keras' example"),
+    "example": gettext_noop("Keras example"),
     "fast": gettext_noop("the fast recipe"),
 }
 

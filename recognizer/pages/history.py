@@ -62,14 +62,14 @@ def _matching(submissions: SubmissionQuerySet, filters: Filters) -> SubmissionQu
 def _nothing_found(filters: Filters) -> str:
     """Say that no drawing matches."""
     if len(filters) > 1:
-        return _("None of your drawings is both.")
+        return _("No drawing matches both filters.")
     if "refused" in filters:
-        return _("None was refused: each of your drawings was read as a digit.")
+        return _("None was refused: every drawing was read as a digit.")
     if "digit" in filters:
         return _("None of your drawings was read as %(digit)s.") % filters
     if filters.get("feedback") == "wrong":
-        return _("You have not called any reading wrong.")
-    return _("Nothing is waiting for you: you have answered each reading.")
+        return _("You have not marked any reading as wrong.")
+    return _("Nothing to do: you have answered every reading.")
 
 
 def _choices(filters: Filters) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -246,7 +246,9 @@ def delete(request: HttpRequest, submission_id: UUID) -> HttpResponse:
         return render(request, "recognizer/delete.html", shown)
     if not erasing.delete_submissions(submissions=one):
         raise Http404
-    messages.success(request, _("The drawing is gone, with all that was kept of it."))
+    messages.success(
+        request, _("The drawing and everything stored with it have been deleted.")
+    )
     return redirect(reverse("history", query=query))
 
 
@@ -265,7 +267,7 @@ def delete_all(request: HttpRequest) -> HttpResponse:
         shown = {"is_all": True, "back_url": reverse("history")}
         return render(request, "recognizer/delete.html", shown)
     erasing.delete_all(visitors=caller_of(request).visitors)
-    messages.success(request, _("All your drawings are gone."))
+    messages.success(request, _("All your drawings have been deleted."))
     return redirect("history")
 
 

@@ -89,7 +89,7 @@ def _header() -> list[tuple[str, str]]:
             (0x0803, _("bytes, in three dimensions")),
             (60_000, _("60,000 images")),
             (28, _("28 rows each")),
-            (28, _("of 28 pixels")),
+            (28, _("of 28 pixels each")),
         )
     ]
 
@@ -119,18 +119,18 @@ def _rows(layers: list[Layer]) -> list[dict[str, Any]]:
 
 def _layer_name(layer: Layer) -> str:
     if layer.kind == "Conv2D":
-        return _("convolution of %(size)s × %(size)s") % {"size": layer.size}  # noqa: RUF001
+        return _("%(size)s × %(size)s convolution") % {"size": layer.size}  # noqa: RUF001
     if layer.kind == "MaxPooling2D":
-        return _("pooled by %(size)s × %(size)s") % {"size": layer.size}  # noqa: RUF001
+        return _("%(size)s × %(size)s pooling") % {"size": layer.size}  # noqa: RUF001
     if layer.kind == "Dropout":
-        return _("dropout of %(share)s") % {"share": share(layer.share, 0)}
+        return _("dropout %(share)s") % {"share": share(layer.share, 0)}
     return {
-        "InputLayer": _("the digit"),
-        "Soften": _("softened a little"),
-        "BatchNormalization": _("normalised"),
+        "InputLayer": _("input"),
+        "Soften": _("slight blur"),
+        "BatchNormalization": _("batch normalisation"),
         "ReLU": "ReLU",
-        "Activation": _("activated"),
-        "Flatten": _("laid in a row"),
+        "Activation": _("activation"),
+        "Flatten": _("flatten"),
         "Dense": _("dense layer"),
     }[layer.kind]
 
@@ -142,67 +142,68 @@ QUESTIONS = {
     "optimizer": (
         gettext_noop("Which optimiser?"),
         gettext_noop(
-            "The optimiser makes a step out of the gradients. Plain descent follows "
-            "the last gradient, momentum remembers those before, and Adam and its kin "
-            "give each weight a step of its own. Each was given a rate usual for it, "
-            "since one number does not mean the same to all of them. Another rate may "
-            "change their order: what it does for Adam is the next question."
+            "The optimiser turns gradients into a step. Plain gradient descent follows "
+            "the latest gradient, momentum also remembers earlier ones, and Adam and "
+            "its relatives adapt the step for each weight. Each optimiser uses a "
+            "learning rate that is usual for it, because the same value means "
+            "something different to each of them. Other rates may change the order: "
+            "the next question shows this for Adam."
         ),
         gettext_noop("Optimiser"),
     ),
     "learning_rate": (
         gettext_noop("Which learning rate?"),
         gettext_noop(
-            "The rate says how long a step is. With short ones the epochs end before "
-            "the network has arrived; with long ones it steps over what it looks for, "
-            "or loses its way altogether."
+            "The learning rate sets the size of each step. If it is too small, "
+            "training ends before the network has converged. If it is too large, the "
+            "steps overshoot or training diverges."
         ),
-        gettext_noop("Rate"),
+        gettext_noop("Learning rate"),
     ),
     "batch_size": (
-        gettext_noop("How large a batch?"),
+        gettext_noop("Which batch size?"),
         gettext_noop(
-            "A step is made from the mean over a batch of images. A large batch gives "
-            "a surer direction and, in as many epochs, fewer steps."
+            "Each step uses the mean gradient over a batch of images. A larger batch "
+            "gives a more reliable direction, but fewer steps per epoch."
         ),
-        gettext_noop("Images"),
+        gettext_noop("Batch size"),
     ),
     "epochs": (
         gettext_noop("How many epochs?"),
         gettext_noop(
-            "Each epoch shows all training images once more. In the end a network "
-            "learns by heart what it is shown; held-out images tell whether it still "
-            "gets better at others. The curves lie on each other, since a longer "
-            "training begins like a shorter one: what counts is where they end."
+            "One epoch shows the network every training image once. In the end a "
+            "network memorises its training images; held-out images show whether it "
+            "still improves on others. The curves overlap because a longer run starts "
+            "like a shorter one: only their end points differ."
         ),
         gettext_noop("Epochs"),
     ),
     "activation": (
-        gettext_noop("Which activation?"),
+        gettext_noop("Which activation function?"),
         gettext_noop(
-            "Without a bend between them, layers on layers would be one layer. The "
-            "activation is that bend. Where it is flat, nothing can be learnt, and "
-            "some are flat at both ends."
+            "Without a nonlinear function between them, several layers could do no "
+            "more than one. The activation function adds this nonlinearity. Where it "
+            "is flat, the gradient vanishes and little is learnt; some functions are "
+            "flat at both ends."
         ),
         gettext_noop("Activation"),
     ),
     "dropout": (
         gettext_noop("How much dropout?"),
         gettext_noop(
-            "In training, dropout leaves out a share of the numbers before the last "
-            "layer, others each time, so that no weight can rely on a single one. It "
-            "guards against learning by heart, and takes something from what can be "
-            "learnt at all."
+            "During training, dropout ignores a random share of the values before the "
+            "last layer, so that no weight can rely on a single one. It reduces "
+            "overfitting, but also limits what the network can learn."
         ),
-        gettext_noop("Left out"),
+        gettext_noop("Dropout rate"),
     ),
     "layers": (
-        gettext_noop("How many layers, and of which kind?"),
+        gettext_noop("How many layers, and which kind?"),
         gettext_noop(
-            "A dense layer joins every number with every other and does not know "
+            "A dense layer connects every input to every output and does not know "
             "which pixels are neighbours. A convolution looks for the same small "
-            "patterns all over the picture, so that a stroke may lie a little further "
-            "to the left."
+            "patterns everywhere in the image, so it copes with strokes that are "
+            "shifted a little."
         ),
         gettext_noop("Layers"),
     ),
@@ -252,8 +253,8 @@ def _conclusions(question: Question) -> list[str]:
     """Say which answer is best, by what lead, and which did not learn."""
     return [_of_the_best(question)] + [
         _(
-            "%(name)s did not learn in %(failed)s of %(seeds)s trainings: on average "
-            "%(accuracy)s were read right, and who guesses reads 10 %%."
+            "%(name)s did not learn in %(failed)s of %(seeds)s runs: its mean accuracy "
+            "is %(accuracy)s, and guessing gets 10 %%."
         )
         % {
             "name": answer.name,
@@ -267,19 +268,19 @@ def _conclusions(question: Question) -> list[str]:
 
 def _of_the_best(question: Question) -> str:
     if not question.ranked:
-        return _("No answer learnt in all of its trainings.")
+        return _("No option learnt in all of its runs.")
     best = question.ranked[0]
     told = {"best": best.name, "accuracy": share(best.accuracy)}
     if len(question.ranked) == 1:
         return (
-            _("Alone in learning each time: %(best)s, with %(accuracy)s read right.")
+            _("Only %(best)s learnt in every run, with an accuracy of %(accuracy)s.")
             % told
         )
     if question.seeds < 2:
         return (
             _(
-                "Best: %(best)s, with %(accuracy)s read right; trained once each, "
-                "nobody knows how much of that is chance."
+                "Best: %(best)s, with an accuracy of %(accuracy)s. Each option was "
+                "trained only once, so this may be chance."
             )
             % told
         )
@@ -288,17 +289,17 @@ def _of_the_best(question: Question) -> str:
         told["others"] = ", ".join(answer.name for answer in question.as_good)
         return (
             _(
-                "Best: %(best)s, with %(accuracy)s read right; no further behind than "
-                "the spread over the seeds (up to %(spread)s points), and so not told "
-                "apart from it: %(others)s."
+                "Best: %(best)s, with an accuracy of %(accuracy)s. No clear difference "
+                "from %(others)s: the gap is within the spread over the seeds (up to "
+                "%(spread)s points)."
             )
             % told
         )
     told["second"], told["lead"] = question.ranked[1].name, points(question.lead)
     return (
         _(
-            "Best: %(best)s, with %(accuracy)s read right; its lead of %(lead)s points "
-            "over the next, %(second)s, is greater than the spread over the seeds "
+            "Best: %(best)s, with an accuracy of %(accuracy)s. Its lead of %(lead)s "
+            "points over %(second)s is larger than the spread over the seeds "
             "(%(spread)s points)."
         )
         % told

@@ -158,5 +158,5 @@ class TestPage:
     def test_of_an_empty_site_stands(self, admin_client: Client) -> None:
         page = admin_client.get(PAGE).content.decode()
 
-        assert "Nothing is reviewed yet that the active model read" in page
+        assert "No drawing read by the active model has been reviewed yet" in page
         assert admin_client.get("/admin/").status_code == 200

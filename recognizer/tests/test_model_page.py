@@ -86,7 +86,7 @@ class TestPage:
         page = program.get("/model/").content.decode()
 
         assert "has been reviewed yet" in page
-        assert "No drawing is kept here yet" in page
+        assert "No drawings are stored yet" in page
         assert active_model.short_digest in page
 
     def test_quotes_accuracy_with_its_interval(
@@ -99,10 +99,8 @@ class TestPage:
         share = wilson(9, 10)
         assert share
         assert "90.0 %" in page
-        assert (
-            f"between {share.low:.1%} and {share.high:.1%}".replace("%", " %") in page
-        )
-        assert "Kept here: 10. Refused" in page
+        assert f"from {share.low:.1%} to {share.high:.1%}".replace("%", " %") in page
+        assert "Stored drawings: 10. Refused" in page
 
     def test_shows_the_evaluation_of_the_active_model(
         self, program: Client, active_model: ModelVersion, settings: LazySettings
@@ -147,7 +145,7 @@ class TestPage:
         page = program.get("/model/")
 
         assert page.status_code == 200
-        assert "No model reads here now" in page.content.decode()
+        assert "No model is active" in page.content.decode()
 
     def test_writes_plots_as_svg_does_in_every_language(
         self, program: Client, reviewer: User, active_model: ModelVersion

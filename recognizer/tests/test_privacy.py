@@ -184,7 +184,7 @@ class TestAddresses:
 class TestPage:
     @pytest.mark.parametrize(
         ("language", "words"),
-        [("en", "What deleting cannot undo"), ("de", "Was Löschen nicht rückgängig")],
+        [("en", "What deleting cannot undo"), ("de", "durch Löschen nicht rückgängig")],
     )
     def test_says_what_is_kept_and_how_to_be_rid_of_it(
         self, db: None, language: str, words: str

@@ -102,7 +102,7 @@ class TestSelection:
         assert kept(snapshot) <= {str(pk) for pk in newest[:8]}
 
     def test_of_nothing_says_what_to_do(self) -> None:
-        with pytest.raises(CommandError, match="review drawings"):
+        with pytest.raises(CommandError, match="Review drawings"):
             call_command("export_snapshot")
 
 

@@ -139,7 +139,7 @@ class TestTheDrawPage:
         draw_by_mouse(page, next(s.strokes for s in specimens() if s.digit == 7))
         expect(page.locator("#digit")).to_have_text("7")
 
-        table = page.get_by_role("table", name="How likely each digit is")
+        table = page.get_by_role("table", name="Probability of each digit")
         row = table.get_by_role("row", name="7")
         expect(row.get_by_role("rowheader")).to_have_text("7")
         expect(table.get_by_role("row")).to_have_count(11)
