@@ -28,7 +28,6 @@ from recognizer.templatetags.figures import points, share
 def how_it_learns(request: HttpRequest) -> HttpResponse:
     """Show how the network came to be as it is."""
     page: dict[str, Any] = {
-        "header": _header(),
         "digit": _digit(explained_digit()),
         "fast": fast_in(settings.FAST_TRAINING),
     }
@@ -81,19 +80,6 @@ def _digit(digit: ExplainedDigit) -> dict[str, Any]:
     }
 
 
-def _header() -> list[tuple[str, str]]:
-    """Return the sixteen bytes before MNIST's training images: four numbers."""
-    return [
-        (value.to_bytes(4, "big").hex(" "), words)
-        for value, words in (
-            (0x0803, _("bytes, in three dimensions")),
-            (60_000, _("60,000 images")),
-            (28, _("28 rows each")),
-            (28, _("of 28 pixels each")),
-        )
-    ]
-
-
 # --- the network --------------------------------------------------------------------
 
 _BEGINS_A_ROW = {"InputLayer", "Soften", "Conv2D", "Flatten"}
@@ -137,74 +123,22 @@ def _layer_name(layer: Layer) -> str:
 
 # --- the experiments ----------------------------------------------------------------
 
-# What the file calls a question: its title, what is asked, what is varied.
+# What the file calls a question: its title, and the name of what is varied.
 QUESTIONS = {
-    "optimizer": (
-        gettext_noop("Which optimiser?"),
-        gettext_noop(
-            "The optimiser turns gradients into a step. Plain gradient descent follows "
-            "the latest gradient, momentum also remembers earlier ones, and Adam and "
-            "its relatives adapt the step for each weight. Each optimiser uses a "
-            "learning rate that is usual for it, because the same value means "
-            "something different to each of them. Other rates may change the order: "
-            "the next question shows this for Adam."
-        ),
-        gettext_noop("Optimiser"),
-    ),
+    "optimizer": (gettext_noop("Which optimiser?"), gettext_noop("Optimiser")),
     "learning_rate": (
         gettext_noop("Which learning rate?"),
-        gettext_noop(
-            "The learning rate sets the size of each step. If it is too small, "
-            "training ends before the network has converged. If it is too large, the "
-            "steps overshoot or training diverges."
-        ),
         gettext_noop("Learning rate"),
     ),
-    "batch_size": (
-        gettext_noop("Which batch size?"),
-        gettext_noop(
-            "Each step uses the mean gradient over a batch of images. A larger batch "
-            "gives a more reliable direction, but fewer steps per epoch."
-        ),
-        gettext_noop("Batch size"),
-    ),
-    "epochs": (
-        gettext_noop("How many epochs?"),
-        gettext_noop(
-            "One epoch shows the network every training image once. In the end a "
-            "network memorises its training images; held-out images show whether it "
-            "still improves on others. The curves overlap because a longer run starts "
-            "like a shorter one: only their end points differ."
-        ),
-        gettext_noop("Epochs"),
-    ),
+    "batch_size": (gettext_noop("Which batch size?"), gettext_noop("Batch size")),
+    "epochs": (gettext_noop("How many epochs?"), gettext_noop("Epochs")),
     "activation": (
         gettext_noop("Which activation function?"),
-        gettext_noop(
-            "Without a nonlinear function between them, several layers could do no "
-            "more than one. The activation function adds this nonlinearity. Where it "
-            "is flat, the gradient vanishes and little is learnt; some functions are "
-            "flat at both ends."
-        ),
         gettext_noop("Activation"),
     ),
-    "dropout": (
-        gettext_noop("How much dropout?"),
-        gettext_noop(
-            "During training, dropout ignores a random share of the values before the "
-            "last layer, so that no weight can rely on a single one. It reduces "
-            "overfitting, but also limits what the network can learn."
-        ),
-        gettext_noop("Dropout rate"),
-    ),
+    "dropout": (gettext_noop("How much dropout?"), gettext_noop("Dropout rate")),
     "layers": (
         gettext_noop("How many layers, and which kind?"),
-        gettext_noop(
-            "A dense layer connects every input to every output and does not know "
-            "which pixels are neighbours. A convolution looks for the same small "
-            "patterns everywhere in the image, so it copes with strokes that are "
-            "shifted a little."
-        ),
         gettext_noop("Layers"),
     ),
 }
@@ -222,14 +156,13 @@ def _name_of_base(experiments: dict[str, Any], varied: str) -> str:
 
 def _question(question: Question, read: int) -> dict[str, Any]:
     """Return a question as a section: what is asked, curves, figures, conclusions."""
-    title, asks, varied = QUESTIONS.get(question.name, (question.name, "", ""))
+    title, varied = QUESTIONS.get(question.name, (question.name, ""))
     weights = {answer.weights for answer in question.answers}
     # Half an image stands for none misread.
     plot = curves([answer.errors() for answer in question.answers], least=0.5 / read)
     return {
         "name": question.name,
         "title": _(title),
-        "asks": _(asks) if asks else "",
         "varied": _(varied) if varied else "",
         "weights": weights.pop() if len(weights) == 1 else None,
         "curves": plot,
