@@ -21,7 +21,6 @@ class VisitorAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "user", "may_train", "created_at")
     list_select_related = ("user",)
-    ordering = ("-id",)
 
 
 @admin.register(Token)
@@ -40,7 +39,6 @@ class TokenAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = ("may_review",)
     search_fields = ("name", "prefix", "user__username")
-    ordering = ("-id",)
     fields = ("user", "name", "may_read", "may_write", "may_review", "expires_at")
     autocomplete_fields = ("user",)
 

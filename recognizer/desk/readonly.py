@@ -37,6 +37,7 @@ class NewestRows(ChangeList):
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Facts are added by the site and edited by nobody."""
 
+    ordering = ("-id",)
     show_full_result_count = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

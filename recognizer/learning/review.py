@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from uuid import UUID
 
 from django.db import transaction
@@ -142,15 +143,12 @@ def doubted(
         .with_shown_prediction()
         .order_by("pk")
     )
-    found: list[Submission] = []
-    for submission in waiting.iterator(chunk_size=200):
-        if len(found) == count:
-            break
-        said = voices([submission])
+
+    def is_doubted(submission: Submission) -> bool:
         label = (submission.label_digit, submission.rejection)
-        if len(said[submission.pk, label]) < 2:
-            found.append(submission)
-    return found
+        return len(voices([submission])[submission.pk, label]) < 2
+
+    return list(islice(filter(is_doubted, waiting.iterator(chunk_size=200)), count))
 
 
 @transaction.atomic

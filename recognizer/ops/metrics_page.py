@@ -1,6 +1,6 @@
-"""/metrics: what all processes of this server have counted, and how the site stands.
+"""/metrics: what all processes of this server have counted, and the site's state.
 
-What lies in the database (queue, drift, model) is asked for when it is wanted.
+Queue, drift and model are read from the database at each request.
 """
 
 from __future__ import annotations
@@ -26,12 +26,8 @@ if TYPE_CHECKING:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer everything counted, in Prometheus' text format, to who may know."""
-    from prometheus_client import (
-        CONTENT_TYPE_LATEST,
-        CollectorRegistry,
-        generate_latest,
-    )
+    """Answer all metrics in Prometheus' text format to callers who may see them."""
+    import prometheus_client as prometheus
     from prometheus_client.multiprocess import MultiProcessCollector
 
     if not _may_know(request):
@@ -41,21 +37,24 @@ def metrics(request: HttpRequest) -> HttpResponse:
             "Metrics are served only on this machine without a proxy, or with "
             "METRICS_TOKEN as a bearer token.",
         )
-    registry = CollectorRegistry()
+    registry = prometheus.CollectorRegistry()
     try:
         MultiProcessCollector(registry)
-    except ValueError:  # no folder is shared: this process counts for itself
+    except ValueError:  # no shared folder: this process counts for itself
         for meter in vars(meters()).values():
             registry.register(meter)
     registry.register(_SiteCollector())
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(
+        prometheus.generate_latest(registry),
+        content_type=prometheus.CONTENT_TYPE_LATEST,
+    )
 
 
 def _may_know(request: HttpRequest) -> bool:
-    """Whether the caller brings the token, or where there is none is on this machine.
+    """Whether the caller sends METRICS_TOKEN, or without one is on this machine.
 
-    A proxy here would make everybody's address ours, and a page of another site that
-    has its name resolved to this machine would still call us by that name.
+    Behind a proxy here, all callers have a local address; so has another site's page
+    whose name resolves to this machine, but it still sends that name as the host.
     """
     if settings.METRICS_TOKEN:
         brought = request.META.get("HTTP_AUTHORIZATION", "")
@@ -76,10 +75,10 @@ def _is_loopback(address: str) -> bool:
 
 
 class _SiteCollector:
-    """What all processes would tell alike: it is asked of the database."""
+    """The metrics that come from the database, the same for all processes."""
 
     def collect(self) -> Iterable[Metric]:
-        """Tell the queue, the drift and the model that reads."""
+        """Yield the queue, the drift and the active model."""
         from prometheus_client.core import GaugeMetricFamily as Gauge
 
         try:
@@ -89,20 +88,21 @@ class _SiteCollector:
             yield Gauge("digitsite_is_readable", "Whether the database can be read.", 0)
             return
         yield Gauge("digitsite_is_readable", "Whether the database can be read.", 1)
-        yield Gauge(
-            "digitsite_queue_waiting", "Tasks waiting for a worker.", queue.waiting
-        )
-        yield Gauge(
-            "digitsite_queue_oldest_seconds",
-            "Age of the oldest waiting task.",
-            queue.oldest_s,
-        )
-        yield Gauge(
-            "digitsite_trainings_running",
-            "Trainings with a recent heartbeat.",
-            queue.trainings,
-        )
-        yield Gauge("digitsite_submissions", "Stored drawings.", figures.drawings)
+        for name, what, value in (
+            ("queue_waiting", "Tasks waiting for a worker.", queue["waiting"]),
+            (
+                "queue_oldest_seconds",
+                "Age of the oldest waiting task.",
+                queue["oldest_s"],
+            ),
+            (
+                "trainings_running",
+                "Trainings with a recent heartbeat.",
+                queue["trainings"],
+            ),
+            ("submissions", "Stored drawings.", figures.drawings),
+        ):
+            yield Gauge(f"digitsite_{name}", what, value)
         drift = Gauge(
             "digitsite_drift",
             "Population stability index of readings against their reference.",

@@ -51,7 +51,7 @@ class TestFigures:
         assert sum(found.confusion[9]) == 3
         assert found.accuracy
         assert found.accuracy.value == 0.7
-        by_pointer = {row.code: row.drawings for row in found.pointers}
+        by_pointer = {row["code"]: row["drawings"] for row in found.pointers}
         assert by_pointer["pen"] == len(history)
         assert by_pointer["touch"] == 1
         assert rebuild_derived() == 0
@@ -139,6 +139,16 @@ class TestPage:
 
         shown = current_figures().confusion[9][0]
         assert page.count('class="action-select"') == shown > 0
+
+    def test_writes_plots_as_svg_does_in_every_language(
+        self, history: list[Submission], admin_client: Client
+    ) -> None:
+        german = {"Accept-Language": "de"}
+        page = admin_client.get(PAGE, headers=german).content.decode()
+
+        numbers = re.findall(r' (?:x|y|width|height|fill-opacity)="([^"]*)"', page)
+        assert len(numbers) > 500
+        assert not [number for number in numbers if "," in number]
 
     def test_is_for_who_may(self, client: Client) -> None:
         enter_desk(client, User.objects.create_user("clerk", is_staff=True))

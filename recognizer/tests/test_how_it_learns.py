@@ -116,36 +116,34 @@ def question(**answers: list[float]) -> Question:
     )
 
 
-class TestFinding:
-    def test_is_a_lead_where_it_is_greater_than_the_spread(self) -> None:
-        found = question(a=[0.97, 0.971], b=[0.98, 0.981], c=[0.96, 0.97]).finding
+class TestQuestion:
+    def test_has_a_lead_where_it_is_greater_than_the_spread(self) -> None:
+        asked = question(a=[0.97, 0.971], b=[0.98, 0.981], c=[0.96, 0.97])
 
-        assert found.best
-        assert found.best.name == "b"
-        assert found.as_good == []
-        assert found.lead == pytest.approx(0.01)
-        assert found.spread == pytest.approx(0.0007, abs=1e-5)
+        assert [one.name for one in asked.ranked] == ["b", "a", "c"]
+        assert asked.as_good == []
+        assert asked.lead == pytest.approx(0.01)
+        assert asked.spread == pytest.approx(0.0007, abs=1e-5)
 
     def test_holds_a_lead_against_the_spread_of_both(self) -> None:
-        found = question(a=[0.96, 0.99], b=[0.98, 0.981], c=[0.979, 0.979]).finding
+        asked = question(a=[0.96, 0.99], b=[0.98, 0.981], c=[0.979, 0.979])
 
-        assert [one.name for one in found.as_good] == ["a"]
-        assert found.spread == pytest.approx(0.0212, abs=1e-4)
+        assert [one.name for one in asked.as_good] == ["a"]
+        assert asked.spread == pytest.approx(0.0212, abs=1e-4)
 
     def test_takes_no_equal_for_a_lead(self) -> None:
-        found = question(a=[0.98, 0.98], b=[0.98, 0.98]).finding
+        asked = question(a=[0.98, 0.98], b=[0.98, 0.98])
 
-        assert [one.name for one in found.as_good] == ["b"]
+        assert [one.name for one in asked.as_good] == ["b"]
 
     def test_passes_over_what_did_not_always_learn(self) -> None:
-        found = question(a=[0.99, 0.1], b=[0.95, 0.95], c=[0.1, 0.1]).finding
+        asked = question(a=[0.99, 0.1], b=[0.95, 0.95], c=[0.1, 0.1])
 
-        assert found.best
-        assert found.best.name == "b"
-        assert [(one.name, one.failed) for one in found.failed] == [("a", 1), ("c", 2)]
+        assert [one.name for one in asked.ranked] == ["b"]
+        assert [(one.name, one.failed) for one in asked.failed] == [("a", 1), ("c", 2)]
 
-    def test_is_none_where_nothing_learnt(self) -> None:
-        assert question(a=[0.1], b=[0.2]).finding.best is None
+    def test_ranks_nothing_where_nothing_learnt(self) -> None:
+        assert question(a=[0.1], b=[0.2]).ranked == []
 
 
 class TestPage:
@@ -339,26 +337,26 @@ class TestCurves:
     def test_place_errors_on_a_scale_that_doubles_with_equal_steps(self) -> None:
         plot = curves([[(0.01, 0.02, 0.04), (0.01, 0.01, 0.01)]], least=0.0001)
 
-        assert [tick.value for tick in plot.errors] == [0.01, 0.02, 0.03, 0.05]
-        (curve,) = plot.curves
+        assert [value for value, _ in plot["errors"]] == [0.01, 0.02, 0.03, 0.05]
+        (curve,) = plot["curves"]
         points = [
-            tuple(map(float, point.split())) for point in curve.band[1:].split("L")
+            tuple(map(float, point.split())) for point in curve["band"][1:].split("L")
         ]
         (greatest, _, _, least) = (y for _, y in points)
-        mean = float(curve.line[1:].split("L")[0].split()[1])
+        mean = float(curve["line"][1:].split("L")[0].split()[1])
         assert least - mean == pytest.approx(mean - greatest, abs=0.2)
-        assert curve.marks.count("M") == 2
+        assert curve["marks"].count("M") == 2
 
     def test_have_a_place_for_no_errors_and_for_one_epoch(self) -> None:
         plot = curves([[(0.0, 0.0, 0.0)]], least=0.0001)
 
-        assert [tick.value for tick in plot.errors] == [0.0001, 0.0002]
-        assert [tick.value for tick in plot.epochs] == [1]
+        assert [value for value, _ in plot["errors"]] == [0.0001, 0.0002]
+        assert [value for value, _ in plot["epochs"]] == [1]
 
     def test_name_fewer_errors_of_a_wider_range(self) -> None:
         plots = [curves([[(0.004, 0.01, high)]], least=0.0001) for high in (0.1, 0.9)]
 
-        values = [[tick.value for tick in plot.errors] for plot in plots]
+        values = [[value for value, _ in plot["errors"]] for plot in plots]
 
         assert values == [
             [0.003, 0.005, 0.007, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1],
@@ -368,4 +366,4 @@ class TestCurves:
     def test_name_some_of_many_epochs(self) -> None:
         plot = curves([[(0.01, 0.01, 0.01)] * 20], least=0.0001)
 
-        assert [tick.value for tick in plot.epochs] == [1, 5, 10, 15, 20]
+        assert [value for value, _ in plot["epochs"]] == [1, 5, 10, 15, 20]

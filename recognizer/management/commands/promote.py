@@ -8,6 +8,17 @@ from recognizer.learning import promotion
 from recognizer.models import ModelVersion
 
 
+def model_named(beginning: str) -> ModelVersion:
+    """Return the only model whose digest begins so."""
+    found = ModelVersion.objects.filter(digest__startswith=beginning)
+    if len(found) != 1:
+        raise CommandError(
+            f"{len(found)} models begin with {beginning!r}. Model versions in the "
+            "admin lists them."
+        )
+    return found[0]
+
+
 class Command(BaseCommand):
     help = (
         "Make a model that has passed its gate the active one, in all processes "
@@ -25,16 +36,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = ModelVersion.objects.filter(digest__startswith=options["digest"])
-        if len(found) != 1:
-            raise CommandError(
-                f"{len(found)} models begin with {options['digest']!r}. Model versions "
-                "in the admin lists them."
-            )
+        version = model_named(options["digest"])
         try:
-            version = promotion.promote(
-                version=found[0], actor=None, reason=options["because"]
-            )
+            promotion.promote(version=version, actor=None, reason=options["because"])
         except promotion.GateError as error:
             raise CommandError(f"{error} Use --because for the reason.") from error
         self.stdout.write(f"Model {version} is now active.")

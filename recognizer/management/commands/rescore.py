@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from recognizer.learning import rescoring
-from recognizer.models import ModelVersion
+from recognizer.management.commands.promote import model_named
 from recognizer.reader.recognisers import ReaderUnavailableError
 
 
@@ -25,17 +25,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = ModelVersion.objects.filter(digest__startswith=options["digest"])
-        if len(found) != 1:
-            raise CommandError(
-                f"{len(found)} models begin with {options['digest']!r}. Model versions "
-                "in the admin lists them."
-            )
+        version = model_named(options["digest"])
         if options["batch"] < 1 or (options["most"] or 1) < 1:
             raise CommandError("--batch and --most must be at least 1.")
         try:
             done = rescoring.rescore(
-                version=found[0],
+                version=version,
                 batch=options["batch"],
                 most=options["most"],
                 afresh=options["afresh"],
@@ -44,7 +39,7 @@ class Command(BaseCommand):
         except ReaderUnavailableError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"Model {found[0]} has read {done.read} drawings again, {done.otherwise} "
+            f"Model {version} has read {done.read} drawings again, {done.otherwise} "
             f"differently. Of {done.reviewed} reviewed drawings it reads "
             f"{done.is_right} correctly; {done.was_right} were before."
         )
