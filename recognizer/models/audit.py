@@ -4,10 +4,10 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from recognizer.models.ids import new_id
+from recognizer.models.base import BaseModel
 
 
-class AuditEntry(models.Model):
+class AuditEntry(BaseModel):
     """Who did what, when, and what was there before; kept for good.
 
     subject: the row's id, or a digest. Where a drawing is deleted, before and after
@@ -24,7 +24,6 @@ class AuditEntry(models.Model):
         OVERRIDE = "override", _("promoted a model without a passed gate")
         ROLL_BACK = "roll_back", _("rolled back to an earlier model")
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
     )
@@ -33,7 +32,6 @@ class AuditEntry(models.Model):
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
     reason = models.TextField(blank=True, default="")
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         verbose_name_plural = _("audit log")

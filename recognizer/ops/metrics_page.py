@@ -3,33 +3,29 @@
 Queue, drift and model are read from the database at each request.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.utils.crypto import constant_time_compare
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily as Gauge
+from prometheus_client.core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from recognizer.learning.figures import current_figures
 from recognizer.learning.queue import queue_state
-from recognizer.metrics import meters
+from recognizer.metrics import METERS
 from recognizer.models import ModelVersion
 from recognizer.responses import error_response
-
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """Answer all metrics in Prometheus' text format to callers who may see them."""
-    import prometheus_client as prometheus
-    from prometheus_client.multiprocess import MultiProcessCollector
-
     if not _may_know(request):
         return error_response(
             403,
@@ -37,17 +33,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
             "Metrics are served only on this machine without a proxy, or with "
             "METRICS_TOKEN as a bearer token.",
         )
-    registry = prometheus.CollectorRegistry()
+    registry = CollectorRegistry()
     try:
         MultiProcessCollector(registry)
     except ValueError:  # no shared folder: this process counts for itself
-        for meter in vars(meters()).values():
+        for meter in METERS:
             registry.register(meter)
     registry.register(_SiteCollector())
-    return HttpResponse(
-        prometheus.generate_latest(registry),
-        content_type=prometheus.CONTENT_TYPE_LATEST,
-    )
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 def _may_know(request: HttpRequest) -> bool:
@@ -74,13 +67,11 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-class _SiteCollector:
-    """The metrics that come from the database, the same for all processes."""
+class _SiteCollector(Collector):
+    """What all processes would tell alike: it is asked of the database."""
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the queue, the drift and the active model."""
-        from prometheus_client.core import GaugeMetricFamily as Gauge
-
+        """Tell the queue, the drift and the model that reads."""
         try:
             queue, figures = queue_state(), current_figures()
             active = ModelVersion.objects.active()

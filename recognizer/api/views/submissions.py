@@ -36,7 +36,7 @@ from recognizer.drawings.idempotency import RequestKey
 from recognizer.drawings.listing import filtered, submission_page
 from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning.labels import label_submission
-from recognizer.metrics import Stage
+from recognizer.metrics import stage
 from recognizer.models import Scope, Submission, SubmissionQuerySet, User
 from recognizer.people.visitors import caller_of, remember_visitor
 from recognizer.reader.drawing import Drawing, DrawingError, StrokeDrawing
@@ -80,7 +80,7 @@ class SubmissionsView(RecognizerView):
         caller = caller_of(request)
         content = _content_of(request)
         once = _request_key(request, content)
-        with Stage("parse"):
+        with stage("parse"):
             drawing = _drawing_of(content)
         submission = submit_drawing(
             drawing=drawing,

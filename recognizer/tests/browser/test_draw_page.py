@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlcore.reading.ink import Points
 from mlcore.reading.specimens import Specimen, specimens
-from recognizer.models.compact import unpack_strokes
+from recognizer.models.strokes import unpack_strokes
 from recognizer.tests.browser.conftest import Site
 from recognizer.tests.drawings import real_pen_drawings
 from tools.browser import PHONE, draw_by_finger, draw_by_mouse
