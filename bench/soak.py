@@ -16,37 +16,31 @@ The sender takes its share of the same cores, so the capacity is lower than alon
 import argparse
 import asyncio
 import json
-import re
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import requests
+import aiohttp
 
 from bench import report
 from bench.machine import family, machine, memory_mb, today
-from tools.server import Server, serving
+from bench.samples import as_body
+from mlcore.reading.specimens import specimens
+from tools.server import serving
 
-DRAWING = {
-    "strokes": [[[70, 70], [130, 68], [205, 66], [170, 140], [125, 225]]],
-    "width": 280,
-    "height": 280,
-}
+BODY = json.dumps(as_body(specimens()[0].strokes)).encode()
 SENDERS, CAPACITY_S = 64, 8.0
 LONGEST_S = 30.0
 MOST_OPEN = 2000  # connections; one more is not sent, and counted as such
 KEPT_S = 5.0  # an unused connection; the server keeps them longer
 STORED, REFUSED = 201, 503
 KEPT_MINUTES, KEPT_TIMES = 5, 2.0  # of a run whose figures are kept
-_LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
 
 
 @dataclass
@@ -61,118 +55,84 @@ class Minute:
         """Note an answer; 0 is none at all."""
         self.waits.setdefault(status, []).append(seconds)
 
-    def counts(self) -> Counter[int]:
-        """Return how many there were of each status."""
-        return Counter({status: len(waits) for status, waits in self.waits.items()})
+
+def session_to(url: str) -> aiohttp.ClientSession:
+    """Open a client that keeps connections, as a proxy does, and no cookies."""
+    return aiohttp.ClientSession(
+        url,
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(LONGEST_S),
+        headers={"Content-Type": "application/json"},
+    )
 
 
-class Sender:
-    """Sends drawings over kept connections, as a proxy does, as many as it takes."""
-
-    def __init__(self, host: str, port: int) -> None:
-        body = json.dumps(DRAWING).encode()
-        head = (
-            f"POST /api/v1/submissions/ HTTP/1.1\r\nHost: {host}:{port}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self._address, self._request = (host, port), head.encode() + body
-        # The last used is used first.
-        self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
-
-    async def send(self) -> int:
-        """Send one drawing; return the status of the answer, 0 where none came."""
-        try:
-            async with asyncio.timeout(LONGEST_S):
-                return await self._ask(*await self._connection())
-        except (OSError, EOFError, TimeoutError) as error:
-            print(f"No answer: {error!r}")
-            return 0
-
-    async def _ask(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> int:
-        try:
-            writer.write(self._request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(_LENGTH.findall(head)[0]))
-        except BaseException:
-            writer.close()
-            raise
-        self._idle.append((time.monotonic(), reader, writer))
-        return int(head[9:12])
-
-    def close(self) -> None:
-        """Hang up; what stays open would count against the server's connections."""
-        for _, _, writer in self._idle:
-            writer.close()
-        self._idle.clear()
-
-    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        while self._idle:
-            used_at, reader, writer = self._idle.pop()
-            if time.monotonic() - used_at < KEPT_S and not reader.at_eof():
-                return reader, writer
-            writer.close()
-        return await asyncio.open_connection(*self._address)
+async def send(session: aiohttp.ClientSession) -> int:
+    """Send one drawing; return the status of the answer, 0 where none came."""
+    try:
+        async with session.post("/api/v1/submissions/", data=BODY) as answer:
+            await answer.read()
+            return answer.status
+    except (aiohttp.ClientError, TimeoutError) as error:
+        print(f"No answer: {error!r}")
+        return 0
 
 
-async def measure_capacity(sender: Sender) -> float:
+async def measure_capacity(url: str) -> float:
     """Return drawings stored a second while every sender waits for its answer."""
     stop_at = time.monotonic() + CAPACITY_S
 
     async def one_after_the_other() -> int:
         stored = 0
         while time.monotonic() < stop_at:
-            stored += await sender.send() == STORED
+            stored += await send(session) == STORED
         return stored
 
-    stored = await asyncio.gather(*(one_after_the_other() for _ in range(SENDERS)))
-    sender.close()
+    async with session_to(url) as session:
+        stored = await asyncio.gather(*(one_after_the_other() for _ in range(SENDERS)))
     return sum(stored) / CAPACITY_S
 
 
-async def flood(sender: Sender, *, rate: float, seconds: float) -> Minute:
+async def flood(
+    session: aiohttp.ClientSession, minute: Minute, *, rate: float, seconds: float
+) -> None:
     """Send at a rate that waits for no answer; waits count from when one was due."""
-    minute, began = Minute(), time.monotonic()
-    running: set[asyncio.Task[None]] = set()
+    began = time.monotonic()
+    unanswered = 0
 
     async def one(due: float) -> None:
-        status = await sender.send()
+        nonlocal unanswered
+        status = await send(session)
+        unanswered -= 1
         minute.add(status, time.monotonic() - due)
 
-    for number in range(round(rate * seconds)):
-        due = began + number / rate
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
-        if len(running) >= MOST_OPEN:
-            minute.not_sent += 1
-            continue
-        task = asyncio.create_task(one(due))
-        running.add(task)
-        task.add_done_callback(running.discard)
-    await asyncio.gather(*running)
-    sender.close()
-    return minute
+    async with asyncio.TaskGroup() as group:
+        for number in range(round(rate * seconds)):
+            due = began + number / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if unanswered >= MOST_OPEN:
+                minute.not_sent += 1
+                continue
+            unanswered += 1
+            group.create_task(one(due))
 
 
-def soak(server: Server, *, rate: float) -> Minute:
+async def soak(url: str, *, rate: float) -> Minute:
     """Flood the site for a minute, and ask meanwhile whether it lives."""
-    address = urlsplit(server.url)
-    sender = Sender(str(address.hostname), int(address.port or 80))
-    livez_s: list[float] = []
-    is_over = threading.Event()
+    minute = Minute()
 
-    def ask() -> None:
-        while not is_over.wait(1):
+    async def ask() -> None:
+        while True:
+            await asyncio.sleep(1)
             began = time.monotonic()
-            requests.get(f"{server.url}/livez", timeout=LONGEST_S).raise_for_status()
-            livez_s.append(time.monotonic() - began)
+            async with session.get("/livez") as answer:
+                answer.raise_for_status()
+            minute.livez_s.append(time.monotonic() - began)
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    minute = asyncio.run(flood(sender, rate=rate, seconds=60))
-    is_over.set()
-    asking.join()
-    minute.livez_s = livez_s
+    async with session_to(url) as session, asyncio.TaskGroup() as group:
+        asking = group.create_task(ask())
+        await flood(session, minute, rate=rate, seconds=60)
+        asking.cancel()
     return minute
 
 
@@ -186,8 +146,11 @@ def figures(minutes: Sequence[Minute], memory: Sequence[float]) -> dict[str, Any
         p99 = found[int(0.99 * len(found))]
         return [round(statistics.median(found), 3), round(p99, 3)]
 
+    answers: Counter[int] = Counter()
+    for one in minutes:
+        answers.update({status: len(waits) for status, waits in one.waits.items()})
     found = {
-        "answers": dict(sum((one.counts() for one in minutes), Counter[int]())),
+        "answers": dict(answers),
         "not_sent": sum(one.not_sent for one in minutes),
         "accepted_s": waits(STORED),
         "turned_away_s": waits(REFUSED),
@@ -227,15 +190,13 @@ def main() -> None:
     parser.add_argument("--times", type=float, default=KEPT_TIMES, help="the capacity")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as var, serving(Path(var)) as server:
-        address = urlsplit(server.url)
-        sender = Sender(str(address.hostname), int(address.port or 80))
-        capacity = asyncio.run(measure_capacity(sender))
+        capacity = asyncio.run(measure_capacity(server.url))
         rate = given.times * capacity
         print(f"Capacity {capacity:.0f} drawings a second; sent are {rate:.0f}.")
         minutes: list[Minute] = []
         memory: list[float] = []
         for number in range(given.minutes):
-            minutes.append(soak(server, rate=rate))
+            minutes.append(asyncio.run(soak(server.url, rate=rate)))
             memory.append(memory_mb(family(server.processes()[0])))
             print(number + 1, figures(minutes[-1:], memory[-1:]), flush=True)
     kept = {

@@ -26,7 +26,7 @@ def flag(name: str) -> bool:
     """Return whether the variable says yes; unset means no."""
     value = text(name).lower()
     if value not in _TRUE | _FALSE:
-        raise ImproperlyConfigured(f"{name}={value!r}: say 1 or 0.")
+        raise ImproperlyConfigured(f"{name}={value!r}: must be 1 or 0.")
     return value in _TRUE
 
 
@@ -35,7 +35,7 @@ def integer(name: str, default: int, *, low: int, high: int) -> int:
     value = text(name, str(default))
     if not (value.isascii() and value.isdecimal()) or not low <= int(value) <= high:
         raise ImproperlyConfigured(
-            f"{name}={value!r}: say a whole number from {low} to {high}."
+            f"{name}={value!r}: must be a whole number from {low} to {high}."
         )
     return int(value)
 
@@ -44,7 +44,7 @@ def one_of(name: str, default: str, *, choices: Sequence[str]) -> str:
     """Return one of some words."""
     value = text(name, default).lower()
     if value not in choices:
-        raise ImproperlyConfigured(f"{name}={value!r}: say {' or '.join(choices)}.")
+        raise ImproperlyConfigured(f"{name}={value!r}: must be {' or '.join(choices)}.")
     return value
 
 
@@ -75,7 +75,7 @@ def rate(name: str, default: str) -> Rate | None:
     found = re.fullmatch(r"([1-9][0-9]{0,8})/([a-z]+)", value, re.ASCII)
     if not found or found[2] not in _SECONDS:
         raise ImproperlyConfigured(
-            f"{name}={value!r}: say off, or a rate such as 600/min; "
+            f"{name}={value!r}: must be off or a rate such as 600/min; "
             f"units are {', '.join(_SECONDS)}."
         )
     return Rate(int(found[1]), _SECONDS[found[2]])
@@ -89,7 +89,7 @@ def redis_url(name: str) -> str:
     value = text(name)
     if value and not value.startswith(("redis://", "rediss://", "unix://")):
         raise ImproperlyConfigured(
-            f"{name} is no address of Redis: say one such as redis://127.0.0.1:6379/0."
+            f"{name} is not a Redis URL. Use one such as redis://127.0.0.1:6379/0."
         )
     return value
 
@@ -129,15 +129,15 @@ def mail_server(name: str) -> MailServer | None:
         port = address.port
         query = parse_qs(address.query, strict_parsing=bool(address.query))
     except ValueError:  # its message may quote a part of the password
-        raise _bad_mail(name, "its port or what follows ? cannot be read") from None
+        raise _bad_mail(name, "its port or query cannot be parsed") from None
     if address.scheme not in _MAIL_SCHEMES:
         raise _bad_mail(name, f"it begins with {address.scheme!r}")
     if not address.hostname:
-        raise _bad_mail(name, "it names no host")
+        raise _bad_mail(name, "it has no host")
     if address.path.strip("/") or address.fragment or query.keys() - {"from"}:
         raise _bad_mail(name, "only ?from= may follow the host and its port")
     if bool(address.username) != bool(address.password):
-        raise _bad_mail(name, "user and password go together")
+        raise _bad_mail(name, "user and password must be given together")
     usual_port, encryption = _MAIL_SCHEMES[address.scheme]
     return MailServer(
         host=address.hostname,
@@ -151,7 +151,7 @@ def mail_server(name: str) -> MailServer | None:
 
 def _bad_mail(name: str, reason: str) -> ImproperlyConfigured:
     return ImproperlyConfigured(
-        f"{name} is no mail server: {reason}. Say console, or an address such as "
+        f"{name} is not a mail server: {reason}. Use console, or an address such as "
         "smtp+tls://user:password@mail.example.org:587?from=digits@example.org: "
         "smtp without encryption, smtps with TLS from the start, smtp+tls with "
         "STARTTLS. Write @, : and / in user or password as %40, %3A and %2F."

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
 from digitsite import env
@@ -24,7 +23,7 @@ try:
     DIGITSITE_VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
     raise ImproperlyConfigured(
-        f"DIGITSITE_VAR: {DIGITSITE_VAR} cannot be a folder: {error}"
+        f"DIGITSITE_VAR: {DIGITSITE_VAR} is not usable as a folder: {error}"
     ) from error
 
 # --- who may talk to us --------------------------------------------------------
@@ -34,9 +33,9 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 SECRET_KEY = env.text("SECRET_KEY")
 if PRODUCTION:
     if DEBUG:
-        raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other.")
+        raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 cannot be combined.")
     if not SECRET_KEY:
-        raise ImproperlyConfigured("PRODUCTION=1 needs a SECRET_KEY of your own.")
+        raise ImproperlyConfigured("PRODUCTION=1 needs your own SECRET_KEY.")
     if not ALLOWED_HOSTS:
         raise ImproperlyConfigured(
             "PRODUCTION=1 needs ALLOWED_HOSTS, such as digits.example.org."
@@ -60,21 +59,14 @@ if PRODUCTION or TRUSTED_PROXIES:  # a proxy ends TLS before us
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 CSRF_FAILURE_VIEW = "recognizer.ops.error_views.csrf_failure"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
-        "object-src": [NONE],
-        "base-uri": [NONE],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 if DEBUG:  # Django's error pages have inline styles and scripts
-    CONTENT_SECURITY_POLICY["DIRECTIVES"] |= {
-        "style-src": [SELF, UNSAFE_INLINE],
-        "script-src": [SELF, UNSAFE_INLINE],
-    }
+    CONTENT_SECURITY_POLICY += (
+        "; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
+    )
 
 # What browsers may not do for any page of the site.
 PERMISSIONS_POLICY = (
@@ -109,7 +101,6 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # outermost: on redirects to https as well
     "recognizer.ops.middleware.BrowserPolicyMiddleware",
-    "csp.middleware.CSPMiddleware",
     "recognizer.ops.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -251,7 +242,7 @@ def _database() -> dict[str, Any]:
     except ValueError:
         # Neither the value nor the library's message, which quotes it: a password.
         raise ImproperlyConfigured(
-            "DATABASE_URL is no address of a database: say one such as "
+            "DATABASE_URL is not a database URL. Use one such as "
             "postgres://user:password@host/name, with @, : and / in user or password "
             "written as %40, %3A and %2F."
         ) from None
@@ -307,7 +298,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Digitsite",
-    "DESCRIPTION": "Reads drawn digits, keeps them, and takes corrections.",
+    "DESCRIPTION": "Reads drawn digits, stores them, and accepts corrections.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -334,8 +325,8 @@ MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
 # Per process. More requests at once would only share one core; fewer would wait for
 # the disk. Beyond those that wait, requests get 503.
-REQUESTS_AT_ONCE = 4
-REQUESTS_WAITING = 100  # a class that draws at once
+REQUESTS_AT_ONCE = 8
+REQUESTS_WAITING = 40
 LONGEST_WAIT_S = 2.0
 
 # Calls to the API of one anonymous address; users and tokens have a larger share.

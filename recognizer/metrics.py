@@ -19,18 +19,18 @@ logger = logging.getLogger(__name__)
 
 REQUESTS = Counter(
     "digitsite_requests",
-    "Requests answered, by method, address and status.",
+    "Requests, by method, route and status.",
     ["method", "route", "status"],
 )
 REQUEST_SECONDS = Histogram(
     "digitsite_request_seconds",
-    "Time from a request to its answer, by address.",
+    "Request latency, by route.",
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 STAGE_SECONDS = Histogram(
     "digitsite_stage_seconds",
-    "Time of each stage of a drawing: parse, ink, infer, store.",
+    "Duration of each stage of a drawing: parse, ink, infer, store.",
     ["stage"],
     buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5),
 )
@@ -41,7 +41,7 @@ READINGS = Counter(
 )
 CONFIDENCE = Histogram(
     "digitsite_reading_confidence",
-    "The largest of the ten probabilities.",
+    "The highest of the ten probabilities.",
     buckets=(0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1),
 )
 METERS = (REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, READINGS, CONFIDENCE)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bench import soak
-from bench.soak import Minute, Sender
+from bench.soak import Minute
 
 
 def minute(
@@ -45,33 +45,25 @@ class TestFaults:
         assert named in faults[0]
 
 
-class TestSender:
-    def test_waits_for_the_whole_answer_and_keeps_the_connection(self) -> None:
-        connections = 0
-
+class TestSend:
+    def test_returns_the_status_or_0_where_no_answer_came(self) -> None:
         async def serve(r: asyncio.StreamReader, w: asyncio.StreamWriter) -> None:
-            nonlocal connections
-            connections += 1
-            for parts in (
-                (b"HTTP/1.1 201 Created\r\nContent-", b"Length: 2\r\n\r\n{", b"}"),
-                (b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n",),
+            for part in (
+                b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}",
+                b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
             ):
-                head = await r.readuntil(b"\r\n\r\n")
-                await r.readexactly(int(head.lower().split(b"length: ")[1].split()[0]))
-                for part in parts:
-                    w.write(part)
-                    await w.drain()
-                    await asyncio.sleep(0)
+                await r.readuntil(b"\r\n\r\n")
+                await r.readexactly(len(soak.BODY))
+                w.write(part)
             await r.readuntil(b"\r\n\r\n")
             w.close()
 
         async def ask() -> list[int]:
             server = await asyncio.start_server(serve, "127.0.0.1", 0)
-            async with server:
-                sender = Sender(*server.sockets[0].getsockname()[:2])
-                return [await sender.send() for _ in range(3)]
+            port = server.sockets[0].getsockname()[1]
+            async with server, soak.session_to(f"http://127.0.0.1:{port}") as session:
+                return [await soak.send(session) for _ in range(3)]
 
         # In a thread: the browser's tests leave a loop that runs in this one.
         with ThreadPoolExecutor(1) as thread:
             assert thread.submit(asyncio.run, ask()).result() == [201, 503, 0]
-        assert connections == 1

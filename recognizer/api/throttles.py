@@ -33,7 +33,7 @@ class ThrottledError(Throttled):
         self.wait_s = wait_s
         # DRF words and translates its own sentence; this is ours.
         self.detail = ErrorDetail(
-            f"{limit:,} calls in {seconds:,} s are allowed: go on in {wait_s:,} s. "
+            f"{limit:,} calls in {seconds:,} s are allowed. Try again in {wait_s:,} s. "
             "Reading up to 256 drawings is one call."
         )
 
@@ -52,7 +52,7 @@ class CallerThrottle(BaseThrottle):
             used, wait_s = count_in_window(f"calls:{kind}:{name}", seconds=rate.seconds)
         except RedisError:
             # Otherwise the whole site would go down with its cache.
-            logger.exception("Calls are not counted: the cache does not answer.")
+            logger.exception("Rate limits are off: the cache does not respond.")
             return True
         view.rate_headers = {
             "RateLimit-Limit": str(limit),

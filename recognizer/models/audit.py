@@ -16,13 +16,13 @@ class AuditEntry(BaseModel):
 
     class Action(models.TextChoices):
         LABEL = "label", _("labelled")
-        UNDO = "undo", _("took a label back")
-        SNAPSHOT = "snapshot", _("made a snapshot")
+        UNDO = "undo", _("withdrew a label")
+        SNAPSHOT = "snapshot", _("created a snapshot")
         TRAIN = "train", _("started a training")
         CANCEL = "cancel", _("cancelled a training")
         PROMOTE = "promote", _("promoted a model")
-        OVERRIDE = "override", _("promoted a model against its gate")
-        ROLL_BACK = "roll_back", _("rolled back to a model")
+        OVERRIDE = "override", _("promoted a model without a passed gate")
+        ROLL_BACK = "roll_back", _("rolled back to an earlier model")
 
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
@@ -34,7 +34,7 @@ class AuditEntry(BaseModel):
     reason = models.TextField(blank=True, default="")
 
     class Meta:
-        verbose_name_plural = _("audit")
+        verbose_name_plural = _("audit log")
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"

@@ -114,7 +114,7 @@ class Submission(BaseModel):
 
     class Source(models.TextChoices):
         PAGE = "page", _("drawn on the page")
-        UPLOAD = "upload", _("picture sent from the page")
+        UPLOAD = "upload", _("picture uploaded on the page")
         API = "api", _("sent by a program")
 
     class Form(models.TextChoices):
@@ -293,7 +293,7 @@ class Prediction(BaseModel):
 
     class Role(models.TextChoices):
         SHOWN = "shown", _("shown to the visitor")
-        SHADOW = "shadow", _("read along by a candidate")
+        SHADOW = "shadow", _("shadow reading by a candidate")
         RESCORE = "rescore", _("read again later")
 
     submission = models.ForeignKey(

@@ -34,7 +34,7 @@ class ModelVersion(BaseModel):
 
     class Origin(models.TextChoices):
         STARTER = "starter", _("shipped with the code")
-        NAMED = "named", _("named by the operator in BUNDLE")
+        NAMED = "named", _("set by the operator in BUNDLE")
         TRAINED = "trained", _("trained here")
 
     digest = models.CharField(max_length=64, unique=True)

@@ -57,6 +57,8 @@ class TestStrokes:
         packed = pack_strokes(json.loads(sent))
 
         assert json.dumps(unpack_strokes(packed)) == sent
+        scale = orjson.loads(zlib.decompress(packed))[0]
+        assert scale in (1, 10)  # by changes
 
     def test_take_less_than_plain_compressed_json(self) -> None:
         drawn = real_pen_drawings(each=5) or [(o.digit, o.strokes) for o in specimens()]

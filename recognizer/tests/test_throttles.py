@@ -147,7 +147,7 @@ class TestLimit:
         monkeypatch.setattr(limits, "count_one", is_away)
 
         assert statuses(Client(), 6) == [200] * 6
-        assert "not counted" in caplog.text
+        assert "Rate limits are off" in caplog.text
 
 
 class TestAddress:

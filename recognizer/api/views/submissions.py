@@ -216,8 +216,8 @@ def _request_key(request: Request, content: Any) -> RequestKey | None:
     if owner is None:
         raise DrawingError(
             "unknown_visitor",
-            "An Idempotency-Key needs to know whose it is: keep the cookie of your "
-            "first stored drawing and send it along, or send a token.",
+            "An Idempotency-Key needs a known caller. Send the cookie of your first "
+            "stored drawing, or a token.",
         )
     body = content if isinstance(content, bytes) else canonical(content)
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + body)
@@ -233,7 +233,7 @@ def _content_of(request: Request) -> Any:
     if not isinstance(picture, UploadedFile):
         raise DrawingError(
             "invalid",
-            "A multipart body holds the picture as a file named image.",
+            "A multipart body must contain the picture as a file named image.",
             {"image": "missing"},
         )
     return picture.read()

@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--worker", action="store_true", help="train in the background as well"
+            "--worker", action="store_true", help="also run a training worker"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,8 +61,8 @@ class Command(BaseCommand):
             address, port = free_address(host, port)
         except OSError as error:
             raise CommandError(
-                f"Cannot listen on {host} port {port}: {error.strerror}. Name another, "
-                f"such as PORT={port + 1 if port < 65535 else 8000}."
+                f"Cannot listen on {host} port {port}: {error.strerror}. Choose "
+                f"another port, such as PORT={port + 1 if port < 65535 else 8000}."
             ) from error
         call_command("prepare", stdout=self.stdout)
         connections.close_all()  # no database connection may cross a fork
