@@ -128,7 +128,7 @@ def mail_server(name: str) -> MailServer | None:
         address = urlsplit(value)
         port = address.port
         query = parse_qs(address.query, strict_parsing=bool(address.query))
-    except ValueError:  # its words may quote a piece of the password
+    except ValueError:  # its message may quote a part of the password
         raise _bad_mail(name, "its port or query cannot be parsed") from None
     if address.scheme not in _MAIL_SCHEMES:
         raise _bad_mail(name, f"it begins with {address.scheme!r}")

@@ -63,7 +63,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-if DEBUG:  # Django's own error pages have styles and scripts in them
+if DEBUG:  # Django's error pages have inline styles and scripts
     CONTENT_SECURITY_POLICY += (
         "; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
     )

@@ -191,7 +191,7 @@ class TestTries:
             raise RedisConnectionError
 
         client.raise_request_exception = False
-        monkeypatch.setattr(signing_in, "count_one", away)
+        monkeypatch.setattr(signing_in, "count_in_window", away)
 
         assert client.post("/account/sign-up/", {"username": "ada"}).status_code == 503
         assert not User.objects.exists()
