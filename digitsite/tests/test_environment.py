@@ -61,7 +61,9 @@ class TestHelpers:
 
     def test_redis_has_an_address_of_its_own_kind(self) -> None:
         assert env.redis_url("X", env={"X": "redis://h:1/0"}) == "redis://h:1/0"
-        with pytest.raises(ImproperlyConfigured, match="X is no address") as refused:
+        with pytest.raises(
+            ImproperlyConfigured, match="X is not a Redis URL"
+        ) as refused:
             env.redis_url("X", env={"X": "http://:hunter2@localhost"})
         assert "hunter2" not in str(refused.value)
 
@@ -106,7 +108,9 @@ class TestHelpers:
     def test_mail_that_has_none_is_refused_without_telling_the_password(
         self, value: str
     ) -> None:
-        with pytest.raises(ImproperlyConfigured, match="X is no mail server") as told:
+        with pytest.raises(
+            ImproperlyConfigured, match="X is not a mail server"
+        ) as told:
             env.mail_server("X", env={"X": value})
 
         assert "sec" not in str(told.value)
