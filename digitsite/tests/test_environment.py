@@ -78,7 +78,7 @@ class TestHelpers:
             ImproperlyConfigured, match="X is not a Redis URL"
         ) as refused:
             env.redis_url("X")
-        assert "hunter2" not in str(refused.value)
+        assert "hunter2" not in str(told.value)
 
     @pytest.mark.parametrize(
         ("value", "server"),

@@ -225,6 +225,8 @@ FILES = {name: f"content of {name}".encode() for name in data.MNIST_SHA256}
 PACKED = {
     f"/{name}.gz": gzip.compress(content, mtime=0) for name, content in FILES.items()
 }
+    f"/{name}.gz": gzip.compress(content, mtime=0) for name, content in FILES.items()
+}
 FIRST = next(iter(FILES))
 
 
