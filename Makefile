@@ -27,7 +27,7 @@ admin: $(VENV)/serve.stamp ## make a superuser for /admin/
 test: $(VENV)/all.stamp ## run the tests: unit, API, MNIST and browser
 	@$(PY) -m tools.browser
 	@$(PY) -m mlcore.training.data
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest --cov --cov-report=term:skip-covered $(ARGS)
 
 test-all: $(VENV)/all.stamp ## run the long tests too (ARGS=--full: at full length, hours)
 	@$(PY) -m tools.browser

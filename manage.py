@@ -4,10 +4,14 @@
 import os
 import sys
 
+from digitsite.counting import share_counts
+
 
 def main() -> None:
     """Run a command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "digitsite.settings")
+    if sys.argv[1:2] == ["serve"]:
+        share_counts()
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

@@ -1,6 +1,6 @@
-"""Settings of the site. The environment is read through `env` and nowhere else.
+"""Settings of the site; `env` reads the environment.
 
-Trying it needs no variable at all; `.env.example` lists every one there is.
+Trying the site needs no variable. `.env.example` lists them all.
 """
 
 import sys
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
 from digitsite import env
@@ -20,11 +19,11 @@ PRODUCTION = env.flag("PRODUCTION")
 DEBUG = env.flag("DEBUG")
 DIGITSITE_VAR = env.folder("DIGITSITE_VAR") or BASE_DIR / "var"
 try:
-    # It holds everybody's drawings: for its owner alone.
+    # Only its owner may read it: it holds everybody's drawings.
     DIGITSITE_VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
     raise ImproperlyConfigured(
-        f"DIGITSITE_VAR: {DIGITSITE_VAR} cannot be a folder: {error}"
+        f"DIGITSITE_VAR: {DIGITSITE_VAR} is not usable as a folder: {error}"
     ) from error
 
 # --- who may talk to us --------------------------------------------------------
@@ -34,15 +33,14 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 SECRET_KEY = env.text("SECRET_KEY")
 if PRODUCTION:
     if DEBUG:
-        raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other.")
+        raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 cannot be combined.")
     if not SECRET_KEY:
-        raise ImproperlyConfigured("PRODUCTION=1 needs a SECRET_KEY of your own.")
+        raise ImproperlyConfigured("PRODUCTION=1 needs your own SECRET_KEY.")
     if not ALLOWED_HOSTS:
         raise ImproperlyConfigured(
             "PRODUCTION=1 needs ALLOWED_HOSTS, such as digits.example.org."
         )
     SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT: list[str] = []
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -54,32 +52,23 @@ else:
         raise ImproperlyConfigured(
             f"DIGITSITE_VAR: {DIGITSITE_VAR} cannot be written to: {error}"
         ) from error
-# How many proxies of ours append to X-Forwarded-For, the last of them nearest to us.
+# How many proxies of our own append to X-Forwarded-For.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, low=0, high=10)
 if PRODUCTION or TRUSTED_PROXIES:  # a proxy ends TLS before us
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
-SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "recognizer.ops.error_views.csrf_failure"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
-        "object-src": [NONE],
-        "base-uri": [NONE],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-    }
-}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 if DEBUG:  # Django's own error pages have styles and scripts in them
-    CONTENT_SECURITY_POLICY["DIRECTIVES"] |= {
-        "style-src": [SELF, UNSAFE_INLINE],
-        "script-src": [SELF, UNSAFE_INLINE],
-    }
+    CONTENT_SECURITY_POLICY += (
+        "; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
+    )
 
-# What browsers may not do for any page here, whatever gets into it.
+# What browsers may not do for any page of the site.
 PERMISSIONS_POLICY = (
     "accelerometer=(), autoplay=(), camera=(), display-capture=(), "
     "encrypted-media=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), "
@@ -97,7 +86,7 @@ WORKERS = env.integer("WORKERS", 2, low=1, high=256)
 # --- Django ----------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "recognizer.desk.apps.DeskConfig",  # django.contrib.admin, with a door of its own
+    "recognizer.desk.apps.DeskConfig",  # django.contrib.admin with our own sign-in
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -106,13 +95,12 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
-    "django_tasks_db",  # background work as rows; `manage.py work` does it
+    "django_tasks_db",  # background tasks as rows; `manage.py work` runs them
     "recognizer",
 ]
 MIDDLEWARE = [
     # outermost: on redirects to https as well
     "recognizer.ops.middleware.BrowserPolicyMiddleware",
-    "csp.middleware.CSPMiddleware",
     "recognizer.ops.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -127,7 +115,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "digitsite.urls"
-WSGI_APPLICATION = "digitsite.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -151,14 +138,12 @@ LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = PRODUCTION
 TIME_ZONE = "UTC"
-USE_I18N = True
-USE_TZ = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 _STATIC_ROOT = BASE_DIR / "staticfiles"
-# Compressed files whose names carry a hash, once `manage.py collectstatic` has made
-# them; until then the files of the checkout.
+# After `manage.py collectstatic`: compressed files with a hash in their names. Until
+# then: the files of the checkout.
 _COLLECTED = (_STATIC_ROOT / "staticfiles.json").exists() or "collectstatic" in sys.argv
 STATIC_ROOT = _STATIC_ROOT if _COLLECTED else None
 STORAGES = {
@@ -179,16 +164,16 @@ WHITENOISE_MAX_AGE = 60  # seconds, for names without a hash
 AUTH_USER_MODEL = "recognizer.User"
 PASSWORD_HASHERS = [
     "recognizer.people.passwords.SmallArgon2PasswordHasher",
-    # Read, and written anew as the first, when their owners sign in.
+    # Hashes of this kind are replaced when their owners sign in.
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-# Failures of one address, on the site and in the admin, before it has to wait.
+# Failed sign-ins of one address before it has to wait.
 SIGN_IN_FAILURES = {"site": 20, "staff": 10}
 SIGN_IN_LOCK_S = 15 * 60  # since the last failure
-# Tries, and in how many seconds: of one address, and of one user. A school class has
-# one address.
+# Tries and seconds: signing up by address, the own password by user. A school class
+# shares one address.
 TRIES = {"sign-up": (60, 3600), "own-password": (20, 900)}
-STAFF_PASSWORD_AGE_S = 8 * 3600  # then the admin asks for it again
+STAFF_PASSWORD_AGE_S = 8 * 3600  # then the admin asks for the password again
 
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "account"
@@ -226,22 +211,22 @@ if _MAIL:
 # --- the database ----------------------------------------------------------------
 
 _SQLITE = {
-    # Writers queue up instead of failing, and readers never wait for them.
+    # Writers wait instead of failing, and readers never wait for them.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,  # seconds
-    # Of each thread's connection: an INSERT of so many rows is a statement of its own,
-    # and 128 of them, as is usual, take 700 kB. As many as four drawings at once need.
+    # Per connection, and each thread has one: enough for four drawings at once. An
+    # INSERT of each number of rows is a statement; 128, the default, take 700 kB.
     "cached_statements": 48,
-    # secure_delete: what somebody deletes is overwritten, not only unlinked.
-    # cache_size: kB of pages that each thread's connection keeps; the system keeps them
-    # all anyway, once for all processes, and the usual 2 MB are 128 MB of 64 threads.
+    # secure_delete: deleted data is overwritten.
+    # cache_size: 256 kB per connection. The default of 2 MB takes 128 MB in 64 threads,
+    # and the system caches the file anyway.
     "init_command": (
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; "
         "PRAGMA cache_size=-256;"
     ),
 }
 _POSTGRES = {
-    # One that hangs must not hang the site: each step ends in a 503 instead.
+    # If the database hangs, requests end with a 503.
     "connect_timeout": 5,  # seconds
     "tcp_user_timeout": 10_000,  # milliseconds
     "options": "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s",
@@ -255,9 +240,9 @@ def _database() -> dict[str, Any]:
             dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
         )
     except ValueError:
-        # Never its value, nor the library's words, which quote it: of the password.
+        # Neither the value nor the library's message, which quotes it: a password.
         raise ImproperlyConfigured(
-            "DATABASE_URL is no address of a database: say one such as "
+            "DATABASE_URL is not a database URL. Use one such as "
             "postgres://user:password@host/name, with @, : and / in user or password "
             "written as %40, %3A and %2F."
         ) from None
@@ -278,7 +263,7 @@ JUDGE_COMMAND = [sys.executable, "-m", "mlcore.judging.gate"]
 RUNS_FOLDER = DIGITSITE_VAR / "runs"
 SILENT_AFTER_S = 60  # without a heartbeat a training counts as given up
 
-# --- the cache: counts calls, shared by all processes where Redis is ---------------
+# --- the cache: counts calls; Redis shares it among processes ---------------------
 
 REDIS_URL = env.redis_url("REDIS_URL")
 CACHES: dict[str, dict[str, Any]] = {
@@ -286,7 +271,7 @@ CACHES: dict[str, dict[str, Any]] = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "digitsite",
-        # A cache that hangs must not hang the site.
+        # If the cache hangs, the site goes on.
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
     if REDIS_URL
@@ -313,7 +298,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Digitsite",
-    "DESCRIPTION": "Reads drawn digits, keeps them, and takes corrections.",
+    "DESCRIPTION": "Reads drawn digits, stores them, and accepts corrections.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -338,40 +323,39 @@ MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
-# Each server process runs so many requests at once: more only share one core, fewer
-# would wait for the disk. So many more wait, for so long; the rest get 503.
-REQUESTS_AT_ONCE = 4
-REQUESTS_WAITING = 100  # a class that draws at once
+# Per process. More requests at once would only share one core; fewer would wait for
+# the disk. Beyond those that wait, requests get 503.
+REQUESTS_AT_ONCE = 8
+REQUESTS_WAITING = 40
 LONGEST_WAIT_S = 2.0
 
-# Calls to the API, of one anonymous address; users and tokens may make more of them.
-# Trying the site on one's own machine needs no limit.
+# Calls to the API of one anonymous address; users and tokens have a larger share.
 THROTTLE = env.rate("DIGITSITE_THROTTLE", "600/min" if PRODUCTION else "off")
 THROTTLE_SHARES = {"address": 1, "user": 2, "token": 2}
 
 VISITOR_COOKIE = "visitor"
 VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
 
-# A process asks so often which model reads, not at each call: 5 to 10 % of one.
+# How long a process remembers which model is active: asking takes 5 to 10 % of a call.
 ACTIVE_MODEL_KEPT_S = 0.25
 
-# Drawings older than this are taken out by `manage.py expire`; 0 keeps them for good.
+# `manage.py expire` removes drawings older than this; 0 keeps them for good.
 RETENTION_DAYS = env.integer("RETENTION_DAYS", 0, low=0, high=36_500)
 
 # --- the model that reads before any was trained here -----------------------------
 
 STARTER_BUNDLE = BASE_DIR / "mlcore" / "starter"
-NAMED_BUNDLE = env.folder("BUNDLE")  # reads instead of any other, while it is named
-# How the shipped bundle was judged; other models bring their own few figures.
+NAMED_BUNDLE = env.folder("BUNDLE")  # is active as long as it is named
+# How the shipped bundle was evaluated.
 MODEL_EVALUATION = BASE_DIR / "docs" / "model" / "evaluation.json"
-# Why it is trained as it is, and how fast it can be: what was measured of that.
+# Measurements: why it is trained as it is, and how fast training can be.
 EXPERIMENTS = BASE_DIR / "docs" / "experiments" / "results.json"
 FAST_TRAINING = BASE_DIR / "docs" / "training" / "fast.json"
 BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
 
 # --- what operators see --------------------------------------------------------------
 
-# Who may ask for /metrics; without it who is on this machine.
+# Opens /metrics; without it, only this machine may ask.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 LOG_FORMAT = env.one_of(
     "LOG_FORMAT", "json" if PRODUCTION else "line", choices=("line", "json")
@@ -397,7 +381,7 @@ LOGGING = {
         }
     },
     "loggers": {
-        "django": {"level": "INFO"},  # without its handlers: the root has one
+        "django": {"level": "INFO"},  # the root has the handler
         "django.request": {"filters": ["without_refusals"]},
     },
     "root": {"handlers": ["console"], "level": "INFO"},

@@ -6,13 +6,14 @@ from django.apps import AppConfig
 from django.core import checks
 from django.db import DatabaseError
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class RecognizerConfig(AppConfig):
     """Submissions, predictions and the models that made them."""
 
     name = "recognizer"
-    verbose_name = "Digit reader"
+    verbose_name = _("Digit recognition")
 
     def ready(self) -> None:
         """Prepare each migrated database, and refuse one of the first release."""
@@ -47,8 +48,8 @@ def check_release(**kwargs: Any) -> list[checks.CheckMessage]:
         return []
     return [
         checks.Error(
-            "This database was made by Digitsite 0.1, and this release cannot take it "
-            "over: start with an empty one (see DATABASE_URL and DIGITSITE_VAR), or "
-            "export the drawings with the old release first."
+            "This database was made by Digitsite 0.1, which this release cannot "
+            "migrate. Start with an empty one (see DATABASE_URL and DIGITSITE_VAR), "
+            "or export the drawings with the old release first."
         )
     ]

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,31 +39,43 @@ def load_settings(
 
 
 class TestHelpers:
+    @pytest.fixture(autouse=True)
+    def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.set = partial(monkeypatch.setenv, "X")
+
     def test_a_flag_is_yes_or_no(self) -> None:
-        assert env.flag("X", env={"X": "1"})
-        assert not env.flag("X", env={})
+        assert not env.flag("X")
+        self.set("1")
+        assert env.flag("X")
+        self.set("maybe")
         with pytest.raises(ImproperlyConfigured, match="X='maybe'"):
-            env.flag("X", env={"X": "maybe"})
+            env.flag("X")
 
     @pytest.mark.parametrize("value", ["-1", "70000", "8000.5", "http"])
     def test_an_integer_stays_in_bounds(self, value: str) -> None:
-        with pytest.raises(ImproperlyConfigured, match=f"PORT='{value}'"):
-            env.integer("PORT", 8000, low=0, high=65535, env={"PORT": value})
+        self.set(value)
+        with pytest.raises(ImproperlyConfigured, match=f"X='{value}'"):
+            env.integer("X", 8000, low=0, high=65535)
 
     def test_a_rate_is_calls_in_a_time(self) -> None:
-        assert env.rate("X", "600/min", env={}) == env.Rate(600, 60)
-        assert env.rate("X", "600/min", env={"X": "5/day"}) == env.Rate(5, 86_400)
-        assert env.rate("X", "600/min", env={"X": "off"}) is None
+        assert env.rate("X", "600/min") == env.Rate(600, 60)
+        self.set("5/day")
+        assert env.rate("X", "600/min") == env.Rate(5, 86_400)
+        self.set("off")
+        assert env.rate("X", "600/min") is None
 
     @pytest.mark.parametrize("value", ["600", "0/min", "-1/s", "5/week", "5 / s", "x"])
     def test_a_rate_that_is_none_is_refused(self, value: str) -> None:
+        self.set(value)
         with pytest.raises(ImproperlyConfigured, match="such as 600/min"):
-            env.rate("X", "off", env={"X": value})
+            env.rate("X", "off")
 
     def test_redis_has_an_address_of_its_own_kind(self) -> None:
-        assert env.redis_url("X", env={"X": "redis://h:1/0"}) == "redis://h:1/0"
+        self.set("redis://h:1/0")
+        assert env.redis_url("X") == "redis://h:1/0"
+        self.set("http://:hunter2@localhost")
         with pytest.raises(ImproperlyConfigured, match="X is no address") as refused:
-            env.redis_url("X", env={"X": "http://:hunter2@localhost"})
+            env.redis_url("X")
         assert "hunter2" not in str(refused.value)
 
     @pytest.mark.parametrize(
@@ -86,7 +99,8 @@ class TestHelpers:
     def test_mail_has_a_server_or_the_console(
         self, value: str, server: env.MailServer | None
     ) -> None:
-        assert env.mail_server("X", env={"X": value}) == server
+        self.set(value)
+        assert env.mail_server("X") == server
 
     @pytest.mark.parametrize(
         "value",
@@ -106,14 +120,16 @@ class TestHelpers:
     def test_mail_that_has_none_is_refused_without_telling_the_password(
         self, value: str
     ) -> None:
+        self.set(value)
         with pytest.raises(ImproperlyConfigured, match="X is no mail server") as told:
-            env.mail_server("X", env={"X": value})
+            env.mail_server("X")
 
         assert "sec" not in str(told.value)
         assert told.value.__suppress_context__ or told.value.__context__ is None
 
     def test_words_are_split_at_commas(self) -> None:
-        assert env.words("X", env={"X": " a, b ,,"}) == ["a", "b"]
+        self.set(" a, b ,,")
+        assert env.words("X") == ["a", "b"]
 
 
 class TestSecretKey:

@@ -13,6 +13,7 @@ from mlcore.reading.inference import Recogniser
 from mlcore.training.data import Mnist
 
 
+@pytest.mark.long
 class TestCommand:
     @pytest.fixture
     def var(self, tmp_path: Path) -> Path:

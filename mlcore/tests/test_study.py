@@ -80,6 +80,7 @@ class TestJudging:
             judged_once(Training("mnist", 1))
 
 
+@pytest.mark.long
 class TestCommand:
     def test_writes_figures_by_seed(
         self,

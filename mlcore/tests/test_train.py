@@ -528,6 +528,7 @@ def run_command(patch: pytest.MonkeyPatch, flags: str) -> None:
     training.main()
 
 
+@pytest.mark.long
 class TestSeveralDevices:
     def test_learn_as_one_does(self) -> None:
         """Two halves of the processor for two GPUs: the losses are equal."""

@@ -25,8 +25,8 @@ class InsufficientScopeError(PermissionDenied):
 
     def __init__(self, scope: str) -> None:
         super().__init__(
-            f"This token lacks the scope {scope}: make one that has it on the page "
-            "Account."
+            f"This token lacks the scope {scope}. Create one that has it on the "
+            "Account page."
         )
         self.scope = scope
 
@@ -46,13 +46,13 @@ class TokenAuthentication(BaseAuthentication):
         )
         if token is None or not token.user.is_active:
             raise InvalidTokenError(
-                "This token is unknown or was revoked: make a new one on the page "
-                "Account."
+                "This token is unknown or revoked. Create a new one on the Account "
+                "page."
             )
         if token.expires_at is not None and token.expires_at <= timezone.now():
             raise InvalidTokenError(
-                f"This token expired on {token.expires_at:%Y-%m-%d}: make a new one on "
-                "the page Account."
+                f"This token expired on {token.expires_at:%Y-%m-%d}. Create a new one "
+                "on the Account page."
             )
         note_use(token=token)
         return token.user, token
@@ -84,7 +84,7 @@ class HasScope(BasePermission):
             return False
         if not request.user.has_perm("recognizer.add_label"):
             raise PermissionDenied(
-                "Only reviewers decide what a drawing shows: ask an administrator to "
-                "put you into the group Reviewers."
+                "Only reviewers can label drawings. Ask an administrator to add you "
+                "to the Reviewers group."
             )
         return True

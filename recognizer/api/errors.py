@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 5
 _TOO_LARGE = {"too_many_pixels"}
 _UNAVAILABLE = (
-    "The reader cannot answer now. Keep the drawing and send it again in a few seconds."
+    "No model can read right now. Keep the drawing and send it again in a few seconds."
 )
 _BUGS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
@@ -69,13 +69,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         # The last: deleted between the look and the change.
         case Http404() | exceptions.NotFound() | Submission.DoesNotExist():
             status = 404
-            body = error_body("not_found", "There is nothing of yours at this address.")
+            body = error_body("not_found", "You have nothing at this address.")
         case KeyReusedError():
             status = 409
             body = error_body(
                 "idempotency_key_reused",
-                "This Idempotency-Key came with another request before: send a new "
-                "drawing with a new key, and the same one unchanged.",
+                "This Idempotency-Key was used for a different request. Use a new "
+                "key for a new request, and repeat a request unchanged.",
             )
         case InsufficientScopeError():
             status = 403
@@ -86,7 +86,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             }
         case PermissionDenied() | exceptions.PermissionDenied():
             status = 403
-            body = error_body("permission_denied", str(exc) or "You may not do this.")
+            body = error_body(
+                "permission_denied",
+                str(exc) or "You do not have permission to do this.",
+            )
         case exceptions.APIException():
             status = exc.status_code
             is_malformed = isinstance(exc, exceptions.ParseError)
@@ -109,13 +112,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 def _message(exc: exceptions.APIException, context: dict[str, Any]) -> str:
     if isinstance(exc, exceptions.UnsupportedMediaType):
         takes = ", ".join(p.media_type for p in context["view"].parser_classes)
-        return f"{exc.detail} This call takes {takes}."
+        return f"{exc.detail} This call accepts {takes}."
     if isinstance(exc, exceptions.NotAcceptable):
-        return "Answers are application/json: accept that."
+        return "Responses are application/json. Accept that type."
     if isinstance(exc, exceptions.NotAuthenticated):
         return (
-            "This call needs a user: send Authorization: Bearer with a token, made on "
-            "the page Account, or sign in."
+            "This call needs a user. Send Authorization: Bearer with a token from "
+            "the Account page, or sign in."
         )
     return str(exc.detail)
 

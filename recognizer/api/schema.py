@@ -35,18 +35,18 @@ DRAWING_BODIES: Mapping[str, Any] = {
 }
 
 _ERRORS: Mapping[int, str] = {
-    400: "What was sent makes no sense; `fields` says where.",
-    401: "The token is unknown, revoked or expired, or none came.",
-    403: "The token, or the user, may not do this.",
-    404: "There is nothing of yours at this address.",
-    406: "The answer is of a kind that was not accepted.",
-    409: "The key came with another request before.",
-    411: "A body in chunks: send its length.",
+    400: "The request is invalid; `fields` says where.",
+    401: "The token is missing, unknown, revoked or expired.",
+    403: "The token or the user does not have permission.",
+    404: "You have nothing at this address.",
+    406: "The `Accept` header excludes the type of the response.",
+    409: "The key was used for a different request.",
+    411: "The body has no `Content-Length`.",
     413: "The body, or the picture in it, is too large.",
-    415: "The body is of a kind this call does not take.",
-    429: "Too many calls: go on after `Retry-After` seconds.",
-    500: "Something broke on our side and was logged.",
-    503: "No reader can answer now: send it again.",
+    415: "This call does not accept this type of body.",
+    429: "Too many calls. Wait `Retry-After` seconds.",
+    500: "An internal error, which was logged.",
+    503: "No model can read right now. Try again.",
 }
 _ALWAYS = (400, 401, 403, 429, 500, 503)
 _WITH_A_BODY = (411, 413, 415)
@@ -68,7 +68,9 @@ def _header(
 
 
 _ERROR_HEADERS = (
-    _header("WWW-Authenticate", "How to sign in, or which scope is missing.", [401]),
+    _header(
+        "WWW-Authenticate", "How to authenticate, or which scope is missing.", [401]
+    ),
     _header("Retry-After", "Seconds to wait.", [429, 503], OpenApiTypes.INT),
 )
 LOCATION = _header(
@@ -82,9 +84,11 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
     pattern=_KEY["pattern"],
-    description=f"{_KEY['description']} Sent again with the same body, the call is "
-    "done once and answered the same. Needs a token, a session or the visitor's "
-    "cookie.",
+    description=(
+        f"{_KEY['description']} A repeated call with the same key and body is done "
+        "once and gets the same response. Needs a token, a session or the visitor's "
+        "cookie."
+    ),
 )
 
 
@@ -141,20 +145,24 @@ _SECURITY_SCHEMES: Mapping[str, Shape] = {
     "token": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A personal token of the page Account; scopes are read, write "
-        "and review.",
+        "description": (
+            "A personal token from the Account page. "
+            "Its scopes are read, write and review."
+        ),
     },
     "session": {
         "type": "apiKey",
         "in": "cookie",
         "name": "sessionid",
-        "description": "A signed-in browser; what is not read needs X-CSRFToken.",
+        "description": (
+            "A signed-in browser. Calls that change something need X-CSRFToken."
+        ),
     },
     "visitor": {
         "type": "apiKey",
         "in": "cookie",
         "name": "visitor",
-        "description": "An anonymous caller, known from its first stored drawing on.",
+        "description": "An anonymous caller, known after its first stored drawing.",
     },
 }
 _OF_USERS: list[Shape] = [{"token": []}, {"session": []}]

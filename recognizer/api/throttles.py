@@ -53,7 +53,7 @@ class ThrottledError(Throttled):
         self.wait_s = allowance.reset_s
         # DRF words and translates its own sentence; this is ours.
         self.detail = ErrorDetail(
-            f"{allowance.limit:,} calls in {seconds:,} s are allowed: go on in "
+            f"{allowance.limit:,} calls in {seconds:,} s are allowed. Try again in "
             f"{allowance.reset_s:,} s. Reading up to 256 drawings is one call."
         )
 
@@ -74,7 +74,7 @@ class CallerThrottle(BaseThrottle):
             used = count_one(f"calls:{kind}:{name}:{window}", keep_s=rate.seconds)
         except RedisError:
             # A limit that fails shut would take the whole site down with its cache.
-            logger.exception("Calls are not counted: the cache does not answer.")
+            logger.exception("Rate limits are off: the cache does not respond.")
             return True
         allowance = Allowance(
             limit, used, max(1, math.ceil((window + 1) * rate.seconds - now))

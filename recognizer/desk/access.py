@@ -1,42 +1,35 @@
-"""Who may do what on the desk: Django's own permissions, asked for by name."""
+"""What the desk's pages share: who may open them, and what each of them shows."""
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, TypeVar, cast
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
 
 from recognizer.models import User
 
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
-def needs(*permissions: str) -> Callable[[View[P]], View[P]]:
-    """Refuse a view to whoever lacks one of the app's permissions."""
+def needs(*permissions: str) -> Callable[[View], View]:
+    """Answer 403 to anyone who lacks one of these permissions of our app."""
+    names = [f"recognizer.{permission}" for permission in permissions]
+    return permission_required(names, raise_exception=True)
 
-    def decorate(view: View[P]) -> View[P]:
-        @wraps(view)
-        def guarded(
-            request: HttpRequest, *args: P.args, **kwargs: P.kwargs
-        ) -> HttpResponseBase:
-            if not request.user.has_perms([f"recognizer.{p}" for p in permissions]):
-                raise PermissionDenied
-            return view(request, *args, **kwargs)
 
-        return cast(View[P], guarded)
-
-    return decorate
+def page(route: str, view: Callable[..., HttpResponseBase], *, name: str) -> URLPattern:
+    """Return the address of a page for staff, below that of a model."""
+    return path(route, admin.site.admin_view(view), name=name)
 
 
 def staff(request: HttpRequest) -> User:
-    """Return who is signed in; the admin has seen to it that somebody is."""
+    """Return who is signed in; the admin has checked that somebody is."""
     return cast(User, request.user)
 
 
 def on_page(request: HttpRequest, *, title: str, **context: Any) -> dict[str, Any]:
-    """Return what every page of the admin shows, and what this one does."""
+    """Return what all pages of the admin show, with what this one shows."""
     return {**admin.site.each_context(request), "title": title, **context}

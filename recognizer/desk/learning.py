@@ -1,5 +1,7 @@
 """The learning loop in the admin: snapshots, trainings, gates, models, audit."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -7,17 +9,19 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from recognizer.desk import figures
-from recognizer.desk.access import needs, staff
+from recognizer.desk.access import needs, page, staff
 from recognizer.desk.readonly import KeptAdmin
-from recognizer.learning import promotion, snapshots, training
-from recognizer.learning import worker as crossing
+from recognizer.learning import promotion, snapshots, training, worker
+from recognizer.learning.promotion import GateError
+from recognizer.learning.snapshots import NothingToLearnError
 from recognizer.models import (
     AuditEntry,
     GateReport,
@@ -34,6 +38,21 @@ def page_of(row: Any) -> str:
     return reverse(f"admin:recognizer_{row._meta.model_name}_change", args=[row.pk])
 
 
+def links_to(rows: Iterable[tuple[Any, str]]) -> SafeString:
+    """Write links to the pages of some rows, each with its text."""
+    links = ((page_of(row), text) for row, text in rows)
+    return format_html_join(", ", '<a href="{}">{}</a>', links)
+
+
+@contextmanager
+def refusals_shown(request: HttpRequest) -> Iterator[None]:
+    """Show why something was refused as a message on the next page."""
+    try:
+        yield
+    except (NothingToLearnError, ReaderUnavailableError, GateError) as error:
+        messages.error(request, str(error))
+
+
 # --- snapshots ----------------------------------------------------------------------
 
 
@@ -43,15 +62,13 @@ class SnapshotAdmin(KeptAdmin):
 
     list_display = ("short_digest", "drawings", "created_by", "created_at")
     list_select_related = ("created_by",)
-    ordering = ("-id",)
     fields = readonly_fields = ("digest", "sheet", "created_by", "created_at")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add what can be done."""
-        view = self.admin_site.admin_view
+        """Add the addresses of what can be done."""
         return [
-            path("make/", view(make_snapshot), name="snapshot-make"),
-            path("<uuid:pk>/train/", view(train), name="snapshot-train"),
+            page("make/", make_snapshot, name="snapshot-make"),
+            page("<uuid:pk>/train/", train, name="snapshot-train"),
             *super().get_urls(),
         ]
 
@@ -75,7 +92,9 @@ class SnapshotAdmin(KeptAdmin):
 
 def _as_text(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {number}" for key, number in value.items()) or "none"
+        return ", ".join(
+            f"{key}: {number}" for key, number in value.items()
+        ) or gettext("none")
     return str(value)
 
 
@@ -83,13 +102,12 @@ def _as_text(value: Any) -> str:
 @needs("add_snapshot")
 def make_snapshot(request: HttpRequest) -> HttpResponseBase:
     """Freeze what was reviewed."""
-    try:
+    with refusals_shown(request):
         snapshot = snapshots.make_snapshot(actor=staff(request))
-    except snapshots.NothingToLearnError as error:
-        messages.error(request, str(error))
-        return redirect("admin:recognizer_snapshot_changelist")
-    messages.success(request, f"Snapshot {snapshot} is what was reviewed until now.")
-    return redirect(page_of(snapshot))
+        text = gettext("Snapshot %(snapshot)s has been created.")
+        messages.success(request, text % {"snapshot": snapshot})
+        return redirect(page_of(snapshot))
+    return redirect("admin:recognizer_snapshot_changelist")
 
 
 @require_POST
@@ -97,18 +115,16 @@ def make_snapshot(request: HttpRequest) -> HttpResponseBase:
 def train(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Queue a training on a snapshot."""
     snapshot = get_object_or_404(Snapshot, pk=pk)
-    try:
+    with refusals_shown(request):
         run = training.start_training(snapshot=snapshot, actor=staff(request))
-    except ReaderUnavailableError as error:
-        messages.error(request, str(error))
-        return redirect(page_of(snapshot))
-    if not crossing.is_installed():
-        messages.warning(
-            request,
-            "This machine cannot train; a worker on another takes it up. "
-            + crossing.HOW_TO_INSTALL,
-        )
-    return redirect(page_of(run))
+        if not worker.is_installed():
+            messages.warning(
+                request,
+                gettext("This machine cannot train. A worker on another machine will. ")
+                + worker.HOW_TO_INSTALL,
+            )
+        return redirect(page_of(run))
+    return redirect(page_of(snapshot))
 
 
 # --- trainings ----------------------------------------------------------------------
@@ -128,7 +144,6 @@ class TrainingRunAdmin(KeptAdmin):
         "created_at",
     )
     list_select_related = ("snapshot", "version")
-    ordering = ("-id",)
     fields = readonly_fields = (
         "state",
         "share",
@@ -152,11 +167,10 @@ class TrainingRunAdmin(KeptAdmin):
         return super().get_queryset(request)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add what can be done."""
-        view = self.admin_site.admin_view
+        """Add the addresses of what can be done."""
         return [
-            path("<uuid:pk>/state/", view(run_state), name="training-state"),
-            path("<uuid:pk>/cancel/", view(cancel), name="training-cancel"),
+            page("<uuid:pk>/state/", run_state, name="training-state"),
+            page("<uuid:pk>/cancel/", cancel, name="training-cancel"),
             *super().get_urls(),
         ]
 
@@ -173,10 +187,15 @@ class TrainingRunAdmin(KeptAdmin):
     def result(self, run: TrainingRun) -> SafeString | str:
         """The version it made, with the gate's report."""
         if run.version is None:
-            return "none yet"
-        links = [(page_of(run.version), f"model {run.version}")]
-        links += [(page_of(r), f"gate: {r}") for r in run.version.gate_reports.all()]
-        return format_html_join(", ", '<a href="{}">{}</a>', links)
+            return gettext("none yet")
+        made, judged = gettext("model %(model)s"), gettext("gate report %(report)s")
+        reports = run.version.gate_reports.all()
+        return links_to(
+            [
+                (run.version, made % {"model": run.version}),
+                *((report, judged % {"report": report}) for report in reports),
+            ]
+        )
 
     @admin.display(description=_("log"))
     def end_of_log(self, run: TrainingRun) -> SafeString:
@@ -208,7 +227,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     run = get_object_or_404(TrainingRun, pk=pk)
     run = training.cancel_training(run=run, actor=staff(request))
     if run.is_under_way:
-        messages.success(request, "Its worker stops within a few seconds.")
+        messages.success(request, gettext("The training stops within a few seconds."))
     return redirect(page_of(run))
 
 
@@ -221,48 +240,33 @@ class GateReportAdmin(KeptAdmin):
 
     list_display = ("candidate", "incumbent", "has_passed", "snapshot", "created_at")
     list_select_related = ("candidate", "incumbent", "snapshot")
-    ordering = ("-id",)
     fields = readonly_fields = ("created_at",)
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> Any:
         """Show the report."""
-        found = self.get_object(request, object_id)
-        context = {} if found is None else report_context(found)
-        return super().change_view(request, object_id, form_url, context)
+        if gate := self.get_object(request, object_id):
+            kwargs["extra_context"] = report_context(gate)
+        return super().change_view(request, object_id, *args, **kwargs)
 
 
 def report_context(gate: GateReport) -> dict[str, Any]:
     """Return what the report's page shows, sets in the order they were judged."""
     report = gate.report
-    sets: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    checks = {one["name"]: one for one in report["checks"] if one["fixes"] is not None}
+    sets: dict[str, dict[str, Any]] = {}
     for drawing in report["drawings"]:
-        of_set = sets.setdefault(drawing["set"], {"fixed": [], "broken": []})
-        of_set[drawing["what"]].append(drawing)
-    counts = {
-        check["name"]: (check["fixes"], check["breaks"])
-        for check in report["checks"]
-        if check["fixes"] is not None
-    }
+        name = drawing["set"]
+        if name not in sets:
+            counts = {what: checks[name][what] for what in ("fixes", "breaks")}
+            sets[name] = {"name": name, **counts, "fixed": [], "broken": []}
+        sets[name][drawing["what"]].append(drawing)
     return {
         "gate": gate,
         "report": report,
         "doubted": report.get("doubted", []),
-        "sets": [
-            {
-                "name": name,
-                "fixed": found["fixed"],
-                "broken": found["broken"],
-                "fixes": counts[name][0],
-                "breaks": counts[name][1],
-            }
-            for name, found in sets.items()
-        ],
+        "sets": sets.values(),
     }
 
 
@@ -274,42 +278,32 @@ class ModelVersionAdmin(KeptAdmin):
     """The models the site knows."""
 
     list_display = ("short_digest", "stage", "origin", "promoted_at", "created_at")
-    ordering = ("-id",)
     exclude = ("manifest",)
     readonly_fields = ("metrics", "gates")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add what can be done."""
-        view = self.admin_site.admin_view
+        """Add the addresses of what can be done."""
         return [
-            path("<uuid:pk>/promote/", view(promote), name="model-promote"),
-            path("<uuid:pk>/roll-back/", view(roll_back), name="model-roll-back"),
+            page("<uuid:pk>/promote/", promote, name="model-promote"),
+            page("<uuid:pk>/roll-back/", roll_back, name="model-roll-back"),
             *figures.addresses(),
             *super().get_urls(),
         ]
 
     def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> Any:
         """Say whether it may be promoted."""
-        version = self.get_object(request, object_id)
-        context: dict[str, Any] = {}
-        if version is not None:
+        if version := self.get_object(request, object_id):
             reads = active_model()
-            verdict = promotion.verdict_on(version, incumbent=reads)
-            context = {
+            kwargs["extra_context"] = {
                 "version": version,
                 "reads": reads,
-                "verdict": verdict,
-                "may_promote": request.user.has_perm("recognizer.change_modelversion"),
+                "verdict": promotion.verdict_on(version, incumbent=reads),
                 "is_former": version.stage == ModelVersion.Stage.RETIRED
                 and version.promoted_at is not None,
             }
-        return super().change_view(request, object_id, form_url, context)
+        return super().change_view(request, object_id, *args, **kwargs)
 
     @admin.display(description=_("metrics"))
     def metrics(self, version: ModelVersion) -> SafeString:
@@ -327,15 +321,13 @@ class ModelVersionAdmin(KeptAdmin):
     def gates(self, version: ModelVersion) -> SafeString | str:
         """Each comparison it has been through."""
         reports = version.gate_reports.select_related("incumbent").order_by("-pk")
-        links = [
-            (
-                page_of(report),
-                f"{'passed' if report.has_passed else 'failed'} against "
-                f"{report.incumbent}",
-            )
-            for report in reports
-        ]
-        return format_html_join(", ", '<a href="{}">{}</a>', links) or "none"
+        passed = gettext("passed against %(model)s")
+        failed = gettext("failed against %(model)s")
+        links = links_to(
+            (one, (passed if one.has_passed else failed) % {"model": one.incumbent})
+            for one in reports
+        )
+        return links or gettext("none")
 
 
 @require_POST
@@ -343,15 +335,11 @@ class ModelVersionAdmin(KeptAdmin):
 def promote(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Let a version read from now on."""
     version = get_object_or_404(ModelVersion, pk=pk)
-    try:
-        promotion.promote(
-            version=version,
-            actor=staff(request),
-            reason=request.POST.get("reason", ""),
-        )
-        messages.success(request, f"Model {version} reads from now on.")
-    except promotion.GateError as error:
-        messages.error(request, str(error))
+    reason = request.POST.get("reason", "")
+    with refusals_shown(request):
+        promotion.promote(version=version, actor=staff(request), reason=reason)
+        text = gettext("Model %(model)s is now active.")
+        messages.success(request, text % {"model": version})
     return redirect(page_of(version))
 
 
@@ -360,11 +348,10 @@ def promote(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 def roll_back(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Let a version that has read before read again."""
     version = get_object_or_404(ModelVersion, pk=pk)
-    try:
+    with refusals_shown(request):
         promotion.roll_back(actor=staff(request), to=version)
-        messages.success(request, f"Model {version} reads again.")
-    except promotion.GateError as error:
-        messages.error(request, str(error))
+        text = gettext("Model %(model)s is active again.")
+        messages.success(request, text % {"model": version})
     return redirect(page_of(version))
 
 
@@ -388,4 +375,3 @@ class AuditEntryAdmin(KeptAdmin):
     list_filter = ("action",)
     list_select_related = ("actor",)
     search_fields = ("=subject",)
-    ordering = ("-id",)

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from recognizer.desk.readonly import ReadOnlyAdmin
@@ -20,7 +21,6 @@ class VisitorAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "user", "may_train", "created_at")
     list_select_related = ("user",)
-    ordering = ("-id",)
 
 
 @admin.register(Token)
@@ -39,7 +39,6 @@ class TokenAdmin(ReadOnlyAdmin):
     list_select_related = ("user",)
     list_filter = ("may_review",)
     search_fields = ("name", "prefix", "user__username")
-    ordering = ("-id",)
     fields = ("user", "name", "may_read", "may_write", "may_review", "expires_at")
     autocomplete_fields = ("user",)
 
@@ -58,9 +57,13 @@ class TokenAdmin(ReadOnlyAdmin):
             expires_at=obj.expires_at,
         )
         obj.pk, obj.prefix = token.pk, token.prefix
-        messages.warning(request, f"Copy the token now, it is kept nowhere: {text}")
+        messages.warning(
+            request,
+            gettext("Copy the token now, it is shown only once: %(token)s")
+            % {"token": text},
+        )
 
-    @admin.display(description=_("may"))
+    @admin.display(description=_("scopes"))
     def may(self, token: Token) -> str:
         """Its scopes."""
         return ", ".join(token.scopes)

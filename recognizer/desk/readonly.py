@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 LISTED = 10_000  # of the newest rows: counting and sorting more takes ever longer
 
@@ -17,7 +18,10 @@ class NewestRows(ChangeList):
         self.leaves_out = False
         super().__init__(*args, **kwargs)
         if self.leaves_out:
-            self.title = f"{self.title}, of the newest {LISTED:,}"
+            self.title = _("%(title)s (newest %(number)s only)") % {
+                "title": self.title,
+                "number": f"{LISTED:,}",
+            }
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Any = None
@@ -33,6 +37,7 @@ class NewestRows(ChangeList):
 class ReadOnlyAdmin(admin.ModelAdmin):
     """Facts are added by the site and edited by nobody."""
 
+    ordering = ("-id",)
     show_full_result_count = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

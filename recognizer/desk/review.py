@@ -1,17 +1,21 @@
-"""The review desk: one drawing after the other by keyboard, or many that agree."""
+"""The review desk: one drawing after the other by keyboard, or a sheet at once."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
-from recognizer.desk.access import needs, on_page, staff
+from recognizer.desk.access import needs, on_page, page, staff
 from recognizer.drawings.statistics import stats
 from recognizer.learning import review
 from recognizer.learning.review import Decision, ReviewConflictError
@@ -20,25 +24,21 @@ from recognizer.reader import engine
 
 ON_THE_DESK = 8  # drawings that the page holds, so that no key waits for the network
 ON_A_SHEET = 60  # drawings to approve at once
-REVIEWER = ("add_label", "view_submission")
+DIGITS = tuple("0123456789")
 
 
-@require_GET
-@needs(*REVIEWER)
 def desk(request: HttpRequest) -> HttpResponseBase:
     """Show the desk; its script claims drawings by itself."""
     numbers = stats()
     acts = ("claim", "decide", "undo", "skip", "unskip")
     return _desk(
         request,
-        title="Review",
+        title=_("Review"),
         waiting=numbers.submissions - numbers.reviewed,
         addresses={name: reverse(f"admin:review-{name}") for name in acts},
     )
 
 
-@require_GET
-@needs(*REVIEWER)
 def second_desk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Show the desk with what a gate report doubts, for a second opinion."""
     report = get_object_or_404(GateReport, pk=pk)
@@ -50,7 +50,7 @@ def second_desk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     }
     return _desk(
         request,
-        title="Second opinions",
+        title=_("Second opinions"),
         waiting=len(report.report.get("doubted", [])),
         addresses=acts,
     )
@@ -59,7 +59,12 @@ def second_desk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 def _desk(request: HttpRequest, *, title: str, **context: Any) -> HttpResponseBase:
     rejections = [(value, Rejection(value).label, key) for value, key in KEYS.items()]
     context = on_page(
-        request, title=title, rejections=rejections, digits=range(10), **context
+        request,
+        title=title,
+        rejections=rejections,
+        digits=range(10),
+        texts={text: _(text) for text in TEXTS},
+        **context,
     )
     return render(request, "admin/recognizer/review.html", context)
 
@@ -73,80 +78,81 @@ KEYS = {
 }
 """The key of each reason, after x."""
 
+TEXTS = (
+    gettext_noop("The site refused this. Reload the page."),
+    gettext_noop(
+        "A second opinion cannot be undone. If it differs, the drawing is back in the "
+        "queue."
+    ),
+    gettext_noop("There is nothing to undo in this session."),
+    gettext_noop("Undone. Label this drawing again."),
+    gettext_noop("There is nothing left to review."),
+    gettext_noop("the picture"),
+    gettext_noop("The author says it is %(digit)s."),
+    gettext_noop("The author says it is not a digit."),
+    gettext_noop("The author confirmed the reading."),
+    gettext_noop("The author has not answered."),
+)
+"""What the desk's script says, for translation."""
 
-@require_POST
-@needs(*REVIEWER)
+
 def claim(request: HttpRequest) -> HttpResponseBase:
     """Answer the next drawings for this reviewer's desk."""
+    only_trainable = "trainable" in request.POST
+    return _claimed(request, partial(review.claim_next, only_trainable=only_trainable))
+
+
+def second_claim(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """Answer the next drawings for a second opinion."""
+    report = get_object_or_404(GateReport, pk=pk)
+    return _claimed(request, partial(review.doubted, report=report))
+
+
+def _claimed(
+    request: HttpRequest, take: Callable[..., list[Submission]]
+) -> HttpResponse:
+    """Answer as many drawings as the desk lacks."""
     here = _ids(request, "have")
-    found = review.claim_next(
-        reviewer=staff(request),
-        count=max(0, ON_THE_DESK - len(here)),
-        but=here,
-        only_trainable="trainable" in request.POST,
+    found = take(
+        reviewer=staff(request), count=max(0, ON_THE_DESK - len(here)), but=here
     )
     return JsonResponse({"drawings": [_as_shown(one) for one in found]})
 
 
-@require_POST
-@needs(*REVIEWER)
 def decide(request: HttpRequest) -> HttpResponseBase:
     """Take one decision: `digit`, or `rejected` with the reason."""
     return _decided(request, review.decide)
 
 
-@require_POST
-@needs(*REVIEWER)
-def second_claim(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Answer the next drawings for a second opinion."""
-    here = _ids(request, "have")
-    found = review.doubted(
-        report=get_object_or_404(GateReport, pk=pk),
-        reviewer=staff(request),
-        count=max(0, ON_THE_DESK - len(here)),
-        but=here,
-    )
-    return JsonResponse({"drawings": [_as_shown(one) for one in found]})
-
-
-@require_POST
-@needs(*REVIEWER)
 def second_decide(request: HttpRequest) -> HttpResponseBase:
-    """Take a second opinion, in the form of a decision."""
+    """Take a second opinion, in the same form as a decision."""
     return _decided(request, review.give_second_opinion)
 
 
-def _decided(request: HttpRequest, decide: Any) -> HttpResponse:
+def _decided(request: HttpRequest, decide: Callable[..., Submission]) -> HttpResponse:
     digit, rejected = request.POST.get("digit", ""), request.POST.get("rejected", "")
-    is_digit = len(digit) == 1 and digit in "0123456789" and not rejected
+    is_digit = digit in DIGITS and not rejected
     if not is_digit and (digit or rejected not in Rejection.values):
-        return _refused(400, "Say a digit from 0 to 9, or a reason for none.")
+        return _refused(400, _("Give a digit from 0 to 9, or a reason why it is none."))
     decision = Decision(int(digit) if is_digit else None, rejected)
-    return _answer(request, lambda one: decide(decision=decision, **one))
+    return _answer(request, partial(decide, decision=decision))
 
 
-@require_POST
-@needs(*REVIEWER)
 def undo(request: HttpRequest) -> HttpResponseBase:
-    """Take one's own decision back, and the drawing onto the desk again."""
-    return _answer(request, lambda one: review.take_back(**one), shows=True)
+    """Take one's own decision back; the drawing returns to the desk."""
+    return _answer(request, review.take_back, shows=True)
 
 
-@require_POST
-@needs(*REVIEWER)
 def skip(request: HttpRequest) -> HttpResponseBase:
     """Leave a drawing to others."""
-    return _answer(request, lambda one: review.skip(**one))
+    return _answer(request, review.skip)
 
 
-@require_POST
-@needs(*REVIEWER)
 def unskip(request: HttpRequest) -> HttpResponseBase:
-    """Bring back what one has skipped."""
+    """Bring back what the reviewer has skipped."""
     return JsonResponse({"back": review.forget_skips(reviewer=staff(request))})
 
 
-@needs(*REVIEWER)
 def approve(request: HttpRequest) -> HttpResponseBase:
     """Show drawings whose visitor agreed with the reading; label those left ticked."""
     reviewer = staff(request)
@@ -158,14 +164,21 @@ def approve(request: HttpRequest) -> HttpResponseBase:
         left = len(good) - approved
         messages.success(
             request,
-            f"{approved} drawings are labelled as {digit}."
-            + (f" {left} were decided elsewhere meanwhile." if left else ""),
+            _("%(number)s drawings labelled as %(digit)s.")
+            % {"number": approved, "digit": digit}
+            + (
+                " "
+                + _("%(number)s were already labelled by others.") % {"number": left}
+                if left
+                else ""
+            ),
         )
         return redirect(f"{reverse('admin:review-approve')}?digit={digit}")
     found = review.claim_agreed(reviewer=reviewer, digit=digit, count=ON_A_SHEET)
     context = on_page(
         request,
-        title=f"Approve what was read as {digit} and confirmed",
+        title=_("Drawings read as %(digit)s and confirmed by their authors")
+        % {"digit": digit},
         digit=digit,
         digits=range(10),
         drawings=found,
@@ -177,24 +190,26 @@ def _ids(request: HttpRequest, name: str) -> list[UUID]:
     try:
         return [UUID(text) for text in request.POST.getlist(name)]
     except ValueError as error:
-        raise BadRequest(f"{name}: these are no ids of drawings.") from error
+        raise BadRequest(f"{name}: not a list of drawing ids.") from error
 
 
 def _digit_of(request: HttpRequest) -> int:
-    text = request.GET.get("digit", "0")
-    return int(text) if len(text) == 1 and text in "0123456789" else 0
+    text = request.GET.get("digit", "")
+    return int(text) if text in DIGITS else 0
 
 
-def _answer(request: HttpRequest, act: Any, *, shows: bool = False) -> HttpResponse:
-    """Do something with the drawing `id`; answer what became of it."""
+def _answer(
+    request: HttpRequest, act: Callable[..., Any], *, shows: bool = False
+) -> HttpResponse:
+    """Do something with the drawing `id`; answer with it if the desk shows it again."""
     try:
         submission_id = UUID(request.POST.get("id", ""))
     except ValueError:
-        return _refused(400, "Say which drawing, by its id.")
+        return _refused(400, _("The id of the drawing is missing or malformed."))
     try:
-        submission = act({"submission_id": submission_id, "reviewer": staff(request)})
+        submission = act(submission_id=submission_id, reviewer=staff(request))
     except Submission.DoesNotExist:
-        return _refused(404, "Its owner has deleted this drawing.")
+        return _refused(404, _("The owner has deleted this drawing."))
     except ReviewConflictError as error:
         return _refused(409, str(error))
     return JsonResponse({"drawing": _as_shown(submission)} if shows else {})
@@ -226,30 +241,21 @@ def _as_shown(submission: Submission) -> dict[str, Any]:
 
 
 def addresses() -> list[URLPattern]:
-    """Return the desk's addresses, below those of the submissions."""
-    views = {
-        "desk": desk,
-        "claim": claim,
-        "decide": decide,
-        "undo": undo,
-        "skip": skip,
-        "unskip": unskip,
-        "approve": approve,
-        "second-decide": second_decide,
-    }
-    of_report = {"second": second_desk, "second-claim": second_claim}
+    """Return the desk's addresses, below those of the submissions; for reviewers."""
+    views: list[tuple[str, str, Callable[..., HttpResponseBase]]] = [
+        ("", "desk", require_GET(desk)),
+        ("claim/", "claim", require_POST(claim)),
+        ("decide/", "decide", require_POST(decide)),
+        ("undo/", "undo", require_POST(undo)),
+        ("skip/", "skip", require_POST(skip)),
+        ("unskip/", "unskip", require_POST(unskip)),
+        ("approve/", "approve", approve),
+        ("second/<uuid:pk>/", "second", require_GET(second_desk)),
+        ("second-claim/<uuid:pk>/", "second-claim", require_POST(second_claim)),
+        ("second-decide/", "second-decide", require_POST(second_decide)),
+    ]
+    is_reviewer = needs("add_label", "view_submission")
     return [
-        path(
-            "review/" if name == "desk" else f"review/{name}/",
-            admin.site.admin_view(view),
-            name=f"review-{name}",
-        )
-        for name, view in views.items()
-    ] + [
-        path(
-            f"review/{name}/<uuid:pk>/",
-            admin.site.admin_view(view),
-            name=f"review-{name}",
-        )
-        for name, view in of_report.items()
+        page(f"review/{route}", is_reviewer(view), name=f"review-{name}")
+        for route, name, view in views
     ]

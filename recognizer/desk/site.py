@@ -9,6 +9,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from recognizer.people.sign_in_limits import STAFF, limit_failures
 
@@ -22,6 +23,9 @@ class Desk(AdminSite):
     and a browser left open at it shall not be the staff's.
     """
 
+    site_title = "Digitsite"
+    site_header = gettext_lazy("Digitsite administration")
+
     def has_permission(self, request: HttpRequest) -> bool:
         """Whether this browser's user is staff and has just proved it."""
         age_s = time.time() - request.session.get(_GIVEN_AT, 0)
@@ -32,7 +36,7 @@ class Desk(AdminSite):
     ) -> HttpResponse:
         """Ask for name and password; note when they were right."""
         context = {
-            "title": _("Staff: your password"),
+            "title": _("Staff sign-in"),
             # Django would tell who is signed in that they may not come in.
             "user": AnonymousUser(),
             **(extra_context or {}),

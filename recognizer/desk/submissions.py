@@ -8,12 +8,14 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from recognizer.desk import review
+from recognizer.desk.access import page
 from recognizer.desk.readonly import ReadOnlyAdmin
 from recognizer.drawings.svg import svg_of
 from recognizer.models import Prediction, Submission
@@ -55,7 +57,6 @@ class SubmissionAdmin(ReadOnlyAdmin):
         "source",
         "pointer",
     )
-    ordering = ("-id",)
     list_per_page = 50
     readonly_fields = (
         "drawing",
@@ -80,20 +81,17 @@ class SubmissionAdmin(ReadOnlyAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Let the figures' plots ask for the drawings behind a bar."""
-        is_asked_for = lookup.startswith("predictions__") and lookup.split("__")[1] in (
-            "role",
-            "confidence",
-            "ink",
-            "model_version",
+        columns = ("role", "confidence", "ink", "model_version")
+        of_predictions = tuple(f"predictions__{column}__" for column in columns)
+        return lookup.startswith(of_predictions) or super().lookup_allowed(
+            lookup, value, request
         )
-        return is_asked_for or super().lookup_allowed(lookup, value, request)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pictures' addresses."""
-        view = self.admin_site.admin_view
         return [
-            path("<uuid:pk>/drawing.svg", view(self.drawing_svg), name="drawing-svg"),
-            path("<uuid:pk>/seen.png", view(self.seen_png), name="drawing-seen"),
+            page("<uuid:pk>/drawing.svg", self.drawing_svg, name="drawing-svg"),
+            page("<uuid:pk>/seen.png", self.seen_png, name="drawing-seen"),
             *review.addresses(),
             *super().get_urls(),
         ]
@@ -141,10 +139,8 @@ class SubmissionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("feedback"), ordering="verdict", empty_value="")
     def feedback(self, submission: Submission) -> str:
         """What the visitor said of the reading, if anything."""
-        digit = submission.corrected_digit
-        return (
-            f"{submission.get_verdict_display()}{'' if digit is None else f': {digit}'}"
-        )
+        verdict, digit = submission.get_verdict_display(), submission.corrected_digit
+        return verdict if digit is None else f"{verdict}: {digit}"
 
     @admin.display(description=_("label"), ordering="label_digit", empty_value="")
     def label(self, submission: Submission) -> str:
@@ -159,10 +155,8 @@ class SubmissionAdmin(ReadOnlyAdmin):
             "",
             '{}: <progress max="1" value="{}"></progress> {}<br>',
             (
-                (digit, f"{probability:.4f}", f"{probability:.2%}")
-                for digit, probability in enumerate(
-                    submission.shown_prediction.probabilities
-                )
+                (digit, f"{share:.4f}", f"{share:.2%}")
+                for digit, share in enumerate(submission.shown_prediction.probabilities)
             ),
         )
 
@@ -171,18 +165,20 @@ class SubmissionAdmin(ReadOnlyAdmin):
         """Which version read it."""
         return submission.shown_prediction.model_version.short_digest
 
-    @admin.display(description=_("read again by"))
+    @admin.display(description=_("other readings"))
     def other_readings(self, submission: Submission) -> SafeString | str:
         """What other versions make of it."""
         others = submission.predictions.exclude(role=Prediction.Role.SHOWN)
-        readings = (
-            (one.model_version, one.get_refusal_display() or one.digit, one.confidence)
+        lines = (
+            (
+                one.model_version,
+                one.get_refusal_display() or one.digit,
+                f"{min(one.confidence, 0.999):.1%}",
+            )
             for one in others.select_related("model_version").order_by("pk")
         )
-        lines = (
-            (f"{by}: {what} ({min(sure, 0.999):.1%})",) for by, what, sure in readings
-        )
-        return format_html_join("", "{}<br>", lines) or "nobody"
+        none = gettext("none")
+        return format_html_join("", "{}: {} ({})<br>", lines) or none
 
 
 def _picture(view: str, submission: Submission, *, side: int) -> SafeString:

@@ -41,19 +41,19 @@ def _refuse_nonsense(
     verdict: str, digit: int | None, *, shown_digit: int | None
 ) -> None:
     if verdict not in Verdict.values:
-        raise _bad(f"verdict is one of {', '.join(Verdict.values)}.", "verdict")
+        raise _bad(f"verdict must be one of {', '.join(Verdict.values)}.", "verdict")
     if verdict != Verdict.WRONG:
         if digit is not None:
-            raise _bad("A digit goes with the verdict wrong only.", "digit")
+            raise _bad("Only the verdict wrong takes a digit.", "digit")
     elif digit not in range(10):
         raise _bad(
-            "wrong needs the true digit, a whole number from 0 to 9; if it is none, "
-            "the verdict is not_a_digit.",
+            "wrong needs the correct digit, a whole number from 0 to 9. If it is not "
+            "a digit, the verdict is not_a_digit.",
             "digit",
         )
     elif digit == shown_digit:
         raise _bad(
-            f"{digit} is what was read: then the verdict is right.",
+            f"{digit} is what was read, so the verdict is right.",
             "digit",
         )
 

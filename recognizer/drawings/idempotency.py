@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
-from recognizer.metrics import Stage
+from recognizer.metrics import stage
 from recognizer.models import IdempotencyKey, Submission
 
 
@@ -51,7 +51,7 @@ def store_once(
 ) -> Submission:
     """Store in one transaction, and where a key was given only once under it."""
     try:
-        with Stage("store"), transaction.atomic():
+        with stage("store"), transaction.atomic():
             submission = store()
             if once is not None:
                 key_row(once, submission).save(force_insert=True)

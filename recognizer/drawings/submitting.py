@@ -11,7 +11,7 @@ from recognizer.drawings import tallies
 from recognizer.drawings.group_commit import GroupCommit
 from recognizer.drawings.idempotency import RequestKey, key_row, stored_under
 from recognizer.drawings.priority import review_priority
-from recognizer.metrics import Stage
+from recognizer.metrics import stage
 from recognizer.models import (
     IdempotencyKey,
     ModelVersion,
@@ -70,7 +70,7 @@ def submit_drawing(
         else None
     )
     try:
-        with Stage("store"):
+        with stage("store"):
             _new_submissions.store(
                 _NewSubmission(submission, new_visitor, picture, once)
             )

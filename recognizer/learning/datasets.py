@@ -1,4 +1,4 @@
-"""The crossing from labels to a training: what a snapshot's drawings are as arrays."""
+"""A snapshot's drawings as arrays, written to disk for a training."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ def _first_of_each(items: Iterator[SnapshotItem]) -> Iterator[SnapshotItem]:
 
 
 def _lines(items: Iterator[SnapshotItem]) -> Iterator[dict[str, Any] | None]:
-    """Yield each item's line; None where its owner has taken the drawing away."""
+    """Yield each item's line; None if its owner has deleted or withdrawn it."""
     for some in _batched(items):
         ids = [item.submission_id for item in some]
         allowed = Submission.objects.filter(visitor__may_train=True)
@@ -70,30 +70,21 @@ def _lines(items: Iterator[SnapshotItem]) -> Iterator[dict[str, Any] | None]:
         said = voices(here.values())
         for item in some:
             submission = here.get(item.submission_id)
+            if submission is None:
+                yield None
+                continue
             label = (item.digit, "" if item.digit is not None else item.kind)
-            yield (
-                None
-                if submission is None
-                else _line(
-                    item, submission, is_borne_out=len(said[submission.pk, label]) > 1
-                )
+            yield on_disk.line_of(
+                id=str(submission.pk),
+                kind=item.kind,
+                digit=item.digit,
+                split=item.split,
+                strokes=submission.strokes,
+                image=None if submission.strokes else image_of(submission),
+                is_borne_out=len(said[submission.pk, label]) > 1,
             )
 
 
 def _batched(items: Iterator[SnapshotItem]) -> Iterator[list[SnapshotItem]]:
     while some := list(islice(items, _AT_ONCE)):
         yield some
-
-
-def _line(
-    item: SnapshotItem, submission: Submission, *, is_borne_out: bool
-) -> dict[str, Any]:
-    return on_disk.line_of(
-        id=str(submission.pk),
-        kind=item.kind,
-        digit=item.digit,
-        split=item.split,
-        strokes=submission.strokes,
-        image=None if submission.strokes else image_of(submission),
-        is_borne_out=is_borne_out,
-    )

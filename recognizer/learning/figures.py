@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -22,25 +23,14 @@ SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infi
 
 
 @dataclass(frozen=True)
-class PointerFigures:
-    """How what was drawn with one pointer is read."""
-
-    code: str
-    name: str
-    drawings: int
-    refused: float
-    accuracy: Share | None
-
-
-@dataclass(frozen=True)
 class Figures:
-    """What the page of the figures shows.
+    """The figures of the site and of the active model.
 
-    model: the active version, the only one that accuracy, confusion, confidence and the
-    pointers' accuracies are about; None while none is active.
+    model: the active version; accuracy, confusion, confidence and the pointers'
+    accuracies are about it alone. None if no version is active.
     by_day: day and number. refusals: code, name and number. confusion: by true digit,
     then by the likeliest. confidence, ink: numbers in BINS. confidence_drift,
-    ink_drift: PSI; None without anything to compare with.
+    ink_drift: PSI; None if there is nothing to compare with.
     """
 
     model: ModelVersion | None
@@ -54,15 +44,15 @@ class Figures:
     confidence_drift: float | None
     ink: list[int]
     ink_drift: float | None
-    pointers: list[PointerFigures]
+    pointers: list[dict[str, Any]]
 
 
 def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
-    """Return the figures from numbers kept along: nothing is counted.
+    """Return the figures from the tallies: no row is counted.
 
     Args:
-        shipped_confidence: what is usual where the active version came with the code
-            and so had no gate here, in BINS; empty where unknown.
+        shipped_confidence: the reference, in BINS, for an active version that came
+            with the code and so has no gate report here; empty if unknown.
     """
     kept = dict(
         Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
@@ -95,31 +85,27 @@ def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
         ],
         confusion=reviewed.confusion if reviewed else [],
         confidence=confidence,
-        confidence_drift=(
-            population_stability(confidence, usual_confidence)
-            if usual_confidence
-            else None
-        ),
+        confidence_drift=population_stability(confidence, usual_confidence),
         ink=ink,
         ink_drift=population_stability(
             ink, reference["ink"] if reference else INK_OF_MNIST
         ),
         pointers=[
-            PointerFigures(
-                code=code,
-                name=str(name),
-                drawings=number(f"pointer:{code or 'unknown'}"),
-                refused=number(f"pointer_refused:{code or 'unknown'}")
-                / (number(f"pointer:{code or 'unknown'}") or 1),
-                accuracy=reviewed.by_pointer[code].share if reviewed else None,
-            )
+            {
+                "code": code,
+                "name": name,
+                "drawings": (drawn := number(f"pointer:{code or 'unknown'}")),
+                "refused": number(f"pointer_refused:{code or 'unknown'}")
+                / (drawn or 1),
+                "accuracy": reviewed.by_pointer[code].share if reviewed else None,
+            }
             for code, name in Submission.Pointer.choices
         ],
     )
 
 
 def _reference() -> dict[str, list[int]] | None:
-    """Return what was usual at the active version's gate; None where it had none."""
+    """Return the reference of the active version's gate report, if it has one."""
     gate = (
         GateReport.objects.filter(candidate__stage=ModelVersion.Stage.ACTIVE)
         .order_by("-pk")
@@ -130,7 +116,7 @@ def _reference() -> dict[str, list[int]] | None:
 
 
 def population_stability(found: Sequence[int], usual: Sequence[int]) -> float | None:
-    """Return the population stability index of two histograms; None without drawings.
+    """Return the population stability index of two histograms; None if one is empty.
 
     Under 0.1 little has changed, over 0.25 a lot has.
 

@@ -37,14 +37,14 @@ def promote(
     """
     former = _lock(version)
     if version == former:
-        raise GateError(f"Model {version} reads already.")
+        raise GateError(f"Model {version} is already active.")
     verdict = verdict_on(version, incumbent=former)
     has_passed = verdict is not None and verdict.has_passed
     if not has_passed and not reason.strip():
-        what = "has failed its gate" if verdict else "was never compared"
+        what = "has failed its gate" if verdict else "has not been compared"
         raise GateError(
-            f"Model {version} {what} against {former}, which reads now: train on a "
-            "better snapshot, or write why it shall read all the same."
+            f"Model {version} {what} against the active model {former}. Train on a "
+            "better snapshot, or give a reason to promote it anyway."
         )
     return _promote(
         version,
@@ -69,7 +69,7 @@ def roll_back(
     )
     version = to or retired.order_by("-promoted_at").first()
     if version is None or not retired.filter(pk=version.pk).exists():
-        raise GateError("There is no former model to go back to.")
+        raise GateError("There is no earlier model to roll back to.")
     former = _lock(version)
     return _promote(
         version, former, actor=actor, action=Action.ROLL_BACK, reason=reason.strip()

@@ -8,11 +8,13 @@ import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from recognizer.learning.labels import add_label
 from recognizer.learning.opinions import voices
@@ -108,14 +110,16 @@ def decide(*, submission_id: UUID, reviewer: User, decision: Decision) -> Submis
 def _refuse_if_taken(submission: Submission, reviewer: User) -> None:
     if submission.is_labelled:
         raise ReviewConflictError(
-            "Somebody decided this drawing in the meantime; yours was not kept."
+            _("Someone else has labelled this drawing; your label was not saved.")
         )
     others = submission.leased_by_id not in (None, reviewer.pk)
     until = submission.leased_until
     if others and until is not None and until > timezone.now():
         raise ReviewConflictError(
-            "This drawing lay here too long and is on another desk now; "
-            "yours was not kept."
+            _(
+                "Your reservation of this drawing has expired and another reviewer has "
+                "it now; your label was not saved."
+            )
         )
 
 
@@ -139,15 +143,12 @@ def doubted(
         .with_shown_prediction()
         .order_by("pk")
     )
-    found: list[Submission] = []
-    for submission in waiting.iterator(chunk_size=200):
-        if len(found) == count:
-            break
-        said = voices([submission])
+
+    def is_doubted(submission: Submission) -> bool:
         label = (submission.label_digit, submission.rejection)
-        if len(said[submission.pk, label]) < 2:
-            found.append(submission)
-    return found
+        return len(voices([submission])[submission.pk, label]) < 2
+
+    return list(islice(filter(is_doubted, waiting.iterator(chunk_size=200)), count))
 
 
 @transaction.atomic
@@ -166,12 +167,15 @@ def give_second_opinion(
     locked = Submission.objects.filter(pk=submission_id).locked().get()
     if not locked.is_labelled:
         raise ReviewConflictError(
-            "Nothing is decided of this drawing any more: it is back in the queue."
+            _("This drawing no longer has a label: it is back in the queue.")
         )
     latest = Label.objects.filter(submission=locked).latest("created_at")
     if latest.reviewer_id == reviewer.pk:
         raise ReviewConflictError(
-            "You have decided this drawing: a second opinion takes somebody else."
+            _(
+                "You labelled this drawing yourself. Someone else must give "
+                "the second opinion."
+            )
         )
     first = Decision(locked.label_digit, locked.rejection)
     label = Label(reviewer=reviewer, digit=decision.digit, rejected=decision.rejected)
@@ -192,7 +196,7 @@ def take_back(*, submission_id: UUID, reviewer: User) -> Submission:
     locked = Submission.objects.filter(pk=submission_id).locked().get()
     latest = Label.objects.filter(submission=locked).order_by("-created_at").first()
     if latest is None or latest.is_withdrawn or latest.reviewer_id != reviewer.pk:
-        raise ReviewConflictError("There is no decision of yours to take back.")
+        raise ReviewConflictError(_("You have no label on this drawing to undo."))
     add_label(locked, Label(reviewer=reviewer, is_withdrawn=True))
     locked.leased_by, locked.leased_until = reviewer, timezone.now() + LEASE
     locked.save(update_fields=["leased_by", "leased_until"])

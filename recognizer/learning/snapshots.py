@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -55,8 +56,8 @@ def make_snapshot(
             selection.add_person(person, split)
     if not any(item.split == Split.TRAIN for item in selection.items):
         raise NothingToLearnError(
-            "There is nothing to train on: review drawings whose owners have allowed "
-            "that on the page Account, of two people at least, then try again."
+            "There is nothing to train on. Review drawings by at least two people who "
+            "allow training on the Account page, then try again."
         )
     return _store(selection, actor=actor)
 
@@ -110,17 +111,9 @@ def _people(split: Split) -> Iterator[list[UUID]]:
     here = Visitor.objects.filter(may_train=True, split=split)
     if split == Split.HOLDOUT:
         here = here.exclude(user__in=both.values("user"))
-    person: object = None
-    ids: list[UUID] = []
-    for visitor in here.order_by("user", "pk").iterator(chunk_size=500):
-        of = visitor.user_id or visitor.pk
-        if of != person and ids:
-            yield ids
-            ids = []
-        person = of
-        ids.append(visitor.pk)
-    if ids:
-        yield ids
+    in_order = here.order_by("user", "pk").iterator(chunk_size=500)
+    for _, visitors in groupby(in_order, key=lambda one: one.user_id or one.pk):
+        yield [visitor.pk for visitor in visitors]
 
 
 @dataclass

@@ -1,9 +1,9 @@
-"""Trainings as rows: started, beating, taken up again once, ended in one of three ways.
+"""Training runs as rows: started, kept alive by heartbeats, resumed once, ended.
 
-django-tasks brings a run to a worker and knows nothing more of it: a killed worker
-leaves its task RUNNING for ever. So the row TrainingRun is the truth. A worker owns it
-by the attempt it has counted up, and each of its changes asks for that attempt; a
-worker that was given up for dead finds no row to change and stops.
+django-tasks hands a run to a worker, but a killed worker leaves its task RUNNING for
+ever. So the row TrainingRun is the truth. A worker that claims a run increments its
+attempt, and may change the row only while that attempt is the latest. A worker that
+was replaced finds no row to change and stops.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
@@ -37,7 +37,7 @@ LOG_KEPT = 20_000  # characters of a log's end
 
 
 class RunLostError(RuntimeError):
-    """This worker was given up for dead: the run is another's, or over."""
+    """Another worker has this run now, or it has ended."""
 
 
 class CancelledError(RuntimeError):
@@ -77,13 +77,12 @@ def _enqueue(run: TrainingRun) -> None:
 
 @transaction.atomic
 def cancel_training(*, run: TrainingRun, actor: User | None) -> TrainingRun:
-    """Cancel a run: at once while it waits, else as soon as its worker looks."""
+    """Cancel a run: at once if it waits, otherwise at its worker's next heartbeat."""
     locked = TrainingRun.objects.select_for_update().get(pk=run.pk)
     if locked.is_under_way and not locked.is_cancel_wanted:
         locked.is_cancel_wanted = True
         if locked.state == State.QUEUED:
-            locked.state, locked.finished_at = State.CANCELLED, timezone.now()
-            locked.doing = ""
+            _end(locked, State.CANCELLED)
         locked.save()
         _audit(AuditEntry.Action.CANCEL, locked, actor, before={"state": run.state})
     return locked
@@ -94,25 +93,27 @@ def cancel_training(*, run: TrainingRun, actor: User | None) -> TrainingRun:
 
 @dataclass(frozen=True)
 class Claim:
-    """A run in the hands of one worker."""
+    """A run that one worker has claimed."""
 
     run: TrainingRun
     attempt: int
 
     def change(self, **values: Any) -> None:
-        """Write to the row as long as it is this worker's.
+        """Change the row while this worker has the run.
 
         Raises:
-            RunLostError: it is no more.
+            RunLostError: it has lost the run.
         """
         mine = TrainingRun.objects.filter(
             pk=self.run.pk, attempt=self.attempt, state=State.RUNNING
         )
         if not mine.update(heartbeat_at=timezone.now(), **values):
-            raise RunLostError(f"Training {self.run.pk} is not this worker's any more.")
+            raise RunLostError(
+                f"Training {self.run.pk} no longer belongs to this worker."
+            )
 
     def beat(self, *, progress: float, doing: str, log: str) -> None:
-        """Say that all is well and how far it is.
+        """Report progress.
 
         Raises:
             RunLostError, CancelledError: stop.
@@ -122,10 +123,10 @@ class Claim:
             raise CancelledError
 
     def end(self, state: State, *, log: str, problem: str = "") -> None:
-        """Note that it failed or was cancelled.
+        """Record that it failed or was cancelled.
 
         Raises:
-            RunLostError: it is not this worker's to end.
+            RunLostError: another worker has the run.
         """
         self.change(
             state=state,
@@ -137,7 +138,7 @@ class Claim:
 
     @transaction.atomic
     def hand_back(self, *, log: str) -> None:
-        """Let another worker go on: this one was told to stop."""
+        """Return the run to the queue, because this worker was told to stop."""
         self.change(
             state=State.QUEUED, doing="waiting for a worker", log=log[-LOG_KEPT:]
         )
@@ -150,7 +151,7 @@ class Claim:
         """Register what was trained, with its gate report: all of it or nothing.
 
         Raises:
-            RunLostError: another has it, and will register its own.
+            RunLostError: another worker has the run, and registers its own result.
         """
         version = register_model(bundle=bundle, origin=ModelVersion.Origin.TRAINED)
         self.change(
@@ -172,7 +173,7 @@ class Claim:
 
 
 def claim(*, run_id: UUID) -> Claim | None:
-    """Take a waiting run; None where it was cancelled, or another has it."""
+    """Claim a waiting run; None if it was cancelled or another worker has it."""
     taken = TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).update(
         state=State.RUNNING, attempt=F("attempt") + 1, heartbeat_at=timezone.now()
     )
@@ -186,56 +187,51 @@ def claim(*, run_id: UUID) -> Claim | None:
 
 
 def tend_runs() -> int:
-    """Take up again what fell silent, once; then call it failed. Return how many.
+    """Resume runs without heartbeat once, then fail them; return their number.
 
     Called by each worker every few seconds, and by the admin's pages.
     """
-    silent_since = timezone.now() - timedelta(seconds=settings.SILENT_AFTER_S)
-    silent = TrainingRun.objects.filter(
-        state__in=[State.QUEUED, State.RUNNING], heartbeat_at__lt=silent_since
+    return sum(_tend(run_id) for run_id in _silent().values_list("pk", flat=True))
+
+
+def _silent() -> QuerySet[TrainingRun]:
+    return TrainingRun.objects.filter(
+        state__in=[State.QUEUED, State.RUNNING],
+        heartbeat_at__lt=timezone.now() - timedelta(seconds=settings.SILENT_AFTER_S),
     )
-    return sum(_tend(run_id) for run_id in silent.values_list("pk", flat=True))
 
 
 @transaction.atomic
 def _tend(run_id: UUID) -> bool:
-    silent_since = timezone.now() - timedelta(seconds=settings.SILENT_AFTER_S)
-    run = (
-        TrainingRun.objects.select_for_update()
-        .filter(
-            pk=run_id,
-            state__in=[State.QUEUED, State.RUNNING],
-            heartbeat_at__lt=silent_since,
-        )
-        .first()
-    )
+    run = _silent().select_for_update().filter(pk=run_id).first()
     if run is None:
-        return False  # it beats again, or another was quicker
+        return False  # it beats again, or another worker was quicker
     if run.state == State.QUEUED and _waits_for_a_worker(run):
         return False
     run.heartbeat_at = timezone.now()
+    run.times_lost += run.state == State.RUNNING
     if run.is_cancel_wanted:
-        run.state, run.finished_at = State.CANCELLED, timezone.now()
-        run.doing = ""
-    elif run.state == State.RUNNING and run.times_lost + 1 >= MOST_LOSSES:
-        run.times_lost += 1
-        run.state, run.finished_at = State.FAILED, timezone.now()
-        run.doing = ""
+        _end(run, State.CANCELLED)
+    elif run.state == State.RUNNING and run.times_lost >= MOST_LOSSES:
+        _end(run, State.FAILED)
         run.problem = (
-            f"Its worker fell silent {run.times_lost} times: see the log, mind the "
-            "machine's memory, and start it again."
+            f"Its worker stopped responding {run.times_lost} times. Check the log and "
+            "the machine's memory, then start it again."
         )
     else:
-        run.times_lost += run.state == State.RUNNING
         run.state = State.QUEUED
-        run.doing = "its worker fell silent; waiting for another"
+        run.doing = "its worker stopped responding; waiting for another"
         _enqueue(run)
     run.save()
     return True
 
 
+def _end(run: TrainingRun, state: State) -> None:
+    run.state, run.finished_at, run.doing = state, timezone.now(), ""
+
+
 def _waits_for_a_worker(run: TrainingRun) -> bool:
-    """Whether its task is still to be had: nobody has taken it and died."""
+    """Whether its task is still in the queue, so that no worker has lost it."""
     if run.task_id is None:
         return False
     return DBTaskResult.objects.ready().filter(pk=run.task_id).exists()

@@ -52,8 +52,8 @@ def is_installed() -> bool:
 
 
 HOW_TO_INSTALL = (
-    "Training needs more than serving: run "
-    ".venv/bin/pip install -r requirements/train.txt, then make worker."
+    "Training needs more packages than serving. Run .venv/bin/pip install -r "
+    "requirements/train.txt, then make worker."
 )
 
 
@@ -61,7 +61,7 @@ def perform(run_id: UUID) -> str:
     """Do a run from its claim to its end; return how that was."""
     claim = training.claim(run_id=run_id)
     if claim is None:
-        return "not to be had"
+        return "not available"
     request_ids.current.set(claim.run.request_id)
     log.info("Training %s: attempt %d begins", run_id, claim.attempt)
     folder = settings.RUNS_FOLDER / str(run_id)
@@ -127,7 +127,7 @@ def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
     run, folder = watched.claim.run, watched.folder
     folder.mkdir(parents=True, exist_ok=True)
     if run.request_id:
-        watched.note(f"Asked for by request {run.request_id}.")
+        watched.note(f"Started by request {run.request_id}.")
     snapshot, earlier, out = folder / "snapshot", folder / "earlier", folder / "out"
     # Written anew by each attempt: what was erased in between is not in it.
     _remove_copies(folder)
@@ -236,7 +236,7 @@ class _Watched:
             lines = [line for line in self.log().splitlines() if line.strip()]
             last = lines[-1] if lines else "nothing"
             raise TrainingFailedError(
-                f"It ended with {child.returncode} and said at last: {last[:500]}"
+                f"It ended with exit code {child.returncode}. Last output: {last[:500]}"
             )
 
     def _beat(self, progress: float, doing: str) -> None:

@@ -1,8 +1,7 @@
 """The rows, one module per noun."""
 
-from recognizer.models.audit import (
-    AuditEntry,
-)
+from recognizer.models.audit import AuditEntry
+from recognizer.models.base import new_id
 from recognizer.models.drawings import (
     Archived,
     Erasure,
@@ -19,9 +18,6 @@ from recognizer.models.drawings import (
     Tally,
     Verdict,
 )
-from recognizer.models.ids import (
-    new_id,
-)
 from recognizer.models.learning import (
     BundleArchive,
     GateReport,
@@ -32,42 +28,4 @@ from recognizer.models.learning import (
     SnapshotItem,
     TrainingRun,
 )
-from recognizer.models.people import (
-    Scope,
-    Split,
-    Token,
-    User,
-    Visitor,
-)
-
-__all__ = [
-    "Archived",
-    "AuditEntry",
-    "BundleArchive",
-    "Erasure",
-    "Feedback",
-    "GateReport",
-    "IdempotencyKey",
-    "Label",
-    "ModelVersion",
-    "ModelVersionQuerySet",
-    "Picture",
-    "Prediction",
-    "Refusal",
-    "Rejection",
-    "Rescoring",
-    "ReviewSkip",
-    "Scope",
-    "Snapshot",
-    "SnapshotItem",
-    "Split",
-    "Submission",
-    "SubmissionQuerySet",
-    "Tally",
-    "Token",
-    "TrainingRun",
-    "User",
-    "Verdict",
-    "Visitor",
-    "new_id",
-]
+from recognizer.models.people import Scope, Split, Token, User, Visitor

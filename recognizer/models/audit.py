@@ -4,10 +4,10 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from recognizer.models.ids import new_id
+from recognizer.models.base import BaseModel
 
 
-class AuditEntry(models.Model):
+class AuditEntry(BaseModel):
     """Who did what, when, and what was there before; kept for good.
 
     subject: the row's id, or a digest. Where a drawing is deleted, before and after
@@ -16,15 +16,14 @@ class AuditEntry(models.Model):
 
     class Action(models.TextChoices):
         LABEL = "label", _("labelled")
-        UNDO = "undo", _("took a label back")
-        SNAPSHOT = "snapshot", _("made a snapshot")
+        UNDO = "undo", _("withdrew a label")
+        SNAPSHOT = "snapshot", _("created a snapshot")
         TRAIN = "train", _("started a training")
         CANCEL = "cancel", _("cancelled a training")
         PROMOTE = "promote", _("promoted a model")
-        OVERRIDE = "override", _("promoted a model against its gate")
-        ROLL_BACK = "roll_back", _("rolled back to a model")
+        OVERRIDE = "override", _("promoted a model without a passed gate")
+        ROLL_BACK = "roll_back", _("rolled back to an earlier model")
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
     )
@@ -33,10 +32,9 @@ class AuditEntry(models.Model):
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
     reason = models.TextField(blank=True, default="")
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name_plural = _("audit")
+        verbose_name_plural = _("audit log")
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"

@@ -6,6 +6,7 @@ traced to its drawing and its model. Derived columns on Submission are written i
 same transaction; lists and queues use them instead of joining for the latest row.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -16,10 +17,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
-from recognizer.models.fields import ProbabilitiesField, StrokesField
-from recognizer.models.ids import new_id
+from recognizer.models.base import BaseModel
 from recognizer.models.learning import ModelVersion
 from recognizer.models.people import User, Visitor
+from recognizer.models.strokes import StrokesField
 
 
 class Refusal(models.TextChoices):
@@ -50,31 +51,25 @@ class Rejection(models.TextChoices):
     OFFENSIVE = "offensive", _("offensive")
 
 
-def digit_xor_refusal(digit: str) -> Q:
-    """State that a digit between 0 and 9 stands exactly where no refusal does."""
-    # A comparison with NULL is unknown, and a check that is unknown passes: so the
-    # digit must be said to be there.
-    is_digit = Q(**{f"{digit}__isnull": False, f"{digit}__range": (0, 9)}, refusal="")
-    is_refusal = Q(**{f"{digit}__isnull": True}, refusal__in=Refusal.values)
-    return is_digit | is_refusal
+def digit_xor_reason(digit: str, reason: str, reasons: Sequence[str]) -> Q:
+    """State that there is either a digit from 0 to 9 or a reason for none."""
+    return (is_digit(digit) & Q(**{reason: ""})) | Q(
+        **{f"{digit}__isnull": True, f"{reason}__in": reasons}
+    )
 
 
 def digit_where_wrong(digit: str) -> Q:
-    """State that the true digit stands exactly where the verdict is wrong."""
-    is_given = Q(**{f"{digit}__isnull": False, f"{digit}__range": (0, 9)})
-    return Q(is_given, verdict="wrong") | Q(
-        **{f"{digit}__isnull": True},
-        verdict__in=["", *(v for v in Verdict.values if v != Verdict.WRONG)],
+    """State that there is a true digit exactly where the verdict is wrong."""
+    others = ["", *(verdict for verdict in Verdict.values if verdict != "wrong")]
+    return (is_digit(digit) & Q(verdict="wrong")) | Q(
+        **{f"{digit}__isnull": True}, verdict__in=others
     )
 
 
-def digit_xor_rejection(digit: str, rejection: str) -> Q:
-    """State that a label names a digit or a reason for naming none."""
-    is_digit = Q(
-        **{f"{digit}__isnull": False, f"{digit}__range": (0, 9), rejection: ""}
-    )
-    is_rejected = Q(**{f"{digit}__isnull": True, f"{rejection}__in": Rejection.values})
-    return is_digit | is_rejected
+def is_digit(name: str) -> Q:
+    """State that a column holds a digit from 0 to 9."""
+    # A check passes where it is unknown, as a comparison with NULL is.
+    return Q(**{f"{name}__isnull": False, f"{name}__range": (0, 9)})
 
 
 class SubmissionQuerySet(models.QuerySet["Submission"]):
@@ -114,12 +109,12 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         )
 
 
-class Submission(models.Model):
+class Submission(BaseModel):
     """A drawing someone sent, and in derived columns what they were shown."""
 
     class Source(models.TextChoices):
         PAGE = "page", _("drawn on the page")
-        UPLOAD = "upload", _("picture sent from the page")
+        UPLOAD = "upload", _("picture uploaded on the page")
         API = "api", _("sent by a program")
 
     class Form(models.TextChoices):
@@ -134,12 +129,10 @@ class Submission(models.Model):
         PEN = "pen", _("pen")
         KEYBOARD = "keyboard", _("keyboard")
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     # Indexed together with the id below, which also serves look-ups by visitor.
     visitor = models.ForeignKey(
         Visitor, models.CASCADE, related_name="submissions", db_index=False
     )
-    created_at = models.DateTimeField(auto_now_add=True)
     source = models.CharField(max_length=6, choices=Source)
     form = models.CharField(max_length=7, choices=Form)
     pointer = models.CharField(max_length=8, choices=Pointer, blank=True, default="")
@@ -216,7 +209,7 @@ class Submission(models.Model):
                 name="submission_strokes_or_picture",
             ),
             models.CheckConstraint(
-                condition=digit_xor_refusal("shown_digit"),
+                condition=digit_xor_reason("shown_digit", "refusal", Refusal.values),
                 name="submission_digit_xor_refusal",
             ),
             models.CheckConstraint(
@@ -225,7 +218,7 @@ class Submission(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(label_digit__isnull=True, rejection="")
-                | digit_xor_rejection("label_digit", "rejection"),
+                | digit_xor_reason("label_digit", "rejection", Rejection.values),
                 name="submission_label_or_rejection",
             ),
         ]
@@ -296,15 +289,14 @@ class Archived(models.Model):
         return f"archived {self.submission_id}"
 
 
-class Prediction(models.Model):
+class Prediction(BaseModel):
     """A stored reading of one submission by one model version."""
 
     class Role(models.TextChoices):
         SHOWN = "shown", _("shown to the visitor")
-        SHADOW = "shadow", _("read along by a candidate")
+        SHADOW = "shadow", _("shadow reading by a candidate")
         RESCORE = "rescore", _("read again later")
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     submission = models.ForeignKey(
         Submission, models.CASCADE, related_name="predictions"
     )
@@ -315,13 +307,12 @@ class Prediction(models.Model):
     role = models.CharField(max_length=7, choices=Role)
     digit = models.PositiveSmallIntegerField(null=True)
     refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
-    probabilities = ProbabilitiesField()
+    probabilities = models.JSONField()
     confidence = models.FloatField()
     second = models.PositiveSmallIntegerField(null=True)
     digitness = models.FloatField()
     # Mean of the digit image in [0, 1]; null in rows older than the figure.
     ink = models.FloatField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -336,7 +327,7 @@ class Prediction(models.Model):
                 name="one_other_prediction_per_version",
             ),
             models.CheckConstraint(
-                condition=digit_xor_refusal("digit"),
+                condition=digit_xor_reason("digit", "refusal", Refusal.values),
                 name="prediction_digit_xor_refusal",
             ),
             models.CheckConstraint(
@@ -360,14 +351,12 @@ class Prediction(models.Model):
         return float(first - second)
 
 
-class Feedback(models.Model):
+class Feedback(BaseModel):
     """One answer of a visitor to the shown prediction; the latest counts."""
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="feedback")
     verdict = models.CharField(max_length=11, choices=Verdict)
     digit = models.PositiveSmallIntegerField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -381,13 +370,12 @@ class Feedback(models.Model):
         return f"{self.verdict} {'' if self.digit is None else self.digit}".strip()
 
 
-class Label(models.Model):
+class Label(BaseModel):
     """What a reviewer decided of one submission; the latest counts.
 
     Taking a decision back is a fact of its own: `is_withdrawn`, and nothing is decided.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="labels")
     reviewer = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, related_name="labels", null=True
@@ -397,12 +385,11 @@ class Label(models.Model):
         max_length=11, choices=Rejection, blank=True, default=""
     )
     is_withdrawn = models.BooleanField(default=False)
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=digit_xor_rejection("digit", "rejected")
+                condition=digit_xor_reason("digit", "rejected", Rejection.values)
                 & Q(is_withdrawn=False)
                 | Q(digit__isnull=True, rejected="", is_withdrawn=True),
                 name="label_digit_xor_rejection",

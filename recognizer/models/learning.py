@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from recognizer import request_ids
-from recognizer.models.ids import new_id
+from recognizer.models.base import BaseModel
 from recognizer.models.people import Split
 
 
@@ -24,7 +24,7 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         return self.order_by("-pk")
 
 
-class ModelVersion(models.Model):
+class ModelVersion(BaseModel):
     """A bundle the site knows. Promotion and rollback change one row's stage."""
 
     class Stage(models.TextChoices):
@@ -34,15 +34,13 @@ class ModelVersion(models.Model):
 
     class Origin(models.TextChoices):
         STARTER = "starter", _("shipped with the code")
-        NAMED = "named", _("named by the operator in BUNDLE")
+        NAMED = "named", _("set by the operator in BUNDLE")
         TRAINED = "trained", _("trained here")
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     digest = models.CharField(max_length=64, unique=True)
     origin = models.CharField(max_length=10, choices=Origin)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
     manifest = models.JSONField()
-    created_at = models.DateTimeField(auto_now_add=True)
     # When it last became the active one: the latest of the retired is the former.
     promoted_at = models.DateTimeField(null=True, editable=False)
 
@@ -78,20 +76,18 @@ class BundleArchive(models.Model):
         return f"bundle {self.model_version_id}"
 
 
-class Snapshot(models.Model):
+class Snapshot(BaseModel):
     """An immutable, digest-named selection of labels for training.
 
     The digest covers ids, contents, labels and sides, not the drawings: those stay
     where their owner can delete them.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     digest = models.CharField(max_length=64, unique=True)
     datasheet = models.JSONField()
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
     )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.short_digest
@@ -137,7 +133,7 @@ class SnapshotItem(models.Model):
         return f"{self.submission_id} {self.kind}"
 
 
-class TrainingRun(models.Model):
+class TrainingRun(BaseModel):
     """A training, as it stands: the truth about it, whatever became of its worker.
 
     Each worker that takes it up counts `attempt` up and may change the row only as
@@ -152,7 +148,6 @@ class TrainingRun(models.Model):
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="runs")
     incumbent = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
     options = models.JSONField(default=dict)
@@ -177,7 +172,6 @@ class TrainingRun(models.Model):
     version = models.ForeignKey(
         ModelVersion, models.PROTECT, related_name="runs", null=True
     )
-    created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -208,10 +202,9 @@ class TrainingRun(models.Model):
         return self.state in (self.State.QUEUED, self.State.RUNNING)
 
 
-class GateReport(models.Model):
+class GateReport(BaseModel):
     """What a comparison of a candidate with the then active version came to."""
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     candidate = models.ForeignKey(
         ModelVersion, models.CASCADE, related_name="gate_reports"
     )
@@ -221,7 +214,6 @@ class GateReport(models.Model):
     )
     has_passed = models.BooleanField()
     report = models.JSONField()
-    created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return f"{self.candidate_id} {'passed' if self.has_passed else 'failed'}"

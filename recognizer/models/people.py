@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from recognizer.models.ids import new_id
+from recognizer.models.base import BaseModel
 
 
 class User(AbstractUser):
@@ -22,20 +22,18 @@ class Split(models.TextChoices):
     HOLDOUT = "holdout", _("held out")
 
 
-class Visitor(models.Model):
+class Visitor(BaseModel):
     """Who owns submissions: an anonymous browser, known by its signed cookie.
 
     Signing in gives it a user; a user may have several, and none is ever merged.
     """
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="visitors", null=True
     )
     may_train = models.BooleanField(_("drawings may train models"), default=False)
     # Frozen at the first snapshot that has a drawing of theirs.
     split = models.CharField(max_length=7, choices=Split, blank=True, default="")
-    created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return str(self.id)
@@ -49,10 +47,9 @@ class Scope(models.TextChoices):
     REVIEW = "review", _("review: decide what a drawing shows")
 
 
-class Token(models.Model):
+class Token(BaseModel):
     """A user's key for programs. Only its digest is kept; revoking deletes it."""
 
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens"
     )
@@ -64,7 +61,6 @@ class Token(models.Model):
     may_review = models.BooleanField(default=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints: ClassVar = [

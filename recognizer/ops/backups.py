@@ -1,18 +1,19 @@
-"""Backups: the whole site in one folder, made while it serves, put back elsewhere.
+"""Backups: the whole site in one folder, made while it serves, and restored.
 
     digitsite-20261124T031700Z/
-        manifest.json     what it is, and each file's sha256
-        database.sqlite3  or database.dump, of PostgreSQL: rows, pictures, models
-        secret_key        where the data folder has one: it signs the visitors' cookies
+        manifest.json     format, time, and the sha256 of each file
+        database.sqlite3  or database.dump for PostgreSQL: rows, pictures, models
+        secret_key        if the data folder has one: it signs the visitors' cookies
 
-A folder has its name once it is whole. Restoring fills a database beside the one in
-use, deletes in it what was deleted since, and puts it in place at once: nobody is ever
-served a drawing that its owner has deleted, whenever a restore is broken off.
+A folder gets its name when it is complete. A restore fills a second database, deletes
+in it what was deleted since the backup, and then puts it in place in one step. So the
+site never serves a deleted drawing, even if a restore is interrupted.
 """
 
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -20,8 +21,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -41,12 +40,12 @@ _MANIFEST = "manifest.json"
 
 
 class BackupError(RuntimeError):
-    """A backup cannot be made, read or put back: why, and the way out."""
+    """A backup cannot be made, read or restored: why, and the way out."""
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A whole one. kind: of its database, "sqlite" or "postgresql"."""
+    """A complete backup. kind: of its database, "sqlite" or "postgresql"."""
 
     folder: Path
     kind: str
@@ -64,16 +63,16 @@ _DATABASE = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 
 
 def make_backup(parent: Path) -> Backup:
-    """Write a backup into a folder of its own; the site may go on meanwhile.
+    """Write a backup into a folder of its own, while the site serves.
 
     Raises:
-        BackupError: its database's tool is missing or failed; nothing is left behind.
+        BackupError: the database's tool is missing or failed; nothing is left behind.
     """
     made = datetime.now(UTC)
     folder = parent / f"digitsite-{made:%Y%m%dT%H%M%SZ}"
     partial = parent / f".{folder.name}.partial"
     if folder.exists():
-        raise BackupError(f"{folder} is there already: wait a second.")
+        raise BackupError(f"{folder} already exists. Wait a second.")
     parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)  # it holds everybody's drawings
@@ -100,7 +99,7 @@ def make_backup(parent: Path) -> Backup:
 
 
 def forget_older(parent: Path, *, keep: int) -> list[Path]:
-    """Delete all backups of a folder but so many; return the deleted."""
+    """Delete all backups in a folder but the newest; return the deleted ones."""
     whole = sorted(path.parent for path in parent.glob(f"{NAMES}/{_MANIFEST}"))
     older = whole[:-keep]
     for folder in older:
@@ -109,7 +108,7 @@ def forget_older(parent: Path, *, keep: int) -> list[Path]:
 
 
 def _copy_sqlite(to: Path) -> None:
-    """Copy in one step: one moment's rows, and neither readers nor writers wait."""
+    """Copy the rows of one moment; neither readers nor writers wait."""
     connection.ensure_connection()
     with contextlib.closing(sqlite3.connect(to)) as copy:
         connection.connection.backup(copy)
@@ -130,26 +129,28 @@ _COPY: dict[str, Callable[[Path], None]] = {
 
 
 def open_backup(folder: Path) -> Backup:
-    """Return a backup once all of its files are what they were.
+    """Return a backup after checking that its files are unchanged.
 
     Raises:
-        BackupError: it is none, damaged, or of another kind of database than ours.
+        BackupError: it is no backup, damaged, or of another kind of database.
     """
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
         kind, digests = manifest["kind"], manifest["files"]
         is_ours = manifest["format"] == FORMAT and kind in _DATABASE
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BackupError(f"{folder} is no backup: {error}") from error
+        raise BackupError(f"{folder} is not a backup: {error}") from error
     if not is_ours:
-        raise BackupError(f"{folder} was made by other code: restore it with that.")
+        raise BackupError(
+            f"{folder} was made by another release. Restore it with that release."
+        )
     for name, digest in digests.items():
         if not (folder / name).is_file() or _sha256(folder / name) != digest:
-            raise BackupError(f"{folder / name} is damaged: take another backup.")
+            raise BackupError(f"{folder / name} is damaged. Use another backup.")
     if kind != connection.vendor:
         raise BackupError(
-            f"{folder} is of {kind}, and DATABASE_URL names {connection.vendor}: name "
-            f"a {kind} database."
+            f"{folder} is a {kind} backup, but DATABASE_URL is {connection.vendor}. "
+            f"Use a {kind} database."
         )
     return Backup(folder, kind)
 
@@ -163,7 +164,7 @@ def _sha256(path: Path) -> str:
 
 
 def write_erasures(path: Path) -> int:
-    """Write the ids of all deleted drawings, one a line; return how many there are."""
+    """Write the ids of all deleted drawings, one a line; return their number."""
     written = 0
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w") as file:
@@ -176,19 +177,21 @@ def write_erasures(path: Path) -> int:
 
 
 def read_erasures(path: Path) -> set[UUID]:
-    """Read what `write_erasures` wrote; raises BackupError where it is not that."""
+    """Read what `write_erasures` wrote; raises BackupError for any other file."""
     try:
         return {UUID(line.strip()) for line in path.read_text().splitlines()}
     except (OSError, ValueError) as error:
-        raise BackupError(f"{path} is no list of deleted drawings: {error}") from error
+        raise BackupError(
+            f"{path} is not a list of deleted drawings: {error}"
+        ) from error
 
 
 @dataclass(frozen=True)
 class InPlace:
-    """What the database in use holds now.
+    """What the database in use contains.
 
-    has_drawings: or may have, where it cannot be read. erased: what it knows to be
-    deleted; None where it knows nothing.
+    has_drawings: also True if it cannot be read. erased: the ids of deleted drawings;
+    None if the database does not know them.
     """
 
     has_drawings: bool
@@ -220,13 +223,13 @@ def in_place() -> InPlace:
 
 
 def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
-    """Put a backup in the place of all that is there; return how many were deleted.
+    """Replace the site's data by a backup; return how many drawings were deleted.
 
     Args:
-        erased: deleted since it was made; it knows itself what was before.
+        erased: deleted since it was made; it lists earlier deletions itself.
 
     Raises:
-        BackupError: somebody uses the database; or it is of newer code.
+        BackupError: the database is in use, or the backup is of newer code.
     """
     with _FILLED[backup.kind](backup):
         loader = MigrationLoader(connection)
@@ -234,8 +237,8 @@ def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
         ours = [name for name in unknown if name[0] == "recognizer"]
         if ours:
             raise BackupError(
-                f"{backup.folder} has {ours[0][1]}, which this code does not know: "
-                "restore it with the code it was made by, or newer."
+                f"{backup.folder} has {ours[0][1]}, which this code does not know. "
+                "Restore it with the release that made it, or a newer one."
             )
         call_command("migrate", verbosity=0)
         ids = tqdm(sorted(erased), desc="deleted since", unit="", disable=None)
@@ -253,7 +256,7 @@ def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
 
 @contextlib.contextmanager
 def _connected_to(name: str) -> Iterator[None]:
-    """Let the connection lead to another database while the block runs."""
+    """Connect to another database while the block runs."""
     in_use = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name
@@ -278,9 +281,9 @@ def _sqlite_filled(backup: Backup) -> Iterator[None]:
             yield
         with contextlib.closing(sqlite3.connect(fresh)) as connected:
             connected.execute("PRAGMA journal_mode=DELETE")
-            connected.execute("VACUUM")  # what was deleted leaves no bytes behind
+            connected.execute("VACUUM")  # removes the bytes of deleted rows
         _refuse_a_used_file(place)
-        for path in _files_of(place)[1:]:  # logs of the former, not to be replayed
+        for path in _files_of(place)[1:]:  # the old logs must not be replayed
             path.unlink(missing_ok=True)
         fresh.replace(place)
     finally:
@@ -293,7 +296,7 @@ def _files_of(database: Path) -> list[Path]:
 
 
 def _refuse_a_used_file(place: Path) -> None:
-    """Find out whether anybody has the file open: only alone can one leave WAL."""
+    """Refuse if anyone has the file open: leaving WAL needs exclusive access."""
     if not place.exists():
         return
     try:
@@ -301,10 +304,10 @@ def _refuse_a_used_file(place: Path) -> None:
             connected.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.OperationalError as error:
         raise BackupError(
-            f"{place} is in use: stop the site and its workers first."
+            f"{place} is in use. Stop the site and its workers first."
         ) from error
     except sqlite3.DatabaseError:
-        return  # it is damaged, which may be why it is replaced
+        return  # it is damaged, which may be why it is restored
 
 
 @contextlib.contextmanager
@@ -334,7 +337,7 @@ def _postgresql_filled(backup: Backup) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _maintenance() -> Iterator[Callable[..., None]]:
-    """Connect to PostgreSQL's own database; databases are renamed from outside."""
+    """Connect to PostgreSQL's own database: a database cannot rename itself."""
     from psycopg import sql
 
     with _connected_to("postgres"), connection.cursor() as cursor:
@@ -356,20 +359,24 @@ _FILLED = {"sqlite": _sqlite_filled, "postgresql": _postgresql_filled}
 
 
 def _run(program: str, options: list[str], *, name: str | None = None) -> None:
-    """Run one of PostgreSQL's programs as Django runs psql: passwords stay hidden.
+    """Run one of PostgreSQL's programs as Django runs psql: the password is hidden.
 
     Args:
-        name: what stands last, where it is not the database's name.
+        name: the last argument, if it is not the database's name.
     """
-    told: dict[str, Any] = dict(connection.settings_dict)
-    if name is not None:
-        told["NAME"] = name
-    tool = type("Tool", (DatabaseClient,), {"executable_name": program})
+    psql, env = DatabaseClient.settings_to_cmd_args_env(
+        {**connection.settings_dict, "NAME": name or connection.settings_dict["NAME"]},
+        options,
+    )
     try:
-        tool(SimpleNamespace(settings_dict=told)).runshell(options)
+        subprocess.run(
+            [program, *psql[1:]], env={**os.environ, **(env or {})}, check=True
+        )
     except FileNotFoundError as error:
         raise BackupError(
-            f"{program} is missing: install your system's package postgresql-client."
+            f"{program} is missing. Install your system's postgresql-client package."
         ) from error
     except subprocess.CalledProcessError as error:
-        raise BackupError(f"{program} has failed with {error.returncode}.") from error
+        raise BackupError(
+            f"{program} failed with exit code {error.returncode}."
+        ) from error

@@ -21,15 +21,15 @@ def unknown_api_address(request: HttpRequest, rest: str = "") -> HttpResponse:
     return error_response(
         404,
         "not_found",
-        f"There is no {request.path[:200]}: addresses of the API begin with /api/v1/ "
-        "and end with a slash.",
+        f"Not found: {request.path[:200]}. API addresses begin with /api/v1/ and end "
+        "with a slash.",
     )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400."""
     if isinstance(exception, DisallowedHost):
-        message = "This site does not answer for this host: name it in ALLOWED_HOSTS."
+        message = "This host is not allowed. Add it to ALLOWED_HOSTS."
         if _is_api(request):
             return error_response(400, "unknown_host", message)
         return HttpResponseBadRequest(message, content_type="text/plain")
@@ -41,7 +41,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 403."""
     if _is_api(request):
-        return error_response(403, "permission_denied", "You may not do this.")
+        return error_response(
+            403, "permission_denied", "You do not have permission to do this."
+        )
     return defaults.permission_denied(request, exception)
 
 
@@ -77,7 +79,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return error_response(
             500,
             "server_error",
-            "Something broke on our side and was logged: try again in a moment.",
+            "Something went wrong on our side and was logged. Try again in a moment.",
         )
     return defaults.server_error(request)
 

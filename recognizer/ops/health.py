@@ -1,10 +1,9 @@
-"""Is this process alive, and may requests be sent to it?
+"""Health checks: is this process alive, and is it ready for requests?
 
-/livez asks nothing of anybody: a process that answers lives. /readyz tries what a
-drawing needs. Without the database, its migrations, a place to write or a model,
-nothing can be stored: 503, and a balancer sends requests elsewhere. Without the cache,
-a worker, or the model that was promoted last, the site goes on, less exactly, more
-slowly, or by the former model: 200, and "degraded".
+/livez checks nothing: a process that answers is alive. /readyz checks what storing a
+drawing needs. Without the database, its migrations, free disk space or a model it
+answers 503, and a load balancer sends requests elsewhere. Without the cache, a worker
+or the model promoted last the site still works: 200, and "degraded".
 """
 
 import logging
@@ -31,24 +30,19 @@ RETRY_AFTER_S = 5
 
 
 class _NotReadyError(RuntimeError):
-    """What is amiss, in words that anybody may read."""
+    """What is wrong, in words that anybody may read."""
 
 
-_FAULTS: tuple[type[Exception], ...] = (
-    DatabaseError,
-    ReaderUnavailableError,
-    OSError,
-    RedisError,
-)
+_FAULTS = (DatabaseError, ReaderUnavailableError, OSError, RedisError)
 
 
 def livez(request: HttpRequest) -> HttpResponse:
-    """Answer that this process lives."""
+    """Answer that this process is alive."""
     return HttpResponse("alive\n", content_type="text/plain")
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer how all stands that a drawing needs."""
+    """Answer the state of everything that a drawing needs."""
     told = {name: _told(check) for name, check in CHECKS.items()}
     if all(one["is_well"] for one in told.values()):
         status = "ready"
@@ -67,33 +61,33 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def _told(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return what a check says; the log has what not everybody need know."""
+    """Return the result of a check; details of a failure go to the log only."""
     try:
         return {"is_well": True, **check()}
     except _NotReadyError as error:
         return {"is_well": False, "problem": str(error)}
     except _FAULTS as error:
         logger.warning("Not ready: %s", error)
-        return {"is_well": False, "problem": "It does not answer: see the log."}
+        return {"is_well": False, "problem": "No response. See the log."}
 
 
 def _database() -> dict[str, Any]:
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # a standby answers, and takes nothing
+        if connection.vendor == "postgresql":  # a standby is read-only
             cursor.execute("SELECT current_setting('transaction_read_only')")
             if cursor.fetchone() == ("on",):
-                raise _NotReadyError("The database takes no changes.")
+                raise _NotReadyError("The database is read-only.")
         else:
             cursor.execute("SELECT 1")
     return {"kind": connection.vendor}
 
 
 def _migrations() -> dict[str, Any]:
-    """Ask for those of this code; newer code may have run more of them already."""
+    """Check for those of this code; newer code may have applied more of them."""
     applied = applied_migrations()
     if missing := migrations_of_this_code() - applied:
         raise _NotReadyError(
-            f"{len(missing)} migrations are to be run: manage.py migrate does."
+            f"{len(missing)} migrations are not applied. Run manage.py migrate."
         )
     return {"applied": len(applied)}
 
@@ -111,7 +105,7 @@ def _model() -> dict[str, Any]:
 
 
 def _promotion() -> dict[str, Any]:
-    """Tell whether the model that was promoted reads, or the former in its place."""
+    """Check that the model promoted last can be used."""
     version = active_model()
     recogniser_for(version)
     return {"digest": version.digest}
@@ -120,17 +114,16 @@ def _promotion() -> dict[str, Any]:
 def _cache() -> dict[str, Any]:
     cache.set("readyz", 1, timeout=60)
     if cache.get("readyz") != 1:
-        raise _NotReadyError("The cache forgets.")
+        raise _NotReadyError("The cache does not keep values.")
     return {"kind": "redis" if settings.REDIS_URL else "of each process"}
 
 
 def _queue() -> dict[str, Any]:
     queue = queue_state()
-    if queue.oldest_s > LONGEST_WAIT_S:
-        raise _NotReadyError(
-            f"A task has waited {queue.oldest_s:.0f} s: start manage.py work."
-        )
-    return {"waiting": queue.waiting, "oldest_s": round(queue.oldest_s, 1)}
+    waited = queue["oldest_s"]
+    if waited > LONGEST_WAIT_S:
+        raise _NotReadyError(f"A task has waited {waited:.0f} s. Start manage.py work.")
+    return {"waiting": queue["waiting"], "oldest_s": round(waited, 1)}
 
 
 NEEDED = ("database", "migrations", "disk", "model")

@@ -43,7 +43,7 @@ _DRAINED_BYTES = 4  # times the limit: how much of a refused body is still taken
 
 
 class BrowserPolicyMiddleware:
-    """Add the headers that Django and django-csp have no setting for.
+    """Add the headers that Django has no setting for.
 
     No page may be used by other sites. An answer that differs by cookie is kept out of
     shared caches unless its view says otherwise.
@@ -55,6 +55,9 @@ class BrowserPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with the headers."""
         response = self.get_response(request)
+        response.headers.setdefault(
+            "Content-Security-Policy", settings.CONTENT_SECURITY_POLICY
+        )
         response.headers["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         if has_vary_header(response, "Cookie") and "Cache-Control" not in response:
@@ -79,7 +82,7 @@ class BodyMiddleware:
             return error_response(
                 411,
                 "length_required",
-                "Bodies in chunks are not read: send the body with a Content-Length.",
+                "Chunked bodies are not accepted. Send the body with a Content-Length.",
             )
         declared = request.META.get("CONTENT_LENGTH") or "0"
         length = int(declared) if declared.isdecimal() else 0
@@ -88,7 +91,7 @@ class BodyMiddleware:
                 _ = request.body  # from here on nobody waits for the network
             except UnreadablePostError:
                 return error_response(
-                    400, "body_cut_off", "The body ended too early: send it again."
+                    400, "body_cut_off", "The body ended too early. Send it again."
                 )
             return self.get_response(request)
         if length <= _DRAINED_BYTES * settings.MAX_BODY_BYTES:
@@ -97,6 +100,7 @@ class BodyMiddleware:
         return error_response(
             413,
             "body_too_large",
-            f"The body has {length:,} bytes and at most {settings.MAX_BODY_BYTES:,} "
-            "are taken: send a smaller picture, or fewer drawings at once.",
+            f"The body has {length:,} bytes; the limit is "
+            f"{settings.MAX_BODY_BYTES:,}. Send a smaller picture, or fewer drawings "
+            "at once.",
         )

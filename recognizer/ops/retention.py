@@ -1,12 +1,12 @@
-"""Old drawings go: for good, or into archives that they can be brought back from.
+"""Retention: delete old drawings, or move them to archives that can be restored.
 
-An archive is gzipped NDJSON: a line holds all rows of one drawing as Django's fixtures
-do, and the file's name ends in the file's sha256. Nothing is lost wherever a run is
-killed: lines are on disk before their rows are deleted, and the next run goes on.
+An archive is gzipped NDJSON. A line holds all rows of one drawing in the format of
+Django's fixtures, and the file's name ends with its sha256. A killed run loses nothing:
+lines are on disk before their rows are deleted, and the next run continues.
 
-Erasure wins: a line counts only as long as `Archived` lists its drawing. Whoever
-deletes all that is theirs, or their account, takes those rows away, and the next run
-writes the archives anew without the lines.
+A line is valid only while `Archived` lists its drawing. When people delete all their
+drawings or their account, those rows go too, and the next run rewrites the archives
+without the lines.
 """
 
 import gzip
@@ -15,7 +15,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -50,11 +50,11 @@ class ArchiveError(ValueError):
 
 
 def expire(*, before: datetime, folder: Path | None, tell: Tell) -> int:
-    """Take out all drawings that were sent before a moment; return how many.
+    """Delete or archive all drawings sent before a moment; return how many.
 
     Args:
-        folder: of the archives; None deletes for good.
-        tell: is told how many drawings each step has taken out.
+        folder: for the archives; None deletes permanently.
+        tell: called with the number of drawings of each step.
     """
     old = Submission.objects.filter(pk__lt=_first_id_of(before)).order_by("pk")
     if folder is None:
@@ -71,19 +71,19 @@ def expire(*, before: datetime, folder: Path | None, tell: Tell) -> int:
 
 
 def forget_erased(folder: Path) -> int:
-    """Write archives anew without what is not listed any more; return such lines.
+    """Rewrite archives without erased drawings; return how many lines that removed.
 
     Raises:
-        ArchiveError: one is not what its name says.
+        ArchiveError: an archive does not match the sha256 in its name.
     """
     return sum(_settle(path) for path in sorted(folder.glob(f"*{_DONE}")))
 
 
 def restore(path: Path, *, tell: Tell) -> int:
-    """Bring an archive's drawings back; return how many, and remove the file.
+    """Restore an archive's drawings; return how many, and delete the file.
 
     Raises:
-        ArchiveError: it is damaged, or its models are not here.
+        ArchiveError: it is damaged, or this database lacks one of its models.
     """
     _check(path)
     total = 0
@@ -106,7 +106,7 @@ def _first_id_of(moment: datetime) -> UUID:
 
 
 def _first(submissions: SubmissionQuerySet, count: int) -> SubmissionQuerySet:
-    """Keep the first drawings, so that a long deletion can be told of."""
+    """Limit to the first drawings, so that a long deletion can report progress."""
     last = submissions.values_list("pk", flat=True)[count - 1 : count]
     return submissions.filter(pk__lte=last[0]) if last else submissions
 
@@ -115,18 +115,13 @@ def _first(submissions: SubmissionQuerySet, count: int) -> SubmissionQuerySet:
 
 
 def _written(old: SubmissionQuerySet, folder: Path) -> Path | None:
-    """Write the oldest drawings into a new file; None where there is none."""
+    """Write the oldest drawings into a new file; None if there are none."""
     lines = islice(_lines_of(old), IN_A_FILE)
     first = next(lines, None)
     if first is None:
         return None
     path = folder / f"drawings-{new_id()}{_DELETING}"
-
-    def all_lines() -> Iterator[bytes]:
-        yield first
-        yield from lines
-
-    _write(path.with_suffix(_WRITING), all_lines())
+    _write(path.with_suffix(_WRITING), chain([first], lines))
     path.with_suffix(_WRITING).replace(path)
     _sync(folder)
     return path
@@ -140,14 +135,14 @@ def _lines_of(submissions: SubmissionQuerySet) -> Iterator[bytes]:
 
 
 def _as_lines(submissions: list[Submission]) -> dict[UUID, bytes]:
-    """Write each drawing with its chain as one line; leases and skips stay behind."""
+    """Write each drawing with its rows as one line, without leases and skips."""
     rows: dict[UUID, list[Any]] = {}
     for submission in submissions:
         submission.leased_by = submission.leased_until = None
         rows[submission.pk] = [submission]
     for model in (Picture, Prediction, Feedback, Label):
-        found = model._default_manager.filter(submission__in=list(rows)).order_by("pk")
-        for row in found:
+        found = model._default_manager.filter(submission__in=list(rows))
+        for row in found.order_by("pk"):
             rows[row.submission_id].append(row)
     # Not as "json", which cuts times to milliseconds.
     return {
@@ -157,7 +152,7 @@ def _as_lines(submissions: list[Submission]) -> dict[UUID, bytes]:
 
 
 def _write(path: Path, lines: Iterator[bytes]) -> str:
-    """Write a file through to the disk; return its sha256."""
+    """Write a file and sync it to disk; return its sha256."""
     with path.open("wb") as file:
         with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
             for line in lines:
@@ -173,7 +168,7 @@ def _digest(path: Path) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Bring new names through to the disk."""
+    """Sync new file names to disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -185,9 +180,9 @@ def _sync(folder: Path) -> None:
 
 
 def _finish(path: Path, tell: Tell) -> int:
-    """Delete what a file holds, as long as it is still the same, and give it its name.
+    """Delete the drawings that a file contains, and give it its final name.
 
-    What was answered or decided since it was written stays for the next run.
+    A drawing that has changed since it was written stays for the next run.
     """
     total = 0
     for lines in _batches(path):
@@ -210,7 +205,7 @@ def _finish(path: Path, tell: Tell) -> int:
 
 
 def _settle(path: Path) -> int:
-    """Leave out what is not listed; return how many lines that were."""
+    """Remove the lines that are not listed; return how many that were."""
     is_done = path.name.endswith(_DONE)
     if is_done:
         _check(path)
@@ -245,11 +240,11 @@ def _check(path: Path) -> None:
     try:
         is_whole = path.name.split(".")[1] == _digest(path)
     except (IndexError, OSError) as error:
-        raise ArchiveError(f"{path} is no archive of drawings: {error}.") from error
+        raise ArchiveError(f"{path} is not an archive of drawings: {error}.") from error
     if not is_whole:
         raise ArchiveError(
-            f"{path} is not as it was written: its sha256 is not the one in its name. "
-            "Take it from a backup."
+            f"{path} has been changed: its sha256 does not match its name. Restore it "
+            "from a backup."
         )
 
 
@@ -280,7 +275,7 @@ def _bring_back(line: bytes) -> None:
         ):
             raise ArchiveError(
                 f"The model {row.model_version_id} that read these drawings is not in "
-                "this database: restore into the one they came from."
+                "this database. Restore into the database they came from."
             )
         if isinstance(row, Label) and row.reviewer_id is not None:
             # Who has left since is nobody, as for labels that stayed.

@@ -6,9 +6,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import (
-    AuthenticationForm,
-)
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import (
     LoginView,
     PasswordChangeView,
@@ -89,7 +87,7 @@ class NewPasswordView(SuccessMessageMixin, PasswordResetConfirmView):
 
     template_name = "recognizer/password_new.html"
     success_url = reverse_lazy("sign-in")
-    success_message = _("Your new password is set: sign in with it.")
+    success_message = _("Your new password is set. Sign in with it.")
 
 
 class ChangePasswordView(SuccessMessageMixin, PasswordChangeView):
@@ -98,7 +96,7 @@ class ChangePasswordView(SuccessMessageMixin, PasswordChangeView):
     template_name = "recognizer/password_change.html"
     success_url = reverse_lazy("account")
     success_message = _(
-        "Your password is changed. Other browsers have to sign in again."
+        "Your password has been changed. You need to sign in again in other browsers."
     )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -120,7 +118,7 @@ def change_email(request: HttpRequest) -> HttpResponse:
     form = EmailForm(request.POST or None, instance=user)
     if form.is_valid():
         user.save(update_fields=["email"])
-        messages.success(request, _("Your e-mail address is noted."))
+        messages.success(request, _("Your email address has been saved."))
         return redirect("account")
     return render(request, "recognizer/email.html", {"form": form})
 

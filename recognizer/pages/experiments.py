@@ -1,30 +1,26 @@
-"""What the experiments came to, from the file that `mlcore.judging.experiments` writes.
+"""The results of the experiments, from the file `mlcore.judging.experiments` writes.
 
-Whatever its figures are, what is said of them is computed here: who read best, whether
-its lead is greater than chance gives, and who did not learn.
+What the page says about the figures is computed from them: which answer is best,
+whether its lead is greater than chance explains, and which did not learn.
 """
 
-import json
-import logging
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from django.utils.dateparse import parse_datetime
 from django.utils.formats import get_format
 from django.utils.translation import gettext, gettext_noop
 
-logger = logging.getLogger(__name__)
-
-_Parsed = TypeVar("_Parsed")
+from recognizer.learning.evaluation import figures_in
 
 LEARNT_FROM = 0.5
-"""Accuracy from which a training has learnt; who guesses reads a tenth."""
+"""A training below this accuracy has not learnt; guessing gets 10 %."""
 
 # How the page calls what the file names, where that is not its name in the trade.
 NAMES = {
@@ -37,18 +33,18 @@ NAMES = {
     "convolutions with pooling": gettext_noop("convolutions with pooling"),
     "the fast network": gettext_noop("the fast network"),
     "the shipped network": gettext_noop("the shipped network"),
-    "example": gettext_noop("Keras' example"),
+    "example": gettext_noop("Keras example"),
     "fast": gettext_noop("the fast recipe"),
 }
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One way to train, and how it read held-out digits.
+    """One way to train, and how well it reads held-out digits.
 
-    accuracies: of each seed, after each of its epochs.
+    accuracies: for each seed, after each of its epochs.
     log_loss: after the last epoch, mean over the seeds; None where one diverged.
-    is_base: whether it is what all questions start from.
+    is_base: whether it is the setting that all questions start from.
     """
 
     name: str
@@ -74,7 +70,7 @@ class Answer:
 
     @cached_property
     def spread(self) -> float:
-        """Standard deviation over the seeds; 0 of a single one."""
+        """Standard deviation over the seeds; 0 for a single one."""
         return _deviation(self.last)
 
     @property
@@ -83,36 +79,11 @@ class Answer:
         return sum(accuracy < LEARNT_FROM for accuracy in self.last)
 
     def errors(self) -> list[tuple[float, float, float]]:
-        """Return least, mean and greatest error of the seeds after each epoch."""
+        """Return the least, mean and greatest error of the seeds after each epoch."""
         return [
             (1 - max(seeds), 1 - statistics.fmean(seeds), 1 - min(seeds))
             for seeds in zip(*self.accuracies, strict=True)
         ]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What came of a question.
-
-    best: who read most right of those that always learnt; None where nobody did.
-    second: who comes next among them.
-    spread: the greatest standard deviation that a lead was held against.
-    as_good: who is behind the best by no more than the spread over their seeds.
-    failed: who did not learn in all of its trainings.
-    """
-
-    best: Answer | None
-    second: Answer | None
-    spread: float
-    as_good: list[Answer]
-    failed: list[Answer]
-
-    @property
-    def lead(self) -> float:
-        """By how much the best is ahead of the second."""
-        if self.best is None or self.second is None:
-            return 0.0
-        return self.best.accuracy - self.second.accuracy
 
 
 @dataclass(frozen=True)
@@ -127,113 +98,63 @@ class Question:
         """How often each answer was trained."""
         return min(answer.seeds for answer in self.answers)
 
+    @property
+    def failed(self) -> list[Answer]:
+        """The answers that did not learn in all of their trainings."""
+        return [answer for answer in self.answers if answer.failed]
+
     @cached_property
-    def finding(self) -> Finding:
-        """Say who read best, and who may be as good.
+    def ranked(self) -> list[Answer]:
+        """The others, the most accurate first."""
+        learnt = [answer for answer in self.answers if not answer.failed]
+        return sorted(learnt, key=lambda answer: answer.accuracy, reverse=True)
 
-        A lead is told from chance where it is greater than the standard deviations of
-        both over their seeds.
+    @cached_property
+    def as_good(self) -> list[Answer]:
+        """The answers that may be as good as the best.
+
+        A lead is clear if it is greater than the standard deviations of both.
         """
-        failed = [answer for answer in self.answers if answer.failed]
-        ranked = sorted(
-            (answer for answer in self.answers if not answer.failed),
-            key=lambda answer: answer.accuracy,
-            reverse=True,
-        )
-        if not ranked:
-            return Finding(None, None, 0.0, [], failed)
-        best, *others = ranked
-        as_good = [
+        best = self.ranked[0]
+        return [
             other
-            for other in others
-            # As they are told: nobody shall read that 0.05 is greater than 0.05.
-            if _told(best.accuracy - other.accuracy)
-            <= _told(max(best.spread, other.spread))
+            for other in self.ranked[1:]
+            # Rounded as on the page: it never says that 0.05 is greater than 0.05.
+            if round(best.accuracy - other.accuracy, 4)
+            <= round(max(best.spread, other.spread), 4)
         ]
-        return Finding(
-            best=best,
-            second=others[0] if others else None,
-            spread=max(one.spread for one in (best, *(as_good or others[:1]))),
-            as_good=as_good,
-            failed=failed,
-        )
+
+    @property
+    def lead(self) -> float:
+        """By how much the best is ahead of the second."""
+        return self.ranked[0].accuracy - self.ranked[1].accuracy
+
+    @property
+    def spread(self) -> float:
+        """The greatest standard deviation that the lead was compared with."""
+        compared = self.as_good or self.ranked[1:2]
+        return max(answer.spread for answer in (self.ranked[0], *compared))
 
 
-@dataclass(frozen=True)
-class Experiments:
-    """All questions, and under which conditions they were answered."""
-
-    questions: list[Question]
-    base: Mapping[str, Any]
-    trained_on: int
-    read: int
-    machine: str
-    versions: Mapping[str, str]
-    date: date | None
+def experiments_in(path: Path) -> dict[str, Any] | None:
+    """Return the experiments' results; None if there are none to show."""
+    return figures_in(path, _experiments)
 
 
-@dataclass(frozen=True)
-class Timed:
-    """How long a recipe takes, as medians in seconds, and what it comes to.
+def fast_in(path: Path) -> dict[str, Any] | None:
+    """Return the results of `python -m bench.training`; None if there are none.
 
-    whole_s: of the process; training_s: of the training alone.
-    accuracy, spread: on MNIST's test images, mean and standard deviation.
+    recipes: median seconds of the process and of the training alone, and the accuracy
+    on MNIST's test images with its standard deviation.
+    times: how much longer the example takes, as the median of the seeds' ratios.
     """
-
-    name: str
-    whole_s: float
-    training_s: float
-    accuracy: float
-    spread: float
+    return figures_in(path, _fast)
 
 
-@dataclass(frozen=True)
-class Fast:
-    """The fast recipe beside Keras' own example.
-
-    times: by how much the example takes longer, as the median of the seeds' ratios.
-    """
-
-    recipes: list[Timed]
-    times: float
-    seeds: int
-    cores: int
-    cpu: str
-    date: date | None
-
-
-def experiments_in(path: Path) -> Experiments | None:
-    """Return what the experiments came to; None where no file says so."""
-    return _shown(path, _experiments)
-
-
-def fast_in(path: Path) -> Fast | None:
-    """Return what `python -m bench.training` measured; None where no file says so."""
-    return _shown(path, _fast)
-
-
-def _shown(
-    path: Path, parsed: Callable[[Mapping[str, Any]], _Parsed]
-) -> _Parsed | None:
-    try:
-        return parsed(_read(path, path.stat().st_mtime_ns))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        logger.error("%s cannot be shown: %r", path, error)
-        return None
-
-
-@lru_cache(maxsize=2)
-def _read(path: Path, changed_ns: int) -> dict[str, Any]:
-    written: dict[str, Any] = json.loads(path.read_text())
-    return written
-
-
-def _experiments(written: Mapping[str, Any]) -> Experiments:
+def _experiments(written: dict[str, Any]) -> dict[str, Any]:
     trained_on, read = written["digits"]
-    return Experiments(
-        questions=[
+    return {
+        "questions": [
             Question(
                 name,
                 [_answer(label, found, written["base"]) for label, found in told],
@@ -241,13 +162,13 @@ def _experiments(written: Mapping[str, Any]) -> Experiments:
             for name, answers in written["questions"].items()
             if (told := [(k, v) for k, v in answers.items() if v["runs"]])
         ],
-        base=written["base"],
-        trained_on=trained_on,
-        read=read,
-        machine=written["machine"],
-        versions={"python": written["python"], **written["versions"]},
-        date=_day(written["finished"]),
-    )
+        "base": written["base"],
+        "trained_on": trained_on,
+        "read": read,
+        "machine": written["machine"],
+        "versions": {"python": written["python"], **written["versions"]},
+        "date": _day(written["finished"]),
+    }
 
 
 def _answer(label: str, found: Mapping[str, Any], base: Mapping[str, Any]) -> Answer:
@@ -265,35 +186,30 @@ def _answer(label: str, found: Mapping[str, Any], base: Mapping[str, Any]) -> An
     )
 
 
-def _fast(written: Mapping[str, Any]) -> Fast:
+def _fast(written: dict[str, Any]) -> dict[str, Any]:
     runs = written["runs"]
-    return Fast(
-        recipes=[_timed(_named(name), runs[name]) for name in ("example", "fast")],
-        times=statistics.median(
+    return {
+        "recipes": [_timed(name, runs[name]) for name in ("example", "fast")],
+        "times": statistics.median(
             example["all_s"] / fast["all_s"]
             for example, fast in zip(runs["example"], runs["fast"], strict=True)
         ),
-        seeds=len(runs["fast"]),
-        cores=written["machine"]["cores"],
-        cpu=written["machine"]["cpu"],
-        date=_day(written["finished"]),
-    )
+        "seeds": len(runs["fast"]),
+        "cores": written["machine"]["cores"],
+        "cpu": written["machine"]["cpu"],
+        "date": _day(written["finished"]),
+    }
 
 
-def _timed(name: str, runs: Sequence[Mapping[str, Any]]) -> Timed:
+def _timed(name: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     accuracies = [run["accuracy"] for run in runs]
-    return Timed(
-        name=name,
-        whole_s=statistics.median(run["all_s"] for run in runs),
-        training_s=statistics.median(run["fit_s"] for run in runs),
-        accuracy=statistics.fmean(accuracies),
-        spread=_deviation(accuracies),
-    )
-
-
-def _told(share: float) -> float:
-    """Round as the page does: hundredths of a percent."""
-    return round(share, 4)
+    return {
+        "name": _named(name),
+        "whole_s": statistics.median(run["all_s"] for run in runs),
+        "training_s": statistics.median(run["fit_s"] for run in runs),
+        "accuracy": statistics.fmean(accuracies),
+        "spread": _deviation(accuracies),
+    }
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -17,10 +17,8 @@ from recognizer.people import mail
 class _EmailMeta:
     model = User
     fields: ClassVar[tuple[str, ...]] = ("email",)
-    labels: ClassVar = {"email": _("E-mail address")}
-    help_texts: ClassVar = {
-        "email": _("Only for a forgotten password; you may leave it empty.")
-    }
+    labels: ClassVar = {"email": _("Email address")}
+    help_texts: ClassVar = {"email": _("Optional. Only used to reset your password.")}
     widgets: ClassVar = {"email": forms.EmailInput(attrs={"autocomplete": "email"})}
 
 
@@ -47,7 +45,7 @@ class EmailForm(forms.ModelForm):
         """Refuse a wrong password."""
         password: str = self.cleaned_data["password"]
         if not self.instance.check_password(password):
-            raise forms.ValidationError(_("This is not your password."))
+            raise forms.ValidationError(_("This password is not correct."))
         return password
 
 
@@ -80,18 +78,18 @@ class TokenForm(forms.Form):
     LIFETIMES: ClassVar = [
         ("30", _("30 days")),
         ("90", _("90 days")),
-        ("365", _("a year")),
-        ("", _("no end")),
+        ("365", _("1 year")),
+        ("", _("no expiry")),
     ]
 
     name = forms.CharField(
-        label=_("Name"), max_length=80, help_text=_("Where it will be used.")
+        label=_("Name"), max_length=80, help_text=_("Where you will use it.")
     )
     scopes = forms.MultipleChoiceField(
-        label=_("It may"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+        label=_("Scopes"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
     )
     days = forms.ChoiceField(
-        label=_("It works for"), choices=LIFETIMES, initial="90", required=False
+        label=_("Valid for"), choices=LIFETIMES, initial="90", required=False
     )
 
     def __init__(self, *args: Any, may_review: bool, **kwargs: Any) -> None:

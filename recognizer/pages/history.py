@@ -1,12 +1,12 @@
-"""The history: one's own drawings as pages, and what can be done with them."""
+"""The history: a visitor's own drawings, and what can be done with them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,15 +17,9 @@ from django.views.decorators.http import (
 )
 
 from recognizer.drawings import erasing, feedback
-from recognizer.drawings.erasing import delete_submissions
 from recognizer.drawings.listing import filtered, neighbours, submission_page
 from recognizer.drawings.svg import path_of, view_box_of
-from recognizer.models import (
-    Refusal,
-    Submission,
-    SubmissionQuerySet,
-    Verdict,
-)
+from recognizer.models import Refusal, Submission, SubmissionQuerySet, Verdict
 from recognizer.pages.caching import ones_own
 from recognizer.pages.messages import translated_phrases
 from recognizer.people import visitors
@@ -36,117 +30,81 @@ from recognizer.reader.explanations import extras_of
 from recognizer.reader.recognisers import ReaderUnavailableError
 
 PAGE_SIZE = 24
+DIGITS = tuple("0123456789")
 
-# --- what is looked for --------------------------------------------------------------
+# --- filters -------------------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which drawings are looked for; of what both say, both must hold.
-
-    shown: "0" to "9", "refused", or "" for any. feedback: "wrong", "none", or "".
-    """
-
-    shown: str = ""
-    feedback: str = ""
-
-    @classmethod
-    def by(cls, query: QueryDict) -> "Wanted":
-        """Take it from an address; what is mangled there looks for nothing."""
-        digit, feedback = query.get("digit", ""), query.get("feedback", "")
-        shown = digit if digit in list("0123456789") else ""
-        if not shown and query.get("refused") == "true":
-            shown = "refused"
-        return cls(shown, feedback if feedback in ("wrong", "none") else "")
-
-    @property
-    def query(self) -> dict[str, str]:
-        """What an address says of it, in the words of the API."""
-        asked = {}
-        if self.shown == "refused":
-            asked["refused"] = "true"
-        elif self.shown:
-            asked["digit"] = self.shown
-        if self.feedback:
-            asked["feedback"] = self.feedback
-        return asked
-
-    def among(self, submissions: SubmissionQuerySet) -> SubmissionQuerySet:
-        """Keep the wanted ones."""
-        return filtered(
-            submissions,
-            digit=int(self.shown) if self.shown.isdigit() else None,
-            refused=True if self.shown == "refused" else None,
-            feedback=self.feedback or None,
-        )
-
-    def nothing_found(self) -> str:
-        """Say that there is none."""
-        if self.shown and self.feedback:
-            return _("None of your drawings is both.")
-        if self.shown == "refused":
-            return _("None was refused: each of your drawings was read as a digit.")
-        if self.shown:
-            return _("None of your drawings was read as %(digit)s.") % {
-                "digit": self.shown
-            }
-        if self.feedback == "wrong":
-            return _("You have not called any reading wrong.")
-        return _("Nothing is waiting for you: you have answered each reading.")
+Filters = dict[str, str]
+"""The filters in an address, named as in the API; a drawing must match all of them."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A link that narrows the history down; one that is on lets go again."""
+def _filters_of(query: Mapping[str, Any]) -> Filters:
+    """Take the filters from an address, in one order; ignore malformed ones."""
+    filters = {}
+    if query.get("digit") in DIGITS:
+        filters["digit"] = query["digit"]
+    elif query.get("refused") == "true":
+        filters["refused"] = "true"
+    if query.get("feedback") in ("wrong", "none"):
+        filters["feedback"] = query["feedback"]
+    return filters
 
-    words: str
-    label: str
-    url: str
-    is_on: bool
+
+def _matching(submissions: SubmissionQuerySet, filters: Filters) -> SubmissionQuerySet:
+    return filtered(
+        submissions,
+        digit=int(filters["digit"]) if "digit" in filters else None,
+        refused=True if "refused" in filters else None,
+        feedback=filters.get("feedback"),
+    )
 
 
-def _choices(wanted: Wanted) -> tuple[list[Choice], list[Choice]]:
-    """Return the words and the digits to choose from."""
+def _nothing_found(filters: Filters) -> str:
+    """Say that no drawing matches."""
+    if len(filters) > 1:
+        return _("No drawing matches both filters.")
+    if "refused" in filters:
+        return _("None was refused: every drawing was read as a digit.")
+    if "digit" in filters:
+        return _("None of your drawings was read as %(digit)s.") % filters
+    if filters.get("feedback") == "wrong":
+        return _("You have not marked any reading as wrong.")
+    return _("Nothing to do: you have answered every reading.")
 
-    def by_reading(shown: str, words: str, label: str = "") -> Choice:
-        is_on = wanted.shown == shown
-        other = Wanted("" if is_on else shown, wanted.feedback)
-        return Choice(words, label or words, _history_url(other), is_on)
 
-    def by_feedback(feedback: str, words: str) -> Choice:
-        is_on = wanted.feedback == feedback
-        other = Wanted(wanted.shown, "" if is_on else feedback)
-        return Choice(words, words, _history_url(other), is_on)
+def _choices(filters: Filters) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return links that set a filter, or remove the one that is set: words, digits."""
 
+    def choice(key: str, value: str, words: str, label: str = "") -> dict[str, Any]:
+        is_on = filters.get(key) == value
+        replaced = ("feedback",) if key == "feedback" else ("digit", "refused")
+        other = {name: filters[name] for name in filters if name not in replaced}
+        if not is_on:
+            other[key] = value
+        return {
+            "words": words,
+            "label": label or words,
+            "url": reverse("history", query=_filters_of(other)),
+            "is_on": is_on,
+        }
+
+    everything = _("All")
     words = [
-        Choice(_("All"), _("All"), reverse("history"), wanted == Wanted()),
-        by_reading("refused", _("Refused")),
-        by_feedback("wrong", _("Wrong")),
-        by_feedback("none", _("Unanswered")),
+        {
+            "words": everything,
+            "label": everything,
+            "url": reverse("history"),
+            "is_on": not filters,
+        },
+        choice("refused", "true", _("Refused")),
+        choice("feedback", "wrong", _("Wrong")),
+        choice("feedback", "none", _("Unanswered")),
     ]
     digits = [
-        by_reading(str(digit), str(digit), _("Read as %(digit)s") % {"digit": digit})
-        for digit in range(10)
+        choice("digit", digit, digit, _("Read as %(digit)s") % {"digit": digit})
+        for digit in DIGITS
     ]
     return words, digits
-
-
-def _query(wanted: Wanted) -> str:
-    return f"?{urlencode(wanted.query)}" if wanted.query else ""
-
-
-def _history_url(wanted: Wanted) -> str:
-    return reverse("history") + _query(wanted)
-
-
-def _page_url(wanted: Wanted, key: str, place: UUID | None) -> str | None:
-    if place is None:
-        return None
-    return f"{reverse('history')}?{urlencode({**wanted.query, key: str(place)})}"
-
-
-def _drawing_url(wanted: Wanted, submission_id: UUID) -> str:
-    return reverse("drawing", args=[submission_id]) + _query(wanted)
 
 
 # --- the list ------------------------------------------------------------------------
@@ -157,22 +115,23 @@ def _drawing_url(wanted: Wanted, submission_id: UUID) -> str:
 def history(request: HttpRequest) -> HttpResponse:
     """Show a visitor's own drawings, newest first."""
     caller = caller_of(request)
-    wanted = Wanted.by(request.GET)
+    filters = _filters_of(request.GET)
     page = submission_page(
-        wanted.among(Submission.objects.defer("strokes")),
+        _matching(Submission.objects.defer("strokes"), filters),
         visitors=caller.visitors,
         size=PAGE_SIZE,
         before=_uuid(request.GET.get("before")),
         after=_uuid(request.GET.get("after")),
     )
+    older, newer = page.older_than, page.newer_than
     shown = {
         "submissions": page.submissions,
-        "query": _query(wanted),
-        "choices": _choices(wanted),
-        "nothing_found": wanted.nothing_found(),
-        "next_url": _page_url(wanted, "before", page.older_than),
-        "previous_url": _page_url(wanted, "after", page.newer_than),
-        # Whether there is somebody to keep a consent for.
+        "query": _query(filters),
+        "choices": _choices(filters),
+        "nothing_found": _nothing_found(filters),
+        "next_url": older and reverse("history", query={**filters, "before": older}),
+        "previous_url": newer and reverse("history", query={**filters, "after": newer}),
+        # Whether there is anyone to store a consent for.
         "is_anybodys": bool(caller.visitors) or caller.user is not None,
         "is_empty": not page.submissions and not _own(request).exists(),
         "may_train": caller.may_train,
@@ -180,8 +139,12 @@ def history(request: HttpRequest) -> HttpResponse:
     return render(request, "recognizer/history.html", shown)
 
 
+def _query(filters: Filters) -> str:
+    return f"?{urlencode(filters)}" if filters else ""
+
+
 def _uuid(value: str | None) -> UUID | None:
-    """Take a page's key from the address; a mangled one means the first page."""
+    """Take a page's key from the address; a malformed one means the first page."""
     try:
         return UUID(value) if value else None
     except ValueError:
@@ -198,9 +161,11 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     visitors = caller_of(request).visitors
     own = Submission.objects.owned_by(*visitors).with_shown_prediction()
     submission = get_object_or_404(own, pk=submission_id)
-    wanted = Wanted.by(request.GET)
+    filters = _filters_of(request.GET)
     beside = neighbours(
-        wanted.among(Submission.objects.all()), visitors=visitors, of=submission.pk
+        _matching(Submission.objects.all(), filters),
+        visitors=visitors,
+        of=submission.pk,
     )
     reading = submission.shown_prediction
     second = reading.second
@@ -217,7 +182,7 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
         "other_digits": [digit for digit in range(10) if digit != reading.digit],
         "newer": beside.newer,
         "older": beside.older,
-        "query": _query(wanted),
+        "query": _query(filters),
         "phrases": translated_phrases(),
     }
     return render(request, "recognizer/drawing.html", shown)
@@ -251,7 +216,7 @@ def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     """Take a visitor's answer: a verdict, or the digit that it truly is."""
     submission = get_object_or_404(_own(request), pk=submission_id)
     given = request.POST.get("digit", "")
-    digit = int(given) if given in list("0123456789") else None
+    digit = int(given) if given in DIGITS else None
     verdict = Verdict.WRONG if given else request.POST.get("verdict", "")
     try:
         feedback.give_feedback(submission=submission, verdict=verdict, digit=digit)
@@ -259,8 +224,10 @@ def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
         messages.error(request, error.message)
     except Submission.DoesNotExist as error:  # deleted meanwhile
         raise Http404 from error
-    back = _drawing_url(Wanted.by(request.GET), submission_id)
-    return redirect(f"{back}#feedback")
+    query = _filters_of(request.GET)
+    return redirect(
+        reverse("drawing", args=[submission_id], query=query, fragment="feedback")
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -268,19 +235,21 @@ def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
 def delete(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     """Ask whether to delete a drawing, and delete it."""
     one = _own(request).filter(pk=submission_id)
-    wanted = Wanted.by(request.GET)
+    query = _filters_of(request.GET)
     if request.method != "POST":
         if not one.exists():
             raise Http404
         shown = {
             "image_url": reverse("api:submission-svg", args=[submission_id]),
-            "back_url": _drawing_url(wanted, submission_id),
+            "back_url": reverse("drawing", args=[submission_id], query=query),
         }
         return render(request, "recognizer/delete.html", shown)
-    if not delete_submissions(submissions=one):
+    if not erasing.delete_submissions(submissions=one):
         raise Http404
-    messages.success(request, _("The drawing is gone, with all that was kept of it."))
-    return redirect(_history_url(wanted))
+    messages.success(
+        request, _("The drawing and everything stored with it have been deleted.")
+    )
+    return redirect(reverse("history", query=query))
 
 
 def _own(request: HttpRequest) -> SubmissionQuerySet:
@@ -298,7 +267,7 @@ def delete_all(request: HttpRequest) -> HttpResponse:
         shown = {"is_all": True, "back_url": reverse("history")}
         return render(request, "recognizer/delete.html", shown)
     erasing.delete_all(visitors=caller_of(request).visitors)
-    messages.success(request, _("All your drawings are gone."))
+    messages.success(request, _("All your drawings have been deleted."))
     return redirect("history")
 
 
@@ -313,4 +282,4 @@ def set_consent(request: HttpRequest) -> HttpResponse:
         user=caller.user,
         may_train="may_train" in request.POST,
     )
-    return redirect(f"{reverse('history')}#yours")
+    return redirect(reverse("history", fragment="yours"))

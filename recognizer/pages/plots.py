@@ -1,118 +1,87 @@
-"""The geometry of the plots: numbers as SVG writes them, in whatever language.
+"""The geometry of the plots, written for SVG: always with a decimal point.
 
-Each stands beside its numbers in a table, so that nobody needs to see them. Bars and
-whiskers are drawn on a width of 100 that the page stretches, curves as they are.
+A table beside each plot has its numbers. Bars and intervals are 100 units wide and the
+page stretches them; curves are drawn as they are.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from recognizer.drawings.statistics import Share
 
 
-@dataclass(frozen=True)
-class Axis:
-    """A scale of shares from `start` to 1."""
-
-    start: float
-
-    @classmethod
-    def around(cls, shares: Iterable[Share], *, step: float) -> "Axis":
-        """Begin at the last whole step below all intervals, or at 0 without any."""
-        lowest = min((share.low for share in shares), default=0.0)
-        # Above 1 it would have no width; 1e-9 is for what floats make of a step.
-        start = math.floor(min(lowest, 1 - step) / step + 1e-9) * step
-        return cls(max(0.0, start))
-
-    def x(self, share: float) -> float:
-        """Return where a share lies."""
-        return 100 * (max(share, self.start) - self.start) / (1 - self.start)
-
-
-@dataclass(frozen=True)
-class Whisker:
-    """A share as a mark within its interval; `band` is where it should lie."""
-
-    x: str
-    low: str
-    width: str
-    band_low: str = ""
-    band_width: str = ""
+def axis_start(shares: Iterable[Share], *, step: float) -> float:
+    """Return the last whole step below all intervals: an axis from there to 1."""
+    lowest = min((share.low for share in shares), default=0.0)
+    # An axis from 1 would have no width; 1e-9 is for the rounding of floats.
+    start = math.floor(min(lowest, 1 - step) / step + 1e-9) * step
+    return max(0.0, start)
 
 
 def whisker(
-    share: Share, axis: Axis, *, band: tuple[float, float] | None = None
-) -> Whisker:
-    """Place a share with its interval, and the band it should lie in."""
-    low, high = axis.x(share.low), axis.x(share.high)
-    placed = (_written(axis.x(share.value)), _written(low), _written(high - low))
-    if band is None:
-        return Whisker(*placed)
-    start, end = (axis.x(edge) for edge in band)
-    return Whisker(*placed, _written(start), _written(end - start))
+    share: Share | None,
+    *,
+    start: float = 0.0,
+    band: tuple[float, float] | None = None,
+) -> dict[str, str] | None:
+    """Place a share in its interval on an axis from `start` to 1.
+
+    Args:
+        share: None if there is nothing to place.
+        band: the range that the share should be in.
+    """
+    if share is None:
+        return None
+
+    def x(value: float) -> float:
+        return 100 * (max(value, start) - start) / (1 - start)
+
+    placed = {
+        "x": _written(x(share.value)),
+        "low": _written(x(share.low)),
+        "width": _written(x(share.high) - x(share.low)),
+    }
+    if band:
+        placed["band_low"] = _written(x(band[0]))
+        placed["band_width"] = _written(x(band[1]) - x(band[0]))
+    return placed
 
 
 def bar_width(share: float, *, of: float) -> str:
-    """Return the width of a bar where `of` is as wide as can be."""
+    """Return the width of a bar; one of the share `of` has the full width."""
     return _written(100 * share / of if of else 0)
 
 
 def heat(cases: int, *, of: int) -> int:
-    """Return how warm a cell is painted: 0 for none, up to 5 for all of them."""
+    """Return the shade of a cell: 0 for no case, up to 5 for all of them."""
     return math.ceil(5 * cases / of) if of else 0
+
+
+def _written(value: float) -> str:
+    return f"{value:.2f}"
 
 
 # --- curves: errors by epoch, on a logarithmic scale --------------------------------
 
 CURVES_WIDTH, CURVES_HEIGHT = 400, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 390, 10, 226
+_MARGIN = 10  # between the axis and the first and last epoch
 _Reach = tuple[float, float, float]
 """Least, mean and greatest error."""
 
 
-@dataclass(frozen=True)
-class Tick:
-    """A value of an axis, and where it lies along it."""
-
-    value: float
-    at: str
-
-
-@dataclass(frozen=True)
-class Curve:
-    """An answer's errors: a line through the means, their reach, a mark on each."""
-
-    line: str
-    band: str
-    marks: str
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Several curves on the same axes."""
-
-    curves: list[Curve]
-    errors: list[Tick]
-    epochs: list[Tick]
-
-    @property
-    def lowest(self) -> float:
-        """The error at the foot of the axis."""
-        return self.errors[0].value
-
-    @property
-    def highest(self) -> float:
-        """The error at its top."""
-        return self.errors[-1].value
-
-
-def curves(answers: Sequence[Sequence[_Reach]], *, least: float) -> Curves:
-    """Place the errors of each answer, epoch by epoch.
+def curves(answers: Sequence[Sequence[_Reach]], *, least: float) -> dict[str, Any]:
+    """Place the errors of several answers on the same axes.
 
     Args:
-        answers: of each answer the reach of its seeds' errors after each epoch.
-        least: stands for an error of 0, which has no place on a logarithmic scale.
+        answers: for each answer, the range of its seeds' errors after each epoch.
+        least: shown for an error of 0, which a logarithmic scale does not have.
+
+    Returns:
+        curves: for each answer, SVG paths: a line through the means, the band of the
+        range around it, and a mark on each mean.
+        errors, epochs: the ticks of the axes, as pairs of value and place.
     """
     floored = [
         [tuple(max(one, least) for one in reach) for reach in epochs]
@@ -125,41 +94,36 @@ def curves(answers: Sequence[Sequence[_Reach]], *, least: float) -> Curves:
 
     def x(epoch: float) -> float:
         share = (epoch - 1) / (last - 1) if last > 1 else 0.5
-        return _LEFT + 10 + share * (_RIGHT - _LEFT - 20)
+        return _LEFT + _MARGIN + share * (_RIGHT - _LEFT - 2 * _MARGIN)
 
     def y(error: float) -> float:
         return _BOTTOM - (math.log(error) - low) / (high - low) * (_BOTTOM - _TOP)
 
-    def curve(number: int, epochs: Sequence[Sequence[float]]) -> Curve:
-        places = [(x(epoch), *map(y, reach)) for epoch, reach in enumerate(epochs, 1)]
-        return Curve(
-            line=_path([(across, mean) for across, _, mean, _ in places]),
-            band=_path(
-                [
-                    *[(across, greatest) for across, _, _, greatest in places],
-                    *[(across, lowest) for across, lowest, _, _ in reversed(places)],
-                ]
-            ),
-            marks="".join(
-                f"M{across:.1f} {mean:.1f}{mark(number)}"
-                for across, _, mean, _ in places
-            ),
+    def curve(number: int, epochs: Sequence[Sequence[float]]) -> dict[str, str]:
+        lows, means, highs = (
+            [(x(epoch), y(error)) for epoch, error in enumerate(errors, 1)]
+            for errors in zip(*epochs, strict=True)
         )
+        return {
+            "line": _path(means),
+            "band": _path([*highs, *reversed(lows)]),
+            "marks": "".join(f"M{point}{mark(number)}" for point in map(_point, means)),
+        }
 
     every_so_many = 1 if last <= 7 else 5
-    return Curves(
-        curves=[curve(number, epochs) for number, epochs in enumerate(floored)],
-        errors=[Tick(step, f"{y(step):.1f}") for step in steps],
-        epochs=[
-            Tick(epoch, f"{x(epoch):.1f}")
+    return {
+        "curves": [curve(number, epochs) for number, epochs in enumerate(floored)],
+        "errors": [(step, f"{y(step):.1f}") for step in steps],
+        "epochs": [
+            (epoch, f"{x(epoch):.1f}")
             for epoch in range(1, last + 1)
             if epoch == 1 or epoch % every_so_many == 0
         ],
-    )
+    }
 
 
 def mark(number: int) -> str:
-    """Return how a curve's mark is drawn around a point: six shapes in turn."""
+    """Return the shape of a curve's mark, drawn around a point: six in turn."""
     return _MARKS[number % len(_MARKS)]
 
 
@@ -171,10 +135,12 @@ _MARKS = (
     "m0 4.7l4.4-7.7h-8.8z",  # a triangle on its corner
     "m-5-1.5h3.5v-3.5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5z",  # a cross
 )
+_ROUND = ((1, 2, 3, 5, 7), (1, 2, 5), (1,))  # about evenly spaced in logarithms
+_MOST_STEPS = 9
 
 
 def _steps(lowest: float, highest: float) -> list[float]:
-    """Return round numbers that enclose a range, as many as an axis has room for."""
+    """Return round numbers that enclose a range, as many as the axis has room for."""
     decades = range(
         math.floor(math.log10(lowest)) - 1, math.ceil(math.log10(highest)) + 2
     )
@@ -188,13 +154,9 @@ def _steps(lowest: float, highest: float) -> list[float]:
     return enclosing
 
 
-_ROUND = ((1, 2, 3, 5, 7), (1, 2, 5), (1,))  # about evenly apart in logarithms
-_MOST_STEPS = 9
-
-
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    return "M" + "L".join(map(_point, points))
 
 
-def _written(value: float) -> str:
-    return f"{value:.2f}"
+def _point(point: tuple[float, float]) -> str:
+    return f"{point[0]:.1f} {point[1]:.1f}"

@@ -19,18 +19,16 @@ class PictureForm(forms.Form):
 
     picture = forms.FileField(
         label=_("Picture of a digit"),
-        help_text=_(
-            "PNG, JPEG or WebP, at most 10 MB. Dark on light or light on dark."
-        ),
+        help_text=_("PNG, JPEG or WebP, up to 10 MB. Dark on light or light on dark."),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 
 
 _PROBLEMS = {
-    "not_an_image": _("This is not a PNG, JPEG or WebP picture: send one of these."),
-    "too_many_pixels": _("The picture has too many pixels: make it smaller."),
+    "not_an_image": _("This file is not a PNG, JPEG or WebP picture."),
+    "too_many_pixels": _("The picture has too many pixels. Make it smaller."),
     "damaged_image": _(
-        "The picture is damaged or cut off: save it again and send the new file."
+        "The picture is damaged or incomplete. Save it again and upload the new file."
     ),
 }
 """What the API says in English, by its codes."""

@@ -20,7 +20,7 @@ def may_send_to(address: str) -> bool:
     try:
         return bool(cache.add(f"mail:{name}", 1, timeout=_SECONDS_BETWEEN))
     except RedisError:
-        logger.exception("Mails are not counted: the cache does not answer.")
+        logger.exception("Mails are not rate limited: the cache does not respond.")
         return True
 
 
@@ -33,4 +33,4 @@ def _send(message: EmailMessage) -> None:
     try:
         message.send()
     except Exception:
-        logger.exception("A mail could not be handed in; see EMAIL_URL.")
+        logger.exception("A mail could not be sent. Check EMAIL_URL.")

@@ -23,7 +23,7 @@ def active_model() -> ModelVersion:
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE)
     version = active.defer("manifest").first()
     if version is None:
-        raise ReaderUnavailableError("No model is active: run manage.py migrate.")
+        raise ReaderUnavailableError("No model is active. Run manage.py migrate.")
     return version
 
 
@@ -61,5 +61,5 @@ def active_reader() -> tuple[ModelVersion, engine.Recogniser]:
         former = retired.order_by("-promoted_at", "-pk").first()
         if former is None:
             raise
-        logger.error("%s Model %s reads on.", error, former.short_digest)
+        logger.error("%s Model %s stays active.", error, former.short_digest)
         return former, recogniser_for(former)

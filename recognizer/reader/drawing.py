@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recognizer.models.compact import Stroke
+from recognizer.models.strokes import Stroke
 
 
 @dataclass(frozen=True)

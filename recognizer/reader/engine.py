@@ -8,9 +8,9 @@ from mlcore.reading import ink
 from mlcore.reading.inference import Reading
 from mlcore.reading.inference import Recogniser as Recogniser
 from mlcore.reading.preprocess import BlankDrawingError, normalize
-from recognizer.metrics import Stage, count_reading
+from recognizer.metrics import count_reading, stage
 from recognizer.models import Picture, Submission
-from recognizer.models.compact import Stroke
+from recognizer.models.strokes import Stroke
 from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
 
 DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
@@ -18,9 +18,9 @@ DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
 
 def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
     """Read one drawing."""
-    with Stage("ink"):
+    with stage("ink"):
         bitmap = bitmap_of(drawing)
-    with Stage("infer"):
+    with stage("infer"):
         reading = recogniser.read(bitmap)
     count_reading(reading)
     return reading

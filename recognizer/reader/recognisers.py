@@ -85,6 +85,7 @@ def _of_version(bundle: Bundle, version: ModelVersion) -> Bundle:
     """Refuse a bundle that is whole but not the one that was registered."""
     if bundle.digest != version.digest:
         raise BundleError(
-            f"{bundle.folder} holds {bundle.short_digest}, not {version.short_digest}."
+            f"{bundle.folder} contains {bundle.short_digest}, not "
+            f"{version.short_digest}."
         )
     return bundle

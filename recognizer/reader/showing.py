@@ -34,7 +34,7 @@ def submission(which: str) -> str:
         found = Submission.objects.with_shown_prediction().get(pk=UUID(which))
     except (ValueError, Submission.DoesNotExist) as error:
         raise DataError(
-            f"There is no submission {which}: its id is in the address of its page."
+            f"There is no submission {which}. Its id is in the address of its page."
         ) from error
     version = found.shown_prediction.model_version
     reading = recogniser_for(version).read(engine.bitmap_of(engine.drawing_of(found)))

@@ -1,6 +1,6 @@
 """What the tests of the site share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,30 @@ def record_figure(line: str) -> None:
     _figures.append(line)
 
 
+@pytest.fixture(autouse=True)
+def figures_of_this_test(
+    record_property: Callable[[str, object], None],
+) -> Iterator[None]:
+    """Hand a test's figures to the process that prints the summary."""
+    yield
+    for line in _figures:
+        record_property("figure", line)
+    _figures.clear()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was measured, and which drawings it was measured on."""
-    if _figures:
+    figures = [
+        line
+        for report in terminalreporter.getreports("")
+        if report.when == "teardown"
+        for name, line in report.user_properties
+        if name == "figure"
+    ]
+    if figures:
         terminalreporter.section("measured")
-        for line in _figures:
-            terminalreporter.write_line(line)
+        for line in figures:
+            terminalreporter.write_line(str(line))
         if paths.pen_folder() is None:
             terminalreporter.write_line(
                 "PEN_DIR names no folder: no real pen drawings, our templates only."
@@ -39,9 +57,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
-def ask_for_the_model_each_time(settings: LazySettings) -> None:
-    """Each test has models of its own: none shall meet another's."""
+def quick_and_apart(settings: LazySettings) -> None:
+    """Each test has models of its own, and passwords that are hashed quickly."""
     settings.ACTIVE_MODEL_KEPT_S = 0
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -204,7 +204,7 @@ class TestRestore:
     ) -> None:
         (tmp_path / "manifest.json").write_text(found)
 
-        assert "is no backup" in refusal(elsewhere, "restore", str(tmp_path))
+        assert "is not a backup" in refusal(elsewhere, "restore", str(tmp_path))
 
 
 class TestBackup:
@@ -234,7 +234,7 @@ class TestBackup:
         server, _, _ = one
         (tmp_path / "file").touch()
 
-        assert "No backup was made" in refusal(
+        assert "The backup failed" in refusal(
             server, "backup", str(tmp_path / "file" / "below")
         )
         assert list(tmp_path.iterdir()) == [tmp_path / "file"]

@@ -50,7 +50,7 @@ class TestMistakes:
         error = refusal_of({**SEVEN, "strokes": [good, good, good, bad]})
 
         assert error.fields == {"strokes[3][7]": "got a list of 2"}
-        assert error.message.startswith("A point is [x, y] or [x, y, t]")
+        assert error.message.startswith("A point must be [x, y] or [x, y, t]")
 
     def test_in_a_row_of_pixels_are_named_by_its_place(self) -> None:
         error = refusal_of({"pixels": [[0] * 28] * 5 + [[256] * 28] * 23})

@@ -227,7 +227,7 @@ class TestCommand:
 
         call_command("expire")
 
-        assert "5 drawings are gone" in capsys.readouterr().out
+        assert "Deleted 5 drawings" in capsys.readouterr().out
 
     def test_refuses_an_archive_that_was_changed(
         self, reviewer: User, tmp_path: Path
@@ -239,5 +239,5 @@ class TestCommand:
 
         with pytest.raises(CommandError, match="sha256"):
             call_command("expire", restore=path)
-        with pytest.raises(CommandError, match="no archive"):
+        with pytest.raises(CommandError, match="not an archive"):
             call_command("expire", restore=tmp_path / "none")

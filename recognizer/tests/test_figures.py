@@ -51,7 +51,7 @@ class TestFigures:
         assert sum(found.confusion[9]) == 3
         assert found.accuracy
         assert found.accuracy.value == 0.7
-        by_pointer = {row.code: row.drawings for row in found.pointers}
+        by_pointer = {row["code"]: row["drawings"] for row in found.pointers}
         assert by_pointer["pen"] == len(history)
         assert by_pointer["touch"] == 1
         assert rebuild_derived() == 0
@@ -140,6 +140,16 @@ class TestPage:
         shown = current_figures().confusion[9][0]
         assert page.count('class="action-select"') == shown > 0
 
+    def test_writes_plots_as_svg_does_in_every_language(
+        self, history: list[Submission], admin_client: Client
+    ) -> None:
+        german = {"Accept-Language": "de"}
+        page = admin_client.get(PAGE, headers=german).content.decode()
+
+        numbers = re.findall(r' (?:x|y|width|height|fill-opacity)="([^"]*)"', page)
+        assert len(numbers) > 500
+        assert not [number for number in numbers if "," in number]
+
     def test_is_for_who_may(self, client: Client) -> None:
         enter_desk(client, User.objects.create_user("clerk", is_staff=True))
 
@@ -148,5 +158,5 @@ class TestPage:
     def test_of_an_empty_site_stands(self, admin_client: Client) -> None:
         page = admin_client.get(PAGE).content.decode()
 
-        assert "Nothing is reviewed yet that the active model read" in page
+        assert "No drawing read by the active model has been reviewed yet" in page
         assert admin_client.get("/admin/").status_code == 200

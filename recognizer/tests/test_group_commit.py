@@ -5,10 +5,11 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from unittest.mock import patch
 
 import pytest
 from django.conf import LazySettings, settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from recognizer.drawings.group_commit import GroupCommit
 
@@ -112,6 +113,24 @@ class TestGroupCommit:
                 one.result(timeout=10)
 
         assert disk.groups == [[1, 2]]
+
+    @pytest.mark.sqlite  # whose lock it is
+    def test_waits_no_longer_than_the_database_would(
+        self, disk: Disk, settings: LazySettings
+    ) -> None:
+        disk.may_end.set()
+        commits = GroupCommit(disk.store_all)
+        options = settings.DATABASES["default"]["OPTIONS"]
+        with (
+            patch.dict(options, timeout=0.05),
+            (settings.DIGITSITE_VAR / "writing.lock").open("a") as another,
+        ):
+            fcntl.flock(another, fcntl.LOCK_EX)
+            with pytest.raises(OperationalError):
+                commits.store(1)
+        commits.store(2)
+
+        assert disk.groups == [[2]]
 
     def test_inside_of_a_transaction_belongs_to_it(self, disk: Disk) -> None:
         disk.may_end.set()

@@ -77,7 +77,7 @@ class TestChoices:
         ("query", "words"),
         [
             ("digit=3", "None of your drawings was read as 3."),
-            ("digit=3&feedback=none", "None of your drawings is both."),
+            ("digit=3&feedback=none", "No drawing matches both filters."),
         ],
     )
     def test_say_what_was_not_found(
@@ -89,8 +89,8 @@ class TestChoices:
         ("query", "words"),
         [
             ("refused=true", "None was refused"),
-            ("feedback=wrong", "You have not called any reading wrong."),
-            ("feedback=none", "you have answered each reading"),
+            ("feedback=wrong", "You have not marked any reading as wrong."),
+            ("feedback=none", "you have answered every reading"),
         ],
     )
     def test_say_what_there_is_none_of(
@@ -124,12 +124,8 @@ class TestChoices:
     ) -> None:
         page = browser.get("/history/?digit=7&feedback=wrong").context
 
-        on = {
-            choice.words: choice.url
-            for c in page["choices"]
-            for choice in c
-            if choice.is_on
-        }
+        words, digits = page["choices"]
+        on = {one["words"]: one["url"] for one in words + digits if one["is_on"]}
 
         assert on == {"Wrong": "/history/?digit=7", "7": "/history/?feedback=wrong"}
 
@@ -200,7 +196,7 @@ class TestDrawing:
         page = text_of(browser, f"/history/{draw(browser, NO_INK)}/")
 
         assert "Not read as a digit" in page
-        assert "There is no ink to read." in page
+        assert "There is nothing to read." in page
         assert "Yes, it is" not in page
 
     def test_goes_without_why_where_its_model_cannot_be_loaded(
@@ -227,7 +223,7 @@ class TestDrawing:
 
         page = text_of(browser, f"/history/{mine}/")
 
-        assert "A reviewer decided" in page
+        assert "Reviewed as" in page
         assert "ambiguous" in page
 
     def test_leads_to_the_ones_beside_it(self, browser: Client) -> None:
@@ -265,10 +261,10 @@ class TestFeedback:
     @pytest.mark.parametrize(
         ("fields", "kept", "said"),
         [
-            ({"verdict": "right"}, ("right", None), "You said: right"),
-            ({"digit": "1"}, ("wrong", 1), "You said: it is 1"),
+            ({"verdict": "right"}, ("right", None), "Your answer: correct"),
+            ({"digit": "1"}, ("wrong", 1), "Your answer: it is 1"),
             ({"verdict": "not_a_digit"}, ("not_a_digit", None), "not a digit"),
-            ({"verdict": "withdrawn"}, ("", None), "You have not said yet."),
+            ({"verdict": "withdrawn"}, ("", None), "No answer yet."),
         ],
     )
     def test_is_kept_and_can_be_changed(
@@ -345,7 +341,10 @@ class TestDeletion:
         assert "Delete this drawing?" in asked.content.decode()
         assert still_there == 2
         assert [str(one.pk) for one in Submission.objects.all()] == [other]
-        assert "The drawing is gone" in done.content.decode()
+        assert (
+            "The drawing and everything stored with it have been deleted"
+            in done.content.decode()
+        )
         assert browser.get(f"/history/{mine}/").status_code == 404
         assert browser.post(f"/history/{mine}/delete/").status_code == 404
 
@@ -366,7 +365,7 @@ class TestDeletion:
 
         assert "Delete all drawings?" in asked.content.decode()
         assert [str(one.pk) for one in Submission.objects.all()] == [theirs]
-        assert "All your drawings are gone" in done.content.decode()
+        assert "All your drawings have been deleted" in done.content.decode()
         assert Tally.objects.get(pk="digit:7").count == 1
 
 

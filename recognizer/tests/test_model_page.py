@@ -15,7 +15,7 @@ from recognizer.drawings.statistics import Counted, Share, reviewed_by_model, wi
 from recognizer.learning import evaluation
 from recognizer.learning.labels import label_submission
 from recognizer.models import ModelVersion, Submission, Tally, User
-from recognizer.pages.plots import Axis, heat, whisker
+from recognizer.pages.plots import axis_start, heat, whisker
 from recognizer.tests.conftest import SEVEN, post_json
 
 API = "/api/v1/submissions/"
@@ -86,7 +86,7 @@ class TestPage:
         page = program.get("/model/").content.decode()
 
         assert "has been reviewed yet" in page
-        assert "No drawing is kept here yet" in page
+        assert "No drawings are stored yet" in page
         assert active_model.short_digest in page
 
     def test_quotes_accuracy_with_its_interval(
@@ -99,10 +99,8 @@ class TestPage:
         share = wilson(9, 10)
         assert share
         assert "90.0 %" in page
-        assert (
-            f"between {share.low:.1%} and {share.high:.1%}".replace("%", " %") in page
-        )
-        assert "Kept here: 10. Refused" in page
+        assert f"from {share.low:.1%} to {share.high:.1%}".replace("%", " %") in page
+        assert "Stored drawings: 10. Refused" in page
 
     def test_shows_the_evaluation_of_the_active_model(
         self, program: Client, active_model: ModelVersion, settings: LazySettings
@@ -147,7 +145,7 @@ class TestPage:
         page = program.get("/model/")
 
         assert page.status_code == 200
-        assert "No model reads here now" in page.content.decode()
+        assert "No model is active" in page.content.decode()
 
     def test_writes_plots_as_svg_does_in_every_language(
         self, program: Client, reviewer: User, active_model: ModelVersion
@@ -203,17 +201,15 @@ class TestEvaluation:
 
 class TestPlots:
     def test_place_a_share_within_its_interval(self) -> None:
-        placed = whisker(Share(0.99, 0.985, 0.995), Axis(0.98))
+        placed = whisker(Share(0.99, 0.985, 0.995), start=0.98)
 
-        assert (placed.x, placed.low, placed.width) == ("50.00", "25.00", "50.00")
+        assert placed == {"x": "50.00", "low": "25.00", "width": "50.00"}
 
     def test_begin_at_a_whole_step(self) -> None:
-        assert Axis.around([Share(1, 0.9883, 1)], step=0.01).start == pytest.approx(
-            0.98
-        )
-        assert Axis.around([Share(1, 0.98, 1)], step=0.01).start == pytest.approx(0.98)
-        assert Axis.around([Share(1, 1, 1)], step=0.1).start == pytest.approx(0.9)
-        assert Axis.around([], step=0.1).start == 0
+        assert axis_start([Share(1, 0.9883, 1)], step=0.01) == pytest.approx(0.98)
+        assert axis_start([Share(1, 0.98, 1)], step=0.01) == pytest.approx(0.98)
+        assert axis_start([Share(1, 1, 1)], step=0.1) == pytest.approx(0.9)
+        assert axis_start([], step=0.1) == 0
 
     def test_warm_with_the_share(self) -> None:
         assert [heat(n, of=100) for n in (0, 1, 20, 21, 100)] == [0, 1, 1, 2, 5]

@@ -65,7 +65,7 @@ class TestForgotten:
             follow=True,
         )
 
-        assert "Look for a mail" in told.content.decode()
+        assert "Check your email" in told.content.decode()
         assert sent.to == ["ada@example.org"]
         assert "ada" in sent.body
         assert "\n" not in sent.subject
@@ -80,7 +80,7 @@ class TestForgotten:
 
         page = browser.get(link, follow=True)
 
-        assert "does not work any more" in page.content.decode()
+        assert "no longer works" in page.content.decode()
 
     @pytest.mark.parametrize("email", ["nobody@example.org", "ada@example.org"])
     def test_never_tells_whether_an_account_has_the_address(
@@ -157,7 +157,7 @@ class TestChanges:
             follow=True,
         )
 
-        assert "Your password is changed" in done.content.decode()
+        assert "Your password has been changed" in done.content.decode()
         assert elsewhere.get("/account/").status_code == 302
         assert may_sign_in(ANOTHER)
 
@@ -174,8 +174,8 @@ class TestChanges:
             "/account/email/", {"email": email, "password": PASSWORD}, follow=True
         )
 
-        assert "This is not your password." in refused.content.decode()
-        assert "is noted" in done.content.decode()
+        assert "This password is not correct." in refused.content.decode()
+        assert "has been saved" in done.content.decode()
         ada.refresh_from_db()
         assert ada.email == email
 

@@ -129,7 +129,10 @@ class TestPages:
 
     def test_say_which_language_they_speak(self, program: Client) -> None:
         blank = {"drawings": [{"pixels": [[0] * 28] * 28}]}
-        for language, words in (("de", "keine Tinte"), ("en", "no ink")):
+        for language, words in (
+            ("de", "nichts zu erkennen"),
+            ("en", "nothing to read"),
+        ):
             answer = post_json(
                 program, "/api/v1/readings/", blank, **{"Accept-Language": language}
             )
@@ -146,7 +149,7 @@ class TestPages:
 
         assert client.get("/api/v1/me/").status_code == 200
 
-        assert "address is noted" in client.get("/account/").content.decode()
+        assert "address has been saved" in client.get("/account/").content.decode()
 
     def test_speak_english_to_those_who_speak_neither(self, program: Client) -> None:
         page = program.get("/", headers={"Accept-Language": "fi"})

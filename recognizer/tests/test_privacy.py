@@ -130,11 +130,12 @@ class TestDeleting:
             opener.open(
                 urllib.request.Request(f"{server.url}{URL}", method="DELETE")
             ).close()
+            after = _files_with(var, drawn)
 
         assert len(made) == 6
         assert len(drawn) == 2  # each three times the same
         assert before or "DATABASE_URL" in dict(server.variables)
-        assert _files_with(var, drawn) == []
+        assert after == _files_with(var, drawn) == []
 
 
 _DRAWN = """
@@ -183,7 +184,7 @@ class TestAddresses:
 class TestPage:
     @pytest.mark.parametrize(
         ("language", "words"),
-        [("en", "What deleting cannot undo"), ("de", "Was Löschen nicht rückgängig")],
+        [("en", "What deleting cannot undo"), ("de", "durch Löschen nicht rückgängig")],
     )
     def test_says_what_is_kept_and_how_to_be_rid_of_it(
         self, db: None, language: str, words: str

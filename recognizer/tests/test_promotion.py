@@ -73,7 +73,7 @@ class TestPromote:
     def test_needs_a_gate_that_was_passed(
         self, active_model: ModelVersion, candidate: ModelVersion, admin_user: User
     ) -> None:
-        with pytest.raises(GateError, match="never compared"):
+        with pytest.raises(GateError, match="not been compared"):
             promotion.promote(version=candidate, actor=admin_user)
         judge(candidate, active_model, passed=False)
         with pytest.raises(GateError, match="has failed its gate"):
@@ -110,7 +110,7 @@ class TestPromote:
         )
         GateReport.objects.update(incumbent=candidate)
 
-        with pytest.raises(GateError, match="never compared"):
+        with pytest.raises(GateError, match="not been compared"):
             promotion.promote(version=candidate, actor=None)
 
 
@@ -127,9 +127,9 @@ class TestRollBack:
     def test_to_what_has_never_read_is_refused(
         self, active_model: ModelVersion, candidate: ModelVersion
     ) -> None:
-        with pytest.raises(GateError, match="no former"):
+        with pytest.raises(GateError, match="no earlier model"):
             promotion.roll_back(actor=None)
-        with pytest.raises(GateError, match="no former"):
+        with pytest.raises(GateError, match="no earlier model"):
             promotion.roll_back(actor=None, to=candidate)
 
 
@@ -149,7 +149,9 @@ class TestCommands:
         call_command("rollback")
 
         said = capsys.readouterr().out
-        assert said == f"Model {candidate} reads.\nModel {active_model} reads.\n"
+        assert said == (
+            f"Model {candidate} is now active.\nModel {active_model} is active again.\n"
+        )
 
 
 class TestPages:
@@ -162,11 +164,11 @@ class TestPages:
         promoted = admin_client.post(f"{MODELS}{candidate.pk}/promote/", follow=True)
         back = admin_client.post(f"{MODELS}{active_model.pk}/roll-back/", follow=True)
 
-        assert "Promote it" in before
+        assert "Promote to active model" in before
         assert "Why" not in before
-        assert "reads from now on" in promoted.content.decode()
-        assert "This one reads now" in promoted.content.decode()
-        assert "reads again" in back.content.decode()
+        assert "is now active" in promoted.content.decode()
+        assert "This is the active model" in promoted.content.decode()
+        assert "is active again" in back.content.decode()
         assert active.active_model() == active_model
 
     def test_ask_why_where_the_gate_failed(
@@ -180,8 +182,8 @@ class TestPages:
         with_one = admin_client.post(url, {"reason": "Because."}, follow=True)
 
         assert 'name="reason"' in page
-        assert "write why" in without
-        assert "reads from now on" in with_one.content.decode()
+        assert "give a reason" in without
+        assert "is now active" in with_one.content.decode()
 
     def test_show_the_gate_with_pictures(
         self, active_model: ModelVersion, candidate: ModelVersion, admin_client: Client
@@ -214,7 +216,7 @@ class TestPages:
         page = admin_client.get(f"/admin/recognizer/gatereport/{gate.pk}/change/")
 
         content = page.content.decode()
-        assert "new hold-out: fixes 2, breaks 1" in content
+        assert "new hold-out: 2 fixed, 1 broken" in content
         assert "labelled 1, read as 7" in content
         assert f"/review/second/{gate.pk}/" in content
         assert f"/{ours.pk}/drawing.svg" in content

@@ -103,8 +103,8 @@ class TestCommand:
         call_command("rescore", other.digest[:8])
 
         said = capsys.readouterr().out
-        assert "has read 12 drawings again, 0 otherwise than shown" in said
-        assert "Of 1 reviewed ones 1 are right; 1 were." in said
+        assert "has read 12 drawings again, 0 differently" in said
+        assert "Of 1 reviewed drawings it reads 1 correctly; 1 were before." in said
 
     def test_of_a_version_that_cannot_run_says_so(self, other: ModelVersion) -> None:
         other.archive.delete()

@@ -78,6 +78,7 @@ def has_example(schema: dict[str, Any]) -> bool:
     return "examples" in schema or any(map(has_example, inner))
 
 
+@pytest.mark.long
 class TestServer:
     def test_keeps_to_the_schema(self, server: Server, tmp_path: Path) -> None:
         server.make_user("schema", is_reviewer=True)

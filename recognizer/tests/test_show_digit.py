@@ -63,7 +63,7 @@ class TestShowDigit:
         assert "\n" not in str(error.value)
 
     def test_without_a_model_names_the_way_out(self, no_model: None) -> None:
-        with pytest.raises(CommandError, match=r"run manage\.py migrate"):
+        with pytest.raises(CommandError, match=r"Run manage\.py migrate"):
             show_digit("test", "0")
 
     def test_of_a_folder_is_no_picture(

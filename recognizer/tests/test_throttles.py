@@ -146,7 +146,7 @@ class TestLimit:
         monkeypatch.setattr(throttles, "count_one", is_away)
 
         assert statuses(Client(), 6) == [200] * 6
-        assert "not counted" in caplog.text
+        assert "Rate limits are off" in caplog.text
 
 
 class TestAddress:

@@ -215,7 +215,7 @@ class TestSilence:
             states.append(run.state)
 
         assert states == ["queued", "failed"]
-        assert "fell silent 2 times" in run.problem
+        assert "stopped responding 2 times" in run.problem
         assert training.tend_runs() == 0
 
     def test_of_a_living_worker_is_none(self, run: TrainingRun) -> None:
@@ -396,7 +396,7 @@ def assert_nothing_lost(site: Server, found: dict[str, Any]) -> None:
     assert set(states) <= {"done", "failed"}, found["runs"]
     for state, problem, lost in found["runs"]:
         assert lost == 2 if state == "failed" else lost < 2
-        assert "fell silent" in problem if state == "failed" else problem == ""
+        assert "stopped responding" in problem if state == "failed" else problem == ""
     assert found["trained"] == found["gates"] == states.count("done")
     assert found["whole"] == found["trained"] + 1  # and the starter
     assert children_of(site.var) == []

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import re
 import tempfile
 import urllib.request
@@ -21,9 +22,9 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from digitsite import counting
 from digitsite.logs import JSONFormatter
 from mlcore import paths
-from recognizer import metrics
 from recognizer.learning import tasks
 from recognizer.models import BundleArchive, ModelVersion
 from recognizer.ops import health
@@ -285,14 +286,15 @@ class TestFolderOfCounts:
         memory, disk = tmp_path / "shm", tmp_path / "tmp"
         disk.mkdir()
         monkeypatch.setattr(tempfile, "tempdir", str(disk))
-        monkeypatch.setattr(metrics, "MEMORY", str(memory))
+        monkeypatch.setattr(counting, "MEMORY", str(memory))
+        folders = []
+        for _ in range(2):
+            monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+            counting.share_counts()
+            folders.append(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).parent)
+            memory.mkdir(exist_ok=True)
 
-        without = Path(metrics.make_folder())
-        memory.mkdir()
-        with_it = Path(metrics.make_folder())
-
-        assert without.parent == disk
-        assert with_it.parent == memory
+        assert folders == [disk, memory]
 
 
 class TestDashboard:

@@ -63,8 +63,10 @@ Point = Annotated[
     | Annotated[tuple[Coordinate, Coordinate, Milliseconds], Strict(False)],
     Field(
         union_mode="left_to_right",
-        description="A point is [x, y] or [x, y, t], finite numbers of at most "
-        f"{_FAR:,} in x and y; t is ms, up to a day.",
+        description=(
+            "A point must be [x, y] or [x, y, t]: finite numbers, x and y up to "
+            f"{_FAR:,}, t in ms up to a day."
+        ),
     ),
 ]
 
@@ -75,15 +77,15 @@ def _within_limits(strokes: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         if len(strokes) > settings.MAX_STROKES:
             raise DrawingError(
                 "too_many_strokes",
-                f"The drawing has {len(strokes):,} strokes and at most "
-                f"{settings.MAX_STROKES:,} are read: send one digit.",
+                f"The drawing has {len(strokes):,} strokes; the limit is "
+                f"{settings.MAX_STROKES:,}. Send one digit.",
             )
         points = sum(len(stroke) for stroke in strokes if isinstance(stroke, list))
         if points > settings.MAX_POINTS:
             raise DrawingError(
                 "too_many_points",
-                f"The drawing has more than the {settings.MAX_POINTS:,} points that "
-                "are read: thin the strokes out.",
+                f"The drawing has more than {settings.MAX_POINTS:,} points. Send "
+                "fewer points per stroke.",
             )
     handler(strokes)
     return strokes
@@ -92,7 +94,7 @@ def _within_limits(strokes: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 Stroke = Annotated[
     list[Point],
     FailFast(),
-    Field(min_length=1, description="A stroke is a list of at least one point."),
+    Field(min_length=1, description="A stroke must be a list of at least one point."),
 ]
 Strokes = Annotated[
     list[Stroke],
@@ -107,7 +109,7 @@ PenWidth = Annotated[float, Field(ge=0.1, le=_SIDE)]
 class _DrawingIn(In):
     pointer: OneOf[Submission.Pointer] | None = Field(
         None,
-        description="pointer is one of "
+        description="pointer must be one of "
         f"{', '.join(value for value in Submission.Pointer.values if value)}.",
     )
 
@@ -118,16 +120,18 @@ class StrokesIn(_DrawingIn):
     Ink outside the canvas counts; a stroke of one point is a dot.
     """
 
-    strokes: Strokes = Field(description="strokes is a list of at least one stroke.")
+    strokes: Strokes = Field(
+        description="strokes must be a list of at least one stroke."
+    )
     width: CanvasSide = Field(
-        description=f"width is a number of CSS pixels from 1 to {_SIDE:,}."
+        description=f"width must be a number of CSS pixels from 1 to {_SIDE:,}."
     )
     height: CanvasSide = Field(
-        description=f"height is a number of CSS pixels from 1 to {_SIDE:,}."
+        description=f"height must be a number of CSS pixels from 1 to {_SIDE:,}."
     )
     pen_width: PenWidth = Field(
         DEFAULT_PEN_WIDTH_PX,
-        description=f"pen_width is a number of CSS pixels from 0.1 to {_SIDE:,}.",
+        description=f"pen_width must be a number of CSS pixels from 0.1 to {_SIDE:,}.",
     )
 
     def drawing(self) -> Drawing:
@@ -145,7 +149,7 @@ class ImageIn(_DrawingIn):
     """A picture: PNG, JPEG or WebP, dark on light or light on dark."""
 
     image: str = Field(
-        description="image is a data URL in a string.",
+        description="image must be a data URL.",
         json_schema_extra={"format": "picture-data-url"},
     )
 
@@ -154,7 +158,7 @@ class ImageIn(_DrawingIn):
         return picture_from_data_url(self.image, pointer=self.pointer or "")
 
 
-_PIXELS = "pixels is 28 rows of 28 whole numbers from 0 to 255, ink high."
+_PIXELS = "pixels must be 28 rows of 28 whole numbers, from 0 (paper) to 255 (ink)."
 Pixel = Annotated[float, Field(ge=0, le=255, multiple_of=1)]
 Row = Annotated[
     list[Pixel], FailFast(), Field(min_length=28, max_length=28, description=_PIXELS)
@@ -184,13 +188,14 @@ _WAYS: Mapping[str, type[StrokesIn | ImageIn | PixelsIn]] = {
 def _way_of(data: Any) -> str:
     if not isinstance(data, Mapping):
         raise DrawingError(
-            "invalid", "A drawing is a JSON object.", {"drawing": got(data)}
+            "invalid", "A drawing must be a JSON object.", {"drawing": got(data)}
         )
     given = [way for way in _WAYS if way in data]
     if len(given) != 1:
         raise DrawingError(
             "invalid",
-            "A drawing holds exactly one of strokes, image and pixels; this one has "
+            "A drawing must have exactly one of strokes, image and pixels; this one "
+            "has "
             f"{' and '.join(given) or 'none of them'}.",
         )
     return given[0]
@@ -227,12 +232,14 @@ class FeedbackIn(In):
     """A visitor's answer to the shown prediction."""
 
     verdict: OneOf[Verdict] = Field(
-        description=f"verdict is one of {', '.join(Verdict.values)}."
+        description=f"verdict must be one of {', '.join(Verdict.values)}."
     )
     digit: Digit | None = Field(
         None,
-        description="wrong needs the true digit, a whole number from 0 to 9; if it is "
-        "none, the verdict is not_a_digit.",
+        description=(
+            "wrong needs the correct digit, a whole number from 0 to 9. If it is not "
+            "a digit, the verdict is not_a_digit."
+        ),
     )
 
 
@@ -240,10 +247,10 @@ class LabelIn(In):
     """A reviewer's decision: a digit, or why there is none."""
 
     digit: Digit | None = Field(
-        None, description="digit is a whole number from 0 to 9."
+        None, description="digit must be a whole number from 0 to 9."
     )
     rejected: OneOf[Rejection] | None = Field(
-        None, description=f"rejected is one of {', '.join(Rejection.values)}."
+        None, description=f"rejected must be one of {', '.join(Rejection.values)}."
     )
 
     @model_validator(mode="after")
@@ -262,8 +269,9 @@ class ConsentIn(In):
     """Whether one's drawings may train models."""
 
     may_train: bool = Field(
-        description="may_train is true or false: whether your drawings may train "
-        "models."
+        description=(
+            "may_train must be true or false: whether your drawings may train models."
+        )
     )
 
 
@@ -273,8 +281,10 @@ class IdempotencyKeyIn(In):
     key: str = Field(
         alias="Idempotency-Key",
         pattern=r"^[\x21-\x7e]{1,200}$",
-        description="An Idempotency-Key is 1 to 200 visible ASCII characters, such as "
-        "a UUID.",
+        description=(
+            "An Idempotency-Key must be 1 to 200 visible ASCII characters, such as "
+            "a UUID."
+        ),
     )
 
 
@@ -299,8 +309,10 @@ class IncludeQuery(Query):
     include: str = Field(
         "",
         pattern="^(seen|why)(,(seen|why))*$",
-        description="include is seen (what the model saw), why (which ink spoke for "
-        "the digit), or both with a comma between them.",
+        description=(
+            "include must be seen (what the model saw), why (which ink supported the "
+            "digit), or both, separated by a comma."
+        ),
     )
 
     @property
@@ -313,33 +325,33 @@ class FilterQuery(Query):
     """Which submissions are looked for."""
 
     digit: IfGiven[Annotated[Digit, BeforeValidator(_from_digits)]] = Field(
-        None, description="digit is a whole number from 0 to 9."
+        None, description="digit must be a whole number from 0 to 9."
     )
     refused: IfGiven[Annotated[bool, BeforeValidator(_from_word)]] = Field(
-        None, description="refused is true or false."
+        None, description="refused must be true or false."
     )
     feedback: IfGiven[Literal["right", "wrong", "not_a_digit", "none"]] = Field(
-        None, description="feedback is right, wrong, not_a_digit or none."
+        None, description="feedback must be right, wrong, not_a_digit or none."
     )
 
 
 PAGE_SIZE_MAX = 100
 PageSize = Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX), BeforeValidator(_from_digits)]
 SubmissionId = Annotated[UUID, Strict(False)]
-_FOLLOW = "follow next and previous instead of making their addresses."
+_FOLLOW = "use the next and previous links instead of building URLs."
 
 
 class PageQuery(FilterQuery):
     """Which page of a list."""
 
     page_size: PageSize = Field(
-        50, description=f"page_size is a whole number from 1 to {PAGE_SIZE_MAX}."
+        50, description=f"page_size must be a whole number from 1 to {PAGE_SIZE_MAX}."
     )
     before: IfGiven[SubmissionId] = Field(
-        None, description=f"before is the id of a submission: {_FOLLOW}"
+        None, description=f"before must be the id of a submission: {_FOLLOW}"
     )
     after: IfGiven[SubmissionId] = Field(
-        None, description=f"after is the id of a submission: {_FOLLOW}"
+        None, description=f"after must be the id of a submission: {_FOLLOW}"
     )
 
 
@@ -347,5 +359,5 @@ class ExportQuery(FilterQuery):
     """Which submissions, and as what kind of file; idx is a ZIP of MNIST's two."""
 
     kind: Literal["ndjson", "zip", "idx"] = Field(
-        "ndjson", alias="as", description="as is one of ndjson, zip, idx."
+        "ndjson", alias="as", description="as must be one of ndjson, zip, idx."
     )

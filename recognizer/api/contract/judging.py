@@ -38,7 +38,9 @@ def query_in(model: type[Model], query: QueryDict) -> Model:
     known = [field.alias or name for name, field in model.model_fields.items()]
     for name, values in query.lists():
         if name not in known:
-            there_are = f"knows {', '.join(known)}" if known else "takes none"
+            there_are = (
+                f"accepts {', '.join(known)}" if known else "takes no parameters"
+            )
             raise DrawingError(
                 "invalid",
                 f"There is no parameter {name[:40]!r}: this call {there_are}.",
@@ -47,7 +49,7 @@ def query_in(model: type[Model], query: QueryDict) -> Model:
         if len(values) > 1:
             raise DrawingError(
                 "invalid",
-                f"{name} was given {len(values)} times: give it once.",
+                f"{name} was given {len(values)} times. Give it once.",
                 {name: "repeated"},
             )
     return judged(model, query.dict())

@@ -36,8 +36,8 @@ class RecognizerView(APIView):
         came_from = request.headers.get("Sec-Fetch-Site", "")
         if method not in ("GET", "HEAD", "OPTIONS") and came_from in _FROM_OTHER_PAGES:
             raise PermissionDenied(
-                "A page of another site sent this: call from this site's pages, or "
-                "from a program."
+                "This request came from a page of another site. Call the API from "
+                "this site's pages or from a program."
             )
 
     def perform_authentication(self, request: Request) -> None:

@@ -40,8 +40,8 @@ class ReadingsView(RecognizerView):
                 if time.monotonic() > stop_at:
                     raise DrawingError(
                         "too_slow",
-                        "The drawings before this one took all the time of a call: "
-                        "send it again with fewer, or with smaller pictures.",
+                        "The drawings before this one used up the time limit of the "
+                        "call. Send it again with fewer drawings or smaller pictures.",
                     )
                 reading = engine.read(drawing_in(data), recogniser=recogniser)
             except DrawingError as error:

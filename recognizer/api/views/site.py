@@ -38,8 +38,9 @@ class MeView(RecognizerView):
         if caller.key is None:
             raise DrawingError(
                 "unknown_visitor",
-                "Nothing of yours is kept yet, so there is nobody to note this for: "
-                "store a drawing first and keep the cookie, or send a token.",
+                "You have no stored drawings yet, so there is no visitor to save "
+                "this for. Store a drawing first and keep the cookie, or send a "
+                "token.",
             )
         set_consent(
             visitors=caller.visitors, user=caller.user, may_train=given.may_train

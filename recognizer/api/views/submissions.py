@@ -36,7 +36,7 @@ from recognizer.drawings.idempotency import RequestKey
 from recognizer.drawings.listing import filtered, submission_page
 from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning.labels import label_submission
-from recognizer.metrics import Stage
+from recognizer.metrics import stage
 from recognizer.models import Scope, Submission, SubmissionQuerySet, User
 from recognizer.people.visitors import caller_of, remember_visitor
 from recognizer.reader.drawing import Drawing, DrawingError, StrokeDrawing
@@ -80,7 +80,7 @@ class SubmissionsView(RecognizerView):
         caller = caller_of(request)
         content = _content_of(request)
         once = _request_key(request, content)
-        with Stage("parse"):
+        with stage("parse"):
             drawing = _drawing_of(content)
         submission = submit_drawing(
             drawing=drawing,
@@ -215,8 +215,8 @@ def _request_key(request: Request, content: Any) -> RequestKey | None:
     if owner is None:
         raise DrawingError(
             "unknown_visitor",
-            "An Idempotency-Key needs to know whose it is: keep the cookie of your "
-            "first stored drawing and send it along, or send a token.",
+            "An Idempotency-Key needs a known caller. Send the cookie of your first "
+            "stored drawing, or a token.",
         )
     body = content if isinstance(content, bytes) else canonical(content)
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + body)
@@ -232,7 +232,7 @@ def _content_of(request: Request) -> Any:
     if not isinstance(picture, UploadedFile):
         raise DrawingError(
             "invalid",
-            "A multipart body holds the picture as a file named image.",
+            "A multipart body must contain the picture as a file named image.",
             {"image": "missing"},
         )
     return picture.read()

@@ -10,7 +10,10 @@ from recognizer.ops import backups
 
 
 class Command(BaseCommand):
-    help = "Write the ids of all deleted drawings: keep it apart from the database."
+    help = (
+        "Write the ids of all deleted drawings to a file. Keep it apart from the "
+        "database."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("to", type=Path, help="file")
@@ -20,4 +23,4 @@ class Command(BaseCommand):
             number = backups.write_erasures(options["to"])
         except (DatabaseError, OSError) as error:
             raise CommandError(f"Nothing was written: {error}") from error
-        self.stdout.write(f"{options['to']} has {number} deleted drawings.")
+        self.stdout.write(f"Wrote {number} ids of deleted drawings to {options['to']}.")

@@ -1,4 +1,4 @@
-"""Take out old drawings, for good or into archives; bring an archive back."""
+"""Take out old drawings, for good or into archives; restore an archive."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -13,20 +13,23 @@ from recognizer.ops import retention as expiry
 
 
 class Command(BaseCommand):
-    help = "Take out drawings older than RETENTION_DAYS: run it daily."
+    help = "Remove drawings older than RETENTION_DAYS. Run it daily."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--older-than", type=int, metavar="DAYS", help="instead of RETENTION_DAYS"
+            "--older-than",
+            type=int,
+            metavar="DAYS",
+            help="use this instead of RETENTION_DAYS",
         )
         parser.add_argument(
             "--archive",
             type=Path,
             metavar="FOLDER",
-            help="keep what is taken out in files here; else it is gone",
+            help="archive the removed drawings here instead of deleting them",
         )
         parser.add_argument(
-            "--restore", type=Path, metavar="FILE", help="bring an archive back"
+            "--restore", type=Path, metavar="FILE", help="restore an archive"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,7 +37,7 @@ class Command(BaseCommand):
             with tqdm(unit=" drawings") as bar:
                 if options["restore"]:
                     back = expiry.restore(options["restore"], tell=bar.update)
-                    told = f"{back:,} drawings are back."
+                    told = f"Restored {back:,} drawings."
                 else:
                     told = self._expire(bar, **options)
         except expiry.ArchiveError as error:
@@ -51,12 +54,12 @@ class Command(BaseCommand):
         if days < 1:
             if not folder:
                 raise CommandError(
-                    "Drawings are kept for good: set RETENTION_DAYS, or say "
-                    "--older-than and a number of days of at least 1."
+                    "Drawings are kept forever: set RETENTION_DAYS, or pass "
+                    "--older-than with at least 1 day."
                 )
             gone = 0
         else:
             before = timezone.now() - timedelta(days=days)
             gone = expiry.expire(before=before, folder=folder, tell=bar.update)
-        where = f"are in {folder}" if folder else "are gone"
-        return f"{gone:,} drawings {where}; {erased:,} were erased from archives."
+        done = "Archived" if folder else "Deleted"
+        return f"{done} {gone:,} drawings; erased {erased:,} from archives."

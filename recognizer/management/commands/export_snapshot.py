@@ -11,9 +11,9 @@ from recognizer.learning.datasheet import datasheet_text
 
 class Command(BaseCommand):
     help = (
-        "Select reviewed drawings that may train into a snapshot. With --to, write "
-        "its drawings and datasheet there as well: copies that deleting on the site "
-        "does not reach."
+        "Create a snapshot of the reviewed drawings that may train. With --to, also "
+        "write its drawings and datasheet to a folder. Deleting a drawing on the site "
+        "does not delete it there."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,13 +21,15 @@ class Command(BaseCommand):
             "--most-of-one",
             type=int,
             default=snapshots.MOST_OF_ONE_PERSON,
-            help="drawings of one person at most",
+            help="maximum number of drawings per person",
         )
         parser.add_argument("--to", type=Path, help="folder for the drawings")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["most_of_one"] < 1:
-            raise CommandError(f"--most-of-one={options['most_of_one']}: at least 1.")
+            raise CommandError(
+                f"--most-of-one={options['most_of_one']}: must be at least 1."
+            )
         try:
             snapshot = snapshots.make_snapshot(
                 actor=None, most_of_one=options["most_of_one"]
@@ -37,9 +39,11 @@ class Command(BaseCommand):
         sheet = snapshot.datasheet
         self.stdout.write(
             f"Snapshot {snapshot}: {sheet['drawings']} drawings, "
-            f"{sum(sheet['training'].values())} to train on."
+            f"{sum(sheet['training'].values())} for training."
         )
         if folder := options["to"]:
             written = datasets.write_folder(snapshot, folder)
             (folder / "datasheet.md").write_text(datasheet_text(snapshot))
-            self.stdout.write(f"{written} drawings and the datasheet are in {folder}.")
+            self.stdout.write(
+                f"Wrote {written} drawings and the datasheet to {folder}."
+            )

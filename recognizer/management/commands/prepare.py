@@ -41,7 +41,7 @@ def one_at_a_time() -> Iterator[None]:
 
 
 class Command(BaseCommand):
-    help = "Run `migrate`, one server at a time: safe to run at every start."
+    help = "Run `migrate`, one server at a time. Safe to run at every start."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -51,6 +51,6 @@ class Command(BaseCommand):
         except (DatabaseError, OSError) as error:
             raise CommandError(
                 f"Data folder {settings.DIGITSITE_VAR} or database cannot be used: "
-                f"{error}. See to its rights and to DIGITSITE_VAR and DATABASE_URL."
+                f"{error}. Check its permissions, DIGITSITE_VAR and DATABASE_URL."
             ) from error
-        self.stdout.write(f"Model {version.short_digest} reads.")
+        self.stdout.write(f"Model {version.short_digest} is active.")

@@ -8,26 +8,37 @@ from recognizer.learning import promotion
 from recognizer.models import ModelVersion
 
 
+def model_named(beginning: str) -> ModelVersion:
+    """Return the only model whose digest begins so."""
+    found = ModelVersion.objects.filter(digest__startswith=beginning)
+    if len(found) != 1:
+        raise CommandError(
+            f"{len(found)} models begin with {beginning!r}. Model versions in the "
+            "admin lists them."
+        )
+    return found[0]
+
+
 class Command(BaseCommand):
-    help = "Let a model read that has passed its gate, in all processes within 0.25 s."
+    help = (
+        "Make a model that has passed its gate the active one, in all processes "
+        "within 0.25 s."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("digest", help="the beginning of it is enough")
         parser.add_argument(
-            "--because", default="", help="why, where it has not passed its gate"
+            "digest", help="digest of the model; a unique prefix is enough"
+        )
+        parser.add_argument(
+            "--because",
+            default="",
+            help="reason, required if it has not passed its gate",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = ModelVersion.objects.filter(digest__startswith=options["digest"])
-        if len(found) != 1:
-            raise CommandError(
-                f"{len(found)} models begin with {options['digest']!r}: the admin's "
-                "page Model versions lists them."
-            )
+        version = model_named(options["digest"])
         try:
-            version = promotion.promote(
-                version=found[0], actor=None, reason=options["because"]
-            )
+            promotion.promote(version=version, actor=None, reason=options["because"])
         except promotion.GateError as error:
-            raise CommandError(f"{error} --because does.") from error
-        self.stdout.write(f"Model {version} reads.")
+            raise CommandError(f"{error} Use --because for the reason.") from error
+        self.stdout.write(f"Model {version} is now active.")

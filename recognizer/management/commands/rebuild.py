@@ -8,8 +8,10 @@ from recognizer.drawings.derived import rebuild_derived
 
 
 class Command(BaseCommand):
-    help = "Derive shown digits, verdicts, labels and numbers anew from the facts."
+    help = "Recompute derived columns and the statistics from the stored rows."
 
     def handle(self, *args: Any, **options: Any) -> None:
         mended = rebuild_derived()
-        self.stdout.write(f"{mended} submissions were mended; all numbers are new.")
+        self.stdout.write(
+            f"Corrected {mended} submissions and recomputed the statistics."
+        )

@@ -5,33 +5,32 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from recognizer.learning import rescoring
-from recognizer.models import ModelVersion
+from recognizer.management.commands.promote import model_named
 from recognizer.reader.recognisers import ReaderUnavailableError
 
 
 class Command(BaseCommand):
-    help = "Read the history by a version, oldest first; resumable."
+    help = "Read all stored drawings with a model version, oldest first. Resumable."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("digest", help="the beginning of it is enough")
-        parser.add_argument("--batch", type=int, default=200, help="a transaction")
-        parser.add_argument("--most", type=int, help="stop after so many")
         parser.add_argument(
-            "--afresh", action="store_true", help="begin at the oldest again"
+            "digest", help="digest of the model; a unique prefix is enough"
+        )
+        parser.add_argument(
+            "--batch", type=int, default=200, help="drawings per transaction"
+        )
+        parser.add_argument("--most", type=int, help="stop after this many drawings")
+        parser.add_argument(
+            "--afresh", action="store_true", help="start again from the oldest drawing"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = ModelVersion.objects.filter(digest__startswith=options["digest"])
-        if len(found) != 1:
-            raise CommandError(
-                f"{len(found)} models begin with {options['digest']!r}: the admin's "
-                "page Model versions lists them."
-            )
+        version = model_named(options["digest"])
         if options["batch"] < 1 or (options["most"] or 1) < 1:
-            raise CommandError("--batch and --most are at least 1.")
+            raise CommandError("--batch and --most must be at least 1.")
         try:
             done = rescoring.rescore(
-                version=found[0],
+                version=version,
                 batch=options["batch"],
                 most=options["most"],
                 afresh=options["afresh"],
@@ -40,7 +39,7 @@ class Command(BaseCommand):
         except ReaderUnavailableError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"Model {found[0]} has read {done.read} drawings again, {done.otherwise} "
-            f"otherwise than shown. Of {done.reviewed} reviewed ones {done.is_right} "
-            f"are right; {done.was_right} were."
+            f"Model {version} has read {done.read} drawings again, {done.otherwise} "
+            f"differently. Of {done.reviewed} reviewed drawings it reads "
+            f"{done.is_right} correctly; {done.was_right} were before."
         )

@@ -12,25 +12,30 @@ from recognizer.ops.backups import BackupError
 
 
 class Command(BaseCommand):
-    help = "Put a backup in the place of the database; the site is stopped meanwhile."
+    help = "Replace the database with a backup. Stop the site first."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("backup", type=Path, help="the backup's folder")
+        parser.add_argument("backup", type=Path, help="folder of the backup")
         parser.add_argument(
             "--erased",
             type=Path,
             action="append",
             default=[],
             metavar="FILE",
-            help="deleted since, as manage.py erasures wrote it; may be repeated",
+            help=(
+                "drawings deleted since, as written by manage.py erasures; may be "
+                "repeated"
+            ),
         )
         parser.add_argument(
             "--nothing-was-erased",
             action="store_true",
-            help="say so where neither a file nor the database tells",
+            help="confirm that nothing was deleted since the backup",
         )
         parser.add_argument(
-            "--replace", action="store_true", help="also where there are drawings"
+            "--replace",
+            action="store_true",
+            help="replace a database that contains drawings",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -40,22 +45,22 @@ class Command(BaseCommand):
             with data_folder_locked():
                 number = backups.restore(backup, erased=erased)
         except (BackupError, DatabaseError, OSError) as error:
-            raise CommandError(f"Nothing was restored: {error}") from error
+            raise CommandError(f"The restore failed: {error}") from error
         self.stdout.write(
-            f"{backup.folder} is restored; {number} of its drawings were deleted "
-            "since, and are."
+            f"Restored {backup.folder} without the {number} drawings deleted since."
         )
 
     def _erased(self, options: dict[str, Any]) -> set[Any]:
         found = backups.in_place()
         if found.has_drawings and not options["replace"]:
             raise CommandError(
-                "There are drawings in the database already: --replace drops them."
+                "The database already contains drawings. Use --replace to drop them."
             )
         files = [backups.read_erasures(path) for path in options["erased"]]
         if found.erased is None and not files and not options["nothing_was_erased"]:
             raise CommandError(
-                "Nothing tells what was deleted since this backup: name a file that "
-                "manage.py erasures wrote by --erased, or say --nothing-was-erased."
+                "It is unknown which drawings were deleted since this backup. Pass a "
+                "file written by manage.py erasures with --erased, or pass "
+                "--nothing-was-erased."
             )
         return (found.erased or set()).union(*files)

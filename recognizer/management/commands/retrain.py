@@ -10,16 +10,16 @@ from recognizer.models import Snapshot
 
 
 class Command(BaseCommand):
-    help = "Queue a training on the newest snapshot, or the one that is named."
+    help = "Queue a training on the newest snapshot, or on the given one."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--snapshot", default="", help="beginning of its digest")
+        parser.add_argument("--snapshot", default="", help="prefix of its digest")
         parser.add_argument(
             "--set",
             action="append",
             default=[],
             metavar="NAME=VALUE",
-            help="a flag of mlcore.training.train, such as epochs=5",
+            help="an option of mlcore.training.train, such as epochs=5",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,17 +28,19 @@ class Command(BaseCommand):
         snapshots = Snapshot.objects.filter(digest__startswith=options["snapshot"])
         snapshot = snapshots.order_by("-pk").first()
         if snapshot is None:
-            raise CommandError("There is no such snapshot: manage.py export_snapshot.")
+            raise CommandError(
+                "There is no such snapshot. Create one with manage.py export_snapshot."
+            )
         run = training.start_training(
             snapshot=snapshot, actor=None, options=self._told(options["set"])
         )
-        self.stdout.write(f"Training {run.pk} waits for manage.py work.")
+        self.stdout.write(f"Training {run.pk} is queued for manage.py work.")
 
     def _told(self, settings: list[str]) -> dict[str, Any]:
         told: dict[str, Any] = {}
         for setting in settings:
             name, given, value = setting.partition("=")
             if not given:
-                raise CommandError(f"--set {setting}: say NAME=VALUE.")
+                raise CommandError(f"--set {setting}: must be NAME=VALUE.")
             told[name] = {"true": True, "false": False}.get(value, value)
         return told

@@ -8,11 +8,11 @@ from recognizer.learning import promotion
 
 
 class Command(BaseCommand):
-    help = "Let the former model read again, in all processes within 0.25 s."
+    help = "Make the previous model active again, in all processes within 0.25 s."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             version = promotion.roll_back(actor=None)
         except promotion.GateError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Model {version} reads.")
+        self.stdout.write(f"Model {version} is active again.")

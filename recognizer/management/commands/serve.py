@@ -14,7 +14,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from digitsite.server import free_address, serve
-from recognizer import metrics
 
 
 @contextmanager
@@ -28,8 +27,10 @@ def a_worker_along() -> Iterator[None]:
     if not training.is_installed():
         yield
         return
+    work = [sys.executable, "manage.py", "work", "--watched"]
     worker = subprocess.Popen(
-        [sys.executable, "manage.py", "work", "--watched"],
+        # Its readings are not counted with the site's.
+        ["env", "-u", "PROMETHEUS_MULTIPROC_DIR", *work],
         cwd=settings.BASE_DIR,
         stdin=subprocess.PIPE,  # closes with us, however we go
         start_new_session=True,  # Ctrl+C is for the site, which tells the worker
@@ -51,7 +52,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--worker", action="store_true", help="train in the background as well"
+            "--worker", action="store_true", help="also run a training worker"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,11 +61,11 @@ class Command(BaseCommand):
             address, port = free_address(host, port)
         except OSError as error:
             raise CommandError(
-                f"Cannot listen on {host} port {port}: {error.strerror}. Name another, "
-                f"such as PORT={port + 1 if port < 65535 else 8000}."
+                f"Cannot listen on {host} port {port}: {error.strerror}. Choose "
+                f"another port, such as PORT={port + 1 if port < 65535 else 8000}."
             ) from error
         call_command("prepare", stdout=self.stdout)
         connections.close_all()  # no database connection may cross a fork
         along = a_worker_along() if options["worker"] else nullcontext()
-        with along, metrics.shared_by_processes():
+        with along:
             serve(address, port)

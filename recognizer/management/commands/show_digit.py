@@ -17,9 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("what", choices=(*showing.SOURCES, "submission"))
-        parser.add_argument(
-            "which", help="a number counted from 0, a submission's id, or a path"
-        )
+        parser.add_argument("which", help="an index from 0, a submission id, or a path")
 
     def handle(self, *args: Any, **options: Any) -> None:
         what, which = options["what"], options["which"]
@@ -32,6 +30,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             raise CommandError(
-                f"The database cannot be read ({error}): run manage.py migrate."
+                f"The database cannot be read ({error}). Run manage.py migrate."
             ) from error
         self.stdout.write(lines)

@@ -12,8 +12,8 @@ from recognizer.people.tokens import make_token, revoke_token
 
 class Command(BaseCommand):
     help = (
-        "Make a token for a user and print it, this once; "
-        "or list the user's tokens, or revoke one by its prefix."
+        "Create a token for a user and print it once. Or list the user's tokens, or "
+        "revoke one by its prefix."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,16 +22,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scopes", default="read,write", help="of read,write,review"
         )
-        parser.add_argument("--days", type=int, help="it works for; default no end")
-        parser.add_argument("--list", action="store_true", help="list, make none")
-        parser.add_argument("--revoke", metavar="PREFIX", help="revoke, make none")
+        parser.add_argument(
+            "--days", type=int, help="days until it expires; default: never"
+        )
+        parser.add_argument("--list", action="store_true", help="list tokens instead")
+        parser.add_argument(
+            "--revoke", metavar="PREFIX", help="revoke this token instead"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             user = User.objects.get(username=options["username"])
         except User.DoesNotExist as error:
             raise CommandError(
-                f"There is no user {options['username']!r}: make one with "
+                f"There is no user {options['username']!r}. Create one with "
                 "manage.py createsuperuser, on the site, or in the admin."
             ) from error
         if options["list"]:
@@ -47,20 +51,21 @@ class Command(BaseCommand):
             token = user.tokens.get(prefix=prefix)
         except (Token.DoesNotExist, Token.MultipleObjectsReturned) as error:
             raise CommandError(
-                f"No one token of {user} begins with {prefix!r}: --list shows them."
+                f"{user} does not have exactly one token beginning with {prefix!r}. "
+                "--list shows them."
             ) from error
         revoke_token(token=token)
-        self.stdout.write(f"{token} is revoked.")
+        self.stdout.write(f"Revoked {token}.")
 
     def _make(self, user: User, options: dict[str, Any]) -> None:
         scopes = options["scopes"].split(",")
         if not set(scopes) <= set(Scope.values):
             raise CommandError(
-                f"--scopes={options['scopes']}: say some of {','.join(Scope.values)}."
+                f"--scopes={options['scopes']}: choose from {','.join(Scope.values)}."
             )
         days = options["days"]
         if days is not None and days < 1:
-            raise CommandError(f"--days={days}: say at least 1.")
+            raise CommandError(f"--days={days}: must be at least 1.")
         _, text = make_token(
             user=user,
             name=options["name"],

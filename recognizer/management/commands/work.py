@@ -16,12 +16,14 @@ log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Train in the background; any number of these may run, on many machines."
+    help = "Run queued trainings. Any number of workers may run, on many machines."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--until-done", action="store_true", help="then end")
         parser.add_argument(
-            "--watched", action="store_true", help="end when standard input does"
+            "--until-done", action="store_true", help="exit when no work is left"
+        )
+        parser.add_argument(
+            "--watched", action="store_true", help="exit when standard input closes"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,6 +45,6 @@ def tend_for_ever() -> None:
             training.tend_runs()
             crossing.clear_away()
         except DatabaseError as error:
-            log.warning("Silent trainings were not tended to: %s", error)
+            log.warning("Could not check for trainings without a heartbeat: %s", error)
         finally:
             close_old_connections()

@@ -1,5 +1,6 @@
 """The real server with the real model, and a real browser to look at it with."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,10 @@ from playwright.sync_api import (
 
 from tools.browser import DESK, PHONE, launch
 from tools.server import Server, serving
+
+# Playwright leaves an event loop in the thread that runs the tests. Django would refuse
+# to use the database in the tests after it.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 
 @dataclass(frozen=True)

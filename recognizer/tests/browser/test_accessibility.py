@@ -64,8 +64,16 @@ class Walk:
 
 @pytest.fixture(
     scope="module",
-    params=[(s, c) for s in SCREENS for c in ("light", "dark")],
-    ids="-".join,
+    params=[
+        # `make test` looks at the phone by day; `make test-all` at all four.
+        pytest.param(
+            (screen, scheme),
+            id=f"{screen}-{scheme}",
+            marks=[] if (screen, scheme) == ("phone", "light") else pytest.mark.long,
+        )
+        for screen in SCREENS
+        for scheme in ("light", "dark")
+    ],
 )
 def walk(request: pytest.FixtureRequest, site: Site, browser: Browser) -> Walk:
     """Every page, as a visitor who has drawn one digit sees it; by night a German."""
@@ -139,7 +147,7 @@ class TestTheDrawPage:
         draw_by_mouse(page, next(s.strokes for s in specimens() if s.digit == 7))
         expect(page.locator("#digit")).to_have_text("7")
 
-        table = page.get_by_role("table", name="How likely each digit is")
+        table = page.get_by_role("table", name="Probability of each digit")
         row = table.get_by_role("row", name="7")
         expect(row.get_by_role("rowheader")).to_have_text("7")
         expect(table.get_by_role("row")).to_have_count(11)

@@ -38,10 +38,10 @@ def site(tmp_path_factory: pytest.TempPathFactory, post: Post) -> Iterator[Site]
 def sign_up(site: Site, someone: BrowserContext, name: str, email: str = "") -> Page:
     page = site.open(someone, "/account/sign-up/")
     page.get_by_label("Username").fill(name)
-    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Email address").fill(email)
     page.get_by_label("Password:", exact=True).fill(PASSWORD)
     page.get_by_label("Password confirmation").fill(PASSWORD)
-    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     return page
 
@@ -90,18 +90,18 @@ class TestForgottenPassword:
         sign_up(site, desk, "ada", "ada@example.org")
         page = site.open(phone, "/account/sign-in/")
 
-        page.get_by_role("link", name="Forgotten your password?").click()
+        page.get_by_role("link", name="Forgot your password?").click()
         page.get_by_label("Email").fill("ada@example.org")
         assert small_targets(page) == []
-        page.get_by_role("button", name="Send the link").click()
-        expect(page.get_by_role("heading", name="Look for a mail")).to_be_visible()
+        page.get_by_role("button", name="Send link").click()
+        expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
         mail = post.next()
         (link,) = re.findall(r"http://\S+", mail.get_content())
         page.goto(link)
         page.get_by_label("New password:", exact=True).fill(ANOTHER)
         page.get_by_label("New password confirmation").fill(ANOTHER)
         assert fits(page)
-        page.get_by_role("button", name="Set it").click()
+        page.get_by_role("button", name="Set password").click()
         expect(page.get_by_text("Your new password is set")).to_be_visible()
         sign_in(page, "ada", ANOTHER)
 
@@ -109,7 +109,7 @@ class TestForgottenPassword:
         assert mail["To"] == "ada@example.org"
         assert mail["From"] == "digits@example.org"
         page.goto(link)
-        expect(page.get_by_text("does not work any more")).to_be_visible()
+        expect(page.get_by_text("no longer works")).to_be_visible()
         assert site.complaints[page] == []
 
     def test_can_be_changed_by_who_knows_it(
@@ -121,12 +121,12 @@ class TestForgottenPassword:
         page.get_by_label("Old password").fill(PASSWORD)
         page.get_by_label("New password:", exact=True).fill(ANOTHER)
         page.get_by_label("New password confirmation").fill(ANOTHER)
-        page.get_by_role("button", name="Change it").click()
-        expect(page.get_by_text("Your password is changed")).to_be_visible()
+        page.get_by_role("button", name="Change password").click()
+        expect(page.get_by_text("Your password has been changed")).to_be_visible()
         page.get_by_role("link", name="Add address").click()
-        page.get_by_label("E-mail address").fill("bob@example.org")
+        page.get_by_label("Email address").fill("bob@example.org")
         page.get_by_label("Your password").fill(ANOTHER)
         page.get_by_role("button", name="Save").click()
 
-        expect(page.get_by_text("can be sent to bob@example.org")).to_be_visible()
+        expect(page.get_by_text("links go to bob@example.org")).to_be_visible()
         assert site.complaints[page] == []

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlcore.reading.ink import Points
 from mlcore.reading.specimens import Specimen, specimens
-from recognizer.models.compact import unpack_strokes
+from recognizer.models.strokes import unpack_strokes
 from recognizer.tests.browser.conftest import Site
 from recognizer.tests.drawings import real_pen_drawings
 from tools.browser import PHONE, draw_by_finger, draw_by_mouse
@@ -81,6 +81,7 @@ class TestDrawing:
         assert pointer == {"desk": "mouse", "phone": "touch"}[device]
         assert (source, digit) == ("page", 7)
 
+    @pytest.mark.long
     def test_of_real_or_template_digits_is_read_right(
         self, site: Site, request: pytest.FixtureRequest, device: str
     ) -> None:
@@ -191,7 +192,7 @@ class TestFeedback:
         expect(asked).to_contain_text("Is it 7?")
         expect(asked.get_by_role("button", name="7", exact=True)).to_be_hidden()
         asked.get_by_role("button", name="1", exact=True).tap()
-        expect(asked).to_contain_text("Noted as 1")
+        expect(asked).to_contain_text("Saved as 1")
         corrected = phone.request.get(address).json()["feedback"]
         asked.get_by_role("button", name="Take it back").tap()
         expect(asked.get_by_role("button", name="Yes")).to_be_visible()
@@ -209,9 +210,9 @@ class TestFeedback:
         asked = page.locator("#feedback")
         expect(asked).to_contain_text("Is it 7?")
 
-        for key, noted in {"7": "right", "1": "1", "x": "not a digit"}.items():
+        for key, noted in {"7": "correct", "1": "1", "x": "not a digit"}.items():
             page.keyboard.press(key)
-            expect(asked.get_by_text(f"Noted as {noted}.")).to_be_visible()
+            expect(asked.get_by_text(f"Saved as {noted}.")).to_be_visible()
             page.keyboard.press("Backspace")
             expect(asked.get_by_text("Is it 7?")).to_be_visible()
 
@@ -229,7 +230,7 @@ class TestFeedback:
         page.locator("#pad").focus()
         page.keyboard.press("7")
 
-        expect(page.locator("#feedback")).to_contain_text("Noted as right")
+        expect(page.locator("#feedback")).to_contain_text("Saved as correct")
         kept = page.locator("#kept").get_attribute("data-submission")
         answer = desk.request.get(f"{site.url}/api/v1/submissions/{kept}/").json()
         assert answer["feedback"] == {"verdict": "right", "digit": None}
@@ -241,7 +242,7 @@ class TestFeedback:
         draw_by_mouse(page, the_seven().strokes[:1])
         read_digit(page)
         page.get_by_role("button", name="Yes").click()
-        expect(page.locator("#feedback")).to_contain_text("Noted as right")
+        expect(page.locator("#feedback")).to_contain_text("Saved as correct")
 
         draw_by_mouse(page, the_seven().strokes[:1])
 
@@ -300,7 +301,7 @@ class TestNothingIsLost:
         read_digit(page)
         first = page.locator("#kept").get_attribute("data-submission")
         page.get_by_role("button", name="Yes").click()
-        expect(page.get_by_text("Noted as right")).to_be_visible()
+        expect(page.get_by_text("Saved as correct")).to_be_visible()
 
         draw_by_mouse(page, the_seven().strokes[:1])
         kept = page.locator(f"#kept:not([data-submission='{first}'])[data-submission]")
@@ -333,12 +334,12 @@ class TestNothingIsLost:
         draw_by_mouse(page, the_seven().strokes)
         read_digit(page)
         page.get_by_role("button", name="1", exact=True).click()
-        expect(page.get_by_text("Noted as 1.")).to_be_visible()
+        expect(page.get_by_text("Saved as 1.")).to_be_visible()
 
         page.locator("#undo").click()
         page.locator("#redo").click()
 
-        expect(page.get_by_text("Noted as 1.")).to_be_visible()
+        expect(page.get_by_text("Saved as 1.")).to_be_visible()
 
     def test_two_tabs_of_a_newcomer_have_one_owner(
         self, site: Site, desk: BrowserContext
@@ -379,7 +380,7 @@ class TestNothingIsLost:
 
         draw_by_mouse(page, the_seven().strokes[:1])
 
-        expect(page.locator("#problem")).to_contain_text("It will be read again.")
+        expect(page.locator("#problem")).to_contain_text("We will try again.")
         expect(page.locator("#kept[data-submission]")).to_be_visible()
         expect(page.locator("#feedback")).to_be_hidden()
 
@@ -390,7 +391,7 @@ class TestHelp:
     ) -> None:
         page = site.open(desk)
 
-        page.get_by_text("By keyboard").focus()
+        page.get_by_text("Keyboard shortcuts").focus()
         page.keyboard.press("Enter")
 
         expect(page.locator("#keys")).to_be_visible()

@@ -40,14 +40,14 @@ class TestHistory:
         seven, refused = store(site, someone), store(site, someone, NO_INK)
         page = site.open(someone, "/history/")
 
-        choices = page.get_by_role("navigation", name="Show only")
+        choices = page.get_by_role("navigation", name="Filter")
         choices.get_by_role("link", name="Refused").click()
         only_refused = tiles(page)
         choices.get_by_role("link", name="Read as 7").click()
         only_seven = tiles(page)
         expect(choices.locator("[aria-current]")).to_have_text("7")
         choices.get_by_role("link", name="Wrong").click()
-        expect(page.get_by_text("None of your drawings is both.")).to_be_visible()
+        expect(page.get_by_text("No drawing matches both filters.")).to_be_visible()
         choices.get_by_role("link", name="All").click()
 
         assert only_refused == [refused]
@@ -141,7 +141,7 @@ class TestHistory:
         assert small_targets(page) == []
         page.get_by_role("button", name="Delete all").click()
 
-        expect(page.get_by_text("All your drawings are gone.")).to_be_visible()
+        expect(page.get_by_text("All your drawings have been deleted.")).to_be_visible()
         expect(page.get_by_text("Nothing here yet")).to_be_visible()
         assert kept == 2
         assert site.complaints[page] == []
@@ -168,7 +168,7 @@ class TestDrawing:
 
     def test_is_gone_through_by_hand(self, site: Site, desk: BrowserContext) -> None:
         page = site.open(desk, f"/history/{store(site, desk)}/")
-        slider = page.get_by_role("slider", name="Time in the drawing")
+        slider = page.get_by_role("slider", name="Position in the replay")
 
         slider.press("Home")
         expect(page.locator("#drawing path").nth(1)).to_have_attribute("d", "")
@@ -199,7 +199,7 @@ class TestDrawing:
         page = site.open(someone, f"/history/{store(site, someone)}/")
 
         expect(page.get_by_role("heading", name="Read as 7")).to_be_visible()
-        table = page.get_by_role("table", name="How likely each digit is")
+        table = page.get_by_role("table", name="Probability of each digit")
         expect(table.get_by_role("row")).to_have_count(11)
         for picture in page.locator(".looks img").all():
             assert picture.evaluate("image => image.naturalWidth") == 28
@@ -213,7 +213,7 @@ class TestDrawing:
         picture = page.get_by_role("img", name="Your picture")
         assert picture.evaluate("image => image.naturalWidth") > 0
         expect(page.get_by_role("button", name="Replay")).to_have_count(0)
-        expect(page.get_by_text("There is no ink to read.")).to_be_visible()
+        expect(page.get_by_text("There is nothing to read.")).to_be_visible()
         assert site.complaints[page] == []
 
     def test_leads_to_the_ones_beside_it(
@@ -238,7 +238,7 @@ class TestDrawing:
         mine = store(site, desk)
         page = site.open(phone, f"/history/{mine}/")
 
-        expect(page.get_by_text("Nothing at this address")).to_be_visible()
+        expect(page.get_by_text("Page not found")).to_be_visible()
 
 
 class TestAnswers:
@@ -262,18 +262,18 @@ class TestAnswers:
         if with_scripts:
             page.evaluate("window.isTheSamePage = true")
         page.get_by_role("button", name="Yes, it is 7").click()
-        expect(said).to_have_text("You said: right")
+        expect(said).to_have_text("Your answer: correct")
         page.get_by_role("button", name="1", exact=True).click()
-        expect(said).to_have_text("You said: it is 1")
+        expect(said).to_have_text("Your answer: it is 1")
         one = page.get_by_role("button", name="1", exact=True)
         expect(one).to_have_attribute("aria-pressed", "true")
         if with_scripts:
             expect(one).to_be_focused()
         corrected = kept()
         page.get_by_role("button", name="Not a digit").click()
-        expect(said).to_have_text("You said: not a digit")
+        expect(said).to_have_text("Your answer: not a digit")
         page.get_by_role("button", name="Take it back").click()
-        expect(said).to_have_text("You have not said yet.")
+        expect(said).to_have_text("No answer yet.")
 
         assert corrected == {"verdict": "wrong", "digit": 1}
         assert kept() is None
@@ -291,11 +291,11 @@ class TestAnswers:
         )
 
         page.get_by_role("button", name="1", exact=True).click()
-        expect(said).to_contain_text("did not get through")
+        expect(said).to_contain_text("could not be saved")
         page.evaluate("() => { window.fetch = window.kept; }")
         page.get_by_role("button", name="1", exact=True).click()
 
-        expect(said).to_have_text("You said: it is 1")
+        expect(said).to_have_text("Your answer: it is 1")
         assert site.complaints[page] == []
 
     def test_outlive_signing_in_in_another_tab(
@@ -309,7 +309,7 @@ class TestAnswers:
 
         page.get_by_role("button", name="1", exact=True).click()
 
-        expect(page.locator("#feedback-said")).to_have_text("You said: it is 1")
+        expect(page.locator("#feedback-said")).to_have_text("Your answer: it is 1")
 
 
 class TestWithoutScripts:
@@ -328,6 +328,8 @@ class TestWithoutScripts:
         page.get_by_role("link", name="Delete this drawing").click()
         page.get_by_role("button", name="Delete it").click()
 
-        expect(page.get_by_text("The drawing is gone")).to_be_visible()
+        expect(
+            page.get_by_text("The drawing and everything stored with it")
+        ).to_be_visible()
         assert tiles(page) == []
         assert site.complaints[page] == []

@@ -1,4 +1,4 @@
-"""Someone asks how well it does, and how it came to be."""
+"""Someone asks how accurate it is, and how it came to be."""
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
@@ -22,12 +22,12 @@ class TestModelPage:
     ) -> None:
         page = site.open(request.getfixturevalue(device))
 
-        page.get_by_role("link", name="how well it does").click()
+        page.get_by_role("link", name="how accurate it is").click()
 
-        expect(page.get_by_role("heading", name="How well it does")).to_be_visible()
+        expect(page.get_by_role("heading", name="How accurate it is")).to_be_visible()
         rows = page.get_by_role("row", name="MNIST test 10,000")
         expect(rows.first).to_contain_text("99.")
-        page.get_by_text("Read right after the drawing was changed").click()
+        page.get_by_text("Accuracy on altered drawings").click()
         expect(page.get_by_role("rowheader", name="on ruled paper")).to_be_visible()
         assert fits(page)
         assert small_targets(page) == []
@@ -69,7 +69,7 @@ class TestHowItLearnsPage:
         expect(dots).to_contain_text(". . 0 0")
         page.get_by_text("All 784 numbers").click()
         expect(page.locator(".digit-numbers")).to_contain_text("255")
-        rows = page.get_by_role("row", name="convolution of 5 × 5")  # noqa: RUF001
+        rows = page.get_by_role("row", name="5 × 5 convolution")  # noqa: RUF001
         expect(rows).to_contain_text("12 × 12 × 32")  # noqa: RUF001
         assert fits(page)
         assert small_targets(page) == []

@@ -220,7 +220,7 @@ class TestWhy:
         page.locator("#why").click()
 
         expect(page.locator("#legend")).to_have_text(
-            "Red ink speaks for 7, blue against it."
+            "Red ink supports 7, blue ink speaks against it."
         )
         overlay = page.locator("#why-overlay image")
         expect(overlay).to_be_visible()

@@ -178,7 +178,7 @@ class TestWithoutScripts:
         file.write_bytes(png_of(picture_of(5)))
         page = site.open(plain)
 
-        page.get_by_role("link", name="have a picture of a digit read").click()
+        page.get_by_role("link", name="upload a picture of a digit").click()
         page.get_by_label("Picture of a digit").set_input_files(file)
         page.get_by_role("button", name="Read it").click()
 

@@ -59,7 +59,7 @@ class TestDesk:
         page.keyboard.press("a")
         expect(page.locator("#done")).to_have_text("1")
         page.keyboard.press("u")
-        expect(page.locator("#message")).to_contain_text("Taken back")
+        expect(page.locator("#message")).to_contain_text("Undone")
         assert on_the_desk(page) == first
         page.keyboard.press("s")
         expect(page.locator(f"#desk:not([data-shown='{first}'])")).to_be_visible()
@@ -162,9 +162,9 @@ class TestSheet:
         tiles = page.locator(".sheet-tile")
         expect(tiles).to_have_count(2)
         tiles.first.click()
-        page.get_by_role("button", name="Label the ticked ones as 0").click()
+        page.get_by_role("button", name="Label ticked drawings as 0").click()
 
-        expect(page.locator(".messagelist")).to_contain_text("1 drawings are labelled")
+        expect(page.locator(".messagelist")).to_contain_text("1 drawings labelled")
         labels = labels_of(site)
         assert [one in labels for one in made] == [False, True]
         assert site.complaints[page] == []
@@ -190,14 +190,16 @@ class TestLearningPages:
         page = site.open(desk, "/admin/")
 
         page.get_by_role("link", name="Figures", exact=True).first.click()
-        expect(page.get_by_role("img", name="confusion")).to_be_visible()
+        expect(page.get_by_role("img", name="Confusion matrix")).to_be_visible()
         page.goto(f"{site.url}/admin/recognizer/snapshot/")
-        page.get_by_role("button", name="Make a snapshot").click()
-        expect(page.get_by_role("button", name="Train on it")).to_be_visible()
+        page.get_by_role("button", name="Create a snapshot").click()
+        expect(
+            page.get_by_role("button", name="Train on this snapshot")
+        ).to_be_visible()
         run = f"/admin/recognizer/trainingrun/{said.splitlines()[-1]}/"
         with page.expect_response(lambda answer: answer.url.endswith("/state/")):
             page.goto(f"{site.url}{run}change/")
-        page.get_by_role("button", name="Cancel it").click()
+        page.get_by_role("button", name="Cancel training").click()
 
         expect(page.locator(".field-state")).to_contain_text("cancelled")
         assert site.complaints[page] == []

@@ -50,7 +50,7 @@ describe("sentence", () => {
   });
 
   it("says a refusal in the server's words", () => {
-    const refusal = { code: "unsure", message: "This could be a 3 or a 5." };
+    const refusal = { code: "unsure", message: "This could be 3 or 5." };
     assert.equal(sentence(makeReading({ digit: null, refusal })), refusal.message);
   });
 });

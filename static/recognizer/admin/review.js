@@ -1,6 +1,7 @@
 // The review desk. Some drawings lie ready on it, so that no key waits for the network;
 // each decision is sent while the next drawing is looked at already.
 
+import { translate } from "../js/messages.js";
 import { pathOf, Replay } from "../js/replay.js";
 
 const desk = document.querySelector("#desk");
@@ -23,7 +24,7 @@ async function post(address, fields) {
   const answer = await fetch(desk.dataset[address], { method: "POST", body, headers });
   const content = await answer.json().catch(() => ({}));
   if (!answer.ok) {
-    const refusal = new Error(content.message ?? "The site refused this: reload the page.");
+    const refusal = new Error(content.message ?? translate("The site refused this. Reload the page."));
     refusal.isFinal = answer.status < 500;
     throw refusal;
   }
@@ -101,16 +102,20 @@ function skip() {
 }
 
 function undo() {
-  if (!desk.dataset.undo) return say("A second opinion stays: the drawing is back in the queue if the two differ.");
+  if (!desk.dataset.undo) {
+    return say(
+      translate("A second opinion cannot be undone. If it differs, the drawing is back in the queue."),
+    );
+  }
   sending = sending.then(async () => {
     const id = decided.pop();
-    if (!id) return say("There is nothing of this visit to take back.");
+    if (!id) return say(translate("There is nothing to undo in this session."));
     try {
       const { drawing } = await post("undo", { id });
       ready.unshift(drawing);
       done -= 1;
       find("#done").textContent = done;
-      say("Taken back: decide it again.");
+      say(translate("Undone. Label this drawing again."));
       show();
     } catch (error) {
       say(error.message);
@@ -141,7 +146,7 @@ function show() {
   desk.dataset.shown = drawing?.id ?? "";
   place.replaceChildren();
   find("#reading").textContent = drawing?.reading ?? "";
-  find("#feedback").textContent = drawing ? feedback(drawing) : "Nothing is left to review.";
+  find("#feedback").textContent = drawing ? feedback(drawing) : translate("There is nothing left to review.");
   find("#digitness").textContent = drawing ? `${(drawing.digitness * 100).toFixed(1)} %` : "";
   find("#probabilities").querySelectorAll("progress").forEach((bar, digit) => {
     bar.value = drawing?.probabilities[digit] ?? 0;
@@ -156,16 +161,16 @@ function show() {
   } else {
     const image = new Image();
     image.src = drawing.picture;
-    image.alt = "the picture";
+    image.alt = translate("the picture");
     place.append(image);
   }
 }
 
 function feedback(drawing) {
-  if (drawing.verdict === "wrong") return `Its author says it is a ${drawing.corrected}.`;
-  if (drawing.verdict === "not_a_digit") return "Its author says it is not a digit.";
-  if (drawing.verdict === "right") return "Its author says this is right.";
-  return "Its author says nothing of it.";
+  if (drawing.verdict === "wrong") return translate("The author says it is %(digit)s.", { digit: drawing.corrected });
+  if (drawing.verdict === "not_a_digit") return translate("The author says it is not a digit.");
+  if (drawing.verdict === "right") return translate("The author confirmed the reading.");
+  return translate("The author has not answered.");
 }
 
 function paths({ strokes, frame, pen_width: penWidth }) {

@@ -138,8 +138,8 @@ function problemNow() {
   const isOfReading = live.problem instanceof PictureError || outbox.problem === null;
   const problem = isOfReading ? live.problem : outbox.problem;
   const reassurance = isOfReading
-    ? translate("It will be read again.")
-    : translate("Your drawing is safe here and will be sent again.");
+    ? translate("We will try again.")
+    : translate("Your drawing is safe in this tab and will be sent again.");
   return { problem, words: problem === null ? "" : wordsFor(problem, reassurance) };
 }
 
@@ -170,7 +170,7 @@ function showWhy(reading) {
 function wordsFor(error, reassurance) {
   if (error instanceof PictureError) {
     return translate(
-      "This file cannot be opened as a picture: take a PNG, JPEG or WebP file.",
+      "This file cannot be opened as a picture. Use a PNG, JPEG or WebP file.",
     );
   }
   if (error.status === 404) return translate("This drawing was deleted.");
@@ -179,7 +179,7 @@ function wordsFor(error, reassurance) {
     return translate("No connection to the server. %(reassurance)s", { reassurance });
   }
   if (error.status === 429) {
-    return translate("The server asks for a short break. %(reassurance)s", { reassurance });
+    return translate("The server is busy. %(reassurance)s", { reassurance });
   }
   return translate("The server has a problem. %(reassurance)s", { reassurance });
 }
@@ -209,7 +209,7 @@ function onAnswerGiven({ detail: { id, ...given } }) {
 }
 
 function onAnswerFailed({ detail: { id, error } }) {
-  const reassurance = translate("Your answer is safe here and will be sent again.");
+  const reassurance = translate("Your answer is safe in this tab and will be sent again.");
   feedback.fail(id, wordsFor(error, reassurance));
 }
 

@@ -21,7 +21,7 @@ section.addEventListener("submit", async (event) => {
     const same = `button[name="${submitter.name}"][value="${submitter.value}"]`;
     (section.querySelector(same) ?? section.querySelector("button")).focus();
   } catch {
-    said.textContent = translate("Your answer did not get through. Please give it again.");
+    said.textContent = translate("Your answer could not be saved. Please try again.");
   } finally {
     isSending = false;
   }

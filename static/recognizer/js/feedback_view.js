@@ -9,9 +9,9 @@
 import { translate } from "./messages.js";
 
 const NOTED = {
-  right: () => translate("Thank you. Noted as right."),
-  wrong: (digit) => translate("Thank you. Noted as %(digit)s.", { digit }),
-  not_a_digit: () => translate("Thank you. Noted as not a digit."),
+  right: () => translate("Thank you. Saved as correct."),
+  wrong: (digit) => translate("Thank you. Saved as %(digit)s.", { digit }),
+  not_a_digit: () => translate("Thank you. Saved as not a digit."),
 };
 
 const TAKE_BACK_KEY = "Backspace";

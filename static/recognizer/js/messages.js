@@ -1,7 +1,7 @@
 /**
- * The page's own words in its language. The modules are written in English;
- * `recognizer/phrases.py` lists their messages for the translators, and the
- * page brings the translations along as JSON.
+ * Messages in the page's language. The modules are written in English,
+ * `recognizer/pages/messages.py` lists their messages for translation, and the
+ * page contains the translations as JSON.
  */
 const page = globalThis.document;
 const translations = JSON.parse(page?.getElementById("messages")?.textContent ?? "{}");

@@ -59,7 +59,7 @@ export function sentence(reading) {
  */
 export function legend({ probabilities }) {
   const likeliest = probabilities.indexOf(Math.max(...probabilities));
-  return translate("Red ink speaks for %(digit)s, blue against it.", { digit: likeliest });
+  return translate("Red ink supports %(digit)s, blue ink speaks against it.", { digit: likeliest });
 }
 
 export class ReadingView {

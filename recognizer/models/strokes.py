@@ -1,16 +1,15 @@
-"""Strokes and probabilities as the few bytes that are stored of them.
+"""Strokes, and the column that stores them as few bytes.
 
-Nothing is lost: what is unpacked equals what was packed, number by number, so a stored
-drawing reads as the shown one did. Strokes are compressed JSON. Numbers with at most
-three decimals, as the page and nearly all programs send them, are whole numbers of the
-last decimal, and it holds how their steps change, column by column:
-[scale, [points of each stroke], [x, ...], [y, ...], [time, ...]].
+Nothing is lost: unpacked strokes equal the packed ones number by number, so a stored
+drawing reads as it did when it was shown. The bytes are compressed JSON. Where every
+number has at most three decimals, as the page and nearly all programs send them, that
+JSON holds how the steps between points change, column by column, as whole numbers of
+the last decimal: [scale, [points of each stroke], [x, ...], [y, ...], [time, ...]].
 
-Bytes of a drawing as JSON, as compressed JSON, and this way: 600 real ones with times
-624, 282 and 165; 500 of our templates as the page sends them 1,430, 588 and 187.
+Bytes of a drawing as JSON, as compressed JSON, and packed: 600 real ones with times
+take 624, 282 and 165; 500 of our templates, as the page sends them, 1,430, 588 and 187.
 """
 
-import struct
 import zlib
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -18,24 +17,21 @@ from typing import Any
 
 import numpy as np
 import orjson
+from django.db import models
 
 Stroke = list[list[float]]
 """One pen-down to pen-up: points [x, y] or [x, y, t] as they were sent."""
 
 _SCALES = (1, 10, 100, 1000)
-_EXACT = 2**53  # from here on a float has no place for each whole number
+_EXACT = 2**53  # larger whole numbers are not all exact as floats
 
 
 class DamagedError(ValueError):
-    """The stored bytes are not what this code has written."""
+    """The stored bytes were not written by this code."""
 
 
 def pack_strokes(strokes: Sequence[Stroke]) -> bytes:
-    """Write strokes as bytes.
-
-    Args:
-        strokes: at least one, each with a point at least: [x, y] or [x, y, t].
-    """
+    """Write strokes as bytes: at least one, each with at least one point."""
     return zlib.compress(orjson.dumps(_as_changes(strokes) or strokes), 9)
 
 
@@ -43,31 +39,15 @@ def unpack_strokes(packed: bytes) -> list[Stroke]:
     """Return the strokes; whole numbers are integers, as JavaScript writes them.
 
     Raises:
-        DamagedError: these bytes are no strokes.
+        DamagedError: the bytes are not strokes that were packed here.
     """
     try:
         read = orjson.loads(zlib.decompress(packed))
         is_plain = isinstance(read[0], list)
         strokes: list[Stroke] = read if is_plain else _from_changes(*read)
-    except (LookupError, TypeError, ValueError, zlib.error) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, zlib.error) as error:
         raise DamagedError(f"Stored strokes are damaged: {error}.") from error
     return strokes
-
-
-def pack_probabilities(probabilities: Sequence[float]) -> bytes:
-    """Write ten probabilities as bytes, exactly."""
-    return _TEN.pack(*probabilities)
-
-
-def unpack_probabilities(packed: bytes) -> list[float]:
-    """Return the ten probabilities; raises DamagedError."""
-    try:
-        return list(_TEN.unpack(packed))
-    except struct.error as error:
-        raise DamagedError(f"Stored probabilities are damaged: {error}.") from error
-
-
-_TEN = struct.Struct("<10d")
 
 
 def _as_changes(strokes: Sequence[Stroke]) -> list[Any] | None:
@@ -97,3 +77,27 @@ def _from_changes(scale: int, lengths: list[int], *columns: list[int]) -> list[S
         for point in table.tolist()
     )
     return [list(islice(points, length)) for length in lengths]
+
+
+class StrokesField(models.Field):
+    """The strokes of a drawing. A fixture holds them as lists too."""
+
+    def get_internal_type(self) -> str:
+        """Name the type of the column."""
+        return "BinaryField"
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """Unpack a value from the database."""
+        return None if value is None else unpack_strokes(bytes(value))
+
+    def get_db_prep_value(
+        self, value: Any, connection: Any, prepared: bool = False
+    ) -> Any:
+        """Pack a value for the database."""
+        if value is None:
+            return None
+        return connection.Database.Binary(pack_strokes(value))
+
+    def value_to_string(self, obj: models.Model) -> Any:
+        """Return the lists for a fixture, as JSONField does."""
+        return self.value_from_object(obj)
