@@ -22,11 +22,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from bench.machine import machine, today
-from bench.report import table, write_part
+from bench.report import TEMPLATES, write_part
 from mlcore import paths
+from mlcore.judging.markdown import render
 from mlcore.training.data import mnist_folder
 from mlcore.training.recipe import PRESETS
 
@@ -113,41 +115,25 @@ def of(figures: Figures, name: str, what: str) -> list[float]:
 
 def part(figures: Figures) -> str:
     """Write the generated part of docs/training.md."""
-    on = figures["machine"]
-    told = ", ".join(f"{name} {number}" for name, number in figures["versions"].items())
+    times = ("all_s", "fit_s", "cpu_s")
     rows = []
     for key, name in NAMES.items():
         accuracy = of(figures, key, "accuracy")
         rows.append(
-            [
-                name,
-                *(
-                    f"{statistics.median(of(figures, key, what)):.1f} s"
-                    for what in ("all_s", "fit_s", "cpu_s")
-                ),
-                f"{statistics.mean(accuracy):.2%} ± "
-                f"{100 * statistics.stdev(accuracy):.2f}",
-            ]
+            {
+                "name": name,
+                "accuracy": statistics.mean(accuracy),
+                "deviation": statistics.stdev(accuracy),
+                **{what: statistics.median(of(figures, key, what)) for what in times},
+            }
         )
-    ratios = [
-        statistics.median(
-            example / fast
-            for example, fast in zip(
-                of(figures, "example", what), of(figures, "fast", what), strict=True
-            )
+    ratios = {
+        what: statistics.median(
+            np.divide(of(figures, "example", what), of(figures, "fast", what)).tolist()
         )
-        for what in ("all_s", "fit_s", "cpu_s")
-    ]
-    rows.append(["example / fast", *(f"{ratio:.1f}" for ratio in ratios), ""])
-    return (
-        f"Measured {figures['finished'][:10]} on {on['cores']} cores of {on['cpu']}, "
-        f"Python {on['python']}, {told}; {len(accuracy)} seeds of each, in turn. "
-        "Medians; accuracy is mean and standard deviation.\n\n"
-        + table(
-            ["", "whole process", "training alone", "processor time", "MNIST test"],
-            rows,
-        )
-    )
+        for what in times
+    }
+    return render(TEMPLATES / "training.md", **figures, rows=rows, ratios=ratios)
 
 
 def main() -> None:

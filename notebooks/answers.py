@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from mlcore.judging.report import STYLE, panels, spread
+from mlcore.judging.markdown import spread
+from mlcore.judging.report import STYLE, panels
 from notebooks.pictures import plain_numbers
 
 Found = Mapping[str, Any]

@@ -36,38 +36,19 @@ import keras
 import numpy as np
 
 from mlcore import paths
+from mlcore.judging import report
 from mlcore.judging.experiments import RESULTS
 from mlcore.judging.judge import CANVAS_PX
-from mlcore.judging.report import (
-    confusion,
-    mistakes,
-    panels,
-    percent,
-    reliability,
-    table,
-)
+from mlcore.judging.markdown import percent, table
 from mlcore.judging.show import INK_FROM, dots_and_zeros, shown
-from mlcore.reading import ink
+from mlcore.reading import calibrate, ink
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle
-from mlcore.reading.calibrate import (
-    DIGITS,
-    HeldOut,
-    expected_calibration_error,
-    fit_temperature,
-    kind_probabilities,
-    softmax,
-)
+from mlcore.reading.calibrate import DIGITS, softmax
 from mlcore.reading.inference import Recogniser, ServedNetwork
 from mlcore.reading.preprocess import BOX_PX, SIDE_PX, normalize
 from mlcore.reading.specimens import jittered, specimens
+from mlcore.training import data
 from mlcore.training.augment import VARIETIES, vary
-from mlcore.training.data import (
-    load_mnist,
-    load_pen,
-    mnist_folder,
-    parse_idx,
-    scale_to_canvas,
-)
 from mlcore.training.dataset import made_non_digits
 from mlcore.training.figures import ReadDigits, read_mnist
 from mlcore.training.fit import network_logits
@@ -96,7 +77,7 @@ say(
 # read by hand.
 
 # %%
-content = (mnist_folder() / "train-images-idx3-ubyte").read_bytes()
+content = (data.mnist_folder() / "train-images-idx3-ubyte").read_bytes()
 print(f"{len(content):,} bytes, the first 16 of them in hexadecimal:")
 print(content[:16].hex(" "))
 
@@ -115,12 +96,12 @@ print(f"images: {images.shape} {images.dtype}, from {images.min()} to {images.ma
 # right, and gives the same arrays.
 
 # %%
-content_of_labels = (mnist_folder() / "train-labels-idx1-ubyte").read_bytes()
+content_of_labels = (data.mnist_folder() / "train-labels-idx1-ubyte").read_bytes()
 labels = np.frombuffer(content_of_labels, np.uint8, offset=8)
 
-by_hand_is_the_same = np.array_equal(images, parse_idx(content)) and np.array_equal(
-    labels, parse_idx(content_of_labels)
-)
+by_hand_is_the_same = np.array_equal(
+    images, data.parse_idx(content)
+) and np.array_equal(labels, data.parse_idx(content_of_labels))
 print(f"The project's reader gives the same arrays: {by_hand_is_the_same}")
 
 # %% [markdown]
@@ -130,7 +111,7 @@ print(f"The project's reader gives the same arrays: {by_hand_is_the_same}")
 # would be flattery.
 
 # %%
-mnist = load_mnist()
+mnist = data.load_mnist()
 parts = {"train": mnist.train, "validation": mnist.validation, "test": mnist.test}
 counts = {name: np.bincount(part.labels) for name, part in parts.items()}
 rows = [
@@ -227,7 +208,9 @@ def plainly_resized(sheet_of_paper):
 
 def placed(strokes, share, place):
     """Draw strokes on a sheet: their longer side a share of it, at (x, y) in [0, 1]."""
-    there = scale_to_canvas(strokes, side=CANVAS_PX, margin=(1 - share) / 2 * CANVAS_PX)
+    there = data.scale_to_canvas(
+        strokes, side=CANVAS_PX, margin=(1 - share) / 2 * CANVAS_PX
+    )
     points = np.concatenate(there)
     low, high = points.min(axis=0), points.max(axis=0)
     shift = np.float32(place) * (CANVAS_PX - (high - low)) - low
@@ -280,7 +263,7 @@ show(figure, "A seven placed in five ways, resized and framed")
 rng = np.random.default_rng(0)
 pen_folder = paths.pen_folder()
 if pen_folder:
-    judged = load_pen(pen_folder).split("judged").digits
+    judged = data.load_pen(pen_folder).split("judged").digits
     drawings = [(d.strokes, int(d.label)) for d in judged]
     whose = "pen drawings of the judged writers"
 else:
@@ -314,7 +297,9 @@ right = {
     for way in hits[0][0]
 }
 
-figure, (axes,) = panels(["Read right, by size on the sheet"], width=6.4, height=3.6)
+figure, (axes,) = report.panels(
+    ["Read right, by size on the sheet"], width=6.4, height=3.6
+)
 for way, shares_right in right.items():
     axes.plot(
         [100 * s for s in SHARES], [100 * r for r in shares_right], "o-", label=way
@@ -570,7 +555,7 @@ history = record["history"]
 epochs = range(1, len(history) + 1)
 titles = ["Loss in training", "Log-loss, validation", "Misread, validation"]
 values = [[row["loss"], row["mnist_loss"], 100 * (1 - row["mnist"])] for row in history]
-figure, grid = panels(titles, width=10, height=3)
+figure, grid = report.panels(titles, width=10, height=3)
 for axes, of_panel in zip(grid, np.transpose(values), strict=True):
     axes.plot(epochs, of_panel, "o-")
     axes.set(ylim=(0, None), xticks=epochs, xlabel="epoch")
@@ -623,7 +608,7 @@ for name, bundle in bundles.items():
 
 # %%
 show(
-    confusion({"Trained here": by_ours, "Shipped": by_shipped}),
+    report.confusion({"Trained here": by_ours, "Shipped": by_shipped}),
     "Two confusion matrices",
 )
 
@@ -632,7 +617,10 @@ show(
 # read: some are labelled as few people would.
 
 # %%
-show(mistakes({"shipped model": by_shipped}), "The surest mistakes on the test images")
+show(
+    report.mistakes({"shipped model": by_shipped}),
+    "The surest mistakes on the test images",
+)
 both_wrong = int((~by_ours.right & ~by_shipped.right).sum())
 say(
     f"The shipped model misreads {int((~by_shipped.right).sum())} of {len(test):,}, "
@@ -663,9 +651,11 @@ def log_loss(temperature):
     return float(-np.log(of_truth).mean())
 
 
-fitted = fit_temperature([HeldOut(logits, held_out.labels)])
+fitted = calibrate.fit_temperature([calibrate.HeldOut(logits, held_out.labels)])
 temperatures = np.geomspace(0.3, 3, 60)
-figure, (axes,) = panels(["Log-loss by temperature, validation"], width=6.4, height=3.4)
+figure, (axes,) = report.panels(
+    ["Log-loss by temperature, validation"], width=6.4, height=3.4
+)
 axes.plot(temperatures, [log_loss(temperature) for temperature in temperatures])
 axes.plot([fitted], [log_loss(fitted)], "o", label=f"the least: {fitted:.2f}")
 axes.plot([1], [log_loss(1)], "o", label="as the network says: 1")
@@ -696,11 +686,11 @@ readings = [
 ]
 uncalibrated = ReadDigits(readings, test.labels)
 show(
-    reliability({"as the network says": uncalibrated, "calibrated": by_ours}),
+    report.reliability({"as the network says": uncalibrated, "calibrated": by_ours}),
     "Confidence against accuracy, before and after calibration",
 )
 errors = [
-    expected_calibration_error(read.probabilities, test.labels)
+    calibrate.expected_calibration_error(read.probabilities, test.labels)
     for read in (uncalibrated, by_ours)
 ]
 say(
@@ -747,7 +737,7 @@ by_keras = keras.models.load_model(
 )
 logits_by_keras = network_logits(by_keras, test)
 probabilities_by_hand = softmax(logits_by_keras[:, :DIGITS] / kept)
-digitness_by_hand = kind_probabilities(logits_by_keras)[:, 0]
+digitness_by_hand = calibrate.kind_probabilities(logits_by_keras)[:, 0]
 
 same = probabilities_by_hand.argmax(axis=1) == by_ours.probabilities.argmax(axis=1)
 apart = np.abs(probabilities_by_hand - by_ours.probabilities).max(axis=1)

@@ -11,19 +11,13 @@ writes. No figure of these pages is typed by hand; a test compares them with the
 import argparse
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlcore import paths
 from mlcore.judging.judge import Evaluation, judge
-from mlcore.judging.report import (
-    EVALUATION,
-    draw_pictures,
-    percent,
-    sections,
-    spread,
-    table,
-)
+from mlcore.judging.markdown import percent, render, table
+from mlcore.judging.report import EVALUATION, TEMPLATES, draw_pictures, sections
 from mlcore.judging.study import HELD_OUT_LOSS
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.training.data import DataError, load_mnist, load_pen
@@ -41,120 +35,43 @@ Study = Mapping[str, Mapping[str, Sequence[Any]]]
 def card(bundle: Bundle, evaluation: Evaluation, study: Study) -> str:
     """Write the model card as Markdown."""
     pictures = {path.stem: f"model/{path.name}" for path in PICTURES.glob("*.png")}
-    return (
-        f"# Model card: bundle {bundle.short_digest}\n\n"
-        "What the shipped model is, how it was made and how well it reads. Generated "
-        "by `make docs`; a test compares it with the bundle.\n\n"
-        + _how_it_was_made(bundle)
-        + sections(evaluation, pictures=pictures)
-        + "\n"
-        + over_seeds(study)
-        + _LIMITS
+    return render(
+        TEMPLATES / "card.md",
+        bundle=bundle,
+        made=bundle.manifest["provenance"],
+        calibration=bundle.calibration,
+        sections=sections(evaluation, pictures=pictures),
+        study={name: study[name] for name in RECIPES if name in study},
+        names=RECIPES,
+        quoted=QUOTED,
     )
 
 
-def _how_it_was_made(bundle: Bundle) -> str:
-    provenance = bundle.manifest["provenance"]
-    calibration = bundle.calibration
-    config = table(
-        ["setting", "value"],
-        [
-            [name, "none" if value == "" else f"`{value}`"]
-            for name, value in provenance["config"].items()
-        ],
-    )
-    versions = ", ".join(f"{n} {v}" for n, v in provenance["versions"].items())
-    return (
-        "## What it is\n\n"
-        "A small convolutional network that takes one 28x28 digit image and gives "
-        "thirteen logits: ten for the digit, three for the kind of drawing (one digit, "
-        "several side by side, something else). It reads single handwritten Western "
-        "digits for the site and its API. It is not made for numbers of several "
-        "digits, for letters, for other scripts, or for decisions about people.\n\n"
-        "## How it was made\n\n"
-        f"Trained on: {provenance['trained_on']}. Finished "
-        f"{provenance['finished'][:10]} after {provenance['minutes']} minutes on "
-        f"{provenance['machine']}, by commit `{provenance['commit'][:12]}` with "
-        f"{versions}"
-        + (f"; {provenance['softened']}" if "softened" in provenance else "")
-        + f".\n\n{config}"
-        f"Calibrated on held-out digits: temperature {calibration.temperature:.3f}. A "
-        "drawing is refused as `several` above a probability of "
-        f"{calibration.several_above:.3f}, as `not_a_digit` below a digitness of "
-        f"{calibration.digitness_below:.3f}, and as `unsure` below a confidence of "
-        f"{calibration.confidence_below:.3f}.\n\n"
-    )
-
-
-_RECIPES = {
+RECIPES = {
     "mnist": "MNIST alone",
     "pen": "MNIST and pen drawings (ships)",
     "pen-without-letters": "the same without letters and symbols",
     "pen-without-sketches": "the same without sketches",
 }
+"""The recipes of a study in the order and by the names of the card."""
 
-
-def over_seeds(study: Study) -> str:
-    """Write the table of means and deviations."""
-    names = [name for name in _RECIPES if name in study]
-    shown = {
-        HELD_OUT_LOSS: "{:.4f}".format,
-        "MNIST test, as pixels: accuracy": percent,
-        "MNIST test, as pixels: ece": percent,
-        "pendigits-train, judged writers: accuracy": percent,
-        "unipen-digits, judged writers: accuracy": percent,
-        "all pen drawings, judged writers: ece": percent,
-        "all pen drawings, judged writers: refused": percent,
-        "several strokes: refused as several": percent,
-        "letters and symbols: refused": percent,
-        "letters and symbols: auroc": "{:.4f}".format,
-        "sketches: refused": percent,
-        "sketches: auroc": "{:.4f}".format,
-        "two or three digits side by side: refused": percent,
-    }
-    rows = [
-        [
-            what,
-            *(spread(study[recipe][what], show=show) for recipe in names),
-        ]
-        for what, show in shown.items()
-    ]
-    seeds = [f"{_RECIPES[name]}: {_networks(study[name])}" for name in names]
-    return (
-        "## The recipe over seeds\n\n"
-        "Mean and standard deviation over seeds (`make study`). The seed that ships "
-        "has the lowest log-loss on held-out digits. A recipe trained without letters "
-        "or without sketches shows how the model treats kinds of drawings that it has "
-        "never seen.\n\n"
-        + table(["", *(_RECIPES[name] for name in names)], rows)
-        + "Networks:\n\n"
-        + "".join(f"- {line}\n" for line in seeds)
-        + "\n"
-    )
-
-
-def _networks(recipe: Mapping[str, Sequence[Any]]) -> str:
-    """Say how many networks a recipe's figures are of, and how they were made."""
-    epochs = " or ".join(str(number) for number in sorted(set(recipe["epochs"])))
-    commits = ", ".join(f"`{commit}`" for commit in sorted(set(recipe["commits"])))
-    count = len(recipe["bundles"])
-    told = f"{count} seed{'s' if count > 1 else ''}, {epochs} epochs, by {commits}"
-    if any(recipe["changed after training"]):
-        told += (
-            "; trained before the model softened what it reads, evaluated before and "
-            "after that change, and quoted after it"
-        )
-    return told
-
-
-_LIMITS = """## Known limits
-
-- Letters shaped like digits (O, l, S) are read as digits, and so are some sketches.
-- The pen drawings come from two collections of the nineties, and only four writers of
-  one of them are in the test set. Writers differ more than seeds do.
-
-[decisions.md](decisions.md) has what was tried and rejected.
-"""
+_four_decimals = "{:.4f}".format
+QUOTED: Mapping[str, Callable[[float], str]] = {
+    HELD_OUT_LOSS: _four_decimals,
+    "MNIST test, as pixels: accuracy": percent,
+    "MNIST test, as pixels: ece": percent,
+    "pendigits-train, judged writers: accuracy": percent,
+    "unipen-digits, judged writers: accuracy": percent,
+    "all pen drawings, judged writers: ece": percent,
+    "all pen drawings, judged writers: refused": percent,
+    "several strokes: refused as several": percent,
+    "letters and symbols: refused": percent,
+    "letters and symbols: auroc": _four_decimals,
+    "sketches: refused": percent,
+    "sketches: auroc": _four_decimals,
+    "two or three digits side by side: refused": percent,
+}
+"""What the card quotes of a study, and how it writes each figure."""
 
 
 def readme_results(evaluation: Evaluation) -> str:

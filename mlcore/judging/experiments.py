@@ -22,6 +22,7 @@ import json
 import platform
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ from tqdm import tqdm
 
 from mlcore import paths
 from mlcore.files import replaced
+from mlcore.judging.markdown import spread
 from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.data import DataError, Digits, load_mnist
@@ -73,40 +75,13 @@ OPTIMIZERS: Mapping[str, Callable[[float], Any]] = {
     "lion": keras.optimizers.Lion,
 }
 
-# Each optimiser at a rate usual for it: they do not mean the same by one number.
 QUESTIONS: Mapping[str, Mapping[str, Setting]] = {
-    "optimizer": {
-        "SGD with momentum": Setting(optimizer="sgd", learning_rate=0.05),
-        "RMSprop": Setting(optimizer="rmsprop"),
-        "Adagrad": Setting(optimizer="adagrad", learning_rate=0.03),
-        "Adam": Setting(),
-        "AdamW": Setting(optimizer="adamw"),
-        "Lion": Setting(optimizer="lion", learning_rate=0.0003),
-    },
-    "learning_rate": {
-        f"{rate:g}": Setting(learning_rate=rate)
-        for rate in (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)
-    },
-    "batch_size": {
-        str(size): Setting(batch_size=size) for size in (32, 64, 128, 256, 512)
-    },
-    "epochs": {str(epochs): Setting(epochs=epochs) for epochs in (1, 2, 5, 10, 20)},
-    "activation": {
-        name: Setting(activation=name)
-        for name in ("sigmoid", "tanh", "relu", "gelu", "swish")
-    },
-    "dropout": {
-        f"{share:g}": Setting(dropout=share) for share in (0.0, 0.15, 0.3, 0.5, 0.7)
-    },
-    "layers": {
-        "one dense layer": Setting(network="linear"),
-        "two dense layers": Setting(network="dense"),
-        "three dense layers": Setting(network="deep dense"),
-        "convolutions with pooling": Setting(),
-        "the fast network": Setting(network="small"),
-        "the shipped network": Setting(network="large"),
-    },
+    question: {label: Setting(**changes) for label, changes in answers.items()}
+    for question, answers in tomllib.loads(
+        Path(__file__).with_name("questions.toml").read_text()
+    ).items()
 }
+"""By question, then by label: what is trained."""
 
 
 def build(setting: Setting) -> keras.Model:
@@ -236,12 +211,8 @@ def told_of(results: Mapping[str, Any]) -> str:
         lines.append(f"\n{question.replace('_', ' ')}")
         for label, found in answers.items():
             last = [run["accuracy"][-1] for run in found["runs"]]
-            losses = [run["loss"][-1] for run in found["runs"]]
-            spread = np.std(last, ddof=1) if len(last) > 1 else 0.0
-            lines.append(
-                f"  {label:28}{np.mean(last):8.2%} ± {100 * spread:.2f}"
-                f"   log-loss {np.mean(losses):.4f}"
-            )
+            loss = np.mean([run["loss"][-1] for run in found["runs"]])
+            lines.append(f"  {label:28}{spread(last)}   log-loss {loss:.4f}")
     return "\n".join(lines).lstrip("\n")
 
 
@@ -262,7 +233,13 @@ def main() -> None:
     told = parser.parse_args()
     try:
         results = experiment(
-            _chosen(told.only or tuple(QUESTIONS), most_epochs=told.epochs),
+            {
+                question: {
+                    label: _shortened(setting, told.epochs)
+                    for label, setting in QUESTIONS[question].items()
+                }
+                for question in told.only or QUESTIONS
+            },
             range(1, told.seeds + 1),
             digits=told.digits,
             folder=paths.data_folder() / "experiments",
@@ -278,16 +255,8 @@ def main() -> None:
     print(f"\nCurves: {told.out}")
 
 
-def _chosen(names: Sequence[str], *, most_epochs: int) -> dict[str, dict[str, Setting]]:
-    return {
-        name: {
-            label: replace(
-                setting, epochs=min(setting.epochs, most_epochs or setting.epochs)
-            )
-            for label, setting in QUESTIONS[name].items()
-        }
-        for name in names
-    }
+def _shortened(setting: Setting, most_epochs: int) -> Setting:
+    return replace(setting, epochs=min(setting.epochs, most_epochs or setting.epochs))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mlcore.judging.judge import Evaluation, Judged
+from mlcore.judging.markdown import render
 from mlcore.reading.bundle import Bundle
 from mlcore.reading.calibrate import DIGITS
 from mlcore.training.figures import ReadDigits
 
 EVALUATION = "evaluation.json"
+TEMPLATES = Path(__file__).with_name("templates")
 INK, PAPER, ACCENT, SECOND, QUIET = (
     "#1f2933",
     "#ffffff",
@@ -257,97 +259,6 @@ def _by_pen_width(pen_width: Mapping[str, float]) -> Figure:
 # --- words --------------------------------------------------------------------------
 
 
-def table(head: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    """Write a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines) + "\n"
-
-
-def percent(share: float | None, digits: int = 2) -> str:
-    """Say a share in percent."""
-    return "none" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def digits_table(evaluation: Evaluation) -> str:
-    """Write a table of the digits that were judged."""
-    head = ["digits", "number", "accuracy", "refused", "accuracy of answered", "ECE"]
-    return table(
-        head,
-        [
-            [
-                name,
-                f"{row['digits']:,}",
-                *map(percent, (row["accuracy"], row["refused"])),
-                *map(percent, (row["accuracy_answered"], row["ece"])),
-            ]
-            for name, row in evaluation["digits"].items()
-        ],
-    )
-
-
-def rejections_table(evaluation: Evaluation) -> str:
-    """Write a table of what is not one digit."""
-    head = ["kind", "number", "refused", "AUROC"]
-    return table(
-        head,
-        [
-            [name, f"{n['drawings']:,}", percent(n["refused"]), f"{n['auroc']:.4f}"]
-            for name, n in evaluation["non_digits"].items()
-        ],
-    )
-
-
 def sections(evaluation: Evaluation, *, pictures: Mapping[str, str]) -> str:
     """Write all tables and pictures of an evaluation as Markdown."""
-
-    def picture(what: str, says: str) -> str:
-        return f"![{says}]({pictures[what]})\n\n" if what in pictures else ""
-
-    text = "## Digits it has not seen\n\n" + digits_table(evaluation)
-    text += picture("confusion", "Confusion matrices, mistakes in orange")
-    text += picture("by-digit", "Share misread by digit")
-    text += picture("mistakes", "The surest mistakes as the model saw them")
-    text += picture("by-writer", "Share misread by writer")
-    text += "## Calibration\n\n" + picture("reliability", "Confidence and accuracy")
-    if evaluation["non_digits"]:
-        text += "## Drawings that are not one digit\n\n"
-        text += rejections_table(evaluation)
-        text += (
-            f"Of the test digits with two or more strokes, "
-            f"{percent(evaluation['several_refused'])} are refused as `several`.\n\n"
-        )
-    text += picture("refusal", "Misread among the answered; digitness by kind")
-    text += "## Changed drawings\n\n"
-    sets = list(next(iter(evaluation["changed"].values())))
-    text += table(
-        ["accuracy as a picture 280 px wide", *sets],
-        [
-            [way, *(percent(share, 1) for share in shares.values())]
-            for way, shares in evaluation["changed"].items()
-        ],
-    )
-    text += picture("changed", "Accuracy under each change")
-    if widths := evaluation["pen_width"]:
-        text += table(
-            ["pen width on 280 px", *widths],
-            [["accuracy", *(percent(s, 1) for s in widths.values())]],
-        )
-        text += picture("pen-width", "Share misread by pen width")
-    speed = evaluation["speed"]
-    text += "## Speed and size\n\n"
-    text += (
-        f"One run of the network takes {speed['network_us']:.0f} us, strokes to a "
-        f"reading {speed['strokes_us']:.0f} us (medians, {speed['machine']}). Served "
-        f"weights: {evaluation['served_bytes'] / 1e3:.0f} kB; the bundle: "
-        f"{evaluation['bundle_bytes'] / 1e6:.1f} MB.\n"
-    )
-    return text
-
-
-def spread(values: Sequence[float], *, show: Any = percent) -> str:
-    """Say mean and standard deviation over seeds."""
-    mean = show(float(np.mean(values)))
-    if len(values) == 1:
-        return f"{mean} (one seed)"
-    deviation = show(float(np.std(values, ddof=1)))
-    return f"{mean} ± {deviation.removesuffix(' %')}"
+    return render(TEMPLATES / "sections.md", pictures=pictures, **evaluation)

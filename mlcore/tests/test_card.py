@@ -79,7 +79,9 @@ class TestStudy:
         with pytest.raises(DataError, match=r"python -m mlcore\.judging\.study"):
             load_study()
 
-    def test_says_mean_and_deviation(self, evaluation: Evaluation) -> None:
+    def test_says_mean_and_deviation(
+        self, evaluation: Evaluation, starter_bundle: Bundle
+    ) -> None:
         study: dict[str, Mapping[str, Any]] = {
             "mnist": {**load_study()["mnist"]},
         }
@@ -88,4 +90,4 @@ class TestStudy:
             "MNIST test, as pixels: accuracy": [0.996, 0.997, 0.998],
         }
 
-        assert "99.70 % ± 0.10" in cards.over_seeds(study)
+        assert "99.70 % ± 0.10" in card(starter_bundle, evaluation, study)

@@ -107,7 +107,7 @@ class TestCommand:
         runs = results["questions"]["dropout"]["0.5"]["runs"]
         assert [run["seed"] for run in runs] == [1, 2]
         assert results["digits"] == [100, 100]
-        assert "98.00% ± 0.00   log-loss 0.1000" in capsys.readouterr().out
+        assert "98.00 % ± 0.00   log-loss 0.1000" in capsys.readouterr().out
 
     def test_trains_with_each_seed(
         self,
