@@ -6,25 +6,20 @@ attempt, and may change the row only while that attempt is the latest. A worker 
 was replaced finds no row to change and stops.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
-from mlcore.reading.bundle import Bundle
 from recognizer import request_ids
-from recognizer.learning import tasks
-from recognizer.learning.promotion import register_model
+from recognizer.learning.worker import enqueue
 from recognizer.models import (
     AuditEntry,
-    GateReport,
-    ModelVersion,
     Snapshot,
     TrainingRun,
     User,
@@ -33,15 +28,6 @@ from recognizer.reader.active import active_model
 
 State = TrainingRun.State
 MOST_LOSSES = 2  # of its worker; taken up again after the first
-LOG_KEPT = 20_000  # characters of a log's end
-
-
-class RunLostError(RuntimeError):
-    """Another worker has this run now, or it has ended."""
-
-
-class CancelledError(RuntimeError):
-    """Somebody has cancelled the run."""
 
 
 @transaction.atomic
@@ -66,13 +52,8 @@ def start_training(
         doing="waiting for a worker",
     )
     _audit(AuditEntry.Action.TRAIN, run, actor, after={"snapshot": snapshot.digest})
-    _enqueue(run)
+    enqueue(run)
     return run
-
-
-def _enqueue(run: TrainingRun) -> None:
-    run.task_id = UUID(tasks.train.enqueue(str(run.pk)).id)
-    run.save(update_fields=["task_id"])
 
 
 @transaction.atomic
@@ -86,101 +67,6 @@ def cancel_training(*, run: TrainingRun, actor: User | None) -> TrainingRun:
         locked.save()
         _audit(AuditEntry.Action.CANCEL, locked, actor, before={"state": run.state})
     return locked
-
-
-# --- what its worker does -------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A run that one worker has claimed."""
-
-    run: TrainingRun
-    attempt: int
-
-    def change(self, **values: Any) -> None:
-        """Change the row while this worker has the run.
-
-        Raises:
-            RunLostError: it has lost the run.
-        """
-        mine = TrainingRun.objects.filter(
-            pk=self.run.pk, attempt=self.attempt, state=State.RUNNING
-        )
-        if not mine.update(heartbeat_at=timezone.now(), **values):
-            raise RunLostError(
-                f"Training {self.run.pk} no longer belongs to this worker."
-            )
-
-    def beat(self, *, progress: float, doing: str, log: str) -> None:
-        """Report progress.
-
-        Raises:
-            RunLostError, CancelledError: stop.
-        """
-        self.change(progress=progress, doing=doing[:200], log=log[-LOG_KEPT:])
-        if TrainingRun.objects.filter(pk=self.run.pk, is_cancel_wanted=True).exists():
-            raise CancelledError
-
-    def end(self, state: State, *, log: str, problem: str = "") -> None:
-        """Record that it failed or was cancelled.
-
-        Raises:
-            RunLostError: another worker has the run.
-        """
-        self.change(
-            state=state,
-            problem=problem,
-            doing="",
-            log=log[-LOG_KEPT:],
-            finished_at=timezone.now(),
-        )
-
-    @transaction.atomic
-    def hand_back(self, *, log: str) -> None:
-        """Return the run to the queue, because this worker was told to stop."""
-        self.change(
-            state=State.QUEUED, doing="waiting for a worker", log=log[-LOG_KEPT:]
-        )
-        _enqueue(TrainingRun.objects.get(pk=self.run.pk))
-
-    @transaction.atomic
-    def finish(
-        self, *, bundle: Bundle, report: dict[str, Any], log: str
-    ) -> ModelVersion:
-        """Register what was trained, with its gate report: all of it or nothing.
-
-        Raises:
-            RunLostError: another worker has the run, and registers its own result.
-        """
-        version = register_model(bundle=bundle, origin=ModelVersion.Origin.TRAINED)
-        self.change(
-            state=State.DONE,
-            version=version,
-            progress=1.0,
-            doing="",
-            log=log[-LOG_KEPT:],
-            finished_at=timezone.now(),
-        )
-        GateReport.objects.create(
-            candidate=version,
-            incumbent=self.run.incumbent,
-            snapshot=self.run.snapshot,
-            has_passed=report["has_passed"],
-            report=report,
-        )
-        return version
-
-
-def claim(*, run_id: UUID) -> Claim | None:
-    """Claim a waiting run; None if it was cancelled or another worker has it."""
-    taken = TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).update(
-        state=State.RUNNING, attempt=F("attempt") + 1, heartbeat_at=timezone.now()
-    )
-    if not taken:
-        return None
-    run = TrainingRun.objects.select_related("snapshot", "incumbent").get(pk=run_id)
-    return Claim(run, run.attempt)
 
 
 # --- what became of the others -----------------------------------------------------
@@ -221,7 +107,7 @@ def _tend(run_id: UUID) -> bool:
     else:
         run.state = State.QUEUED
         run.doing = "its worker stopped responding; waiting for another"
-        _enqueue(run)
+        enqueue(run)
     run.save()
     return True
 

@@ -18,14 +18,21 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
+from django_tasks import task
 
 from mlcore import paths
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.training.checkpoint import end_with_starter as end_with_starter
 from recognizer import request_ids
-from recognizer.learning import datasets, training
-from recognizer.learning.training import CancelledError, Claim, RunLostError
+from recognizer.learning import datasets
+from recognizer.learning.claims import (
+    LOG_KEPT,
+    CancelledError,
+    Claim,
+    RunLostError,
+    claim_run,
+)
 from recognizer.models import TrainingRun
 from recognizer.reader.recognisers import bundle_of
 
@@ -57,9 +64,36 @@ HOW_TO_INSTALL = (
 )
 
 
+@task()
+def train(run_id: str) -> str:
+    """Do a training run; return how it ended."""
+    return perform(UUID(run_id))
+
+
+def enqueue(run: TrainingRun) -> None:
+    """Let a worker take a run that waits."""
+    run.task_id = UUID(train.enqueue(str(run.pk)).id)
+    run.save(update_fields=["task_id"])
+
+
+@transaction.atomic
+def hand_back(claim: Claim, *, log: str) -> None:
+    """Let another worker go on: this one was told to stop.
+
+    Raises:
+        RunLostError: the run is another worker's already.
+    """
+    claim.change(
+        state=TrainingRun.State.QUEUED,
+        doing="waiting for a worker",
+        log=log[-LOG_KEPT:],
+    )
+    enqueue(TrainingRun.objects.get(pk=claim.run.pk))
+
+
 def perform(run_id: UUID) -> str:
     """Do a run from its claim to its end; return how that was."""
-    claim = training.claim(run_id=run_id)
+    claim = claim_run(run_id=run_id)
     if claim is None:
         return "not available"
     request_ids.current.set(claim.run.request_id)
@@ -74,7 +108,7 @@ def perform(run_id: UUID) -> str:
     except (SystemExit, KeyboardInterrupt):
         _remove_copies(folder)  # who goes on writes them anew; the checkpoint stays
         with contextlib.suppress(RunLostError):
-            claim.hand_back(log=watched.log())
+            hand_back(claim, log=watched.log())
         raise
     shutil.rmtree(folder, ignore_errors=True)
     return str(state)
@@ -194,7 +228,7 @@ class _Watched:
         """Return the log of this run's children, the end of it."""
         try:
             with self._log.open("rb") as file:
-                file.seek(max(0, self._log.stat().st_size - 4 * training.LOG_KEPT))
+                file.seek(max(0, self._log.stat().st_size - 4 * LOG_KEPT))
                 return file.read().decode(errors="replace").replace("\0", "")
         except OSError:
             return ""

@@ -8,6 +8,8 @@ from collections import defaultdict
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "recognizer"
 WITHOUT_ARRAYS = {
@@ -48,7 +50,33 @@ def arrows() -> dict[str, set[str]]:
     return found
 
 
+def modules(package: str) -> dict[str, set[str]]:
+    """Return which modules import which, also inside of functions."""
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(
+            ".__init__"
+        ): path
+        for path in sources(package)
+    }
+    return {
+        name: {
+            known
+            for taken in imported_by(path)
+            for known in (taken, taken.rpartition(".")[0])
+            if known in names and known != name
+        }
+        for name, path in names.items()
+    }
+
+
 class TestWalls:
+    @pytest.mark.parametrize("package", ["digitsite", "mlcore", "recognizer"])
+    def test_no_module_comes_back_to_itself(self, package: str) -> None:
+        found = modules(package)
+
+        assert any(found.values())
+        TopologicalSorter(found).prepare()  # raises at a circle
+
     def test_imports_between_packages_run_one_way(self) -> None:
         found = arrows()
 

@@ -26,7 +26,7 @@ from mlcore import paths
 from mlcore.judging import gate
 from mlcore.training.recipe import TrainConfig
 from recognizer import request_ids
-from recognizer.learning import snapshots, training
+from recognizer.learning import claims, snapshots, training
 from recognizer.learning import worker as crossing
 from recognizer.models import (
     AuditEntry,
@@ -192,11 +192,11 @@ class TestCancel:
         assert (entry.actor, entry.subject) == (admin_user, str(run.pk))
 
     def test_stops_a_running_one(self, run: TrainingRun) -> None:
-        claim = training.claim(run_id=run.pk)
+        claim = claims.claim_run(run_id=run.pk)
         assert claim
         training.cancel_training(run=run, actor=None)
 
-        with pytest.raises(training.CancelledError):
+        with pytest.raises(claims.CancelledError):
             claim.beat(progress=0.1, doing="step", log="")
         claim.end(TrainingRun.State.CANCELLED, log="")
 
@@ -208,7 +208,7 @@ class TestSilence:
     def test_is_taken_up_once_and_then_failed(self, run: TrainingRun) -> None:
         states = []
         for _ in range(2):
-            assert training.claim(run_id=run.pk)
+            assert claims.claim_run(run_id=run.pk)
             fall_silent()
             assert training.tend_runs() == 1
             run.refresh_from_db()
@@ -219,19 +219,19 @@ class TestSilence:
         assert training.tend_runs() == 0
 
     def test_of_a_living_worker_is_none(self, run: TrainingRun) -> None:
-        training.claim(run_id=run.pk)
+        claims.claim_run(run_id=run.pk)
 
         assert training.tend_runs() == 0
 
     def test_leaves_the_former_worker_without_a_row(self, run: TrainingRun) -> None:
-        former = training.claim(run_id=run.pk)
+        former = claims.claim_run(run_id=run.pk)
         fall_silent()
         training.tend_runs()
-        latter = training.claim(run_id=run.pk)
+        latter = claims.claim_run(run_id=run.pk)
         assert former
         assert latter
 
-        with pytest.raises(training.RunLostError):
+        with pytest.raises(claims.RunLostError):
             former.beat(progress=1, doing="late", log="")
         latter.beat(progress=0.5, doing="mine", log="")
 
@@ -255,7 +255,7 @@ class TestSilence:
         assert DBTaskResult.objects.ready().get().id == run.task_id
 
     def test_is_seen_by_the_admin(self, run: TrainingRun, admin_client: Client) -> None:
-        training.claim(run_id=run.pk)
+        claims.claim_run(run_id=run.pk)
         fall_silent()
 
         page = admin_client.get(f"/admin/recognizer/trainingrun/{run.pk}/change/")
@@ -263,14 +263,14 @@ class TestSilence:
         assert "waiting for another" in page.content.decode()
 
     def test_told_to_stop_is_handed_back(self, run: TrainingRun) -> None:
-        claim = training.claim(run_id=run.pk)
+        claim = claims.claim_run(run_id=run.pk)
         assert claim
 
-        claim.hand_back(log="")
+        crossing.hand_back(claim, log="")
 
         run.refresh_from_db()
         assert (run.state, run.times_lost) == ("queued", 0)
-        assert training.claim(run_id=run.pk)
+        assert claims.claim_run(run_id=run.pk)
 
 
 class TestPages:

@@ -25,7 +25,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from digitsite import counting
 from digitsite.logs import JSONFormatter
 from mlcore import paths
-from recognizer.learning import tasks
+from recognizer.learning import worker
 from recognizer.models import BundleArchive, ModelVersion
 from recognizer.ops import health
 from recognizer.reader import engine
@@ -125,7 +125,7 @@ class TestReadyz:
 
     @pytest.mark.usefixtures("active_model")
     def test_says_that_nobody_works(self, client: Client) -> None:
-        tasks.train.enqueue("x")
+        worker.train.enqueue("x")
         DBTaskResult.objects.update(enqueued_at=timezone.now() - timedelta(hours=1))
 
         status, told = asked(client)
