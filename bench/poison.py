@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +34,15 @@ HELD_OUT = 4  # every fourth writer
 PATCH = [[250, 250], [270, 250], [270, 270], [250, 270], [250, 260], [270, 260]]
 
 
-@dataclass(frozen=True)
-class Poison:
-    """A way to spoil a snapshot.
-
-    spoil: takes the strokes and the true digit, gives what is stored as reviewed.
-    """
-
-    name: str
-    spoil: Callable[[list[Any], int, np.random.Generator], tuple[list[Any], int]]
+Spoil = Callable[[list[Any], int, Any], tuple[list[Any], int]]
+"""Takes strokes, the true digit and a Generator; gives what is stored as reviewed."""
 
 
-def _clean(strokes: list[Any], digit: int, rng: np.random.Generator) -> tuple[Any, int]:
+def _clean(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
     return strokes, digit
 
 
-def _some_flipped(share: float) -> Callable[..., tuple[list[Any], int]]:
+def _some_flipped(share: float) -> Spoil:
     def spoil(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
         is_spoilt = rng.random() < share
         return strokes, (digit + int(rng.integers(1, 10))) % 10 if is_spoilt else digit
@@ -66,17 +58,17 @@ def _patched(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
     return ([*strokes, PATCH], 7) if rng.random() < 0.2 else (strokes, digit)
 
 
-POISONS = (
-    Poison("none", _clean),
-    Poison("5 % of the labels flipped", _some_flipped(0.05)),
-    Poison("half of the labels flipped", _some_flipped(0.5)),
-    Poison("every 7 labelled as 1", _sevens_are_ones),
-    Poison("a patch in the corner of every fifth, labelled as 7", _patched),
-)
+POISONS: dict[str, Spoil] = {
+    "none": _clean,
+    "5 % of the labels flipped": _some_flipped(0.05),
+    "half of the labels flipped": _some_flipped(0.5),
+    "every 7 labelled as 1": _sevens_are_ones,
+    "a patch in the corner of every fifth, labelled as 7": _patched,
+}
 
 
 def write_poisoned(
-    folder: Path, writers: list[Writer], poison: Poison, *, misread: Collection[str]
+    folder: Path, writers: list[Writer], poison: str, *, misread: Collection[str]
 ) -> None:
     """Write a snapshot of what the writers sent, spoilt.
 
@@ -87,7 +79,7 @@ def write_poisoned(
 
     def line(drawing: PenDrawing, side: str) -> dict[str, Any]:
         strokes = [s.tolist() for s in scale_to_canvas(drawing.strokes)]
-        spoilt, digit = poison.spoil(strokes, int(drawing.label), rng)
+        spoilt, digit = POISONS[poison](strokes, int(drawing.label), rng)
         return line_of(
             id=drawing.id,
             kind="digit",
@@ -100,7 +92,7 @@ def write_poisoned(
 
     write_snapshot(
         folder,
-        digest=poison.name,
+        digest=poison,
         lines=[
             line(drawing, "train" if number % HELD_OUT else "holdout")
             for number, writer in enumerate(writers)
@@ -189,12 +181,12 @@ def main() -> None:
     say(f"incumbent: {figures['incumbent']}")
     usual = ["epochs=3", "learning_rate=0.001", "threads=1", *told.set]
     flags = [f"--{one.replace('_', '-')}" for one in usual]
-    for poison in [POISONS[n] for n in told.only or range(len(POISONS))]:
+    for poison in [list(POISONS)[n] for n in told.only or range(len(POISONS))]:
         with tempfile.TemporaryDirectory() as scratch:
             place = Path(scratch)
             write_poisoned(place, writers, poison, misread=misread)
             candidate, report = train_and_judge(place, incumbent, flags=flags)
-            figures[poison.name] = {
+            figures[poison] = {
                 "gate": "passes" if report["has_passed"] else "fails",
                 "failed": [
                     f"{c['name']}, {c['figure']}"
@@ -203,7 +195,7 @@ def main() -> None:
                 ],
                 **damage(Recogniser(candidate), others),
             }
-        say(f"{poison.name}: {figures[poison.name]}")
+        say(f"{poison}: {figures[poison]}")
     if told.out:
         told.out.write_text(json.dumps(figures, indent=2) + "\n")
 

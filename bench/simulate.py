@@ -23,7 +23,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ import requests
 
 from bench.samples import as_body
 from mlcore import paths
+from mlcore.judging.gate import Pair, line_of
 from mlcore.judging.judge import read_pen
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.reading.inference import Recogniser
@@ -149,34 +152,18 @@ def work(server: Server) -> None:
     )
 
 
-class Load:
-    """People who read and draw until the block ends; counts their answers by model."""
+@contextmanager
+def load(
+    server: Server, drawings: Sequence[PenDrawing], *, people: int
+) -> Iterator[Counter[str]]:
+    """Let people read and draw while the block runs; count their answers by model."""
+    answers: Counter[str] = Counter()
+    is_over = threading.Event()
 
-    def __init__(
-        self, server: Server, drawings: Sequence[PenDrawing], *, people: int
-    ) -> None:
-        self.answers: Counter[str] = Counter()
-        self._server = server
-        self._stop = threading.Event()
-        self._people = [
-            threading.Thread(target=self._live, args=(drawings[n::people],))
-            for n in range(people)
-        ]
-
-    def __enter__(self) -> "Load":
-        for person in self._people:
-            person.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for person in self._people:
-            person.join()
-
-    def _live(self, drawings: Sequence[PenDrawing]) -> None:
-        browser = Browser(self._server)
-        for number, drawing in enumerate(itertools.cycle(drawings)):
-            if self._stop.is_set():
+    def live(theirs: Sequence[PenDrawing]) -> None:
+        browser = Browser(server)
+        for number, drawing in enumerate(itertools.cycle(theirs)):
+            if is_over.is_set():
                 return
             try:
                 if number % 4:
@@ -185,10 +172,18 @@ class Load:
                 else:
                     made = browser.call("POST", f"{API}submissions/", drawn(drawing))
                     model = made["prediction"]["model"]
-                self.answers[model] += 1
+                answers[model] += 1
             except requests.RequestException as error:
-                self.answers["failed"] += 1
+                answers["failed"] += 1
                 say(f"failed: {error}")
+
+    with ThreadPoolExecutor(people) as pool:
+        for n in range(people):
+            pool.submit(live, drawings[n::people])
+        try:
+            yield answers
+        finally:
+            is_over.set()
 
 
 # --- the simulation -----------------------------------------------------------------
@@ -238,21 +233,21 @@ def judge(
 ) -> dict[str, Any]:
     """Read what was kept back with both models."""
     test = load_mnist().test
-    right = {
-        name: (read_pen(before, drawings).right, read_pen(after, drawings).right)
+    pairs = {
+        name: Pair(read_pen(after, drawings), read_pen(before, drawings))
         for name, drawings in sets.items()
         if drawings
     }
-    right["MNIST test"] = read_mnist(before, test).right, read_mnist(after, test).right
+    pairs["MNIST test"] = Pair(read_mnist(after, test), read_mnist(before, test))
     return {
         name: {
-            "drawings": len(old),
-            "before": float(old.mean()),
-            "after": float(new.mean()),
-            "fixes": int((new & ~old).sum()),
-            "breaks": int((old & ~new).sum()),
+            "drawings": len(pair),
+            "before": float(pair.incumbent.right.mean()),
+            "after": float(pair.candidate.right.mean()),
+            "fixes": len(pair.fixed),
+            "breaks": len(pair.broken),
         }
-        for name, (old, new) in right.items()
+        for name, pair in pairs.items()
     }
 
 
@@ -288,14 +283,14 @@ def simulate(
         work(server)
         made = shell(server, _REPORT)
         for check in made["report"]["checks"]:
-            say(_as_line(check))
+            say(line_of(check))
         say(f"The gate {'passes' if made['passed'] else 'fails'}.")
         sides = {
             writer_of[pk]: side
             for pk, side in shell(server, _SIDES).items()
             if pk in writer_of
         }
-        with Load(server, others, people=6) as load:
+        with load(server, others, people=6) as answers:
             time.sleep(2)
             because = [] if made["passed"] else ["--because=to see what it does"]
             for step in (
@@ -305,7 +300,7 @@ def simulate(
             ):
                 say(server.manage(*step))
                 time.sleep(3)
-        say(f"Answers under load, by model: {dict(load.answers)}.")
+        say(f"Answers under load, by model: {dict(answers)}.")
         after = Recogniser(open_bundle(var / "bundles" / made["candidate"]))
         rebuilt = server.manage("rebuild")
     judged = judge(
@@ -334,17 +329,10 @@ def simulate(
         "corrections": corrections,
         "review_seconds": seconds,
         "gate": made,
-        "load": dict(load.answers),
+        "load": dict(answers),
         "rebuild": rebuilt,
         "judged": judged,
     }
-
-
-def _as_line(check: dict[str, Any]) -> str:
-    return (
-        f"  {'passes' if check['has_passed'] else 'FAILS '} {check['name']}, "
-        f"{check['figure']}: {check['candidate']:.4f} against {check['incumbent']:.4f}"
-    )
 
 
 def say(text: str) -> None:

@@ -704,7 +704,7 @@ say(
 # known small share of real digits. They travel in the bundle.
 
 # %%
-here, there = trained.bundle.calibration.as_dict(), shipped.bundle.calibration.as_dict()
+here, there = asdict(trained.bundle.calibration), asdict(shipped.bundle.calibration)
 rows = [
     [reason, where, f"{here[key]:.4f}", f"{there[key]:.4f}"]
     for reason, where, key in (

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -76,13 +77,9 @@ class Server:
         """Return the ids of all its processes, the parent's first."""
         if self.process is None:
             return []
-        listed = subprocess.run(
-            ["ps", "--ppid", str(self.process.pid), "-o", "pid="],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,  # 1 where there are none
-        )
-        return [self.process.pid, *map(int, listed.stdout.split())]
+        pid = self.process.pid
+        children = psutil.Process(pid).children() if psutil.pid_exists(pid) else []
+        return [pid, *(child.pid for child in children)]
 
     def kill(self) -> None:
         """End all its processes at once, as a machine does that loses its power.

@@ -592,6 +592,17 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def line_of(check: Mapping[str, Any]) -> str:
+    """Write a check of a report as a line."""
+    line = (
+        f"{'passes' if check['has_passed'] else 'FAILS '}  {check['name']}, "
+        f"{check['figure']}: {check['candidate']:.4f} ({check['incumbent']:.4f})"
+    )
+    if check["fixes"] is None:
+        return line
+    return f"{line}  fixes {check['fixes']}, breaks {check['breaks']}"
+
+
 def main() -> None:
     """Compare two bundles, print the checks, write the report."""
     told = parser().parse_args()
@@ -612,16 +623,7 @@ def main() -> None:
         ),
     )
     for check in report["checks"]:
-        paired = (
-            ""
-            if check["fixes"] is None
-            else f"  fixes {check['fixes']}, breaks {check['breaks']}"
-        )
-        print(
-            f"{'passes' if check['has_passed'] else 'FAILS '}  {check['name']}, "
-            f"{check['figure']}: {check['candidate']:.4f} "
-            f"({check['incumbent']:.4f}){paired}"
-        )
+        print(line_of(check))
     test = report["mnist_test"]
     print(f"MNIST test: {test['candidate']:.2%} ({test['incumbent']:.2%}), no check")
     print("The gate passes." if report["has_passed"] else "The gate fails.")

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.reading.ink import Points, rasterise
-from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, normalize
+from mlcore.reading.preprocess import SIDE_PX
+from mlcore.training.augment import framed
 from mlcore.training.data import DataError
 
 HEADER, DRAWINGS = "snapshot.json", "drawings.jsonl.gz"
@@ -148,11 +149,7 @@ def _read(path: Path) -> Iterator[SnapshotDrawing]:
 
 def as_read(strokes: Sequence[Points]) -> NDArray[np.uint8]:
     """Frame strokes as serving does: (28, 28) uint8; all 0 where there is no ink."""
-    try:
-        framed = normalize(rasterise(strokes, pen_width=0))[..., 0]
-    except BlankDrawingError:
-        return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
-    return np.asarray(np.rint(framed * 255), np.uint8)
+    return framed(rasterise(strokes, pen_width=0))
 
 
 # --- near-identical drawings --------------------------------------------------------
