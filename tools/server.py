@@ -24,22 +24,19 @@ user.groups.set(Group.objects.filter(name="Reviewers") if {is_reviewer} else [])
 """
 
 _SIGN_IN = """
-from importlib import import_module
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group
+from django.test import Client
 from recognizer.models import User
 from recognizer.desk.site import note_password
 user, _ = User.objects.get_or_create(username={name!r})
 user.is_staff = True
 user.save()
 user.groups.add(Group.objects.get(name={group!r}))
-session = import_module(settings.SESSION_ENGINE).SessionStore()
-session[SESSION_KEY] = str(user.pk)
-session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
-session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+client = Client()
+client.force_login(user)
+session = client.session
 note_password(session)
-session.create()
+session.save()
 print(session.session_key)
 """
 _CSRF = "c" * 32

@@ -11,6 +11,7 @@ submissions as well and reads by the site's model. At most 80 columns, plain ASC
 import argparse
 import sys
 import textwrap
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -25,10 +26,8 @@ from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.data import DataError, mnist_folder, parse_idx
 
 Part = Literal["train", "test"]
-PARTS: dict[Part, tuple[str, str]] = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
+PARTS: dict[Part, str] = {"train": "train", "test": "t10k"}
+"""How the names of MNIST's files begin."""
 INK_FROM = 85
 """Grey level, of 255, from which a pixel is a zero: a third of full ink."""
 
@@ -49,7 +48,10 @@ def mnist_digit(part: Part, index: int) -> tuple[NDArray[np.uint8], int]:
         DataError: there is no such image, or no MNIST.
     """
     folder = mnist_folder()
-    images, labels = (parse_idx((folder / name).read_bytes()) for name in PARTS[part])
+    images, labels = (
+        parse_idx((folder / f"{PARTS[part]}-{what}-ubyte").read_bytes())
+        for what in ("images-idx3", "labels-idx1")
+    )
     if not 0 <= index < len(images):
         raise DataError(
             f"MNIST's {part} images are counted from 0 to {len(images) - 1:,}: there "
@@ -83,18 +85,14 @@ def dots_and_zeros(image: NDArray[np.uint8]) -> list[str]:
 def shown(title: str, reading: Reading) -> str:
     """Write what a model saw, and beside it what it reads."""
     image = reading.image
-    levels = (
-        np.zeros((SIDE_PX, SIDE_PX), np.uint8)
-        if image is None
-        else np.asarray(np.rint(image[..., 0] * 255), np.uint8)
-    )
-    picture = dots_and_zeros(levels)
+    if image is None:
+        image = np.zeros((SIDE_PX, SIDE_PX, 1), np.float32)
+    picture = dots_and_zeros(np.asarray(np.rint(image[..., 0] * 255), np.uint8))
     beside = _panel(reading)
-    above = (len(picture) - len(beside)) // 2
-    panel = [""] * above + beside
-    panel += [""] * (len(picture) - len(panel))
+    panel = [""] * ((len(picture) - len(beside)) // 2) + beside
     lines = [
-        f"{left}  {right}".rstrip() for left, right in zip(picture, panel, strict=True)
+        f"{left}  {right}".rstrip()
+        for left, right in zip_longest(picture, panel, fillvalue="")
     ]
     return "\n".join([*textwrap.wrap(title, COLUMNS), "", *lines])
 

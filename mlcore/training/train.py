@@ -33,7 +33,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import cv2
 import keras
@@ -483,8 +483,9 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
     Raises:
         SystemExit: names the flag that is wrong, in one line.
     """
-    parser = _Parser(
+    parser = argparse.ArgumentParser(
         prog="python -m mlcore.training.train",
+        usage="%(prog)s [flags]; --help lists them",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -502,13 +503,6 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
         parser.add_argument(flag, default=argparse.SUPPRESS, **how)
     told = vars(parser.parse_args(arguments))
     return TrainConfig(**{**PRESETS[told.pop("preset")], **told})
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong without listing forty flags first."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.\n")
 
 
 def told_of(trained: Trained) -> str:
