@@ -11,7 +11,6 @@ the site, and then read on what nobody has poisoned. Where the drawers lie along
 the reviewer, the gate stands without its check of the snapshot's labels.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import numpy as np
 
 from bench.simulate import Writer, misread_writers, mnist_alone, say
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.judging.judge import on_canvas, read_pen
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.reading.inference import Recogniser
@@ -155,9 +155,7 @@ def damage(recogniser: Recogniser, drawings: list[PenDrawing]) -> dict[str, floa
 
 def main() -> None:
     """Poison, train, judge and measure; print it, and write it if told where."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--writers", type=int, default=12)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
@@ -165,11 +163,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     told = parser.parse_args()
-    folder = paths.pen_folder()
-    if folder is None:
-        sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
     load_mnist()
-    pen = load_pen(folder)
+    pen = load_pen()
     incumbent = mnist_alone()
     before = Recogniser(incumbent)
     writers = misread_writers(pen.split("train").digits, before, count=told.writers)

@@ -8,7 +8,6 @@ calls them from 1, 8 and 64 connections, and takes the memory of their processes
 of at least five rounds writes docs/performance/server.json and docs/performance.md.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from bench import report
 from bench.load import DRAWINGS, LoadError, load, write_bodies
 from bench.machine import cpu_s, family, machine, memory_mb, today
 from mlcore import paths
+from mlcore.commands import command_parser
 
 PORT = 8765
 URL = f"http://127.0.0.1:{PORT}"
@@ -184,9 +184,7 @@ def versions() -> dict[str, str]:
 
 def main() -> None:
     """Measure, print the tables, and keep the figures of a whole run."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=4, help="of each run of wrk")
     given = parser.parse_args()

@@ -13,7 +13,6 @@ The training learns from MNIST and the snapshot alone; the gate looks at the cal
 writers. Takes about ten minutes, and twenty more where it trains MNIST alone itself.
 """
 
-import argparse
 import itertools
 import json
 import os
@@ -34,6 +33,7 @@ import requests
 
 from bench.samples import as_body
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.judging.gate import Pair, line_of
 from mlcore.judging.judge import read_pen
 from mlcore.reading.bundle import Bundle, open_bundle
@@ -255,10 +255,7 @@ def simulate(
     var: Path, *, writers: int, epochs: int, told: list[str]
 ) -> dict[str, Any]:
     """Run the whole loop once; return what was measured."""
-    folder = paths.pen_folder()
-    if folder is None:
-        sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
-    pen = load_pen(folder)
+    pen = load_pen()
     bundle = mnist_alone()
     before = Recogniser(bundle)
     training = pen.split("train").digits
@@ -343,9 +340,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Simulate, print what was measured, and write it to a file if one is named."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--writers", type=int, default=12, help="who take part")
     parser.add_argument("--epochs", type=int, default=3, help="of the retraining")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")

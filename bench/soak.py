@@ -13,7 +13,6 @@ at least 5 minutes at twice the capacity is kept in docs/performance/.
 The sender takes its share of the same cores, so the capacity is lower than alone.
 """
 
-import argparse
 import asyncio
 import json
 import statistics
@@ -31,6 +30,7 @@ import aiohttp
 from bench import report
 from bench.machine import family, machine, memory_mb, today
 from bench.samples import as_body
+from mlcore.commands import command_parser
 from mlcore.reading.specimens import specimens
 from tools.server import serving
 
@@ -183,9 +183,7 @@ def faults(found: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Measure the capacity, then send more for long; print, keep, and judge."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--minutes", type=int, default=30)
     parser.add_argument("--times", type=float, default=KEPT_TIMES, help="the capacity")
     given = parser.parse_args()

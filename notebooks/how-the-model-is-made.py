@@ -261,9 +261,8 @@ show(figure, "A seven placed in five ways, resized and framed")
 
 # %%
 rng = np.random.default_rng(0)
-pen_folder = paths.pen_folder()
-if pen_folder:
-    judged = data.load_pen(pen_folder).split("judged").digits
+if paths.pen_folder():
+    judged = data.load_pen().split("judged").digits
     drawings = [(d.strokes, int(d.label)) for d in judged]
     whose = "pen drawings of the judged writers"
 else:

@@ -16,11 +16,9 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in mlcore.training.train
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import argparse
 import hashlib
 import json
 import platform
-import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +35,7 @@ from keras import layers
 from tqdm import tqdm
 
 from mlcore import paths
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.files import replaced
 from mlcore.judging.markdown import spread
 from mlcore.reading.calibrate import DIGITS
@@ -218,11 +217,7 @@ def told_of(results: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Train what is missing, write the results, print them."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mlcore.judging.experiments",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__, prog="python -m mlcore.judging.experiments")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--only", choices=tuple(QUESTIONS), action="append", help="may be given again"
@@ -231,7 +226,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=0, help="at most, for a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
     told = parser.parse_args()
-    try:
+    stopped = "Stopped: the same command goes on with what is missing."
+    with ends_with_a_sentence(DataError, OSError, stopped=stopped):
         results = experiment(
             {
                 question: {
@@ -246,11 +242,6 @@ def main() -> None:
         )
         told.out.parent.mkdir(parents=True, exist_ok=True)
         told.out.write_text(json.dumps(results, separators=(",", ":")) + "\n")
-    except KeyboardInterrupt:
-        print("\nStopped: the same command goes on with what is missing.")
-        sys.exit(130)
-    except (DataError, OSError) as error:
-        sys.exit(str(error))
     print(told_of(results))
     print(f"\nCurves: {told.out}")
 

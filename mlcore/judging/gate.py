@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.files import replaced
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.judging.judge import enlarged, on_canvas
@@ -580,9 +581,7 @@ def _reference(
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's flags."""
-    made = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = command_parser(__doc__)
     for name in ("candidate", "incumbent", "snapshot", "out"):
         made.add_argument(f"--{name}", type=Path, required=True)
     made.add_argument("--earlier", type=Path, help="hold-outs of earlier snapshots")
@@ -608,14 +607,13 @@ def main() -> None:
     told = parser().parse_args()
     if told.watched:
         end_with_starter()
-    pen_folder = paths.pen_folder()
     report = judge_candidate(
         Both(
             Recogniser(open_bundle(told.candidate)),
             Recogniser(open_bundle(told.incumbent)),
         ),
         mnist=load_mnist().first(told.digits),
-        pen=load_pen(pen_folder).split("calibration") if pen_folder else None,
+        pen=load_pen().split("calibration") if paths.pen_folder() else None,
         snapshot=load_snapshot(told.snapshot),
         earlier=load_snapshot(told.earlier) if told.earlier else None,
         tell=lambda share, doing: (

@@ -16,8 +16,8 @@ from typing import TypedDict
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mlcore.commands import progress
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.reading import ink
 from mlcore.reading.bundle import Bundle
@@ -28,7 +28,7 @@ from mlcore.reading.preprocess import normalize
 from mlcore.reading.specimens import specimens
 from mlcore.training.augment import written_side_by_side
 from mlcore.training.data import Digits, PenData, PenDrawing, scale_to_canvas
-from mlcore.training.figures import Figures, ReadDigits, progress, read_mnist
+from mlcore.training.figures import Figures, ReadDigits, read_mnist
 
 CANVAS_PX = 280
 PEN_WIDTHS_PX = (4, 8, 12, 18, 24, 32)
@@ -93,7 +93,7 @@ def enlarged(image: Bitmap) -> Bitmap:
 def read_enlarged(recogniser: Recogniser, digits: Digits) -> ReadDigits:
     """Read MNIST digits as 280x280 black-on-white PNG pictures."""
     readings = []
-    for image in progress(digits.images, "MNIST as PNG"):
+    for image in progress(digits.images, "reading MNIST as PNG"):
         png = ink.encode_png(255 - enlarged(image))
         readings.append(recogniser.read(ink.find_ink(ink.decode_picture(png))))
     return ReadDigits(readings, digits.labels)
@@ -111,7 +111,7 @@ def read_all(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> list[R
     """Read strokes of any unit as on the page's canvas."""
     return [
         recogniser.read(ink.rasterise(scale_to_canvas(strokes)))
-        for strokes in progress(drawings, "strokes")
+        for strokes in progress(drawings, "reading strokes")
     ]
 
 
@@ -191,9 +191,7 @@ def changed_drawings(
             name: accuracy_of_bitmaps(recogniser, bitmaps, labels, corrupt)
             for name, (bitmaps, labels) in sets.items()
         }
-        for way, corrupt in tqdm(
-            CORRUPTIONS.items(), desc="corruptions", leave=False, disable=None
-        )
+        for way, corrupt in progress(CORRUPTIONS.items(), "corruptions")
     }
 
 

@@ -8,8 +8,6 @@ Reads by the starter, or by the bundle that BUNDLE names; `manage.py show_digit`
 submissions as well and reads by the site's model. At most 80 columns, plain ASCII.
 """
 
-import argparse
-import sys
 import textwrap
 from itertools import zip_longest
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import paths
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.reading.bundle import BundleError, open_bundle
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.ink import Bitmap, PictureError, decode_picture, find_ink
@@ -126,20 +125,14 @@ def _percent(share: float) -> str:
 
 def main() -> None:
     """Print a digit."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mlcore.judging.show",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__, prog="python -m mlcore.judging.show")
     parser.add_argument("what", choices=(*PARTS, "file"))
     parser.add_argument("which", help="a number counted from 0, or a file's path")
     told = parser.parse_args()
-    try:
+    with ends_with_a_sentence(DataError, BundleError):
         bundle = open_bundle(paths.bundle_folder())
         recogniser = Recogniser(bundle)
         title, ink = found(told.what, told.which)
-    except (DataError, BundleError) as error:
-        sys.exit(str(error))
     print(shown(f"{title}, read by {bundle.short_digest}", recogniser.read(ink)))
 
 

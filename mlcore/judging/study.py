@@ -24,6 +24,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mlcore import paths
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.judging.judge import Evaluation, judge
 from mlcore.reading.bundle import MANIFEST, Bundle, BundleError, open_bundle
 from mlcore.reading.inference import ServedNetwork
@@ -126,8 +127,7 @@ def judged_once(training: Training) -> Evaluation:
     bundle = training.bundle()
     kept = training.folder / f"{bundle.short_digest}.json"
     if not kept.exists():
-        pen = load_pen(_pen_folder())
-        judged = judge(bundle, test=load_mnist().test, pen=pen, changed=False)
+        judged = judge(bundle, test=load_mnist().test, pen=load_pen(), changed=False)
         kept.write_text(json.dumps(judged.evaluation))
     found: Evaluation = json.loads(kept.read_text())
     return found
@@ -155,18 +155,11 @@ def held_out_loss(bundle: Bundle) -> float:
 @functools.cache
 def held_out_digits() -> dict[str, Digits]:
     """Frame what no training has met and no test holds."""
-    calibration = load_pen(_pen_folder()).split("calibration")
+    calibration = load_pen().split("calibration")
     return {
         "mnist": load_mnist().validation,
         "pen": as_served(calibration.digits),
     }
-
-
-def _pen_folder() -> Path:
-    folder = paths.pen_folder()
-    if folder is None:
-        raise DataError("A study needs PEN_DIR, the folder of the pen drawings.")
-    return folder
 
 
 def best_seed(losses: Sequence[float]) -> int:
@@ -215,9 +208,7 @@ def _by_seed(
 
 def main() -> None:
     """Train, judge, and write what came out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
     parser.add_argument("--out", type=Path, default=STUDY)
@@ -225,18 +216,14 @@ def main() -> None:
         "--judge-only", action="store_true", help="what has been trained so far"
     )
     told = parser.parse_args()
-    try:
+    stopped = "Stopped: the same command goes on from the last whole epoch."
+    with ends_with_a_sentence(DataError, BundleError, OSError, stopped=stopped):
         train_and_judge(told)
-    except KeyboardInterrupt:
-        print("\nStopped: the same command goes on from the last whole epoch.")
-        sys.exit(130)
-    except (DataError, BundleError, OSError) as error:
-        sys.exit(str(error))
 
 
 def train_and_judge(told: argparse.Namespace) -> None:
     """Do what the flags say, and print what came of it."""
-    _pen_folder()  # missing, it would be missed after the first training
+    load_pen()  # now: it may be missing, and a training takes long
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
     planned = trainings(told.seeds, extra)
     if not told.judge_only:

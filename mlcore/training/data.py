@@ -371,17 +371,23 @@ class PenData:
         )
 
 
-def load_pen(folder: Path) -> PenData:
+def load_pen(folder: Path | None = None) -> PenData:
     """Load all pen data files of a folder; a label from "0" to "9" makes a digit.
 
+    Args:
+        folder: default the one that PEN_DIR names.
+
     Raises:
-        DataError: the folder holds none, or one that is damaged.
+        DataError: the folder is missing, holds none, or one that is damaged.
     """
-    paths = sorted(folder.glob(f"*{PEN_FILE_ENDING}"))
-    if not paths:
+    folder = folder or paths.pen_folder()
+    if folder is None:
+        raise DataError("PEN_DIR names no pen drawings: see docs/pen-data.md.")
+    files = sorted(folder.glob(f"*{PEN_FILE_ENDING}"))
+    if not files:
         raise DataError(f"{folder} holds no pen drawings (*.jsonl.gz).")
     data = PenData(digits=[], non_digits=[])
-    for path in paths:
+    for path in files:
         for drawing in read_pen_drawings(path):
             is_digit = len(drawing.label) == 1 and drawing.label in "0123456789"
             (data.digits if is_digit else data.non_digits).append(drawing)

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
+from mlcore.commands import progress
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
 from mlcore.reading.ink import Points
 from mlcore.reading.preprocess import SIDE_PX
@@ -28,8 +27,6 @@ from mlcore.training.data import Digits, PenDrawing
 from mlcore.training.snapshot import SnapshotDrawing, as_read
 
 NO_DIGIT = -1
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,10 @@ def pen_digits(
 ) -> Dataset:
     """Redraw and rasterise each pen digit several times."""
     again = [drawing for drawing in drawings for _ in range(renderings)]
-    images = (rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "digits"))
+    images = (
+        rendered(redrawn(d.strokes, rng), rng)
+        for d in progress(again, "rendering digits")
+    )
     return _of_kind(ONE_DIGIT, images, [int(drawing.label) for drawing in again])
 
 
@@ -151,7 +151,10 @@ def pen_non_digits(
         hands = [redrawn(digits[place].strokes, rng) for place in chosen]
         return written_side_by_side(hands, rng)
 
-    others = (rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "others"))
+    others = (
+        rendered(redrawn(d.strokes, rng), rng)
+        for d in progress(again, "rendering others")
+    )
     rows = (rendered(a_row(), rng) for _ in range(several))
     return joined([_of_kind(SOMETHING_ELSE, others), _of_kind(SEVERAL, rows)])
 
@@ -170,7 +173,7 @@ def snapshot_dataset(
     again = [drawing for drawing in drawings for _ in range(renderings)]
     images = [
         rendered(redrawn(d.strokes, rng), rng) if d.strokes else d.image
-        for d in _shown(again, "reviewed")
+        for d in progress(again, "rendering reviewed")
     ]
     return Dataset(
         images=np.stack(images),
@@ -196,10 +199,3 @@ def _of_kind(
     return Dataset(
         stacked, np.full(count, digits, np.int64), np.full(count, kind, np.int64)
     )
-
-
-def _shown(items: Sequence[T], what: str) -> Iterable[T]:
-    progress: Iterable[T] = tqdm(
-        items, desc=f"rendering {what}", leave=False, disable=None
-    )
-    return progress

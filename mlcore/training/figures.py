@@ -3,17 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mlcore.commands import progress
 from mlcore.reading.calibrate import DIGITS, expected_calibration_error
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.training.data import Digits
-
-T = TypeVar("T")
 
 
 class Figures(TypedDict):
@@ -89,12 +87,6 @@ class ReadDigits:
 def read_mnist(recogniser: Recogniser, digits: Digits) -> ReadDigits:
     """Read MNIST digits as bitmaps."""
     return ReadDigits(
-        [recogniser.read(image) for image in progress(digits.images, "MNIST")],
+        [recogniser.read(image) for image in progress(digits.images, "reading MNIST")],
         digits.labels,
     )
-
-
-def progress(items: Iterable[T], what: str) -> Iterable[T]:
-    """Show how far a loop is, where a terminal is."""
-    shown: Iterable[T] = tqdm(items, desc=f"reading {what}", leave=False, disable=None)
-    return shown

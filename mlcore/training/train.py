@@ -41,6 +41,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     SERVED_WEIGHTS,
@@ -202,7 +203,7 @@ def load(config: TrainConfig) -> Given:
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
     if snapshot is not None:
         judge_missing_digits(snapshot, allowed=config.allow_missing_digits)
-    pen = pen_data() if config.pen else None
+    pen = load_pen() if config.pen else None
     held_out = {"mnist": mnist.validation}
     if pen is not None:
         held_out["pen"] = as_served(pen.split("calibration").digits)
@@ -391,14 +392,6 @@ def run_provenance(
     }
 
 
-def pen_data() -> PenData:
-    """Load the pen drawings that PEN_DIR names."""
-    folder = paths.pen_folder()
-    if folder is None:
-        raise DataError("--pen needs PEN_DIR, the folder of the pen drawings.")
-    return load_pen(folder)
-
-
 def pen_sha256() -> dict[str, str]:
     """Return each pen data file's digest."""
     folder = paths.pen_folder() or Path()
@@ -483,11 +476,10 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
     Raises:
         SystemExit: names the flag that is wrong, in one line.
     """
-    parser = argparse.ArgumentParser(
+    parser = command_parser(
+        __doc__,
         prog="python -m mlcore.training.train",
         usage="%(prog)s [flags]; --help lists them",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
