@@ -1,4 +1,4 @@
-"""Measure whether pages stay as fast with ten million drawings as with ten thousand.
+"""Compare the pages of a site with ten million drawings and one with ten thousand.
 
     python -m bench.growth                      # SQLite: an hour, 12 GB
     python -m bench.growth --submissions 100000

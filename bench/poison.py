@@ -1,14 +1,13 @@
-"""What becomes of poisoned labels that a reviewer let through: does the gate stop them?
+"""Does the gate stop a candidate that was trained on poisoned labels?
 
     PEN_DIR=... BUNDLE=... python -m bench.poison
 
-Unreviewed poison never trains: `test_snapshots.py` shows that on the site itself. Here
-the worst has happened, a reviewer has confirmed the poison, and the question is what
-the gate makes of the candidate. Writers as in `simulate`; a quarter of them is held
-out, with labels as poisoned as all others. Who drew a digit that was misread has said
-so, and what it is. Each kind is trained and judged through the same two commands as on
-the site, and then read on what nobody has poisoned. Where the drawers lie along with
-the reviewer, the gate stands without its check of the snapshot's labels.
+Unreviewed labels never train; `test_snapshots.py` tests that. Here a reviewer has
+confirmed the poisoned labels. The writers are those of `simulate`. A quarter of them is
+held out, with labels poisoned in the same way. Writers have corrected what was misread.
+Each kind is trained and judged by the two commands that the site runs, and then
+evaluated on clean data. If the writers lie as the reviewer does, the gate's check of
+the snapshot's labels does not help.
 """
 
 import json
@@ -134,7 +133,7 @@ def train_and_judge(
 
 
 def damage(recogniser: Recogniser, drawings: list[PenDrawing]) -> dict[str, float]:
-    """Read what nobody has poisoned: clean, and with the patch."""
+    """Evaluate on clean drawings, without and with the patch."""
     labels = np.array([int(d.label) for d in drawings])
     patched = []
     for drawing in drawings[::5]:

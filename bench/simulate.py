@@ -1,16 +1,16 @@
-"""The learning loop with real writers, on a real server: does it make the site better?
+"""The whole learning loop with real writers on a real server: does the model improve?
 
     PEN_DIR=... python -m bench.simulate            # trains on MNIST alone first
     PEN_DIR=... BUNDLE=... python -m bench.simulate
 
-The site starts with a model of MNIST alone. Those training writers of PEN_DIR whom it
-misreads most often submit half of their digits, correct what is misread and let their
-drawings train; a reviewer decides every one on the review desk; a snapshot is frozen, a
-worker trains and judges. Then the candidate is promoted, rolled back and promoted again
-while a load runs. What is judged was never sent: the other half of those writers'
-digits, and the judged writers, who stand for all others; MNIST's test set besides.
-The training learns from MNIST and the snapshot alone; the gate looks at the calibration
-writers. Takes about ten minutes, and twenty more where it trains MNIST alone itself.
+The site starts with a model trained on MNIST alone. The training writers of PEN_DIR
+with the most misread digits submit half of their digits, correct misreadings and
+consent to training. A reviewer labels each drawing on the review desk, a snapshot is
+frozen, and a worker trains and judges. Then the candidate is promoted, rolled back and
+promoted again under load. The evaluation uses drawings that were never sent: the other
+half of those writers' digits, the judged writers, and MNIST's test set. Training uses
+MNIST and the snapshot alone; the gate uses the calibration writers. Takes about ten
+minutes, and twenty more if it has to train the first model.
 """
 
 import itertools

@@ -45,7 +45,7 @@ KEPT_MINUTES, KEPT_TIMES = 5, 2.0  # of a run whose figures are kept
 
 @dataclass
 class Minute:
-    """What became of the drawings sent in a minute: the seconds each status took."""
+    """Answers to the drawings sent in a minute: the seconds of each status."""
 
     waits: dict[int, list[float]] = field(default_factory=dict)
     livez_s: list[float] = field(default_factory=list)
@@ -161,7 +161,7 @@ def figures(minutes: Sequence[Minute], memory: Sequence[float]) -> dict[str, Any
 
 
 def faults(found: dict[str, Any]) -> list[str]:
-    """Return what is not as it should be."""
+    """Return which bars were missed."""
     wrong = []
     odd = {s: n for s, n in found["answers"].items() if s not in (STORED, REFUSED)}
     if odd:

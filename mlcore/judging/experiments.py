@@ -1,13 +1,13 @@
-"""Answer by trial why the network is trained as it is: one question at a time.
+"""Ablations of the training: one question at a time.
 
     python -m mlcore.judging.experiments              # all of it, three seeds
     python -m mlcore.judging.experiments --only activation --seeds 1
 
 Each question changes one thing of the same base: the optimiser, the rate, the size of a
 batch, the epochs, the activation, the dropout, the layers. Every answer is trained on
-the same 55,000 MNIST images, unvaried, as often as the others (save where the epochs
-are the question), and read on the 5,000 validation images; no test image is touched.
-What is done lies in var/experiments/ and is not done again; curves, seeds, versions and
+the same 55,000 MNIST images without augmentation, for the same number of epochs unless
+that is the question, and evaluated on the 5,000 validation images. The test set is not
+used. Finished runs are kept in var/experiments/ and reused. Curves, seeds, versions and
 date go to docs/experiments/results.json.
 """
 

@@ -143,7 +143,7 @@ def found(what: str, which: str) -> tuple[str, Bitmap]:
         what: "train", "test" or "file".
 
     Raises:
-        DataError: says why it is not to be had.
+        DataError: there is none; says why.
     """
     if what == "file":
         return which, picture_ink(Path(which))

@@ -1,7 +1,6 @@
-"""Variety for training: digits as other hands would have drawn them, and non-digits.
+"""Augmentation: digits as other people would draw them, and made non-digits.
 
-Everything is label-preserving by measure, not by hope: the ranges below are those of
-`Variety`, and each image is warped once, so that it is blurred once.
+Each image is warped once, so that it is blurred once.
 """
 
 from collections.abc import Sequence
@@ -48,7 +47,7 @@ VARIETIES = {"hand": Variety(), "affine": AFFINE, "none": None}
 def vary(
     images: NDArray[np.uint8], variety: Variety | None, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Draw digits anew: each with another slant, size, place, wobble and pen.
+    """Augment digits: each gets another slant, size, place, wobble and pen.
 
     Args:
         images: (N, 28, 28) uint8, framed as `normalize` frames.
@@ -245,7 +244,7 @@ def written_side_by_side(
     return row
 
 
-# --- what is not one digit -----------------------------------------------------
+# --- non-digits ----------------------------------------------------------------
 
 
 def side_by_side(
@@ -281,7 +280,7 @@ def side_by_side(
 
 
 def scribble(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw what no digit looks like: tangles, hatching, scattered strokes.
+    """Draw tangles, hatching or scattered strokes.
 
     Deliberately crowded. Sparse random curves come out as ones, sevens and noughts,
     and training on those as non-digits costs accuracy on digits.

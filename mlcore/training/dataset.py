@@ -1,4 +1,4 @@
-"""What a training draws its batches from: digits, and made or real non-digits."""
+"""Training sets: digits, and made or real non-digits."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ NO_DIGIT = -1
 
 @dataclass(frozen=True)
 class Dataset:
-    """Drawings with what they are.
+    """Drawings and their labels.
 
     images: (N, 28, 28) uint8, framed by `normalize`.
     digits: (N,) int64, 0 to 9, or NO_DIGIT. kinds: (N,) int64, as `calibrate` counts.
@@ -45,7 +45,7 @@ class Dataset:
         return len(self.digits)
 
     def only_digits(self) -> "Dataset":
-        """Leave out what is not one digit."""
+        """Leave out non-digits."""
         return self._at(np.flatnonzero(self.digits != NO_DIGIT))
 
     def first(self, count: int) -> "Dataset":
@@ -62,7 +62,7 @@ class Dataset:
     def targets(self, *, label_smoothing: float) -> NDArray[np.float32]:
         """Return (N, 13): ten of the digit, then three of the kind.
 
-        The digit's ten are smoothed, and zero, so without loss, where it is none.
+        The digit's ten are smoothed. For a non-digit they are zero and cause no loss.
         """
         digit = np.full((len(self), DIGITS), label_smoothing / DIGITS, np.float32)
         digit[np.arange(len(self)), self.digits] += 1 - label_smoothing
@@ -93,12 +93,12 @@ MADE_SHARES = {
     "glyphs": 0.14,
     "outlines": 0.16,
 }
-"""Of each sort of made non-digits; what is left are doodles."""
+"""Of each sort of made non-digits; the rest are doodles."""
 _STILL_DIGITS_LYING = (0, 1, 7, 8)
 
 
 def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Dataset:
-    """Make non-digits: several digits side by side, and what no digit looks like."""
+    """Make non-digits: several digits side by side, scribbles, glyphs and others."""
     several, scribbles, shuffled, lain, glyphs, outlines = (
         round(count * share) for share in MADE_SHARES.values()
     )

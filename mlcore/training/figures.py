@@ -15,9 +15,9 @@ from mlcore.training.data import Digits
 
 
 class Figures(TypedDict):
-    """What a set of readings comes to; shares in [0, 1].
+    """Figures of a set of readings; shares in [0, 1].
 
-    accuracy: by the largest probability, refused or not. accuracy_answered: None where
+    accuracy: by the largest probability, refused or not. accuracy_answered: None if
     everything was refused. ece: expected calibration error over 15 bins.
     """
 
@@ -30,7 +30,7 @@ class Figures(TypedDict):
 
 @dataclass(frozen=True)
 class ReadDigits:
-    """Readings of digits beside what was meant; the raw material of a report."""
+    """Readings of digits and their labels."""
 
     readings: list[Reading]
     labels: NDArray[Any]

@@ -4,8 +4,8 @@
     drawings.jsonl.gz   one drawing a line: id, kind, digit, split, and its strokes or
                         its digit image
 
-The site writes it for a run and deletes it afterwards: what its owners may delete is
-kept in one place only.
+The site writes it for a run and deletes it afterwards: a drawing that its owner may
+delete is kept in one place only.
 """
 
 import base64
@@ -185,7 +185,7 @@ class Duplicates:
         self._kept: list[NDArray[np.float16]] = []
 
     def is_new(self, image: NDArray[np.uint8], *, of: object) -> bool:
-        """Say whether nothing like it was seen under the same name; remember it then.
+        """Return whether an image is new under its name, and remember it if so.
 
         Args:
             image: (28, 28) uint8. of: what it shows, such as its digit.
