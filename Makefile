@@ -36,7 +36,7 @@ test-all: $(VENV)/all.stamp ## run the long tests too (ARGS=--full: at full leng
 
 test-services: $(VENV)/all.stamp ## run what uses the database on PostgreSQL and Redis
 	@$(PY) -m mlcore.training.data
-	@tools/services.sh $(PY) -m pytest -m "not long and not sqlite" recognizer \
+	@tools/services.sh $(PY) -m pytest --numprocesses=0 -m "not long and not sqlite" recognizer \
 	  --ignore recognizer/tests/browser --ignore recognizer/tests/test_javascript.py $(ARGS)
 
 check: $(VENV)/all.stamp ## lint, security lint, types, migrations

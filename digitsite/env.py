@@ -6,7 +6,7 @@ start with one clear sentence.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -20,6 +20,11 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 def text(name: str, default: str = "") -> str:
     """Return the variable, stripped; the default where it is unset or empty."""
     return os.environ.get(name, "").strip() or default
+
+
+def for_a_child(more: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a child process, with some more variables."""
+    return {**os.environ, **more}
 
 
 def flag(name: str) -> bool:
@@ -128,7 +133,7 @@ def mail_server(name: str) -> MailServer | None:
         address = urlsplit(value)
         port = address.port
         query = parse_qs(address.query, strict_parsing=bool(address.query))
-    except ValueError:  # its words may quote a piece of the password
+    except ValueError:  # its message may quote a part of the password
         raise _bad_mail(name, "its port or query cannot be parsed") from None
     if address.scheme not in _MAIL_SCHEMES:
         raise _bad_mail(name, f"it begins with {address.scheme!r}")

@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each for programs, and none for a refused request."""
+"""Log lines: as JSON for programs, and none for a refused request."""
 
 import logging
 from datetime import UTC, datetime
@@ -8,10 +8,9 @@ from django.http import HttpRequest
 
 
 class JSONFormatter(logging.Formatter):
-    """Writes time, level, logger, message, request id and where there is one the error.
+    """Writes time, level, logger, message, request id, and the error if there is one.
 
-    A line break inside a message cannot begin a line of its own, so that nothing a
-    caller sends can pass for another entry.
+    JSON escapes line breaks, so nothing that a caller sends can look like an entry.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -30,7 +29,7 @@ class JSONFormatter(logging.Formatter):
 
 
 REFUSED = "digitsite.refused"
-"""In a request's META once it was refused; see `recognizer.ops.overload`."""
+"""Key in the META of a refused request; see `recognizer.ops.overload`."""
 
 
 class WithoutRefusals(logging.Filter):

@@ -1,4 +1,4 @@
-"""The secret key of an installation that was given none."""
+"""The secret key of an installation without SECRET_KEY."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ from django.core.management.utils import get_random_secret_key
 
 
 def kept_secret_key(path: Path) -> str:
-    """Return the key kept in this file, made at the first call.
+    """Return the key in this file, which the first call makes.
 
-    Processes that start together agree on one: the file is linked into place only if
-    it is not there yet.
+    Processes that start together get the same key: the file is linked into place only
+    if none is there yet.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -20,7 +20,7 @@ def kept_secret_key(path: Path) -> str:
         try:
             path.hardlink_to(own)
         except FileExistsError:
-            pass  # another process was quicker: its key counts
+            pass  # another process was faster: its key counts
         finally:
             own.unlink()
     return path.read_text().strip()

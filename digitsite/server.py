@@ -18,12 +18,12 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-# More than run and wait at once (see settings), so that one is always free for probes,
-# for refusals, and for a client that sends its body slowly.
+# More than run and wait at once (see settings), so that some are free for probes, for
+# refusals, and for clients that send their bodies slowly.
 _THREADS = 64
 _CONNECTIONS = 1000  # per process; more wait in the kernel's backlog
-# A commit gives up Python's lock a dozen times. At the default of 5 ms, threads that
-# compute keep it from getting the lock back: 260 to 300 instead of 350 drawings/s.
+# A commit releases Python's lock a dozen times. At the default of 5 ms, computing
+# threads delay it each time: 260 to 300 drawings/s instead of 350.
 _SWITCH_INTERVAL_S = 0.0005
 _M_ARENA_MAX = -8  # of malloc.h
 
@@ -34,8 +34,8 @@ def serve(address: str, port: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     _share_heaps_between_threads()
-    # Load the site once, and keep it out of garbage collections: the processes that are
-    # forked from here share its memory.
+    # Load the site before forking and exempt it from garbage collection, so that the
+    # processes share its memory.
     get_wsgi_application()
     _ = get_resolver().url_patterns
     gc.freeze()
@@ -73,8 +73,8 @@ def _share_heaps_between_threads() -> None:
 def application() -> WSGIHandler:
     """Return the site; called in each process.
 
-    Ctrl+C is for the parent alone, which stops the others: a process of granian 2.8
-    that gets SIGTERM right after SIGINT never ends.
+    Its own process group keeps Ctrl+C from it; the parent stops it. A process of
+    granian 2.8 that gets SIGTERM right after SIGINT never ends.
     """
     os.setpgid(0, 0)
     return get_wsgi_application()
@@ -98,7 +98,7 @@ def free_address(host: str, port: int) -> tuple[str, int]:
 
 
 def _announce(address: str, port: int) -> None:
-    """Say where the site is, once it answers."""
+    """Print the address of the site once it answers."""
     if address in ("0.0.0.0", "::"):  # every address: name one that works  # noqa: S104
         address = "127.0.0.1"
     host = f"[{address}]" if ":" in address else address

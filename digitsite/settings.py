@@ -63,7 +63,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-if DEBUG:  # Django's own error pages have styles and scripts in them
+if DEBUG:  # Django's error pages have inline styles and scripts
     CONTENT_SECURITY_POLICY += (
         "; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
     )
@@ -326,7 +326,7 @@ MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 # Per process. More requests at once would only share one core; fewer would wait for
 # the disk. Beyond those that wait, requests get 503.
 REQUESTS_AT_ONCE = 8
-REQUESTS_WAITING = 40
+REQUESTS_WAITING = 48
 LONGEST_WAIT_S = 2.0
 
 # Calls to the API of one anonymous address; users and tokens have a larger share.

@@ -5,7 +5,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("recognizer.api.urls")),
-    path("api/", include("recognizer.api.docs")),
     path("admin/", admin.site.urls),
     path("", include("recognizer.urls")),
 ]

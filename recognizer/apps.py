@@ -1,4 +1,4 @@
-"""The app's entry in Django's registry."""
+"""The app in Django's registry."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ class RecognizerConfig(AppConfig):
 
 
 def prepare_database(*, plan: list[Any] | None = None, **kwargs: Any) -> None:
-    """See to it that the groups exist and that a model reads.
+    """Make the groups, and register a model that reads.
 
-    Not after a flush, which has no plan: tests flush often, and fill what they need.
-    Nor where a migration is still to be run: its tables are not those of this code.
+    Not after a flush, which has no plan: tests flush often and fill what they need.
+    Not while migrations are missing: the tables are not those of this code.
     """
     from recognizer.learning.promotion import prepare_configured_models
     from recognizer.ops.migrated import missing_migrations

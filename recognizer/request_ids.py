@@ -1,6 +1,6 @@
-"""The id that ties together what one request caused: answer, log lines, training.
+"""The id that connects what one request caused: response, log lines, training.
 
-A caller, or the proxy before us, names it in `X-Request-ID`; else it is made here.
+The caller, or a proxy, names it in `X-Request-ID`; otherwise it is made here.
 """
 
 import logging
@@ -15,11 +15,11 @@ MOST_CHARACTERS = 64
 _HARMLESS = re.compile(rf"[A-Za-z0-9._-]{{1,{MOST_CHARACTERS}}}", re.ASCII)
 
 current: ContextVar[str] = ContextVar("request_id", default="")
-"""Of the request that is answered, or that asked for the task which is done."""
+"""The id of the current request, or of the one that asked for the current task."""
 
 
 def begin(request: HttpRequest) -> str:
-    """Take the id a request brings, or give it one; return it.
+    """Take the id of a request, or give it one; return it.
 
     It stays current until the thread's next request: Django logs an answer's status
     after the last middleware.

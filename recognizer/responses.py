@@ -30,7 +30,7 @@ def error_response(
 def picture_response(
     request: HttpRequest | Request, content: bytes, media_type: str
 ) -> HttpResponseBase:
-    """Answer a drawing's picture: it never changes, but only its owner may see it."""
+    """Answer a drawing's picture, which never changes and is private."""
     etag = quote_etag(hashlib.sha256(content).hexdigest()[:32])
     response = HttpResponse(content, content_type=media_type, headers={"ETag": etag})
     response["Cache-Control"] = "private, max-age=3600"

@@ -15,13 +15,13 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class InvalidTokenError(AuthenticationFailed):
-    """The token is none of ours, or its time is over."""
+    """The token is unknown or expired."""
 
     default_code = "invalid_token"
 
 
 class InsufficientScopeError(PermissionDenied):
-    """The token is good, but not for this call."""
+    """The token is valid, but not for this call."""
 
     def __init__(self, scope: str) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ class InsufficientScopeError(PermissionDenied):
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer dgs_...`; any other scheme is left to others."""
+    """Reads `Authorization: Bearer dgs_...`; ignores other schemes."""
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:
         """Return the token's user; None where no token was sent."""
@@ -58,19 +58,19 @@ class TokenAuthentication(BaseAuthentication):
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
-        """Say how to sign in, beside a 401."""
+        """Return the `WWW-Authenticate` header of a 401."""
         return 'Bearer realm="digitsite"'
 
 
 class HasScope(BasePermission):
-    """A token does what its scopes name; review is for reviewers alone.
+    """Checks the scope of a token, and that only reviewers review.
 
-    A view says in `scopes` which one a method needs where that is not read for safe
-    methods and write for the others.
+    Safe methods need the scope read and others need write, unless the view's `scopes`
+    names another.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Judge the call; False asks an anonymous caller to sign in."""
+        """Return whether the call may go on; False asks to sign in."""
         method = request.method or ""
         if method == "OPTIONS":
             return True

@@ -1,4 +1,4 @@
-"""The one error form, and the only place that makes HTTP of exceptions.
+"""The one error form, and the only place that turns exceptions into HTTP.
 
 {"error": {"code": "...", "message": "what was wrong and the way out", "fields": {}}}
 """
@@ -39,15 +39,15 @@ _BUGS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 
 def drawing_error_body(error: DrawingError) -> dict[str, Any]:
-    """Return what a drawing that cannot be taken gets."""
+    """Return the error form for a drawing that was refused."""
     return error_body(error.code, error.message, error.fields)
 
 
 def is_fault(exc: BaseException | None) -> bool:
-    """Whether something we stand on is broken, and not our code: try again later.
+    """Return whether a service is broken, not our code or the request.
 
-    A database that is away, full, damaged or may only be read, a cache that counts
-    guesses, or a model that cannot be loaded.
+    A database that is away, full, damaged or read-only, a cache that is away, or a
+    model that cannot be loaded.
     """
     if isinstance(exc, DatabaseError):
         return not isinstance(exc, _BUGS)
@@ -60,13 +60,13 @@ def unavailable_response() -> HttpResponse:
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer an exception of an API view; None leaves it to Django, as a 500."""
+    """Answer an exception of an API view; None makes it a 500."""
     headers: dict[str, str] = {}
     match exc:
         case DrawingError():
             status = 413 if exc.code in _TOO_LARGE else 400
             body = drawing_error_body(exc)
-        # The last: deleted between the look and the change.
+        # DoesNotExist: it was deleted between reading and changing it.
         case Http404() | exceptions.NotFound() | Submission.DoesNotExist():
             status = 404
             body = error_body("not_found", "You have nothing at this address.")

@@ -1,7 +1,7 @@
 """One's own submissions as a stream: NDJSON, ZIP, or MNIST's IDX.
 
-Nothing here grows with the number of drawings: rows come by key in small lots, and
-what has to wait, waits in a temporary file. What is stored after the start is left out.
+Memory does not grow with the number of drawings: rows are read by key in small lots,
+and a temporary file holds what must wait. Drawings stored after the start are left out.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ from recognizer.models import Submission, SubmissionQuerySet, Visitor
 from recognizer.reader import engine
 from recognizer.reader.pictures import drawing_png, idx_header, idx_image
 
-_LOT = 50  # rows at a time: one may hold 10,000 points
+_LOT = 50  # rows at a time; a row may hold 10,000 points
 _KEY_BYTES = 16
 
 
@@ -45,8 +45,8 @@ def as_idx(
 ) -> Iterator[bytes]:
     """Yield an archive of MNIST's two files, of the drawings whose digit is known.
 
-    `ids.txt` names them, a line each. A drawing deleted while it is being exported
-    breaks the stream off: the number of images was already sent.
+    `ids.txt` names them, one a line. If a drawing is deleted during its export, the
+    stream breaks off: the number of images was already sent.
     """
     archive = ZipStream()
     with tempfile.TemporaryFile() as keys, tempfile.TemporaryFile() as labels:
@@ -89,7 +89,7 @@ def _keys(keys: IO[bytes]) -> Iterator[UUID]:
 def _each(
     submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
 ) -> Iterator[Submission]:
-    """Yield rows by (owner, id), which the index has, up to the newest of now."""
+    """Yield rows by (owner, id), as the index has them, up to the newest of now."""
     for visitor in visitors:
         own = submissions.owned_by(visitor)
         newest = own.order_by("-pk").values_list("pk", flat=True).first()

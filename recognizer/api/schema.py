@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of calls, beside the models of `contract`."""
+"""What the OpenAPI description says of calls, besides the models of `contract`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -106,7 +106,7 @@ def call(
     """Describe a call; its docstring is the summary.
 
     Args:
-        query: the parameters of its address, which the view judges by this model.
+        query: the model of the parameters of its address.
         takes: the model of its JSON body, or bodies by media type.
         answers: models by status; None where there is no body.
         files: media types of an answer that is a file.
@@ -181,7 +181,7 @@ FOLLOWING = (
 def finish_schema(
     result: Shape, generator: object, request: object, public: bool
 ) -> Shape:
-    """Add what no decorator can: who may call, and what follows a stored drawing."""
+    """Add what decorators cannot: who may call, and links from a stored drawing."""
     result["components"]["securitySchemes"] = dict(_SECURITY_SCHEMES)
     for methods in result["paths"].values():
         for operation in methods.values():

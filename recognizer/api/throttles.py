@@ -1,15 +1,12 @@
-"""How many calls a minute: per token, per user, and per address of anonymous callers.
+"""How many calls in a time: per token, per user, and per address of anonymous callers.
 
-One atomic counter per caller and window in Django's cache. With Redis it is shared, so
-a limit holds exactly over all processes; without, each process counts for itself and
-enforces its share. A window begins at full multiples of its length: who spends two
-windows' calls around one boundary gets them.
+One atomic counter per caller and window in Django's cache. Redis shares it, so a limit
+holds exactly over all processes; without Redis, each process enforces its share. A
+caller who spends two windows' calls around one boundary gets them.
 """
 
 import logging
 import math
-import time
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +17,7 @@ from rest_framework.throttling import BaseThrottle
 
 from recognizer.people.limits import (
     client_address,
-    count_one,
+    count_in_window,
     hashed_address,
     process_share,
 )
@@ -28,33 +25,16 @@ from recognizer.people.limits import (
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Allowance:
-    """What a caller has left in this window."""
-
-    limit: int
-    used: int
-    reset_s: int
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers every answer carries."""
-        return {
-            "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(max(0, self.limit - self.used)),
-            "RateLimit-Reset": str(self.reset_s),
-        }
-
-
 class ThrottledError(Throttled):
     """Too many calls."""
 
-    def __init__(self, allowance: Allowance, seconds: int) -> None:
+    def __init__(self, *, limit: int, seconds: int, wait_s: int) -> None:
         super().__init__()
-        self.wait_s = allowance.reset_s
+        self.wait_s = wait_s
         # DRF words and translates its own sentence; this is ours.
         self.detail = ErrorDetail(
-            f"{allowance.limit:,} calls in {seconds:,} s are allowed. Try again in "
-            f"{allowance.reset_s:,} s. Reading up to 256 drawings is one call."
+            f"{limit:,} calls in {seconds:,} s are allowed. Try again in {wait_s:,} s. "
+            "Reading up to 256 drawings is one call."
         )
 
 
@@ -68,25 +48,24 @@ class CallerThrottle(BaseThrottle):
             return True
         kind, name = caller_counted(request)
         limit = process_share(math.ceil(rate.calls * settings.THROTTLE_SHARES[kind]))
-        now = time.time()
-        window = int(now // rate.seconds)
         try:
-            used = count_one(f"calls:{kind}:{name}:{window}", keep_s=rate.seconds)
+            used, wait_s = count_in_window(f"calls:{kind}:{name}", seconds=rate.seconds)
         except RedisError:
-            # A limit that fails shut would take the whole site down with its cache.
+            # Otherwise the whole site would go down with its cache.
             logger.exception("Rate limits are off: the cache does not respond.")
             return True
-        allowance = Allowance(
-            limit, used, max(1, math.ceil((window + 1) * rate.seconds - now))
-        )
-        view.allowance = allowance
+        view.rate_headers = {
+            "RateLimit-Limit": str(limit),
+            "RateLimit-Remaining": str(max(0, limit - used)),
+            "RateLimit-Reset": str(wait_s),
+        }
         if used > limit:
-            raise ThrottledError(allowance, rate.seconds)
+            raise ThrottledError(limit=limit, seconds=rate.seconds, wait_s=wait_s)
         return True
 
 
 def caller_counted(request: Request) -> tuple[str, str]:
-    """Return who this call counts for: kind and name."""
+    """Return whom this call counts for: kind and name."""
     if request.auth is not None:
         return "token", str(request.auth.pk)
     if request.user.is_authenticated:

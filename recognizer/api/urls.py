@@ -1,9 +1,7 @@
-"""Addresses of the REST API, version 1.
-
-To name one of them by these alone, as `urlconf`, loads no page.
-"""
+"""Addresses of the REST API, version 1, and of its description."""
 
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from recognizer.api.views import files, readings, site, submissions
 
@@ -42,4 +40,14 @@ _calls = [
     path("stats/", site.StatsView.as_view(), name="stats"),
 ]
 
-urlpatterns = [path("api/v1/", include((_calls, "api")))]
+urlpatterns = [
+    path("api/v1/", include((_calls, "api"))),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "api/docs/",  # to try the calls in the browser
+        SpectacularSwaggerSplitView.as_view(
+            template_name="recognizer/api_docs.html", url_name="schema"
+        ),
+        name="api-docs",
+    ),
+]

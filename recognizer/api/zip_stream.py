@@ -1,27 +1,23 @@
-"""A ZIP archive written while it is sent.
+"""A ZIP archive that is written while it is sent.
 
-The standard library's zipfile writes it; it keeps 0.6 kB of each entry until the end.
+The standard library's zipfile keeps 0.6 kB of each entry until the end.
 """
 
+import io
 from collections.abc import Iterable, Iterator
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 
-class _Buffer:
-    """A file that cannot be sought in: what was written is taken away again."""
+class _Buffer(io.RawIOBase):
+    """A file without positions. `take` empties it."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
-    def write(self, piece: bytes, /) -> int:
+    def write(self, piece: Any, /) -> int:
         self._pieces.append(bytes(piece))
         return len(piece)
-
-    def flush(self) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """Nothing is open."""
 
     def take(self) -> bytes:
         taken = b"".join(self._pieces)
@@ -38,7 +34,7 @@ class ZipStream:
 
     def add(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
         """Compress one entry while its content arrives."""
-        entry = ZipInfo(name)  # dated 1980, the format's zero: who drew when is inside
+        entry = ZipInfo(name)  # dated 1980, the earliest date of the format
         entry.compress_type = ZIP_DEFLATED
         with self._archive.open(entry, "w", force_zip64=True) as file:
             for piece in content:

@@ -12,9 +12,9 @@ from recognizer.models import Feedback, Label, Submission, Tally, Verdict
 
 
 def rebuild_derived() -> int:
-    """Write all derived columns and numbers anew from the facts; return the mended.
+    """Rebuild all derived columns and tallies; return how many rows were wrong.
 
-    For an operator who has mended rows by hand, and to prove that they agree.
+    For an operator who has edited rows by hand.
     """
     mended = 0
     counts: Counter[str] = Counter()
@@ -44,7 +44,7 @@ def rebuild_derived() -> int:
 
 
 def _rederive(submission: Any) -> bool:
-    """Derive a submission's columns from its facts; say whether one was wrong."""
+    """Derive a submission's columns from its facts; return whether one was wrong."""
     shown = submission.shown_prediction
     said = submission.said[-1] if submission.said else None
     decided = submission.decided[-1] if submission.decided else None

@@ -1,4 +1,4 @@
-"""Delete drawings with everything said about them, for good."""
+"""Delete drawings, with everything that was said about them, for good."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,13 +23,13 @@ _DELETED_AT_ONCE = 200
 def delete_submissions(
     *, submissions: SubmissionQuerySet, is_for_good: bool = True
 ) -> int:
-    """Remove drawings with all that was said of them; return how many there were.
+    """Delete drawings with all that was said about them; return their number.
 
-    In transactions of some hundred, so that others get their turn; broken off, it has
-    deleted the oldest. What arrives meanwhile stays.
+    It deletes 200 in a transaction, oldest first, so that others get their turn.
+    Drawings that arrive meanwhile stay.
 
     Args:
-        is_for_good: whether no backup may bring them back; not so what is archived.
+        is_for_good: whether no backup may bring them back. False for archiving.
     """
     newest = submissions.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
@@ -64,7 +64,7 @@ def _empty_the_log() -> None:
 
 
 def erase_again(*, ids: Iterable[UUID]) -> int:
-    """Delete what was deleted once and is back, from a backup; return how many were."""
+    """Delete again what a backup has brought back; return how many there were."""
     erased = 0
     ids = iter(ids)
     while some := list(islice(ids, _DELETED_AT_ONCE)):
@@ -74,9 +74,9 @@ def erase_again(*, ids: Iterable[UUID]) -> int:
 
 
 def delete_all(*, visitors: Sequence[Visitor]) -> int:
-    """Remove all that visitors drew, one after the other; return how many there were.
+    """Delete all that visitors drew; return how many drawings there were.
 
-    What was archived of it goes from the archives the next time `expire` runs.
+    The next run of `expire` removes them from the archives.
     """
     archived = Archived.objects.filter(visitor__in=visitors)
     _erase_archived(archived.values_list("pk", flat=True))
@@ -87,7 +87,7 @@ def delete_all(*, visitors: Sequence[Visitor]) -> int:
 
 
 def _erase_archived(ids: Iterable[UUID]) -> None:
-    """List drawings as erased that are no rows, and drop them from the archives."""
+    """List archived drawings as erased; `expire` then drops them."""
     ids = iter(ids)
     while some := list(islice(ids, _DELETED_AT_ONCE)):
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""What a visitor answers to the shown prediction."""
+"""A visitor's answer to the shown prediction."""
 
 from recognizer.drawings.idempotency import RequestKey, store_once, stored_under
 from recognizer.drawings.priority import review_priority
@@ -13,11 +13,11 @@ def give_feedback(
     digit: int | None = None,
     once: RequestKey | None = None,
 ) -> Submission:
-    """Add a visitor's answer to the shown prediction; all are kept, this one counts.
+    """Add a visitor's answer to the shown prediction; the latest answer counts.
 
     Args:
         digit: the true one, exactly where the verdict is wrong.
-        once: under a key of before nothing is added.
+        once: if this request was stored before, nothing is added.
 
     Raises:
         DrawingError: the answer contradicts itself or what was shown.
@@ -25,7 +25,7 @@ def give_feedback(
     _refuse_nonsense(verdict, digit, shown_digit=submission.shown_digit)
 
     def store() -> Submission:
-        # Two answers at once: the latest fact and the derived columns are one's.
+        # Locked, so that the derived columns are those of the latest answer.
         locked = Submission.objects.filter(pk=submission.pk).locked().get()
         Feedback.objects.create(submission=locked, verdict=verdict, digit=digit)
         locked.verdict = "" if verdict == Verdict.WITHDRAWN else verdict
@@ -52,10 +52,7 @@ def _refuse_nonsense(
             "digit",
         )
     elif digit == shown_digit:
-        raise _bad(
-            f"{digit} is what was read, so the verdict is right.",
-            "digit",
-        )
+        raise _bad(f"{digit} is what was read, so the verdict is right.", "digit")
 
 
 def _bad(message: str, field: str) -> DrawingError:

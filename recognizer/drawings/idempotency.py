@@ -1,4 +1,4 @@
-"""A POST that is sent again under the same key is stored once."""
+"""A POST that is sent twice under the same key is stored once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from recognizer.models import IdempotencyKey, Submission
 
 @dataclass(frozen=True)
 class RequestKey:
-    """The `Idempotency-Key` of a POST: whose, and a digest of what was sent."""
+    """The `Idempotency-Key` of a POST: its owner, and a digest of what was sent."""
 
     owner: str
     key: str
@@ -23,17 +23,17 @@ class KeyReusedError(ValueError):
 
 
 def key_row(once: RequestKey, submission: Submission) -> IdempotencyKey:
-    """Make the row that remembers a key, not stored yet."""
+    """Make the row that keeps a key, not stored yet."""
     return IdempotencyKey(
         owner=once.owner, key=once.key, digest=once.digest, submission=submission
     )
 
 
 def stored_under(once: RequestKey | None) -> Submission | None:
-    """Return what this request stored before.
+    """Return what this request stored before; None if it did not.
 
     Raises:
-        KeyReusedError: the key was another request's.
+        KeyReusedError: another request had this key.
     """
     if once is None:
         return None
@@ -49,7 +49,7 @@ def stored_under(once: RequestKey | None) -> Submission | None:
 def store_once(
     store: Callable[[], Submission], *, once: RequestKey | None
 ) -> Submission:
-    """Store in one transaction, and where a key was given only once under it."""
+    """Store in one transaction; under a key, only once."""
     try:
         with stage("store"), transaction.atomic():
             submission = store()
@@ -57,7 +57,7 @@ def store_once(
                 key_row(once, submission).save(force_insert=True)
             return submission
     except IntegrityError:
-        # The same request came at the same time and was quicker: it stored.
+        # The same request was stored at the same time.
         if earlier := stored_under(once):
             return earlier
         raise

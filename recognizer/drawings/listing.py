@@ -1,4 +1,4 @@
-"""Lists of drawings: which are looked for, page by page."""
+"""Lists of drawings: filtered, page by page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ def filtered(
     refused: bool | None = None,
     feedback: str | None = None,
 ) -> SubmissionQuerySet:
-    """Keep those that match everything that is given.
+    """Keep the submissions that match all that is given.
 
     Args:
         digit: what was shown.
@@ -56,7 +56,7 @@ def submission_page(
     """Return the page next to a known drawing.
 
     Pages go by key, so none is skipped or shown twice while new ones arrive, and
-    nothing is ever counted.
+    nothing is counted.
 
     Args:
         visitors: whose drawings; all of one person.
@@ -91,8 +91,8 @@ def _first_of_all(
 ) -> list[Submission]:
     """Return the first of all that visitors drew, in order.
 
-    The first of each, merged: an index has those in order, whereas asked for all at
-    once a database sorts everything they ever drew.
+    The first of each visitor, merged: an index has those in order. Asked for all
+    visitors at once, a database sorts everything they drew.
     """
     of_each = [submissions.owned_by(one).order_by(order)[:count] for one in visitors]
     if len(of_each) == 1:  # nearly everybody
@@ -113,7 +113,7 @@ class Neighbours:
 def neighbours(
     submissions: SubmissionQuerySet, *, visitors: Sequence[Visitor], of: UUID
 ) -> Neighbours:
-    """Return what lies beside a drawing, which need not be in the list itself."""
+    """Return the neighbours of a drawing, which need not be in the list itself."""
     keys = submissions.only("pk")
     newer = _first_of_all(keys.filter(pk__gt=of), visitors, order="pk", count=1)
     older = _first_of_all(keys.filter(pk__lt=of), visitors, order="-pk", count=1)

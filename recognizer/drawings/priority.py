@@ -1,8 +1,8 @@
-"""How much a reviewer's decision on a drawing would be worth: the queue's order.
+"""How much a reviewer's decision on a drawing is worth: the order of the queue.
 
-Corrected drawings come first, the surest mistakes before all; then those between two
-digits, by margin; then those that hardly look like a digit; then all others. Derived,
-so `manage.py rebuild` writes it anew.
+Corrected drawings come first, beginning with the most confident mistakes. Then come
+drawings between two digits, by margin, then those that hardly look like a digit, then
+all others. The column is derived: `manage.py rebuild` rebuilds it.
 """
 
 from recognizer.models import Refusal, Submission, Verdict

@@ -13,7 +13,7 @@ from recognizer.models import ModelVersion, Submission, Tally
 
 @dataclass(frozen=True)
 class Share:
-    """A share of a number of cases, with the interval it lies in at 95 %."""
+    """A share of a number of cases, with its 95 % interval."""
 
     value: float
     low: float
@@ -52,7 +52,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Band:
-    """Readings that were so sure of their likeliest digit."""
+    """Reviewed readings whose confidence is in a range."""
 
     low: float
     high: float
@@ -86,7 +86,7 @@ class Reviewed:
 
 
 def reviewed_by_model(version: ModelVersion) -> Reviewed:
-    """Return what reviewers' labels say of one model, without counting anything."""
+    """Return what reviewers' labels say of one model, from its tallies."""
     counts = tallies.of_model(version)
 
     def counted(name: str) -> Counted:
@@ -128,7 +128,7 @@ class Stats:
 
 
 def stats() -> Stats:
-    """Return the site's numbers without counting anything."""
+    """Return the site's numbers, from the tallies."""
     by_digit_names = [tallies.digit_tally(digit) for digit in range(10)]
     names = [*by_digit_names, tallies.REFUSED, tallies.LABELLED]
     found = dict(Tally.objects.filter(pk__in=names).values_list("name", "count"))

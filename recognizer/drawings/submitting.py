@@ -38,17 +38,15 @@ def submit_drawing(
     """Store a drawing together with what the active model reads in it.
 
     Args:
-        visitor: who owns it; None makes a new one, the submission's `visitor`.
-        user: whose visitor a new one is.
-        once: what was stored under this key before is returned instead.
+        visitor: the owner; None makes a new visitor, the submission's `visitor`.
+        user: the user of a new visitor.
+        once: if this request was stored before, that submission is returned.
     """
     if earlier := stored_under(once):
         return earlier
     version, recogniser = active_reader()
-    reading = engine.read(
-        drawing, recogniser=recogniser
-    )  # slow: before the transaction
-
+    # Slow, so before the transaction.
+    reading = engine.read(drawing, recogniser=recogniser)
     new_visitor = None if visitor else Visitor(user=user)
     submission = Submission(
         visitor=visitor or new_visitor,
@@ -75,7 +73,7 @@ def submit_drawing(
                 _NewSubmission(submission, new_visitor, picture, once)
             )
     except IntegrityError:
-        # The same request came at the same time and was quicker: it stored.
+        # The same request was stored at the same time.
         if earlier := stored_under(once):
             return earlier
         raise
@@ -101,7 +99,7 @@ def _store_all(new: Sequence[_NewSubmission]) -> None:
         Submission.objects.bulk_create(submissions)
         Picture.objects.bulk_create([one.picture for one in new if one.picture])
         Prediction.objects.bulk_create([one.shown_prediction for one in submissions])
-        # Made here: rows of an attempt that failed know keys that are gone with it.
+        # Made here: rows of a failed attempt would keep primary keys that are gone.
         IdempotencyKey.objects.bulk_create(
             [key_row(one.once, one.submission) for one in new if one.once]
         )

@@ -7,7 +7,7 @@ from recognizer.reader.pictures import as_data_url, drawing_png
 
 
 def svg_of(drawing: Drawing) -> str:
-    """Draw strokes as paths, dark on white; a picture is laid in as it is."""
+    """Draw strokes as paths, dark on white; embed a picture as it is."""
     if isinstance(drawing, PictureDrawing):
         height, width = drawing.grey.shape
         url = as_data_url(drawing_png(drawing))

@@ -1,7 +1,7 @@
-"""The site's numbers, kept in the transactions that change them.
+"""The site's numbers, updated in the transactions that change them.
 
-Counting a million rows takes seconds; a number kept along costs one UPDATE. Minutes of
-the last day are kept apart, because that number shrinks while nothing happens.
+Counting a million rows takes seconds; updating a number takes one statement. Each
+minute has its own number, because the last day moves on while nothing happens.
 """
 
 from bisect import bisect_right
@@ -17,11 +17,8 @@ from recognizer.models import ModelVersion, Submission, Tally
 
 REFUSED, LABELLED = "refused", "labelled"
 _MINUTE = "minute:"
-# Of a moment as ISO 8601, which takes a third of the time that a pattern takes.
-_TO_MINUTES, _TO_DAYS = len("2026-01-31T12:59"), len("2026-01-31")
 
-# How sure a reading was of its likeliest digit, from each of these on: finer where
-# most readings lie.
+# Where each band of confidence begins; bands are narrow where most readings are.
 SURE_FROM = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99)
 
 
@@ -32,33 +29,12 @@ def digit_tally(digit: int) -> str:
 
 def minute_tally(moment: datetime) -> str:
     """Name the number of drawings of a minute; names sort as time does."""
-    return _MINUTE + moment.isoformat(timespec="minutes")[:_TO_MINUTES]
+    return f"{_MINUTE}{moment:%Y-%m-%dT%H:%M}"
 
 
 def model_tallies(version: ModelVersion) -> str:
-    """Name the start of all numbers that are kept for one model."""
+    """Return the start of the names of all numbers of one model."""
     return f"model:{version.short_digest}:"
-
-
-def read_tally(version: ModelVersion, *, digit: int, read: int) -> str:
-    """Name the number of drawings of a digit by the likeliest that a model read."""
-    return f"{model_tallies(version)}{digit}:{read}"
-
-
-def sure_tally(version: ModelVersion, *, confidence: float, is_right: bool) -> str:
-    """Name the number of drawings read as surely as this, and rightly or not."""
-    band = bisect_right(SURE_FROM, confidence) - 1
-    return f"{model_tallies(version)}sure:{band}:{int(is_right)}"
-
-
-def confidence_tally(version: ModelVersion, confidence: float) -> str:
-    """Name the number of drawings that a model read with a confidence like this."""
-    return f"{model_tallies(version)}confidence:{confidence_bin(confidence)}"
-
-
-def pointer_tally(version: ModelVersion, *, pointer: str, is_right: bool) -> str:
-    """Name the number of drawings made with a pointer, read rightly or not."""
-    return f"{model_tallies(version)}by:{pointer or 'unknown'}:{int(is_right)}"
 
 
 def tallies_of(submission: Submission) -> Counter[str]:
@@ -70,8 +46,9 @@ def tallies_of(submission: Submission) -> Counter[str]:
         [
             REFUSED if shown is None else digit_tally(shown),
             minute_tally(submission.created_at),
-            f"day:{submission.created_at.isoformat()[:_TO_DAYS]}",
-            confidence_tally(reading.model_version, reading.confidence),
+            f"day:{submission.created_at:%Y-%m-%d}",
+            f"{model_tallies(reading.model_version)}confidence:"
+            f"{bin_of(reading.confidence)}",
             f"pointer:{pointer}",
         ]
     )
@@ -79,7 +56,7 @@ def tallies_of(submission: Submission) -> Counter[str]:
         counts[f"refusal:{submission.refusal}"] = 1
         counts[f"pointer_refused:{pointer}"] = 1
     if reading.ink is not None:
-        counts[f"ink:{ink_bin(reading.ink)}"] = 1
+        counts[f"ink:{bin_of(reading.ink / MOST_INK)}"] = 1
     return counts + label_tallies_of(submission)
 
 
@@ -90,36 +67,31 @@ def label_tallies_of(submission: Submission) -> Counter[str]:
         counts[LABELLED] = 1
     if submission.label_digit is not None:
         shown, digit = submission.shown_prediction, submission.label_digit
-        version, read = shown.model_version, shown.likeliest
-        is_right = read == digit
-        confidence, pointer = shown.confidence, submission.pointer
-        counts[read_tally(version, digit=digit, read=read)] = 1
-        counts[sure_tally(version, confidence=confidence, is_right=is_right)] = 1
-        counts[pointer_tally(version, pointer=pointer, is_right=is_right)] = 1
+        model = model_tallies(shown.model_version)
+        is_right = int(shown.likeliest == digit)
+        band = bisect_right(SURE_FROM, shown.confidence) - 1
+        counts[f"{model}{digit}:{shown.likeliest}"] = 1
+        counts[f"{model}sure:{band}:{is_right}"] = 1
+        counts[f"{model}by:{submission.pointer or 'unknown'}:{is_right}"] = 1
     return counts
 
 
-def confidence_bin(confidence: float) -> int:
-    """Say into which of BINS a confidence falls."""
-    return min(int(confidence * BINS), BINS - 1)
-
-
-def ink_bin(ink: float) -> int:
-    """Say into which of BINS the mean of a digit image falls."""
-    return min(int(ink / MOST_INK * BINS), BINS - 1)
+def bin_of(share: float) -> int:
+    """Return which of BINS a number from 0 to 1 is in."""
+    return min(int(share * BINS), BINS - 1)
 
 
 def add(counts: Counter[str]) -> None:
-    """Add to the numbers, or take away; belongs inside the change's transaction."""
-    # In one order, so that no two wait for each other.
+    """Add to the numbers. Call it in the transaction of the change."""
+    # In one order, so that two transactions cannot block each other.
     changes = sorted((name, count) for name, count in counts.items() if count)
     if not changes:
         return
     table = connection.ops.quote_name(Tally._meta.db_table)
     rows = ", ".join(["(%s, %s)"] * len(changes))
     with connection.cursor() as cursor:
-        # One statement for all, which the ORM has no words for; only our
-        # table's name and place holders are written into it.
+        # The ORM cannot add in an upsert. Only our table's name and placeholders
+        # are written into the statement.
         cursor.execute(
             f"INSERT INTO {table} (name, count) VALUES {rows} "  # noqa: S608
             f"ON CONFLICT (name) DO UPDATE SET count = {table}.count + excluded.count",
@@ -130,12 +102,12 @@ def add(counts: Counter[str]) -> None:
 
 
 def take_away(counts: Counter[str]) -> None:
-    """Take from the numbers what is gone."""
+    """Subtract from the numbers."""
     add(Counter({name: -count for name, count in counts.items()}))
 
 
 def of_model(version: ModelVersion) -> dict[str, int]:
-    """Return the numbers of one model, by what follows the start of their names."""
+    """Return the numbers of one model; names are without their start."""
     start = model_tallies(version)
     found = Tally.objects.filter(name__gte=start, name__lt=f"{start}~")
     return {
@@ -151,7 +123,7 @@ def since(moment: datetime) -> Iterable[int]:
     ).values_list("count", flat=True)
 
 
-_forgotten_at = ""  # the last minute in which this process did it
+_forgotten_at = ""  # the last minute in which this process deleted old ones
 
 
 def _forget_once_a_minute() -> None:
@@ -163,7 +135,7 @@ def _forget_once_a_minute() -> None:
 
 
 def forget_old_minutes() -> None:
-    """Drop the minutes that no answer needs any more."""
+    """Delete the minutes that no answer needs any more."""
     Tally.objects.filter(
         name__gte=_MINUTE, name__lt=minute_tally(timezone.now() - timedelta(days=2))
     ).delete()

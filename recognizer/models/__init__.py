@@ -1,4 +1,4 @@
-"""The rows, one module per noun."""
+"""The models, one module per noun."""
 
 from recognizer.models.audit import AuditEntry
 from recognizer.models.base import new_id

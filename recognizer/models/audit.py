@@ -10,8 +10,8 @@ from recognizer.models.base import BaseModel
 class AuditEntry(BaseModel):
     """Who did what, when, and what was there before; kept for good.
 
-    subject: the row's id, or a digest. Where a drawing is deleted, before and after
-    say "erased".
+    subject: the row's id, or a digest. Deleting a drawing replaces before and after by
+    "erased".
     """
 
     class Action(models.TextChoices):

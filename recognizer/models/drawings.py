@@ -1,9 +1,9 @@
 """Submissions and what is said about them: predictions, feedback, labels.
 
-Facts are added, never edited: Submission, Picture, Prediction, Feedback and Label
-each hold one, so a new model can read old drawings again, and each figure can be
-traced to its drawing and its model. Derived columns on Submission are written in the
-same transaction; lists and queues use them instead of joining for the latest row.
+Facts are added, never edited: Submission, Picture, Prediction, Feedback and Label each
+hold one. So a new model can read old drawings again, and each figure can be traced to
+its drawing and its model. Derived columns on Submission are written in the same
+transaction; lists and queues use them instead of joining for the latest row.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         return self.filter(review_priority__isnull=False)
 
     def free_for(self, reviewer: User, *, now: datetime) -> Self:
-        """Drop what another reviewer holds, and what this one has skipped."""
+        """Drop what another reviewer has a lease on, and what this one has skipped."""
         skipped = ReviewSkip.objects.filter(
             submission=models.OuterRef("pk"), reviewer=reviewer
         )
@@ -96,11 +96,11 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         return self.filter(visitor__in=visitors)
 
     def locked(self) -> Self:
-        """Lock rows against changes; SQLite has locked them with the transaction."""
+        """Lock rows against changes; on SQLite the transaction does."""
         return self.with_shown_prediction().select_for_update()
 
     def with_shown_prediction(self) -> Self:
-        """Load each one's shown prediction along, as `shown_prediction`."""
+        """Load the shown predictions too, for `shown_prediction`."""
         shown = Prediction.objects.filter(role=Prediction.Role.SHOWN).select_related(
             "model_version"
         )
@@ -136,7 +136,7 @@ class Submission(BaseModel):
     source = models.CharField(max_length=6, choices=Source)
     form = models.CharField(max_length=7, choices=Form)
     pointer = models.CharField(max_length=8, choices=Pointer, blank=True, default="")
-    # The drawing itself where it is strokes; a picture lies in Picture.
+    # The drawing itself if it is strokes; Picture holds pictures.
     strokes = StrokesField(null=True)
     width = models.FloatField(null=True)
     height = models.FloatField(null=True)
@@ -152,10 +152,10 @@ class Submission(BaseModel):
     rejection = models.CharField(
         max_length=11, choices=Rejection, blank=True, default=""
     )
-    # Derived from all of these: the larger, the more a label is worth; null where no
-    # review is needed. See `recognizer.drawings.priority`.
+    # Derived from all of these; null where no review is needed. See
+    # `recognizer.drawings.priority`.
     review_priority = models.FloatField(null=True)
-    # State: who has it on the desk, and until when nobody else gets it.
+    # State: the reviewer who has a lease on it, and until when.
     leased_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -233,7 +233,7 @@ class Submission(BaseModel):
 
     @property
     def known_digit(self) -> int | None:
-        """The digit a reviewer named, else the visitor; None where nobody did."""
+        """The digit that a reviewer or else the visitor named; None if nobody did."""
         if self.is_labelled:
             return self.label_digit
         if self.verdict == Verdict.RIGHT:
@@ -242,15 +242,14 @@ class Submission(BaseModel):
 
     @property
     def shown_prediction(self) -> "Prediction":
-        """What its visitor was shown; needs `with_shown_prediction`."""
+        """What the visitor was shown; needs `with_shown_prediction`."""
         return self.loaded_shown[0]
 
 
 class Erasure(models.Model):
-    """A drawing that its owner deleted: its id, and nothing else of it.
+    """The id of a drawing that its owner deleted, and nothing else of it.
 
-    So that a backup made before cannot bring it back: `manage.py restore` deletes what
-    stands here.
+    `manage.py restore` deletes these again, so no older backup brings them back.
     """
 
     submission_id = models.UUIDField(primary_key=True, editable=False)
@@ -276,10 +275,10 @@ class Picture(models.Model):
 
 
 class Archived(models.Model):
-    """A drawing that was taken out into an archive file; see `ops.retention`.
+    """A drawing that was moved into an archive file; see `ops.retention`.
 
-    A line of an archive counts as long as its row stands here: it goes with its owner,
-    and when they delete all that is theirs.
+    A line of an archive counts only while it has a row here. The row goes with its
+    owner, and when they delete all of their drawings.
     """
 
     submission_id = models.UUIDField(primary_key=True)
@@ -300,7 +299,7 @@ class Prediction(BaseModel):
     submission = models.ForeignKey(
         Submission, models.CASCADE, related_name="predictions"
     )
-    # Nothing asks for all that one version has read.
+    # Without an index: nothing asks for all predictions of a version.
     model_version = models.ForeignKey(
         ModelVersion, models.PROTECT, related_name="predictions", db_index=False
     )
@@ -311,7 +310,7 @@ class Prediction(BaseModel):
     confidence = models.FloatField()
     second = models.PositiveSmallIntegerField(null=True)
     digitness = models.FloatField()
-    # Mean of the digit image in [0, 1]; null in rows older than the figure.
+    # Mean of the digit image in [0, 1]; null for a blank.
     ink = models.FloatField(null=True)
 
     class Meta:
@@ -371,9 +370,9 @@ class Feedback(BaseModel):
 
 
 class Label(BaseModel):
-    """What a reviewer decided of one submission; the latest counts.
+    """What a reviewer decided about one submission; the latest counts.
 
-    Taking a decision back is a fact of its own: `is_withdrawn`, and nothing is decided.
+    Taking a decision back is a fact of its own: `is_withdrawn`.
     """
 
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="labels")
@@ -403,7 +402,7 @@ class Label(BaseModel):
 
 
 class ReviewSkip(models.Model):
-    """A reviewer left this one to others."""
+    """A reviewer left this submission to others."""
 
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="+")
     reviewer = models.ForeignKey(
@@ -423,7 +422,7 @@ class ReviewSkip(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """A POST that was done under a key of its sender; it goes with its submission.
+    """The key of a POST that was stored; it goes with its submission.
 
     owner: token, user or visitor, such as "user:7". digest: of what was sent.
     """
@@ -446,7 +445,7 @@ class IdempotencyKey(models.Model):
 
 
 class Tally(models.Model):
-    """A number kept as things happen, so that nobody has to count the table."""
+    """A number that is updated with each change, so that no table is counted."""
 
     name = models.CharField(max_length=32, primary_key=True)
     count = models.BigIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Model versions, and how they come about: snapshots, trainings, gate reports."""
+"""Model versions, and where they come from: snapshots, trainings, gate reports."""
 
 from typing import ClassVar, Self
 
@@ -60,7 +60,7 @@ class ModelVersion(BaseModel):
 
     @property
     def short_digest(self) -> str:
-        """Enough of the digest to tell versions apart in print."""
+        """Enough of the digest to tell versions apart."""
         return self.digest[:12]
 
 
@@ -94,15 +94,15 @@ class Snapshot(BaseModel):
 
     @property
     def short_digest(self) -> str:
-        """Enough of the digest to tell snapshots apart in print."""
+        """Enough of the digest to tell snapshots apart."""
         return self.digest[:12]
 
 
 class SnapshotItem(models.Model):
-    """One drawing of a snapshot: which, and what was decided of it then.
+    """One drawing of a snapshot, with its label at that time.
 
-    submission_id: of a row that its owner may have deleted since. content: sha256 of
-    the drawing.
+    submission_id: the owner may have deleted the row since. content: sha256 of the
+    drawing.
     """
 
     class Kind(models.TextChoices):
@@ -134,10 +134,10 @@ class SnapshotItem(models.Model):
 
 
 class TrainingRun(BaseModel):
-    """A training, as it stands: the truth about it, whatever became of its worker.
+    """A training and its state, whatever happens to its worker.
 
-    Each worker that takes it up counts `attempt` up and may change the row only as
-    long as that stands, so one that was given up for dead can do no harm. progress: in
+    Each worker that takes it increments `attempt` and may change the row only while
+    that number stands, so a worker that was given up can do no harm. progress: in
     [0, 1].
     """
 
@@ -158,8 +158,8 @@ class TrainingRun(BaseModel):
     attempt = models.PositiveSmallIntegerField(default=0)
     times_lost = models.PositiveSmallIntegerField(default=0)
     task_id = models.UUIDField(null=True)
-    # Of the request that asked for it; stands in each line its worker logs. With a
-    # default in the database, for code that does not know the column yet.
+    # Of the request that asked for it; its worker logs it in each line. The default in
+    # the database is for code that does not know the column yet.
     request_id = models.CharField(
         max_length=request_ids.MOST_CHARACTERS, blank=True, default="", db_default=""
     )
@@ -198,12 +198,12 @@ class TrainingRun(BaseModel):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether somebody is at it, or will be."""
+        """Whether it runs, or waits for a worker."""
         return self.state in (self.State.QUEUED, self.State.RUNNING)
 
 
 class GateReport(BaseModel):
-    """What a comparison of a candidate with the then active version came to."""
+    """The result of comparing a candidate with the version that was active then."""
 
     candidate = models.ForeignKey(
         ModelVersion, models.CASCADE, related_name="gate_reports"
@@ -220,7 +220,7 @@ class GateReport(BaseModel):
 
 
 class Rescoring(models.Model):
-    """How far the history was read again by a version."""
+    """How far a version has read the history again."""
 
     model_version = models.OneToOneField(
         ModelVersion, models.CASCADE, primary_key=True, related_name="rescoring"

@@ -16,7 +16,7 @@ class User(AbstractUser):
 
 
 class Split(models.TextChoices):
-    """On which side of a training a person is, for good."""
+    """The side of a training that a person is on, for good."""
 
     TRAIN = "train", _("training")
     HOLDOUT = "holdout", _("held out")

@@ -13,7 +13,6 @@ site never serves a deleted drawing, even if a restore is interrupted.
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -30,6 +29,7 @@ from django.db.backends.postgresql.client import DatabaseClient
 from django.db.migrations.loader import MigrationLoader
 from tqdm import tqdm
 
+from digitsite.env import for_a_child
 from recognizer.drawings.erasing import erase_again
 from recognizer.models import Erasure, Submission
 
@@ -369,9 +369,7 @@ def _run(program: str, options: list[str], *, name: str | None = None) -> None:
         options,
     )
     try:
-        subprocess.run(
-            [program, *psql[1:]], env={**os.environ, **(env or {})}, check=True
-        )
+        subprocess.run([program, *psql[1:]], env=for_a_child(env or {}), check=True)
     except FileNotFoundError as error:
         raise BackupError(
             f"{program} is missing. Install your system's postgresql-client package."

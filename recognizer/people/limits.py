@@ -1,6 +1,8 @@
-"""Who calls, and how often: counters in Django's cache, shared where Redis is."""
+"""Who calls and how often: counters in Django's cache, which Redis shares."""
 
 import ipaddress
+import math
+import time
 
 from django.conf import settings
 from django.core.cache import cache
@@ -10,16 +12,13 @@ from rest_framework.request import Request
 
 
 def process_share(limit: int) -> int:
-    """Return what this process enforces: all of a limit where Redis counts for all."""
+    """Return this process's share of a limit: all of it where Redis counts."""
     return limit if settings.REDIS_URL else max(1, limit // settings.WORKERS)
 
 
 def count_one(key: str, *, keep_s: int) -> int:
-    """Add one to a counter that vanishes with its window; return the new number."""
-    try:
-        return cache.incr(key)
-    except ValueError:  # the first of its window
-        cache.add(key, 0, timeout=keep_s + 1)  # unless another came in between
+    """Add one to a counter that expires; return the new number."""
+    cache.add(key, 0, timeout=keep_s + 1)
     try:
         return cache.incr(key)
     except ValueError:  # evicted in between: the count begins anew
@@ -27,15 +26,25 @@ def count_one(key: str, *, keep_s: int) -> int:
         return 1
 
 
-def client_address(request: Request | HttpRequest) -> str:
-    """Return the address of whoever called our outermost trusted proxy.
+def count_in_window(key: str, *, seconds: int) -> tuple[int, int]:
+    """Count a call in its window; return the count and the seconds that are left.
 
-    Each proxy appends the address it was called from; what stands left of ours was
-    written by the caller and proves nothing.
+    Windows begin at multiples of their length.
     """
-    hops = [
-        hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")
-    ]
+    now = time.time()
+    window = int(now // seconds)
+    count = count_one(f"{key}:{window}", keep_s=seconds)
+    return count, max(1, math.ceil((window + 1) * seconds - now))
+
+
+def client_address(request: Request | HttpRequest) -> str:
+    """Return the address that called our outermost trusted proxy.
+
+    Each proxy appends the address that called it. Anything left of our own proxies'
+    entries was written by the caller and proves nothing.
+    """
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    hops = [hop.strip() for hop in forwarded.split(",")]
     trusted = settings.TRUSTED_PROXIES
     if trusted and hops[0]:
         return hops[-min(trusted, len(hops))]
@@ -43,15 +52,12 @@ def client_address(request: Request | HttpRequest) -> str:
 
 
 def hashed_address(address: str) -> str:
-    """Return what is kept of an address: a keyed hash; of IPv6 the network's."""
+    """Return the keyed hash by which we count an address; of IPv6, its network's."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        network = address  # a unix socket's peer, or nonsense: counted as it is
+        network = address  # a Unix socket's peer, or nonsense
     else:
-        network = (
-            str(ipaddress.ip_network((parsed, 64), strict=False))
-            if parsed.version == 6
-            else f"{parsed}/32"
-        )
+        bits = 64 if parsed.version == 6 else 32
+        network = str(ipaddress.ip_network((parsed, bits), strict=False))
     return salted_hmac(__name__, network, algorithm="sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Mail that nobody waits for, so that no page tells by its time who gets one."""
+"""Mail in the background, so that no response time tells who gets one."""
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +15,7 @@ _post = ThreadPoolExecutor(max_workers=2, thread_name_prefix="mail")
 
 
 def may_send_to(address: str) -> bool:
-    """Say whether this address got nothing for a minute, and note that it gets now."""
+    """Return whether this address got no mail for a minute; note that it gets one."""
     name = salted_hmac("recognizer.people.mail", address.lower()).hexdigest()
     try:
         return bool(cache.add(f"mail:{name}", 1, timeout=_SECONDS_BETWEEN))
@@ -25,7 +25,7 @@ def may_send_to(address: str) -> bool:
 
 
 def send_later(message: EmailMessage) -> "Future[None]":
-    """Send in a thread of its own; a failure is logged, for nobody is there to see."""
+    """Send in another thread; a failure is logged."""
     return _post.submit(_send, message)
 
 

@@ -4,10 +4,10 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 
 class SmallArgon2PasswordHasher(Argon2PasswordHasher):
-    """Argon2id with the memory that OWASP names as enough: 19 MiB, two passes.
+    """Argon2id with OWASP's recommended 19 MiB and two passes.
 
-    Django's own 100 MiB and eight threads for each sign-in would let a handful of
-    callers use up a small machine; this takes about as long as one reading of a photo.
+    Django's default of 100 MiB and eight threads for each sign-in would let a few
+    callers use up a small machine. This takes about as long as reading a photo.
     """
 
     time_cost = 2

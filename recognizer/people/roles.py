@@ -22,7 +22,7 @@ ROLES = {
 
 
 def prepare_roles() -> None:
-    """See to it that the groups are there; who has changed one keeps the change."""
+    """Make the groups that are missing; existing ones keep their permissions."""
     for name, codenames in ROLES.items():
         group, is_new = Group.objects.get_or_create(name=name)
         if is_new:

@@ -1,12 +1,11 @@
 """How often signing in may fail, and how often other passwords may be tried.
 
 Failures count by address alone: if a name could be locked, anybody could lock out its
-owner. The site and the admin count apart, so that neither gives tries at the other.
-Where the cache that counts is away, its error makes a 503: there are no free tries.
+owner. The site and the admin count separately. If the cache is away, its error becomes
+a 503, so nobody gets uncounted tries.
 """
 
 import logging
-import time
 from collections.abc import Callable
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.shortcuts import render
 
 from recognizer.people.limits import (
     client_address,
+    count_in_window,
     count_one,
     hashed_address,
     process_share,
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 def limit_failures(
     place: str, sign_in: Callable[[HttpRequest], HttpResponse], request: HttpRequest
 ) -> HttpResponse:
-    """Let a form sign in, right or wrong, unless its address has failed too often.
+    """Let a form sign in, unless its address has failed too often.
 
     Args:
         sign_in: answers with a redirect if the name and the password are right.
@@ -52,27 +52,24 @@ def limit_failures(
 
 
 def failures_key(request: HttpRequest, place: str) -> str:
-    """Return where an address's failures are counted: a keyed hash names it."""
+    """Return the cache key of an address's failures."""
     return f"sign-in:{place}:{hashed_address(client_address(request))}"
 
 
 def refuse_too_often(request: HttpRequest, action: str) -> HttpResponse | None:
-    """Count a try at another action; answer one too many.
+    """Count a try at another action; return an answer if it is one too many.
 
-    Signing up counts for an address, asking for one's own password for the user,
-    whose browser somebody may have found open.
+    Signing up counts by address. Asking for one's own password counts by user, whose
+    browser somebody else may be using.
     """
     allowed, seconds = settings.TRIES[action]
     if action == OWN_PASSWORD:
         who = str(request.user.pk)
     else:
         who = hashed_address(client_address(request))
-    now = time.time()
-    window = int(now // seconds)
-    tries = count_one(f"tries:{action}:{who}:{window}", keep_s=seconds)
+    tries, wait_s = count_in_window(f"tries:{action}:{who}", seconds=seconds)
     if tries <= process_share(allowed):
         return None
-    wait_s = max(1, round((window + 1) * seconds - now))
     return _refusal(request, "recognizer/too_often.html", wait_s)
 
 

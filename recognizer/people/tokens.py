@@ -12,7 +12,7 @@ from recognizer.models import Scope, Token, User
 _LAST_USE_PRECISION = timedelta(minutes=1)
 
 
-TOKEN_START = "dgs_"  # so that searches for leaked secrets find it  # noqa: S105
+TOKEN_START = "dgs_"  # scanners for leaked secrets find it  # noqa: S105
 
 
 def make_token(
@@ -22,7 +22,7 @@ def make_token(
     scopes: Collection[str],
     expires_at: datetime | None = None,
 ) -> tuple[Token, str]:
-    """Make a token; its text is returned here and can never be had again."""
+    """Make a token; its text is returned only here."""
     text = TOKEN_START + secrets.token_urlsafe(32)
     token = Token.objects.create(
         user=user,
@@ -38,17 +38,17 @@ def make_token(
 
 
 def digest_of(token_text: str) -> str:
-    """Return what is kept of a token: 256 random bits need no slow hash."""
+    """Return what is stored of a token: 256 random bits need no slow hash."""
     return hashlib.sha256(token_text.encode()).hexdigest()
 
 
 def note_use(*, token: Token) -> None:
-    """Keep when a token was last used, to the minute: not one write a call."""
+    """Store when a token was last used, at most once a minute."""
     now = timezone.now()
     if token.last_used_at is None or now - token.last_used_at > _LAST_USE_PRECISION:
         Token.objects.filter(pk=token.pk).update(last_used_at=now)
 
 
 def revoke_token(*, token: Token) -> None:
-    """Make a token worthless from now on."""
+    """Delete a token, so that it opens nothing any more."""
     token.delete()

@@ -26,13 +26,18 @@ class Caller:
     visitors: tuple[Visitor, ...] = ()
 
     @property
+    def username(self) -> str | None:
+        """The name of the account; None for an anonymous caller."""
+        return self.user.get_username() if self.user else None
+
+    @property
     def visitor(self) -> Visitor | None:
-        """Whose new drawings are."""
+        """The owner of new drawings."""
         return self.visitors[0] if self.visitors else None
 
     @property
     def key(self) -> str | None:
-        """Name the caller where it can be recognised at its next call."""
+        """The caller's name, if we can recognise the caller at the next call."""
         if self.token is not None:
             return f"token:{self.token.pk}"
         if self.user is not None:
@@ -41,12 +46,12 @@ class Caller:
 
     @property
     def may_train(self) -> bool:
-        """Whether all that is theirs may train models."""
+        """Whether all of their drawings may train models."""
         return bool(self.visitors) and all(one.may_train for one in self.visitors)
 
     @property
     def may_review(self) -> bool:
-        """Whether they are a reviewer, and called in a way that may review."""
+        """Whether they are a reviewer, and their token may review."""
         if self.user is None or not self.user.has_perm("recognizer.add_label"):
             return False
         return self.token is None or self.token.may_review
@@ -55,9 +60,9 @@ class Caller:
 def caller_of(request: HttpRequest | Request) -> Caller:
     """Return who is calling.
 
-    Signing in gives the browser's visitor a user if it has none, wherever people sign
-    in. The cookie of a user's visitor is worth nothing without the user: so whoever
-    signs out draws as a new visitor.
+    Signing in gives the browser's visitor a user, if it has none. The cookie of a
+    user's visitor counts only while that user is signed in: after signing out, the
+    browser draws as a new visitor.
     """
     token = getattr(request, "auth", None)
     if token is not None:
@@ -82,7 +87,7 @@ def _user_caller(
 
 
 def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
-    """Return the visitor whose cookie this is; None without or with a forged one."""
+    """Return the visitor of the cookie; None without one, or if it is forged."""
     signed = request.COOKIES.get(settings.VISITOR_COOKIE, "")
     try:
         visitor_id = UUID(signing.Signer(salt=_SALT).unsign(signed))
@@ -104,14 +109,14 @@ def remember_visitor(response: HttpResponseBase, visitor: Visitor) -> None:
 
 
 def adopt_visitor(*, visitor: Visitor, user: User) -> None:
-    """Give a browser's visitor its user; one that has a user keeps that."""
+    """Give a browser's visitor a user, unless it has one."""
     Visitor.objects.filter(pk=visitor.pk, user=None).update(user=user)
 
 
 def set_consent(
     *, visitors: Sequence[Visitor], user: User | None, may_train: bool
 ) -> None:
-    """Note whether drawings may train models, for all visitors of a person."""
+    """Store whether drawings may train models, for all visitors of a person."""
     if not visitors and user is not None:
         Visitor.objects.create(user=user, may_train=may_train)
     Visitor.objects.filter(pk__in=[visitor.pk for visitor in visitors]).update(

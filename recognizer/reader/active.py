@@ -19,7 +19,7 @@ def active_model() -> ModelVersion:
     Raises:
         ReaderUnavailableError: none was registered yet.
     """
-    # Few calls need its manifest.
+    # Few callers need its manifest.
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE)
     version = active.defer("manifest").first()
     if version is None:
@@ -27,13 +27,13 @@ def active_model() -> ModelVersion:
     return version
 
 
-_asked: tuple[float, ModelVersion] | None = None  # when, and what was answered
+_asked: tuple[float, ModelVersion] | None = None  # when, and the answer
 
 
 def _lately_active() -> ModelVersion:
-    """Return the version that reads, asked for again after ACTIVE_MODEL_KEPT_S.
+    """Return the active version, asked for again after ACTIVE_MODEL_KEPT_S.
 
-    No process sees a promotion later than that; a transaction sees its own at once.
+    No process sees a promotion later than that. A transaction always asks.
     """
     global _asked
     if connection.in_atomic_block:
@@ -45,13 +45,13 @@ def _lately_active() -> ModelVersion:
 
 
 def active_reader() -> tuple[ModelVersion, engine.Recogniser]:
-    """Return the version that reads now, loaded; see `_lately_active` for how lately.
+    """Return the version that reads now, and its reader.
 
-    Where it cannot be loaded the former one reads on, and what it reads is stored as
-    its own; each call tries the active one again, so no restart is needed.
+    If the active version cannot be loaded, the former one reads, and its readings are
+    stored as its own. Each call tries the active one again, so no restart is needed.
 
     Raises:
-        ReaderUnavailableError: none can be loaded.
+        ReaderUnavailableError: neither can be loaded.
     """
     version = _lately_active()
     try:

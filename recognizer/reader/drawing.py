@@ -1,4 +1,4 @@
-"""A drawing between the API and the rows: strokes with their canvas, or a picture."""
+"""A drawing on its way from a request to its row: strokes, or a picture."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,8 +34,8 @@ class StrokeDrawing:
 class PictureDrawing:
     """A picture of a drawing, decoded to grey levels.
 
-    grey: (H, W) uint8. is_ink: True where the values are ink already (`pixels`), so
-    that nobody has to tell ink from paper.
+    grey: (H, W) uint8. is_ink: whether the values are ink already (`pixels`), so that
+    no ink has to be found.
     """
 
     grey: NDArray[np.uint8]
@@ -47,7 +47,7 @@ Drawing = StrokeDrawing | PictureDrawing
 
 
 class DrawingError(ValueError):
-    """A drawing that cannot be taken: what is wrong with it and the way out."""
+    """A drawing that is refused: what is wrong with it and the way out."""
 
     def __init__(
         self, code: str, message: str, fields: dict[str, Any] | None = None

@@ -1,6 +1,4 @@
-"""The crossing from drawings to readings: all that a request needs of mlcore."""
-
-from itertools import chain
+"""From drawings to readings: all that a request needs of mlcore."""
 
 import numpy as np
 
@@ -27,9 +25,9 @@ def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
 
 
 def bitmap_of(drawing: Drawing) -> ink.Bitmap:
-    """Make the bitmap that is read, whatever the drawing came as."""
+    """Make the bitmap that is read, whatever the form of the drawing."""
     if isinstance(drawing, StrokeDrawing):
-        return ink.rasterise(_as_points(drawing), pen_width=drawing.pen_width)
+        return ink.rasterise(points_of(drawing), pen_width=drawing.pen_width)
     return drawing.grey if drawing.is_ink else ink.find_ink(drawing.grey)
 
 
@@ -41,16 +39,15 @@ def seen_in(drawing: Drawing) -> np.ndarray | None:
         return None
 
 
-def _as_points(drawing: StrokeDrawing) -> list[ink.Points]:
+def points_of(drawing: StrokeDrawing) -> list[ink.Points]:
+    """Return the strokes as arrays of x and y, without times."""
     return [_xy_of(stroke) for stroke in drawing.strokes]
 
 
 def _xy_of(stroke: Stroke) -> ink.Points:
-    if len({*map(len, stroke)}) > 1:  # some points have a time and some have none
-        stroke = [point[:2] for point in stroke]
-    # Number by number: NumPy takes twice as long to look into a list of lists.
-    numbers = np.fromiter(chain.from_iterable(stroke), np.float32)
-    return numbers.reshape(len(stroke), -1)[:, :2]
+    # Number by number: NumPy takes twice as long for a list of lists.
+    numbers = (number for point in stroke for number in point[:2])
+    return np.fromiter(numbers, np.float32).reshape(-1, 2)
 
 
 def drawing_of(submission: Submission) -> Drawing:

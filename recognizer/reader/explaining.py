@@ -1,4 +1,4 @@
-"""The crossing from a digit and a network to what the page shows that explains them."""
+"""A digit and a network, as the page How it learns explains them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SHOWN = (7, "crossed")
 
 @dataclass(frozen=True)
 class ExplainedDigit:
-    """A digit of our own stroke templates on its way to the network.
+    """One of our own digits, from strokes to the image that the network gets.
 
     strokes: points (x, y) on a canvas of `canvas` x `canvas` px, drawn `pen` wide.
     levels: `side` rows of grey levels, 0 to 255.
@@ -42,14 +42,14 @@ class ExplainedDigit:
 
 @dataclass(frozen=True)
 class ExplainedNetwork:
-    """Layers of a bundle's network, and by what recipe it was trained."""
+    """The layers of a bundle's network, and the recipe of its training."""
 
     layers: list[Layer]
     recipe: Mapping[str, Any]
 
     @property
     def weights(self) -> int:
-        """All numbers it keeps."""
+        """The number of all weights."""
         return sum(layer.weights for layer in self.layers)
 
 
@@ -78,7 +78,7 @@ def explained_digit() -> ExplainedDigit:
 
 @lru_cache(maxsize=1)
 def explained_network(folder: Path) -> ExplainedNetwork | None:
-    """Say what a bundle's network is made of; None where there is no telling."""
+    """Describe a bundle's network; None if its files cannot be read."""
     try:
         bundle = open_bundle(folder)
         layers = anatomy.layers_of(folder / KERAS_WEIGHTS)

@@ -20,8 +20,8 @@ def extras(
 ) -> dict[str, str]:
     """Make what `?include=` adds to a reading, as PNG data URLs.
 
-    seen: the digit image. why: the ink that spoke for the likeliest digit (red) and
-    against it (blue), transparent elsewhere, to be laid over it.
+    seen: the digit image. why: the ink for the likeliest digit (red) and against it
+    (blue), transparent elsewhere, as an overlay of it.
     """
     made = {}
     if "seen" in include:

@@ -1,17 +1,23 @@
-"""Pictures in and out: decoded from what was sent, encoded for looking at."""
+"""Decode pictures that were sent; encode pictures to look at."""
 
 import base64
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlcore.reading import ink
 from mlcore.reading.preprocess import SIDE_PX
 from recognizer.models import Submission
 from recognizer.reader.drawing import Drawing, DrawingError, PictureDrawing
-from recognizer.reader.engine import _as_points, drawing_of, seen_in
+from recognizer.reader.engine import drawing_of, points_of, seen_in
 
-PNG_SIDE_PX = 560  # of pictures made for looking at: twice the page's canvas
+Sent = TypeVar("Sent", bytes, str)
+GreyLevels = NDArray[np.uint8]
+
+PNG_SIDE_PX = 560  # of pictures to look at: twice the page's canvas
 
 
 def seen_png(image: np.ndarray | None) -> bytes:
@@ -30,46 +36,46 @@ def as_data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-# A picture at the pixel limit takes up to 360 MB while it is decoded, as WebP 720 MB
-# (measured): one at a time in each process, of which there is one for each core.
+# Decoding a picture at the pixel limit takes up to 360 MB, as WebP 720 MB (measured).
+# So each process decodes one at a time.
 _decoding = threading.Lock()
 
 
-def picture_from_bytes(content: bytes, *, pointer: str = "") -> PictureDrawing:
+def picture_from_bytes(content: bytes) -> PictureDrawing:
     """Decode a PNG, JPEG or WebP file.
 
     Raises:
         DrawingError: with mlcore's code and message.
     """
-    try:
-        with _decoding:
-            return PictureDrawing(ink.decode_picture(content), pointer=pointer)
-    except ink.PictureError as error:
-        raise DrawingError(error.code, str(error)) from error
+    return PictureDrawing(_decoded(ink.decode_picture, content))
 
 
 def picture_from_data_url(url: str, *, pointer: str = "") -> PictureDrawing:
     """Decode `data:image/...;base64,...`; raises DrawingError."""
+    return PictureDrawing(_decoded(ink.decode_data_url, url), pointer=pointer)
+
+
+def _decoded(decode: Callable[[Sent], GreyLevels], content: Sent) -> GreyLevels:
     try:
         with _decoding:
-            return PictureDrawing(ink.decode_data_url(url), pointer=pointer)
+            return decode(content)
     except ink.PictureError as error:
         raise DrawingError(error.code, str(error)) from error
 
 
 def stored_png(drawing: PictureDrawing) -> bytes:
-    """Encode what is kept of a picture."""
+    """Encode what is stored of a picture."""
     return ink.encode_png(drawing.grey)
 
 
 def drawing_png(drawing: Drawing) -> bytes:
-    """Paint a drawing for looking at: dark ink on white, or the picture as kept."""
+    """Paint a drawing to look at: dark ink on white, or the picture as stored."""
     if isinstance(drawing, PictureDrawing):
         return ink.encode_png(255 - drawing.grey if drawing.is_ink else drawing.grey)
     left, top, width, height = drawing.frame()
     scale = PNG_SIDE_PX / max(width, height)
     bitmap = ink.draw_on_canvas(
-        [(points - (left, top)) * scale for points in _as_points(drawing)],
+        [(points - (left, top)) * scale for points in points_of(drawing)],
         width=max(1, round(width * scale)),
         height=max(1, round(height * scale)),
         pen_width=drawing.pen_width * scale,
@@ -78,16 +84,15 @@ def drawing_png(drawing: Drawing) -> bytes:
 
 
 def idx_header(*shape: int) -> bytes:
-    """Return what an IDX file begins with, as MNIST's do."""
-    from mlcore.training import (
-        data,  # with all it fetches MNIST with, which no request needs
-    )
+    """Return the header of an IDX file, the format of MNIST's files."""
+    # Also imports what fetches MNIST, which no other request needs.
+    from mlcore.training import data
 
     return data.idx_header(*shape)
 
 
 def idx_image(submission: Submission) -> np.ndarray:
-    """Return (28, 28) uint8 as MNIST has them: `pixels` as sent, others framed."""
+    """Return (28, 28) uint8 as MNIST has them: `pixels` as sent, others normalised."""
     drawing = drawing_of(submission)
     if isinstance(drawing, PictureDrawing) and drawing.is_ink:
         return drawing.grey

@@ -14,26 +14,20 @@ from recognizer.models import BundleArchive, ModelVersion
 
 
 class ReaderUnavailableError(RuntimeError):
-    """No model can read now; the operator has to act."""
+    """No model can read now; the operator must act."""
 
 
 _KEPT_RECOGNISERS = 3  # active, former, candidate
-
-
 _recognisers: OrderedDict[str, Recogniser] = OrderedDict()
-
-
 _recognisers_lock = threading.Lock()
 
 
 def recogniser_for(version: ModelVersion) -> Recogniser:
-    """Return the reader of this version; loads it at its first use.
-
-    By digest, so promotion needs no signal between processes and no restart.
+    """Return the reader of this version, which is loaded at its first use.
 
     Raises:
-        ReaderUnavailableError: neither the cache folder nor the database has the
-            bundle whole, or it was made for other code.
+        ReaderUnavailableError: neither the cache folder nor the database has a whole
+            bundle, or it was made for other code.
     """
     with _recognisers_lock:
         recogniser = _recognisers.get(version.digest)
@@ -41,13 +35,13 @@ def recogniser_for(version: ModelVersion) -> Recogniser:
             recogniser = _loaded(version)
             _recognisers[version.digest] = recogniser
         _recognisers.move_to_end(version.digest)
-        while len(_recognisers) > _KEPT_RECOGNISERS:
+        if len(_recognisers) > _KEPT_RECOGNISERS:
             _recognisers.popitem(last=False)
         return recogniser
 
 
 def _loaded(version: ModelVersion) -> Recogniser:
-    """Load a version and have it read nothing: it fails here if it ever does."""
+    """Load a version and read an empty image, so that a bad one fails here."""
     recogniser = Recogniser(bundle_of(version))
     try:
         recogniser.network.logits(np.zeros((SIDE_PX, SIDE_PX, 1), np.float32))
@@ -59,17 +53,18 @@ def _loaded(version: ModelVersion) -> Recogniser:
 
 
 def bundle_of(version: ModelVersion) -> Bundle:
-    """Return a version's bundle as a folder of the cache, mended where need be.
+    """Return a version's bundle from the cache folder, unpacked anew if damaged.
 
     Raises:
-        ReaderUnavailableError: it is nowhere whole, or was made for other code.
+        ReaderUnavailableError: no whole bundle was found, or it was made for other
+            code.
     """
     cached = settings.BUNDLE_CACHE / version.digest
     if cached.is_dir():
         try:
             return _of_version(open_bundle(cached), version)
         except BundleError:
-            # Damaged in the cache, or another's: the database has the original.
+            # Damaged, or another version's: the database has the original.
             shutil.rmtree(cached, ignore_errors=True)
     try:
         archive = BundleArchive.objects.get(model_version=version)

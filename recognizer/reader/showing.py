@@ -1,4 +1,4 @@
-"""The crossing from a digit, wherever it comes from, to lines of a terminal."""
+"""Show a digit and its reading in a terminal."""
 
 from uuid import UUID
 
@@ -25,7 +25,7 @@ def digit(what: str, which: str) -> str:
 
 
 def submission(which: str) -> str:
-    """Show a submission as the model read it whose reading was shown.
+    """Show a submission with the reading that was shown.
 
     Raises:
         DataError: there is none of that id. ReaderUnavailableError.

@@ -108,7 +108,7 @@ class TestDrill:
         )
 
         assert during > len(before)  # drawings arrived while it was made
-        assert "1 of its drawings were deleted" in told
+        assert "without the 1 drawings deleted since" in told
         variables = dict(elsewhere.variables)
         with one_of_many(elsewhere.var, **variables) as restored:
             again = Machine(restored.url)
@@ -147,7 +147,7 @@ class TestRestore:
         _, backup, _ = one
 
         assert "--erased" in refusal(elsewhere, "restore", str(backup))
-        assert "is restored" in elsewhere.manage(
+        assert "Restored" in elsewhere.manage(
             "restore", str(backup), "--nothing-was-erased"
         )
 
@@ -160,7 +160,7 @@ class TestRestore:
 
         told = elsewhere.manage("restore", str(backup))
 
-        assert "1 of its drawings were deleted" in told
+        assert "without the 1 drawings deleted since" in told
 
     def test_replaces_drawings_only_where_told(
         self, one: tuple[Server, Path, str], elsewhere: Server
@@ -169,7 +169,7 @@ class TestRestore:
         elsewhere.manage("restore", str(backup), "--nothing-was-erased")
 
         assert "--replace" in refusal(elsewhere, "restore", str(backup))
-        assert "is restored" in elsewhere.manage("restore", str(backup), "--replace")
+        assert "Restored" in elsewhere.manage("restore", str(backup), "--replace")
 
     def test_waits_for_nobody_who_uses_the_database(
         self, one: tuple[Server, Path, str]

@@ -135,7 +135,7 @@ class TestPages:
             assert re.search(r"\"id\" >= |LIMIT 1 OFFSET 119| IN \(", sql), sql
 
         assert shown.root_queryset.count() == 120
-        assert "of the newest 120" in shown.title
+        assert "newest 120 only" in shown.title
         newest = Submission.objects.order_by("-pk").values_list("pk", flat=True)[:120]
         assert set(shown.root_queryset.values_list("pk", flat=True)) == set(newest)
 

@@ -102,20 +102,20 @@ class TestOneKey:
 class TestLimit:
     @pytest.fixture
     def limited(self, tmp_path: Path) -> Iterator[Server]:
-        """A server that lets 40 calls a day through, exactly over its processes.
+        """A server that lets 20 calls a day through, exactly over its processes.
 
         Without Redis each process has its share, so that is exact with one alone.
         """
         workers = "2" if os.environ.get("REDIS_URL") else "1"
         with serving(
-            tmp_path / "var", DIGITSITE_THROTTLE="40/day", WORKERS=workers
+            tmp_path / "var", DIGITSITE_THROTTLE="20/day", WORKERS=workers
         ) as server:
             yield server
 
     def test_is_hit_exactly_by_a_burst(self, limited: Server) -> None:
-        answers = at_once(100, lambda _: call(limited, "GET", "stats/"))
+        answers = at_once(45, lambda _: call(limited, "GET", "stats/"))
 
-        assert Counter(status for status, _ in answers) == {200: 40, 429: 60}
+        assert Counter(status for status, _ in answers) == {200: 20, 429: 25}
 
 
 class TestOneDrawing:

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.test import Client, RequestFactory
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from digitsite import settings as site_settings
 from recognizer.desk import site
 from recognizer.models import User
 from recognizer.people import sign_in_limits as signing_in
@@ -191,13 +192,17 @@ class TestTries:
             raise RedisConnectionError
 
         client.raise_request_exception = False
-        monkeypatch.setattr(signing_in, "count_one", away)
+        monkeypatch.setattr(signing_in, "count_in_window", away)
 
         assert client.post("/account/sign-up/", {"username": "ada"}).status_code == 503
         assert not User.objects.exists()
 
 
 class TestPasswords:
+    @pytest.fixture(autouse=True)
+    def hashers_of_the_site(self, settings: LazySettings) -> None:
+        settings.PASSWORD_HASHERS = site_settings.PASSWORD_HASHERS
+
     def test_are_kept_by_argon2(self, ada: User) -> None:
         assert ada.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
 

@@ -133,7 +133,7 @@ class TestWeb:
         assert stored.json()["prediction"]["model"] == active_model.digest
         assert stored.json()["prediction"]["digit"] == 7
         assert read.json()["model"] == active_model.digest
-        assert "reads on" in caplog.text
+        assert "stays active" in caplog.text
 
 
 class TestTraining:

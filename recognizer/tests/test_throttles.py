@@ -17,6 +17,7 @@ from rest_framework.throttling import BaseThrottle
 from digitsite.env import Rate
 from recognizer.api import throttles
 from recognizer.models import User
+from recognizer.people import limits
 from recognizer.people.limits import client_address, hashed_address
 from recognizer.tests.conftest import bearer
 
@@ -116,7 +117,7 @@ class TestLimit:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = SimpleNamespace(time=lambda: 100 * 86_400.0)
-        monkeypatch.setattr(throttles, "time", clock)
+        monkeypatch.setattr(limits, "time", clock)
         statuses(Client(), 5)
 
         clock.time = lambda: 101 * 86_400.0
@@ -143,7 +144,7 @@ class TestLimit:
         def is_away(*_: Any, **__: Any) -> int:
             raise RedisConnectionError("refused")
 
-        monkeypatch.setattr(throttles, "count_one", is_away)
+        monkeypatch.setattr(limits, "count_one", is_away)
 
         assert statuses(Client(), 6) == [200] * 6
         assert "Rate limits are off" in caplog.text
@@ -190,7 +191,7 @@ class TestAddress:
             kept.append(key)
             return 1
 
-        monkeypatch.setattr(throttles, "count_one", count)
+        monkeypatch.setattr(limits, "count_one", count)
         statuses(Client(), 1)
         settings.SECRET_KEY = "another"
         statuses(Client(), 1)

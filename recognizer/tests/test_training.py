@@ -91,7 +91,7 @@ class TestRun:
             crossing.perform(run.pk)
 
         run.refresh_from_db()
-        assert run.log.startswith("Asked for by request r-1.")
+        assert run.log.startswith("Started by request r-1.")
         ids = {
             vars(record)["request_id"]
             for record in caplog.records
@@ -145,7 +145,7 @@ class TestRun:
     def test_is_done_once(self, run: TrainingRun) -> None:
         crossing.perform(run.pk)
 
-        assert crossing.perform(run.pk) == "not to be had"
+        assert crossing.perform(run.pk) == "not available"
         assert ModelVersion.objects.count() == 2
 
     def test_that_fails_says_why(self, snapshot: Snapshot) -> None:
@@ -156,7 +156,7 @@ class TestRun:
         assert crossing.perform(run.pk) == "failed"
 
         run.refresh_from_db()
-        assert run.problem.endswith("said at last: There is nothing to train.")
+        assert run.problem.endswith("Last output: There is nothing to train.")
         assert ModelVersion.objects.count() == 1
 
     def test_without_the_requirements_says_what_to_install(
@@ -185,7 +185,7 @@ class TestCancel:
     ) -> None:
         training.cancel_training(run=run, actor=admin_user)
 
-        assert crossing.perform(run.pk) == "not to be had"
+        assert crossing.perform(run.pk) == "not available"
         run.refresh_from_db()
         assert run.state == "cancelled"
         entry = AuditEntry.objects.get(action="cancel")
@@ -288,7 +288,7 @@ class TestPages:
         )
 
         assert "most of one person" in made.content.decode()
-        assert "Cancel it" in begun.content.decode()
+        assert "Cancel training" in begun.content.decode()
         assert state.json()["state"] == "queued"
         run.refresh_from_db()
         assert run.state == "cancelled"

@@ -11,7 +11,7 @@ EXAMPLES = json.loads((Path(__file__).parent / "examples.json").read_text())
 
 
 class Contract(BaseModel):
-    """A model whose schema has its example, and says nothing that is only Python's."""
+    """A model whose JSON schema has an example and no Python-only details."""
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -37,13 +37,13 @@ IfGiven: TypeAlias = T | SkipJsonSchema[None]  # null cannot be sent
 
 
 class In(Contract):
-    """What is sent: "7" and true are no numbers; unknown fields are not looked at."""
+    """What is sent. "7" and true are not numbers; unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 def _whole(value: Any) -> Any:
-    """JSON knows no integers: 7.0 is the number 7."""
+    """Return 7 for 7.0: JSON has only one kind of number."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
@@ -72,7 +72,7 @@ Point = Annotated[
 
 
 def _within_limits(strokes: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """Count before looking at each point; keep the numbers as they were sent."""
+    """Count before validating each point; return the numbers as they were sent."""
     if isinstance(strokes, list):
         if len(strokes) > settings.MAX_STROKES:
             raise DrawingError(
@@ -206,7 +206,7 @@ class DrawingIn(RootModel[StrokesIn | ImageIn | PixelsIn]):
 
 
 def drawing_in(data: Any) -> Drawing:
-    """Judge one drawing of a JSON body.
+    """Validate one drawing of a JSON body.
 
     Raises:
         DrawingError: names the field, what it got, and what belongs there.

@@ -1,6 +1,6 @@
-"""Judge what was sent, and say what is wrong with it.
+"""Validate what was sent, and say what is wrong with it.
 
-A field's description says what belongs there, so it is the error message too.
+A field's description says what belongs there, so it is also the error message.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def judged(model: type[Model], data: Any) -> Model:
 
 
 def query_in(model: type[Model], query: QueryDict) -> Model:
-    """Judge a query string: each parameter is known and given once.
+    """Validate a query string: each parameter is known and given once.
 
     Raises:
         DrawingError: as `judged`.
@@ -69,12 +69,12 @@ def got(value: Any) -> str:
 def _in_our_words(
     model: type[BaseModel], data: Any, error: ValidationError
 ) -> DrawingError:
-    """Word the first mistake of each field."""
+    """Word the first error of each field."""
     sentences: dict[int | str, str] = {}
     fields: dict[str, str] = {}
     for mistake in error.errors(include_url=False):
         ours = mistake.get("ctx", {}).get("error")
-        if isinstance(ours, DrawingError):  # a validator of ours has said it
+        if isinstance(ours, DrawingError):  # one of our validators worded it
             return ours
         name = mistake["loc"][0]
         if name not in sentences:
@@ -84,7 +84,7 @@ def _in_our_words(
 
 
 def _described(model: type[BaseModel], place: Place) -> tuple[Place, str]:
-    """Return the nearest description on the way to a mistake, and its place."""
+    """Return the innermost description on the way to an error, and its place."""
     schema = _schema_of(model)
     found: tuple[Place, str] = ((), "")
     for depth, key in enumerate(place, 1):

@@ -26,7 +26,6 @@ from recognizer.models import (
     Scope,
     Submission,
 )
-from recognizer.people.visitors import Caller
 
 T = TypeVar("T")
 # Left out of the answer, rather than null.
@@ -297,18 +296,6 @@ def _drawing_out(submission: Submission) -> dict[str, Any]:
         "pointer": submission.pointer or None,
     }
     return {"drawing": drawing}
-
-
-def me_out(caller: Caller) -> MeOut:
-    """Shape who is calling."""
-    return MeOut.model_validate(
-        {
-            "username": caller.user.get_username() if caller.user else None,
-            "may_train": caller.may_train,
-            "may_review": caller.may_review,
-            "token": caller.token,
-        }
-    )
 
 
 def model_out(version: ModelVersion) -> ModelVersionOut:

@@ -10,7 +10,6 @@ from recognizer.api.contract.outgoing import (
     ModelVersionOut,
     ModelVersionsOut,
     StatsOut,
-    me_out,
     model_out,
 )
 from recognizer.api.schema import call
@@ -28,7 +27,7 @@ class MeView(RecognizerView):
     @call("getMe", answers={200: MeOut})
     def get(self, request: Request) -> Response:
         """Answer who is calling."""
-        return Response(me_out(caller_of(request)))
+        return Response(MeOut.model_validate(caller_of(request)))
 
     @call("setConsent", takes=ConsentIn, answers={200: MeOut})
     def patch(self, request: Request) -> Response:
@@ -45,7 +44,7 @@ class MeView(RecognizerView):
         set_consent(
             visitors=caller.visitors, user=caller.user, may_train=given.may_train
         )
-        return Response(me_out(caller_of(request)))
+        return Response(MeOut.model_validate(caller_of(request)))
 
 
 class ModelsView(RecognizerView):

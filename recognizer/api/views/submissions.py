@@ -81,7 +81,8 @@ class SubmissionsView(RecognizerView):
         content = _content_of(request)
         once = _request_key(request, content)
         with stage("parse"):
-            drawing = _drawing_of(content)
+            is_picture = isinstance(content, bytes)
+            drawing = picture_from_bytes(content) if is_picture else drawing_in(content)
         submission = submit_drawing(
             drawing=drawing,
             visitor=caller.visitor,
@@ -167,7 +168,7 @@ class LabelView(RecognizerView):
         anybodys = Submission.objects.with_shown_prediction()
         stored = label_submission(
             submission=get_object_or_404(anybodys, pk=submission_id),
-            reviewer=cast(User, request.user),  # the scope review has seen to it
+            reviewer=cast(User, request.user),  # checked with the scope review
             digit=given.digit,
             rejected=given.rejected or "",
             once=_request_key(request, request.data),
@@ -203,9 +204,9 @@ def _page_url(request: Request, key: str, place: UUID | None) -> str | None:
 
 
 def _request_key(request: Request, content: Any) -> RequestKey | None:
-    """Take the `Idempotency-Key` of a call; None without.
+    """Return the `Idempotency-Key` of a call; None without one.
 
-    The digest is of what the body means: a form's boundary differs each time.
+    Its digest is of the parsed body: the boundary of a form differs each time.
     """
     if "Idempotency-Key" not in request.headers:
         return None
@@ -224,7 +225,7 @@ def _request_key(request: Request, content: Any) -> RequestKey | None:
 
 
 def _content_of(request: Request) -> Any:
-    """Take the body of a call: a picture's bytes, or parsed JSON."""
+    """Return the body of a call: the bytes of a picture, or parsed JSON."""
     body = request.data
     if not (request.content_type or "").startswith("multipart/"):
         return body
@@ -238,14 +239,8 @@ def _content_of(request: Request) -> Any:
     return picture.read()
 
 
-def _drawing_of(content: Any) -> Drawing:
-    if isinstance(content, bytes):
-        return picture_from_bytes(content)
-    return drawing_in(content)
-
-
 def _source(request: Request, drawing: Drawing) -> str:
-    """Tell our own page, which a browser vouches for, from programs."""
+    """Tell our own page, which a browser names as the sender, from programs."""
     if request.headers.get("Sec-Fetch-Site") != "same-origin":
         return Submission.Source.API
     if isinstance(drawing, StrokeDrawing):

@@ -12,6 +12,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         mended = rebuild_derived()
-        self.stdout.write(
-            f"Corrected {mended} submissions and recomputed the statistics."
-        )
+        self.stdout.write(f"{mended} submissions corrected, statistics recomputed.")
