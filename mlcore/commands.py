@@ -1,14 +1,10 @@
-"""What commands share: a parser of flags, a progress bar, and how they end."""
+"""What commands share: a parser of flags, and how they end. Serving imports it."""
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-from tqdm import tqdm
-
-T = TypeVar("T")
+from typing import Any
 
 
 def command_parser(description: str | None, **options: Any) -> argparse.ArgumentParser:
@@ -18,12 +14,6 @@ def command_parser(description: str | None, **options: Any) -> argparse.Argument
         formatter_class=argparse.RawDescriptionHelpFormatter,
         **options,
     )
-
-
-def progress(items: Iterable[T], what: str) -> Iterable[T]:
-    """Show how far a loop is, where a terminal is."""
-    shown: Iterable[T] = tqdm(items, desc=what, leave=False, disable=None)
-    return shown
 
 
 @contextmanager

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.commands import progress
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.reading import ink
 from mlcore.reading.bundle import Bundle
@@ -29,6 +28,7 @@ from mlcore.reading.specimens import specimens
 from mlcore.training.augment import written_side_by_side
 from mlcore.training.data import Digits, PenData, PenDrawing, scale_to_canvas
 from mlcore.training.figures import Figures, ReadDigits, read_mnist
+from mlcore.training.progress import progress
 
 CANVAS_PX = 280
 PEN_WIDTHS_PX = (4, 8, 12, 18, 24, 32)

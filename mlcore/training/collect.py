@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from mlcore.commands import command_parser, ends_with_a_sentence, progress
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.files import replaced
 from mlcore.reading.ink import Points
 from mlcore.training.data import PEN_FILE_ENDING, DataError, PenDrawing
+from mlcore.training.progress import progress
 
 _SEGMENT = re.compile(r'\.SEGMENT\s+(\S+)\s+([\d:,-]+)\s+\S+\s+"((?:\\.|[^"\\])*)"')
 _MOST_INCLUDES = 20

@@ -7,7 +7,6 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlcore.commands import progress
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
 from mlcore.reading.ink import Points
 from mlcore.reading.preprocess import SIDE_PX
@@ -24,6 +23,7 @@ from mlcore.training.augment import (
     written_side_by_side,
 )
 from mlcore.training.data import Digits, PenDrawing
+from mlcore.training.progress import progress
 from mlcore.training.snapshot import SnapshotDrawing, as_read
 
 NO_DIGIT = -1

@@ -8,10 +8,10 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.commands import progress
 from mlcore.reading.calibrate import DIGITS, expected_calibration_error
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.training.data import Digits
+from mlcore.training.progress import progress
 
 
 class Figures(TypedDict):
