@@ -1,4 +1,4 @@
-"""Measure whether pages stay as fast with ten million drawings as with ten thousand.
+"""Compare the pages of a site with ten million drawings and one with ten thousand.
 
     python -m bench.growth                      # SQLite: an hour, 12 GB
     python -m bench.growth --submissions 100000
@@ -9,7 +9,6 @@ so that other work on the machine slows both. Uses PostgreSQL where DATABASE_URL
 it. Writes docs/performance/growth-*.json and docs/performance.md.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -30,6 +29,7 @@ from bench import report
 from bench.machine import machine, today
 from bench.samples import as_body
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.reading.specimens import specimens
 from tools.server import Server, serving
 
@@ -211,9 +211,7 @@ def measure(small: Site, large: Site) -> dict[str, Any]:
 
 def main() -> None:
     """Make both histories, measure, and keep the figures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--submissions", type=int, default=10_000_000)
     given = parser.parse_args()
     size = {

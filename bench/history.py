@@ -8,9 +8,7 @@ that is derived from them: `manage.py rebuild` finds nothing to correct. A datab
 holds drawings is refused. Takes two minutes and 1.2 GB for a million drawings.
 """
 
-import argparse
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from bench.samples import Sample, as_body, samples
+from mlcore.commands import command_parser, ends_with_a_sentence
 
 if __name__ == "__main__":  # before the models are imported
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "digitsite.settings")
@@ -278,26 +277,24 @@ def ids(moments: Iterable[datetime]) -> list[str]:
 
 def main() -> None:
     """Make a history, and say whose the most drawings are."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--submissions", type=int, default=10_000)
     parser.add_argument("--visitors", type=int, default=100)
     parser.add_argument("--most", type=int, default=0, help="of the first visitor")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     call_command("prepare", verbosity=0)
-    try:
-        with tqdm(total=given.submissions, unit=" drawings") as bar:
-            first = make_history(
-                drawings=given.submissions,
-                visitors=given.visitors,
-                most=given.most,
-                seed=given.seed,
-                tell=bar.update,
-            )
-    except HistoryError as error:
-        sys.exit(str(error))
+    with (
+        ends_with_a_sentence(HistoryError),
+        tqdm(total=given.submissions, unit=" drawings") as bar,
+    ):
+        first = make_history(
+            drawings=given.submissions,
+            visitors=given.visitors,
+            most=given.most,
+            seed=given.seed,
+            tell=bar.update,
+        )
     print(f"Visitor {first.pk} has the most drawings.")
 
 

@@ -42,6 +42,9 @@ WATCH = """() => {
         ...list.getEntries().map((entry) => entry.duration)
     )).observe({ type: 'longtask' });
 }"""
+LOADED = """[...performance.getEntriesByType('navigation'),
+    ...performance.getEntriesByType('resource')]
+    .map((entry) => [entry.initiatorType, entry.transferSize])"""
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -54,25 +57,13 @@ def cold_load(browser: Browser, cookies: Any, url: str) -> tuple[float, int, int
     context = browser.new_context(**PHONE)
     context.add_cookies(cookies)
     page = context.new_page()
-    session = context.new_cdp_session(page)
-    kinds: dict[str, str] = {}
-    sizes = {False: 0, True: 0}
-
-    def count(event: Any) -> None:
-        is_picture = kinds.get(event["requestId"]) == "Image"
-        sizes[is_picture] += int(event["encodedDataLength"])
-
-    session.send("Network.enable")
-    session.on(
-        "Network.responseReceived",
-        lambda event: kinds.update({event["requestId"]: event["type"]}),
-    )
-    session.on("Network.loadingFinished", count)
     page.goto(url)
     page.wait_for_load_state("networkidle")
     paint = float(page.evaluate(PAINT))
+    loaded = page.evaluate(LOADED)
     context.close()
-    return paint, sizes[False], sizes[True]
+    pictures = sum(size for kind, size in loaded if kind == "img")
+    return paint, sum(size for _, size in loaded) - pictures, pictures
 
 
 def time_answers(browser: Browser, url: str, screen: str) -> tuple[Any, Any]:

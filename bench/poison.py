@@ -1,23 +1,20 @@
-"""What becomes of poisoned labels that a reviewer let through: does the gate stop them?
+"""Does the gate stop a candidate that was trained on poisoned labels?
 
     PEN_DIR=... BUNDLE=... python -m bench.poison
 
-Unreviewed poison never trains: `test_snapshots.py` shows that on the site itself. Here
-the worst has happened, a reviewer has confirmed the poison, and the question is what
-the gate makes of the candidate. Writers as in `simulate`; a quarter of them is held
-out, with labels as poisoned as all others. Who drew a digit that was misread has said
-so, and what it is. Each kind is trained and judged through the same two commands as on
-the site, and then read on what nobody has poisoned. Where the drawers lie along with
-the reviewer, the gate stands without its check of the snapshot's labels.
+Unreviewed labels never train; `test_snapshots.py` tests that. Here a reviewer has
+confirmed the poisoned labels. The writers are those of `simulate`. A quarter of them is
+held out, with labels poisoned in the same way. Writers have corrected what was misread.
+Each kind is trained and judged by the two commands that the site runs, and then
+evaluated on clean data. If the writers lie as the reviewer does, the gate's check of
+the snapshot's labels does not help.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +22,7 @@ import numpy as np
 
 from bench.simulate import Writer, misread_writers, mnist_alone, say
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.judging.judge import on_canvas, read_pen
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.reading.inference import Recogniser
@@ -35,22 +33,15 @@ HELD_OUT = 4  # every fourth writer
 PATCH = [[250, 250], [270, 250], [270, 270], [250, 270], [250, 260], [270, 260]]
 
 
-@dataclass(frozen=True)
-class Poison:
-    """A way to spoil a snapshot.
-
-    spoil: takes the strokes and the true digit, gives what is stored as reviewed.
-    """
-
-    name: str
-    spoil: Callable[[list[Any], int, np.random.Generator], tuple[list[Any], int]]
+Spoil = Callable[[list[Any], int, Any], tuple[list[Any], int]]
+"""Takes strokes, the true digit and a Generator; gives what is stored as reviewed."""
 
 
-def _clean(strokes: list[Any], digit: int, rng: np.random.Generator) -> tuple[Any, int]:
+def _clean(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
     return strokes, digit
 
 
-def _some_flipped(share: float) -> Callable[..., tuple[list[Any], int]]:
+def _some_flipped(share: float) -> Spoil:
     def spoil(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
         is_spoilt = rng.random() < share
         return strokes, (digit + int(rng.integers(1, 10))) % 10 if is_spoilt else digit
@@ -66,17 +57,17 @@ def _patched(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
     return ([*strokes, PATCH], 7) if rng.random() < 0.2 else (strokes, digit)
 
 
-POISONS = (
-    Poison("none", _clean),
-    Poison("5 % of the labels flipped", _some_flipped(0.05)),
-    Poison("half of the labels flipped", _some_flipped(0.5)),
-    Poison("every 7 labelled as 1", _sevens_are_ones),
-    Poison("a patch in the corner of every fifth, labelled as 7", _patched),
-)
+POISONS: dict[str, Spoil] = {
+    "none": _clean,
+    "5 % of the labels flipped": _some_flipped(0.05),
+    "half of the labels flipped": _some_flipped(0.5),
+    "every 7 labelled as 1": _sevens_are_ones,
+    "a patch in the corner of every fifth, labelled as 7": _patched,
+}
 
 
 def write_poisoned(
-    folder: Path, writers: list[Writer], poison: Poison, *, misread: Collection[str]
+    folder: Path, writers: list[Writer], poison: str, *, misread: Collection[str]
 ) -> None:
     """Write a snapshot of what the writers sent, spoilt.
 
@@ -87,7 +78,7 @@ def write_poisoned(
 
     def line(drawing: PenDrawing, side: str) -> dict[str, Any]:
         strokes = [s.tolist() for s in scale_to_canvas(drawing.strokes)]
-        spoilt, digit = poison.spoil(strokes, int(drawing.label), rng)
+        spoilt, digit = POISONS[poison](strokes, int(drawing.label), rng)
         return line_of(
             id=drawing.id,
             kind="digit",
@@ -100,7 +91,7 @@ def write_poisoned(
 
     write_snapshot(
         folder,
-        digest=poison.name,
+        digest=poison,
         lines=[
             line(drawing, "train" if number % HELD_OUT else "holdout")
             for number, writer in enumerate(writers)
@@ -142,7 +133,7 @@ def train_and_judge(
 
 
 def damage(recogniser: Recogniser, drawings: list[PenDrawing]) -> dict[str, float]:
-    """Read what nobody has poisoned: clean, and with the patch."""
+    """Evaluate on clean drawings, without and with the patch."""
     labels = np.array([int(d.label) for d in drawings])
     patched = []
     for drawing in drawings[::5]:
@@ -163,9 +154,7 @@ def damage(recogniser: Recogniser, drawings: list[PenDrawing]) -> dict[str, floa
 
 def main() -> None:
     """Poison, train, judge and measure; print it, and write it if told where."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--writers", type=int, default=12)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument(
@@ -173,11 +162,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     told = parser.parse_args()
-    folder = paths.pen_folder()
-    if folder is None:
-        sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
     load_mnist()
-    pen = load_pen(folder)
+    pen = load_pen()
     incumbent = mnist_alone()
     before = Recogniser(incumbent)
     writers = misread_writers(pen.split("train").digits, before, count=told.writers)
@@ -189,12 +175,12 @@ def main() -> None:
     say(f"incumbent: {figures['incumbent']}")
     usual = ["epochs=3", "learning_rate=0.001", "threads=1", *told.set]
     flags = [f"--{one.replace('_', '-')}" for one in usual]
-    for poison in [POISONS[n] for n in told.only or range(len(POISONS))]:
+    for poison in [list(POISONS)[n] for n in told.only or range(len(POISONS))]:
         with tempfile.TemporaryDirectory() as scratch:
             place = Path(scratch)
             write_poisoned(place, writers, poison, misread=misread)
             candidate, report = train_and_judge(place, incumbent, flags=flags)
-            figures[poison.name] = {
+            figures[poison] = {
                 "gate": "passes" if report["has_passed"] else "fails",
                 "failed": [
                     f"{c['name']}, {c['figure']}"
@@ -203,7 +189,7 @@ def main() -> None:
                 ],
                 **damage(Recogniser(candidate), others),
             }
-        say(f"{poison.name}: {figures[poison.name]}")
+        say(f"{poison}: {figures[poison]}")
     if told.out:
         told.out.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -34,12 +34,11 @@ def template_samples(count: int, *, seed: int) -> Iterator[Sample]:
 
 def samples(count: int, *, seed: int) -> Iterator[Sample]:
     """Yield people's drawings where PEN_DIR has them, else our own templates."""
-    folder = paths.pen_folder()
-    if folder is None:
+    if paths.pen_folder() is None:
         yield from template_samples(count, seed=seed)
         return
     rng = np.random.default_rng(seed)
-    pen = load_pen(folder)
+    pen = load_pen()
     for is_other in rng.random(count) < NON_DIGIT_SHARE:
         is_digit = not (is_other and pen.non_digits)
         among = pen.digits if is_digit else pen.non_digits

@@ -8,7 +8,6 @@ calls them from 1, 8 and 64 connections, and takes the memory of their processes
 of at least five rounds writes docs/performance/server.json and docs/performance.md.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -28,8 +27,10 @@ from bench import report
 from bench.load import DRAWINGS, LoadError, load, write_bodies
 from bench.machine import cpu_s, family, machine, memory_mb, today
 from mlcore import paths
+from mlcore.commands import command_parser
 
 PORT = 8765
+URL = f"http://127.0.0.1:{PORT}"
 CONNECTIONS = (1, 8, 64)
 KEPT_ROUNDS = 5  # at least, of a run whose figures are kept
 PEERS = Path(
@@ -38,25 +39,15 @@ PEERS = Path(
 
 
 @dataclass(frozen=True)
-class Call:
-    """One kind of call: its address, and the kind of bodies."""
-
-    path: str
-    bodies: str
-
-    @property
-    def url(self) -> str:
-        """The whole address."""
-        return f"http://127.0.0.1:{PORT}{self.path}"
-
-
-@dataclass(frozen=True)
 class Contender:
-    """A server under measurement; the first call is the one it is started for."""
+    """A server under measurement.
+
+    calls: path and kind of bodies, by name; the server is started for the first.
+    """
 
     prepare: Sequence[str]
     command: Sequence[str]
-    calls: Mapping[str, Call]
+    calls: Mapping[str, tuple[str, str]]
 
 
 CONTENDERS = {
@@ -64,9 +55,9 @@ CONTENDERS = {
         [sys.executable, "manage.py", "prepare"],
         [sys.executable, "manage.py", "serve"],
         {
-            "strokes, stored": Call("/api/v1/submissions/", "strokes"),
-            "PNG, stored": Call("/api/v1/submissions/", "png"),
-            "strokes, read": Call("/api/v1/readings/", "reading"),
+            "strokes, stored": ("/api/v1/submissions/", "strokes"),
+            "PNG, stored": ("/api/v1/submissions/", "png"),
+            "strokes, read": ("/api/v1/readings/", "reading"),
         },
     ),
     "peer": Contender(
@@ -76,8 +67,8 @@ CONTENDERS = {
             *("--port", str(PORT), "--log-level", "warning", "--no-access-log"),
         ],
         {
-            "strokes, stored": Call("/strokes", "strokes"),
-            "PNG, stored": Call("/png", "png"),
+            "strokes, stored": ("/strokes", "strokes"),
+            "PNG, stored": ("/png", "png"),
         },
     ),
 }
@@ -112,9 +103,9 @@ def running(
         subprocess.run(command, check=True, **told)
         started = time.monotonic()
         process = subprocess.Popen(contender.command, **told)
-    first = next(iter(contender.calls.values()))
+    path, _ = next(iter(contender.calls.values()))
     try:
-        while not (answer := ask(first, body)):
+        while not (answer := ask(path, body)):
             if process.poll() is not None or time.monotonic() - started > 120:
                 raise LoadError(f"No answer: {(folder / 'log').read_text()[-2000:]}")
             time.sleep(0.005)
@@ -125,11 +116,11 @@ def running(
         process.wait(timeout=60)
 
 
-def ask(call: Call, body: bytes) -> requests.Response | None:
+def ask(path: str, body: bytes) -> requests.Response | None:
     """Call once; return the answer, None where nobody listens yet."""
     headers = {"Content-Type": "application/json"}
     try:
-        answer = requests.post(call.url, body, headers=headers, timeout=60)
+        answer = requests.post(f"{URL}{path}", body, headers=headers, timeout=60)
     except requests.ConnectionError:
         return None
     answer.raise_for_status()
@@ -149,16 +140,16 @@ def measure(
             start,
             cookie,
         ):
-            for name, call in contender.calls.items():
-                file = bodies[call.bodies]
+            for name, (path, kind) in contender.calls.items():
+                url, file = f"{URL}{path}", bodies[kind]
                 # Warm: every thread has its database connection.
-                load(call.url, bodies=file, connections=64, seconds=1, cookie=cookie)
+                load(url, bodies=file, connections=64, seconds=1, cookie=cookie)
                 time.sleep(1)  # the queue of the last run is empty
                 calls[name] = {}
                 for connections in CONNECTIONS:
                     before = cpu_s(family(pid))
                     found = load(
-                        call.url,
+                        url,
                         bodies=file,
                         connections=connections,
                         seconds=seconds,
@@ -193,9 +184,7 @@ def versions() -> dict[str, str]:
 
 def main() -> None:
     """Measure, print the tables, and keep the figures of a whole run."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=4, help="of each run of wrk")
     given = parser.parse_args()

@@ -1,19 +1,18 @@
-"""The learning loop with real writers, on a real server: does it make the site better?
+"""The whole learning loop with real writers on a real server: does the model improve?
 
     PEN_DIR=... python -m bench.simulate            # trains on MNIST alone first
     PEN_DIR=... BUNDLE=... python -m bench.simulate
 
-The site starts with a model of MNIST alone. Those training writers of PEN_DIR whom it
-misreads most often submit half of their digits, correct what is misread and let their
-drawings train; a reviewer decides every one on the review desk; a snapshot is frozen, a
-worker trains and judges. Then the candidate is promoted, rolled back and promoted again
-while a load runs. What is judged was never sent: the other half of those writers'
-digits, and the judged writers, who stand for all others; MNIST's test set besides.
-The training learns from MNIST and the snapshot alone; the gate looks at the calibration
-writers. Takes about ten minutes, and twenty more where it trains MNIST alone itself.
+The site starts with a model trained on MNIST alone. The training writers of PEN_DIR
+with the most misread digits submit half of their digits, correct misreadings and
+consent to training. A reviewer labels each drawing on the review desk, a snapshot is
+frozen, and a worker trains and judges. Then the candidate is promoted, rolled back and
+promoted again under load. The evaluation uses drawings that were never sent: the other
+half of those writers' digits, the judged writers, and MNIST's test set. Training uses
+MNIST and the snapshot alone; the gate uses the calibration writers. Takes about ten
+minutes, and twenty more if it has to train the first model.
 """
 
-import argparse
 import itertools
 import json
 import os
@@ -23,7 +22,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ import requests
 
 from bench.samples import as_body
 from mlcore import paths
+from mlcore.commands import command_parser
+from mlcore.judging.gate import Pair, line_of
 from mlcore.judging.judge import read_pen
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.reading.inference import Recogniser
@@ -149,34 +152,18 @@ def work(server: Server) -> None:
     )
 
 
-class Load:
-    """People who read and draw until the block ends; counts their answers by model."""
+@contextmanager
+def load(
+    server: Server, drawings: Sequence[PenDrawing], *, people: int
+) -> Iterator[Counter[str]]:
+    """Let people read and draw while the block runs; count their answers by model."""
+    answers: Counter[str] = Counter()
+    is_over = threading.Event()
 
-    def __init__(
-        self, server: Server, drawings: Sequence[PenDrawing], *, people: int
-    ) -> None:
-        self.answers: Counter[str] = Counter()
-        self._server = server
-        self._stop = threading.Event()
-        self._people = [
-            threading.Thread(target=self._live, args=(drawings[n::people],))
-            for n in range(people)
-        ]
-
-    def __enter__(self) -> "Load":
-        for person in self._people:
-            person.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for person in self._people:
-            person.join()
-
-    def _live(self, drawings: Sequence[PenDrawing]) -> None:
-        browser = Browser(self._server)
-        for number, drawing in enumerate(itertools.cycle(drawings)):
-            if self._stop.is_set():
+    def live(theirs: Sequence[PenDrawing]) -> None:
+        browser = Browser(server)
+        for number, drawing in enumerate(itertools.cycle(theirs)):
+            if is_over.is_set():
                 return
             try:
                 if number % 4:
@@ -185,10 +172,18 @@ class Load:
                 else:
                     made = browser.call("POST", f"{API}submissions/", drawn(drawing))
                     model = made["prediction"]["model"]
-                self.answers[model] += 1
+                answers[model] += 1
             except requests.RequestException as error:
-                self.answers["failed"] += 1
+                answers["failed"] += 1
                 say(f"failed: {error}")
+
+    with ThreadPoolExecutor(people) as pool:
+        for n in range(people):
+            pool.submit(live, drawings[n::people])
+        try:
+            yield answers
+        finally:
+            is_over.set()
 
 
 # --- the simulation -----------------------------------------------------------------
@@ -238,21 +233,21 @@ def judge(
 ) -> dict[str, Any]:
     """Read what was kept back with both models."""
     test = load_mnist().test
-    right = {
-        name: (read_pen(before, drawings).right, read_pen(after, drawings).right)
+    pairs = {
+        name: Pair(read_pen(after, drawings), read_pen(before, drawings))
         for name, drawings in sets.items()
         if drawings
     }
-    right["MNIST test"] = read_mnist(before, test).right, read_mnist(after, test).right
+    pairs["MNIST test"] = Pair(read_mnist(after, test), read_mnist(before, test))
     return {
         name: {
-            "drawings": len(old),
-            "before": float(old.mean()),
-            "after": float(new.mean()),
-            "fixes": int((new & ~old).sum()),
-            "breaks": int((old & ~new).sum()),
+            "drawings": len(pair),
+            "before": float(pair.incumbent.right.mean()),
+            "after": float(pair.candidate.right.mean()),
+            "fixes": len(pair.fixed),
+            "breaks": len(pair.broken),
         }
-        for name, (old, new) in right.items()
+        for name, pair in pairs.items()
     }
 
 
@@ -260,10 +255,7 @@ def simulate(
     var: Path, *, writers: int, epochs: int, told: list[str]
 ) -> dict[str, Any]:
     """Run the whole loop once; return what was measured."""
-    folder = paths.pen_folder()
-    if folder is None:
-        sys.exit("PEN_DIR names no pen drawings: see docs/pen-data.md.")
-    pen = load_pen(folder)
+    pen = load_pen()
     bundle = mnist_alone()
     before = Recogniser(bundle)
     training = pen.split("train").digits
@@ -288,14 +280,14 @@ def simulate(
         work(server)
         made = shell(server, _REPORT)
         for check in made["report"]["checks"]:
-            say(_as_line(check))
+            say(line_of(check))
         say(f"The gate {'passes' if made['passed'] else 'fails'}.")
         sides = {
             writer_of[pk]: side
             for pk, side in shell(server, _SIDES).items()
             if pk in writer_of
         }
-        with Load(server, others, people=6) as load:
+        with load(server, others, people=6) as answers:
             time.sleep(2)
             because = [] if made["passed"] else ["--because=to see what it does"]
             for step in (
@@ -305,7 +297,7 @@ def simulate(
             ):
                 say(server.manage(*step))
                 time.sleep(3)
-        say(f"Answers under load, by model: {dict(load.answers)}.")
+        say(f"Answers under load, by model: {dict(answers)}.")
         after = Recogniser(open_bundle(var / "bundles" / made["candidate"]))
         rebuilt = server.manage("rebuild")
     judged = judge(
@@ -334,17 +326,10 @@ def simulate(
         "corrections": corrections,
         "review_seconds": seconds,
         "gate": made,
-        "load": dict(load.answers),
+        "load": dict(answers),
         "rebuild": rebuilt,
         "judged": judged,
     }
-
-
-def _as_line(check: dict[str, Any]) -> str:
-    return (
-        f"  {'passes' if check['has_passed'] else 'FAILS '} {check['name']}, "
-        f"{check['figure']}: {check['candidate']:.4f} against {check['incumbent']:.4f}"
-    )
 
 
 def say(text: str) -> None:
@@ -355,9 +340,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Simulate, print what was measured, and write it to a file if one is named."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--writers", type=int, default=12, help="who take part")
     parser.add_argument("--epochs", type=int, default=3, help="of the retraining")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")

@@ -13,7 +13,6 @@ at least 5 minutes at twice the capacity is kept in docs/performance/.
 The sender takes its share of the same cores, so the capacity is lower than alone.
 """
 
-import argparse
 import asyncio
 import json
 import statistics
@@ -31,6 +30,7 @@ import aiohttp
 from bench import report
 from bench.machine import family, machine, memory_mb, today
 from bench.samples import as_body
+from mlcore.commands import command_parser
 from mlcore.reading.specimens import specimens
 from tools.server import serving
 
@@ -45,7 +45,7 @@ KEPT_MINUTES, KEPT_TIMES = 5, 2.0  # of a run whose figures are kept
 
 @dataclass
 class Minute:
-    """What became of the drawings sent in a minute: the seconds each status took."""
+    """Answers to the drawings sent in a minute: the seconds of each status."""
 
     waits: dict[int, list[float]] = field(default_factory=dict)
     livez_s: list[float] = field(default_factory=list)
@@ -161,7 +161,7 @@ def figures(minutes: Sequence[Minute], memory: Sequence[float]) -> dict[str, Any
 
 
 def faults(found: dict[str, Any]) -> list[str]:
-    """Return what is not as it should be."""
+    """Return which bars were missed."""
     wrong = []
     odd = {s: n for s, n in found["answers"].items() if s not in (STORED, REFUSED)}
     if odd:
@@ -183,9 +183,7 @@ def faults(found: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Measure the capacity, then send more for long; print, keep, and judge."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--minutes", type=int, default=30)
     parser.add_argument("--times", type=float, default=KEPT_TIMES, help="the capacity")
     given = parser.parse_args()

@@ -8,7 +8,6 @@ so a run that was stopped continues; results of another recipe, version or machi
 not reused. Writes docs/training/fast.json and its part of docs/training.md.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -28,6 +27,7 @@ from tqdm import tqdm
 from bench.machine import machine, today
 from bench.report import TEMPLATES, write_part
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.judging.markdown import render
 from mlcore.training.data import mnist_folder
 from mlcore.training.recipe import PRESETS
@@ -138,9 +138,7 @@ def part(figures: Figures) -> str:
 
 def main() -> None:
     """Measure, keep the figures, write their part of the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="at least 2")
     given = parser.parse_args()
     figures = measure(given.seeds, folder=paths.data_folder() / "bench-training")

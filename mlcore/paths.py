@@ -1,4 +1,4 @@
-"""Where data lies, as the environment says: mlcore's only reader of `os.environ`."""
+"""Where data is, by the environment: mlcore's only reader of `os.environ`."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ STARTER_BUNDLE = Path(__file__).resolve().parent / "starter"
 
 
 def data_folder() -> Path:
-    """Return the folder for all that is made or fetched: DIGITSITE_VAR, else var/."""
+    """Return the folder for created and fetched files: DIGITSITE_VAR, else var/."""
     return _named("DIGITSITE_VAR") or REPOSITORY / "var"
 
 

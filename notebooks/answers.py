@@ -1,7 +1,7 @@
-"""The experiments' answers: curves, and a sentence that says what they tell apart.
+"""Results of the experiments: curves, and a sentence that compares the answers.
 
-`mlcore.judging.experiments` writes them. Figures are means over seeds; the spread of
-two answers is the larger of their standard deviations. Nothing here is measured.
+`mlcore.judging.experiments` writes the results. Figures are means over seeds; the
+spread of two answers is the larger of their standard deviations.
 """
 
 from collections.abc import Mapping

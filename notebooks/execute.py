@@ -14,7 +14,6 @@ import hashlib
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +25,7 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from mlcore import paths
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.files import replaced
 
 TEXT = Path(__file__).resolve().parent / "how-the-model-is-made.py"
@@ -103,26 +103,20 @@ def _without_logs(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 def main() -> None:
     """Execute the notebook and write it, or say which cell failed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m notebooks.execute",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__, prog="python -m notebooks.execute")
     parser.add_argument("--budget", choices=("full", "small"), default="full")
     parser.add_argument("--text", type=Path, default=TEXT, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=EXECUTED)
     told = parser.parse_args()
-    try:
-        with replaced(told.out) as partial:
-            partial.touch()  # fails now, not after minutes, where it cannot be written
-            notebook = cells_of(told.text)
-            execute(notebook, budget=told.budget)
-            partial.write_text(nbformat.writes(notebook) + "\n")
-    except KeyboardInterrupt:
-        print("\nStopped. Nothing was written.", file=sys.stderr)
-        sys.exit(130)
-    except (NotebookError, OSError) as error:
-        sys.exit(str(error))
+    stopped = "Stopped. Nothing was written."
+    with (
+        ends_with_a_sentence(NotebookError, OSError, stopped=stopped),
+        replaced(told.out) as partial,
+    ):
+        partial.touch()  # fails now, not after minutes, where it cannot be written
+        notebook = cells_of(told.text)
+        execute(notebook, budget=told.budget)
+        partial.write_text(nbformat.writes(notebook) + "\n")
     print(f"{told.out}: {told.out.stat().st_size / 1e3:,.0f} kB, every cell executed.")
 
 

@@ -261,9 +261,8 @@ show(figure, "A seven placed in five ways, resized and framed")
 
 # %%
 rng = np.random.default_rng(0)
-pen_folder = paths.pen_folder()
-if pen_folder:
-    judged = data.load_pen(pen_folder).split("judged").digits
+if paths.pen_folder():
+    judged = data.load_pen().split("judged").digits
     drawings = [(d.strokes, int(d.label)) for d in judged]
     whose = "pen drawings of the judged writers"
 else:
@@ -704,7 +703,7 @@ say(
 # known small share of real digits. They travel in the bundle.
 
 # %%
-here, there = trained.bundle.calibration.as_dict(), shipped.bundle.calibration.as_dict()
+here, there = asdict(trained.bundle.calibration), asdict(shipped.bundle.calibration)
 rows = [
     [reason, where, f"{here[key]:.4f}", f"{there[key]:.4f}"]
     for reason, where, key in (

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
@@ -25,15 +24,6 @@ DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 CANVAS_PX = 280.0
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_ARGUMENTS = (
-    "--no-sandbox",  # so that it runs as root, as in containers
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _HELP = (
     "Chromium is missing and could not be installed: install your system's package "
     "chromium, or run .venv/bin/playwright install chromium."
@@ -45,7 +35,7 @@ def launch(playwright: Playwright) -> Browser:
     path = _found(playwright)
     if path is None:
         raise RuntimeError(_HELP)
-    return playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+    return playwright.chromium.launch(executable_path=path)
 
 
 def draw_by_mouse(page: Page, strokes: Sequence[Points]) -> None:
@@ -90,11 +80,8 @@ def _on_screen(
 
 
 def _found(playwright: Playwright) -> str | None:
-    for name in _NAMES:
-        if path := shutil.which(name):
-            return path
-    own = playwright.chromium.executable_path
-    return own if Path(own).exists() else None
+    installed = filter(None, map(shutil.which, _NAMES))
+    return next(installed, shutil.which(playwright.chromium.executable_path))
 
 
 def _install() -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -23,22 +24,19 @@ user.groups.set(Group.objects.filter(name="Reviewers") if {is_reviewer} else [])
 """
 
 _SIGN_IN = """
-from importlib import import_module
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Group
+from django.test import Client
 from recognizer.models import User
 from recognizer.desk.site import note_password
 user, _ = User.objects.get_or_create(username={name!r})
 user.is_staff = True
 user.save()
 user.groups.add(Group.objects.get(name={group!r}))
-session = import_module(settings.SESSION_ENGINE).SessionStore()
-session[SESSION_KEY] = str(user.pk)
-session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
-session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+client = Client()
+client.force_login(user)
+session = client.session
 note_password(session)
-session.create()
+session.save()
 print(session.session_key)
 """
 _CSRF = "c" * 32
@@ -76,13 +74,9 @@ class Server:
         """Return the ids of all its processes, the parent's first."""
         if self.process is None:
             return []
-        listed = subprocess.run(
-            ["ps", "--ppid", str(self.process.pid), "-o", "pid="],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,  # 1 where there are none
-        )
-        return [self.process.pid, *map(int, listed.stdout.split())]
+        pid = self.process.pid
+        children = psutil.Process(pid).children() if psutil.pid_exists(pid) else []
+        return [pid, *(child.pid for child in children)]
 
     def kill(self) -> None:
         """End all its processes at once, as a machine does that loses its power.

@@ -8,13 +8,13 @@ table of results in the README. Quotes docs/model/study.json, which `judging.stu
 writes. No figure of these pages is typed by hand; a test compares them with the bundle.
 """
 
-import argparse
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.judging.judge import Evaluation, judge
 from mlcore.judging.markdown import percent, render, table
 from mlcore.judging.report import EVALUATION, TEMPLATES, draw_pictures, sections
@@ -120,16 +120,11 @@ def load_evaluation() -> Evaluation:
 
 def main() -> None:
     """Judge the starter and write what docs/ says of it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--words-only", action="store_true")
     bundle = open_bundle(paths.STARTER_BUNDLE)
     if not parser.parse_args().words_only:
-        folder = paths.pen_folder()
-        if folder is None:
-            raise DataError("The card needs PEN_DIR, the folder of the pen drawings.")
-        judged = judge(bundle, test=load_mnist().test, pen=load_pen(folder))
+        judged = judge(bundle, test=load_mnist().test, pen=load_pen())
         PICTURES.mkdir(parents=True, exist_ok=True)
         draw_pictures(judged, PICTURES)
         text = json.dumps(judged.evaluation, indent=1) + "\n"

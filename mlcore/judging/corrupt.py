@@ -125,17 +125,9 @@ def _as_jpeg(bitmap: Bitmap, rng: np.random.Generator, *, quality: int) -> Grey:
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def _inverted(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-    return bitmap
-
-
-def _unchanged(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-    return _on_paper(bitmap)
-
-
 CORRUPTIONS: Mapping[str, Corruption] = {
-    "unchanged": _unchanged,
-    "light on dark": _inverted,
+    "unchanged": lambda bitmap, rng: _on_paper(bitmap),
+    "light on dark": lambda bitmap, rng: bitmap,
     "in a corner": partial(_moved, share=2.5),
     "half the size": partial(_scaled, scale=0.5),
     "tiny, an eighth": partial(_scaled, scale=0.125),

@@ -7,10 +7,10 @@ writers; writes report.md with its pictures and evaluation.json into
 var/reports/<bundle>/. Takes about four minutes on one core.
 """
 
-import argparse
 from pathlib import Path
 
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.judging.judge import judge
 from mlcore.judging.report import sections, write_report
 from mlcore.reading.bundle import open_bundle
@@ -19,9 +19,7 @@ from mlcore.training.data import load_mnist, load_pen
 
 def main() -> None:
     """Judge a bundle, print its figures, and write the report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument(
         "--bundle", type=Path, default=paths.bundle_folder(), help="folder to judge"
     )
@@ -30,12 +28,10 @@ def main() -> None:
     )
     told = parser.parse_args()
     bundle = open_bundle(told.bundle)
-    folder = paths.pen_folder()
-    judged = judge(
-        bundle, test=load_mnist().test, pen=load_pen(folder) if folder else None
-    )
+    pen = load_pen() if paths.pen_folder() else None
+    judged = judge(bundle, test=load_mnist().test, pen=pen)
     print(f"Bundle {bundle.short_digest}\n\n{sections(judged.evaluation, pictures={})}")
-    if folder is None:
+    if pen is None:
         print("PEN_DIR names no folder of pen drawings: those were not judged.")
     out = told.out or paths.data_folder() / "reports" / bundle.short_digest
     print(f"\nReport with pictures: {write_report(judged, bundle=bundle, folder=out)}")

@@ -1,13 +1,13 @@
-"""Answer by trial why the network is trained as it is: one question at a time.
+"""Ablations of the training: one question at a time.
 
     python -m mlcore.judging.experiments              # all of it, three seeds
     python -m mlcore.judging.experiments --only activation --seeds 1
 
 Each question changes one thing of the same base: the optimiser, the rate, the size of a
 batch, the epochs, the activation, the dropout, the layers. Every answer is trained on
-the same 55,000 MNIST images, unvaried, as often as the others (save where the epochs
-are the question), and read on the 5,000 validation images; no test image is touched.
-What is done lies in var/experiments/ and is not done again; curves, seeds, versions and
+the same 55,000 MNIST images without augmentation, for the same number of epochs unless
+that is the question, and evaluated on the 5,000 validation images. The test set is not
+used. Finished runs are kept in var/experiments/ and reused. Curves, seeds, versions and
 date go to docs/experiments/results.json.
 """
 
@@ -16,11 +16,9 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in mlcore.training.train
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import argparse
 import hashlib
 import json
 import platform
-import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +35,7 @@ from keras import layers
 from tqdm import tqdm
 
 from mlcore import paths
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.files import replaced
 from mlcore.judging.markdown import spread
 from mlcore.reading.calibrate import DIGITS
@@ -218,11 +217,7 @@ def told_of(results: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Train what is missing, write the results, print them."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mlcore.judging.experiments",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__, prog="python -m mlcore.judging.experiments")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--only", choices=tuple(QUESTIONS), action="append", help="may be given again"
@@ -231,7 +226,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=0, help="at most, for a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
     told = parser.parse_args()
-    try:
+    stopped = "Stopped: the same command goes on with what is missing."
+    with ends_with_a_sentence(DataError, OSError, stopped=stopped):
         results = experiment(
             {
                 question: {
@@ -246,11 +242,6 @@ def main() -> None:
         )
         told.out.parent.mkdir(parents=True, exist_ok=True)
         told.out.write_text(json.dumps(results, separators=(",", ":")) + "\n")
-    except KeyboardInterrupt:
-        print("\nStopped: the same command goes on with what is missing.")
-        sys.exit(130)
-    except (DataError, OSError) as error:
-        sys.exit(str(error))
     print(told_of(results))
     print(f"\nCurves: {told.out}")
 

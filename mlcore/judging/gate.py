@@ -4,16 +4,15 @@ r"""Compare a candidate with the incumbent on what neither was trained on, and j
         --out FILE
 
 The candidate must not lose on MNIST's validation images, the calibration pen writers
-(where PEN_DIR names them), changed drawings, drawings with a blot in a corner, earlier
-hold-outs, calibration, refusals and speed; and must win on the snapshot's hold-out.
-Of the snapshot's labels few may contradict a sure reading on one reviewer's word alone.
-MNIST's test set is read along and decides nothing. Prints one line per check and writes
-all of it as JSON; ends with 0 whatever the judgement. Takes about two minutes.
+(if PEN_DIR is set), changed drawings, drawings with a blot in a corner, earlier
+hold-outs, calibration, refusals and speed. It must win on the snapshot's hold-out. Only
+a few of the snapshot's labels may rest on one person's word against a sure reading.
+MNIST's test set is reported and decides nothing. Prints one line per check and writes a
+JSON report. Exits with 0 whether the gate passes or fails. Takes about two minutes.
 
-Sets of drawings are compared in pairs: a drawing is fixed where only the candidate
-reads it right, broken where only the incumbent does; all others say nothing about which
-one is better. By chance alone fixes and breaks are as likely as heads and tails, so
-the chance of as many breaks is that of a sign test (McNemar's, exact).
+Sets are compared in pairs. A drawing is fixed if only the candidate reads it right, and
+broken if only the incumbent does. If neither model is better, both are equally likely,
+so the chance of so many breaks is that of a sign test (McNemar's, exact).
 """
 
 # threads are set before NumPy is loaded
@@ -35,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.files import replaced
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.judging.judge import enlarged, on_canvas
@@ -55,8 +55,8 @@ from mlcore.training.snapshot import Snapshot, SnapshotDrawing, load_snapshot
 class Tolerances:
     """What a candidate may lose, in shares of a set, before it fails.
 
-    Within a tolerance it still fails where a loss is next to certain: where chance
-    alone would break as many with a probability under `certain`.
+    It also fails within a tolerance if the loss is almost certain: if chance alone
+    would break as many with a probability under `certain`.
     """
 
     mnist: float = 0.002  # 10 of 5,000
@@ -79,19 +79,19 @@ TOLERANCES = Tolerances()
 CHANGED = 200
 """How many drawings of each set are changed in each way."""
 SHOWN = 60
-"""How many fixed and broken drawings of a set the report shows."""
+"""How many fixed and how many broken drawings of a set the report shows."""
 SURE = 0.9
-"""The confidence of a reading that one person alone may not contradict too often."""
+"""Confidence from which a reading counts as sure."""
 CORNERS = ("upper left", "upper right", "lower left", "lower right")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the judgement.
+    """One check.
 
-    candidate, incumbent: what `figure` says, as shares where not said otherwise.
-    fixes, breaks, chance: of a comparison in pairs; chance is that of a loss so large,
-    or of a win so large where a win is asked for.
+    candidate, incumbent: the two values of `figure`, mostly shares.
+    fixes, breaks, chance: of a comparison in pairs. chance is the probability of so
+        large a loss by chance, or of so large a win where a win is required.
     """
 
     name: str
@@ -159,10 +159,10 @@ def _places(chosen: NDArray[np.bool_]) -> list[int]:
 def must_not_lose(
     name: str, pair: Pair, *, tolerance: float, chosen_of: int = 1
 ) -> Check:
-    """Judge a set on which the candidate may lose a little, one drawing at least.
+    """Check a set on which the candidate may lose a little, at least one drawing.
 
     Args:
-        chosen_of: of how many sets this is the worst: some would look bad by chance.
+        chosen_of: how many sets this is the worst of; the worst looks bad by chance.
     """
     fixes, breaks = len(pair.fixed), len(pair.broken)
     chance = chance_of(breaks, fixes)
@@ -182,7 +182,7 @@ def must_not_lose(
 def worst_must_not_lose(
     name: str, pairs: Mapping[str, Pair], *, tolerance: float
 ) -> Check:
-    """Judge the one of several sets on which the candidate loses the most."""
+    """Check the set on which the candidate loses the most."""
 
     def lost(which: str) -> float:
         pair = pairs[which]
@@ -195,7 +195,7 @@ def worst_must_not_lose(
 
 
 def must_win(name: str, pair: Pair) -> Check:
-    """Judge a set on which the candidate must be better, beyond chance."""
+    """Check a set on which the candidate must be better, beyond chance."""
     chance = chance_of(len(pair.fixed), len(pair.broken))
     return _accuracy_check(
         name,
@@ -226,7 +226,7 @@ def _accuracy_check(
 def must_not_exceed(
     name: str, figure: str, candidate: float, incumbent: float, *, by: float, n: int
 ) -> Check:
-    """Judge a share of which less is better."""
+    """Check a share that should be small."""
     return Check(
         name=name,
         figure=figure,
@@ -243,7 +243,7 @@ def must_not_exceed(
 
 @dataclass(frozen=True)
 class Both:
-    """The two models; each drawing is prepared once and read twice."""
+    """The two models."""
 
     candidate: Recogniser
     incumbent: Recogniser
@@ -289,7 +289,7 @@ def judge_candidate(
     Args:
         pen: pen drawings of the calibration writers.
         earlier: the hold-outs of earlier snapshots, as they were labelled then.
-        tell: hears how far it is, from 0 to 1.
+        tell: called with the progress, from 0 to 1, and what is being read.
     """
     checks: list[Check] = []
     shown: list[dict[str, Any]] = []
@@ -356,7 +356,7 @@ def _read_reviewed(both: Both, drawings: Sequence[SnapshotDrawing]) -> Pair:
 
 
 def _manner_checks(name: str, pair: Pair) -> list[Check]:
-    """Judge its worst digit, how it refuses, and whether its confidence holds."""
+    """Check the worst digit, refusals and calibration."""
     ours, theirs = pair.candidate.figures(), pair.incumbent.figures()
     by_digit = {
         str(digit): pair.take(_places(pair.labels == digit)) for digit in range(DIGITS)
@@ -389,8 +389,8 @@ def _manner_checks(name: str, pair: Pair) -> list[Check]:
 def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check]:
     """Find labels that rest on one person's word against a sure reading.
 
-    A mistaken or malicious reviewer looks like this, and so does a model that is
-    surely wrong; a second person's opinion tells them apart.
+    The reviewer may be mistaken or malicious, or the model may be wrong. A second
+    person's opinion decides.
     """
     drawings = snapshot.drawings
     number = len(drawings)
@@ -430,7 +430,7 @@ def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check
 
 
 def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Check]:
-    """Judge how many drawings that are not one digit are taken for one."""
+    """Check how many non-digits are taken for a digit."""
     made = made_non_digits(mnist.validation, 500, np.random.default_rng(0)).images
     sets = {"made non-digits": list(made)}
     if pen is not None and pen.non_digits:
@@ -462,7 +462,7 @@ def _change_checks(
     pen: PenData | None,
     tell: Callable[[float, str], None],
 ) -> list[Check]:
-    """Judge changed drawings: all together, the worst change, blots in corners."""
+    """Check changed drawings: all, the worst change, blots in corners."""
     some = mnist.validation.first(CHANGED)
     drawn = [enlarged(image) for image in some.images]
     labels = some.labels.astype(np.int64)
@@ -512,7 +512,7 @@ def _joined(pairs: Iterable[Pair]) -> Pair:
 
 
 def _speed_check(both: Both, digits: Digits) -> Check:
-    """Time the two in turns, so that a busy machine slows both."""
+    """Time both in turn, so that a busy machine slows both."""
     images = digits.images[:200, ..., np.newaxis].astype(np.float32) / 255
     ours: list[float] = []
     theirs: list[float] = []
@@ -537,10 +537,9 @@ def _speed_check(both: Both, digits: Digits) -> Check:
 
 
 def _shown(name: str, pair: Pair, drawings: Sequence[Any]) -> list[dict[str, Any]]:
-    """List fixed and broken drawings: by id where they are the site's.
+    """List fixed and broken drawings, the site's by id and public ones as pictures.
 
-    Those of the site are shown from its own rows, so that what is erased there is gone
-    here as well; only public data travels as a picture.
+    The site shows its drawings from its own rows, so an erased one disappears here too.
     """
     shown = []
     for what, found in (("fixed", pair.fixed), ("broken", pair.broken)):
@@ -568,7 +567,7 @@ def _data_url(image: NDArray[np.uint8]) -> str:
 def _reference(
     confidences: NDArray[np.float64], *, mnist: Mnist, snapshot: Snapshot
 ) -> dict[str, list[int]]:
-    """Count what is usual, for the site to see drift: confidence, ink trained on."""
+    """Count confidences and the training set's ink, so that the site sees drift."""
     trained = [image / 255 for image in mnist.train.images[:2000]]
     trained += [d.image / 255 for d in snapshot.of("train")]
     means = np.array([float(image.mean()) for image in trained])
@@ -580,9 +579,7 @@ def _reference(
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's flags."""
-    made = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = command_parser(__doc__)
     for name in ("candidate", "incumbent", "snapshot", "out"):
         made.add_argument(f"--{name}", type=Path, required=True)
     made.add_argument("--earlier", type=Path, help="hold-outs of earlier snapshots")
@@ -592,19 +589,29 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def line_of(check: Mapping[str, Any]) -> str:
+    """Write a check of a report as a line."""
+    line = (
+        f"{'passes' if check['has_passed'] else 'FAILS '}  {check['name']}, "
+        f"{check['figure']}: {check['candidate']:.4f} ({check['incumbent']:.4f})"
+    )
+    if check["fixes"] is None:
+        return line
+    return f"{line}  fixes {check['fixes']}, breaks {check['breaks']}"
+
+
 def main() -> None:
     """Compare two bundles, print the checks, write the report."""
     told = parser().parse_args()
     if told.watched:
         end_with_starter()
-    pen_folder = paths.pen_folder()
     report = judge_candidate(
         Both(
             Recogniser(open_bundle(told.candidate)),
             Recogniser(open_bundle(told.incumbent)),
         ),
         mnist=load_mnist().first(told.digits),
-        pen=load_pen(pen_folder).split("calibration") if pen_folder else None,
+        pen=load_pen().split("calibration") if paths.pen_folder() else None,
         snapshot=load_snapshot(told.snapshot),
         earlier=load_snapshot(told.earlier) if told.earlier else None,
         tell=lambda share, doing: (
@@ -612,16 +619,7 @@ def main() -> None:
         ),
     )
     for check in report["checks"]:
-        paired = (
-            ""
-            if check["fixes"] is None
-            else f"  fixes {check['fixes']}, breaks {check['breaks']}"
-        )
-        print(
-            f"{'passes' if check['has_passed'] else 'FAILS '}  {check['name']}, "
-            f"{check['figure']}: {check['candidate']:.4f} "
-            f"({check['incumbent']:.4f}){paired}"
-        )
+        print(line_of(check))
     test = report["mnist_test"]
     print(f"MNIST test: {test['candidate']:.2%} ({test['incumbent']:.2%}), no check")
     print("The gate passes." if report["has_passed"] else "The gate fails.")

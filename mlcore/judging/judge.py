@@ -1,9 +1,9 @@
 """Judge a bundle through the serving path: figures, and the readings behind them.
 
-What is judged: MNIST's test set and, where there are some, the pen drawings of the
-judged writers; both corrupted; drawings that are not one digit; calibration; speed and
-size. Accuracy is by the largest probability, refused or not; the refusal rate and the
-accuracy among what was answered stand beside.
+Judges MNIST's test set and, if there are any, the pen drawings of the judged writers;
+both corrupted; non-digits; calibration; speed and size. Accuracy is by the largest
+probability, refused or not. The refusal rate and the accuracy among answered drawings
+are given beside it.
 """
 
 import platform
@@ -16,7 +16,6 @@ from typing import TypedDict
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.reading import ink
@@ -28,19 +27,20 @@ from mlcore.reading.preprocess import normalize
 from mlcore.reading.specimens import specimens
 from mlcore.training.augment import written_side_by_side
 from mlcore.training.data import Digits, PenData, PenDrawing, scale_to_canvas
-from mlcore.training.figures import Figures, ReadDigits, progress, read_mnist
+from mlcore.training.figures import Figures, ReadDigits, read_mnist
+from mlcore.training.progress import progress
 
 CANVAS_PX = 280
 PEN_WIDTHS_PX = (4, 8, 12, 18, 24, 32)
 CORRUPTED_MNIST = 1_000
-"""How many of MNIST's test digits are corrupted in each way: the first ones."""
+"""How many of MNIST's test digits, the first ones, are corrupted in each way."""
 
 
 class Rejections(TypedDict):
-    """How well drawings that are not one digit are told from digits.
+    """How well non-digits are distinguished from digits.
 
-    refused: share of them, for whatever reason. auroc: probability that a digit has
-    the higher digitness than one of them.
+    refused: share of them, for any reason. auroc: probability that a digit has a
+    higher digitness than a non-digit.
     """
 
     drawings: int
@@ -57,7 +57,7 @@ class Speed(TypedDict):
 
 
 class Evaluation(TypedDict):
-    """All that is said of one bundle: what evaluation.json holds.
+    """All figures of one bundle: the content of evaluation.json.
 
     digits: by set. changed: accuracy by corruption, then by set. pen_width: accuracy
     by width on a canvas of 280. by_writer: accuracy and drawings. confidence: judged
@@ -93,7 +93,7 @@ def enlarged(image: Bitmap) -> Bitmap:
 def read_enlarged(recogniser: Recogniser, digits: Digits) -> ReadDigits:
     """Read MNIST digits as 280x280 black-on-white PNG pictures."""
     readings = []
-    for image in progress(digits.images, "MNIST as PNG"):
+    for image in progress(digits.images, "reading MNIST as PNG"):
         png = ink.encode_png(255 - enlarged(image))
         readings.append(recogniser.read(ink.find_ink(ink.decode_picture(png))))
     return ReadDigits(readings, digits.labels)
@@ -111,15 +111,15 @@ def read_all(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> list[R
     """Read strokes of any unit as on the page's canvas."""
     return [
         recogniser.read(ink.rasterise(scale_to_canvas(strokes)))
-        for strokes in progress(drawings, "strokes")
+        for strokes in progress(drawings, "reading strokes")
     ]
 
 
-# --- what is not one digit --------------------------------------------------------
+# --- non-digits -------------------------------------------------------------------
 
 
 def rejections(non_digits: Sequence[Reading], digits: Sequence[Reading]) -> Rejections:
-    """Sum up readings of what is not one digit, beside readings of digits."""
+    """Compare readings of non-digits with readings of digits."""
     return {
         "drawings": len(non_digits),
         "refused": float(np.mean([r.refusal is not None for r in non_digits])),
@@ -139,7 +139,7 @@ def area_under_roc(higher: NDArray[np.float64], lower: NDArray[np.float64]) -> f
 
 
 def non_digit_sets(pen: PenData) -> dict[str, list[list[Points]]]:
-    """Return what is not one digit: letters and symbols, sketches, digits in a row."""
+    """Return letters and symbols, sketches, and digits in a row."""
     rng = np.random.default_rng(0)
     digits = [drawing.strokes for drawing in pen.digits]
     rows = [
@@ -191,9 +191,7 @@ def changed_drawings(
             name: accuracy_of_bitmaps(recogniser, bitmaps, labels, corrupt)
             for name, (bitmaps, labels) in sets.items()
         }
-        for way, corrupt in tqdm(
-            CORRUPTIONS.items(), desc="corruptions", leave=False, disable=None
-        )
+        for way, corrupt in progress(CORRUPTIONS.items(), "corruptions")
     }
 
 

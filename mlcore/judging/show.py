@@ -8,9 +8,8 @@ Reads by the starter, or by the bundle that BUNDLE names; `manage.py show_digit`
 submissions as well and reads by the site's model. At most 80 columns, plain ASCII.
 """
 
-import argparse
-import sys
 import textwrap
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore import paths
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.reading.bundle import BundleError, open_bundle
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.ink import Bitmap, PictureError, decode_picture, find_ink
@@ -25,10 +25,8 @@ from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.data import DataError, mnist_folder, parse_idx
 
 Part = Literal["train", "test"]
-PARTS: dict[Part, tuple[str, str]] = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
+PARTS: dict[Part, str] = {"train": "train", "test": "t10k"}
+"""How the names of MNIST's files begin."""
 INK_FROM = 85
 """Grey level, of 255, from which a pixel is a zero: a third of full ink."""
 
@@ -49,7 +47,10 @@ def mnist_digit(part: Part, index: int) -> tuple[NDArray[np.uint8], int]:
         DataError: there is no such image, or no MNIST.
     """
     folder = mnist_folder()
-    images, labels = (parse_idx((folder / name).read_bytes()) for name in PARTS[part])
+    images, labels = (
+        parse_idx((folder / f"{PARTS[part]}-{what}-ubyte").read_bytes())
+        for what in ("images-idx3", "labels-idx1")
+    )
     if not 0 <= index < len(images):
         raise DataError(
             f"MNIST's {part} images are counted from 0 to {len(images) - 1:,}: there "
@@ -83,18 +84,14 @@ def dots_and_zeros(image: NDArray[np.uint8]) -> list[str]:
 def shown(title: str, reading: Reading) -> str:
     """Write what a model saw, and beside it what it reads."""
     image = reading.image
-    levels = (
-        np.zeros((SIDE_PX, SIDE_PX), np.uint8)
-        if image is None
-        else np.asarray(np.rint(image[..., 0] * 255), np.uint8)
-    )
-    picture = dots_and_zeros(levels)
+    if image is None:
+        image = np.zeros((SIDE_PX, SIDE_PX, 1), np.float32)
+    picture = dots_and_zeros(np.asarray(np.rint(image[..., 0] * 255), np.uint8))
     beside = _panel(reading)
-    above = (len(picture) - len(beside)) // 2
-    panel = [""] * above + beside
-    panel += [""] * (len(picture) - len(panel))
+    panel = [""] * ((len(picture) - len(beside)) // 2) + beside
     lines = [
-        f"{left}  {right}".rstrip() for left, right in zip(picture, panel, strict=True)
+        f"{left}  {right}".rstrip()
+        for left, right in zip_longest(picture, panel, fillvalue="")
     ]
     return "\n".join([*textwrap.wrap(title, COLUMNS), "", *lines])
 
@@ -128,20 +125,14 @@ def _percent(share: float) -> str:
 
 def main() -> None:
     """Print a digit."""
-    parser = argparse.ArgumentParser(
-        prog="python -m mlcore.judging.show",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(__doc__, prog="python -m mlcore.judging.show")
     parser.add_argument("what", choices=(*PARTS, "file"))
     parser.add_argument("which", help="a number counted from 0, or a file's path")
     told = parser.parse_args()
-    try:
+    with ends_with_a_sentence(DataError, BundleError):
         bundle = open_bundle(paths.bundle_folder())
         recogniser = Recogniser(bundle)
         title, ink = found(told.what, told.which)
-    except (DataError, BundleError) as error:
-        sys.exit(str(error))
     print(shown(f"{title}, read by {bundle.short_digest}", recogniser.read(ink)))
 
 
@@ -152,7 +143,7 @@ def found(what: str, which: str) -> tuple[str, Bitmap]:
         what: "train", "test" or "file".
 
     Raises:
-        DataError: says why it is not to be had.
+        DataError: there is none; says why.
     """
     if what == "file":
         return which, picture_ink(Path(which))

@@ -3,11 +3,10 @@
     PEN_DIR=... python -m mlcore.judging.study             # three seeds of each recipe
     PEN_DIR=... python -m mlcore.judging.study --seeds 1 --epochs 2
 
-What is done is not done again, so a study that was stopped goes on where it was: each
-network lies in var/study/<recipe>/seed-<n>/ beside the log of its training. At the end
-it writes means and spreads to docs/model/study.json, which the model card quotes, and
-names the network that ships: of the recipe that does, the one with the least log-loss
-on held-out digits.
+Each network is in var/study/<recipe>/seed-<n>/ beside the log of its training. A study
+that was stopped continues with what is missing. At the end it writes the figures of all
+seeds to docs/model/study.json, which the model card quotes, and names the network that
+ships: the one with the lowest log-loss on held-out digits.
 """
 
 import argparse
@@ -24,6 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mlcore import paths
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.judging.judge import Evaluation, judge
 from mlcore.reading.bundle import MANIFEST, Bundle, BundleError, open_bundle
 from mlcore.reading.inference import ServedNetwork
@@ -31,7 +31,7 @@ from mlcore.training.data import DataError, Digits, load_mnist, load_pen
 from mlcore.training.dataset import as_served
 
 SHIPS = "pen"
-"""The recipe that ships, with the seed that does best on held-out digits."""
+"""The recipe that ships, by the seed that is best on held-out digits."""
 
 RECIPES: dict[str, tuple[str, ...]] = {
     "mnist": (),
@@ -39,8 +39,8 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "pen-without-letters": ("--pen", "--leave-out", "letters"),
     "pen-without-sketches": ("--pen", "--leave-out", "sketches"),
 }
-"""Flags of `mlcore.training.train`. One recipe ships. The others show what its parts
-do: MNIST alone, and how the network refuses kinds of non-digits it has never seen."""
+"""Flags of `mlcore.training.train`. One recipe ships. The others are ablations: MNIST
+alone, and how the network refuses kinds of non-digits that it has never seen."""
 
 
 STUDY = paths.REPOSITORY / "docs" / "model" / "study.json"
@@ -56,7 +56,7 @@ class Training:
 
     @property
     def folder(self) -> Path:
-        """Where its bundle and its log lie."""
+        """The folder of its bundle and its log."""
         return paths.data_folder() / "study" / self.recipe / f"seed-{self.seed}"
 
     @property
@@ -77,11 +77,10 @@ class Training:
     def run(self) -> None:
         """Train in a process of its own.
 
-        It ends with this process, however that goes, and goes on next time from the
-        last whole epoch.
+        It ends with this process. The next run continues after the last whole epoch.
 
         Raises:
-            DataError: the training failed; says what it said last.
+            DataError: the training failed; quotes its last line.
         """
         if self.is_done:
             return
@@ -110,7 +109,7 @@ class Training:
 
 
 def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
-    """List them so that a study that is stopped has the main recipes complete."""
+    """List all trainings, the main recipes first: a study may be stopped."""
     main = [recipe for recipe in RECIPES if "without" not in recipe]
     others = [recipe for recipe in RECIPES if recipe not in main]
     return [
@@ -122,12 +121,11 @@ def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
 
 
 def judged_once(training: Training) -> Evaluation:
-    """Judge a network, or return what was found when it was judged before."""
+    """Judge a network, or return its kept evaluation."""
     bundle = training.bundle()
     kept = training.folder / f"{bundle.short_digest}.json"
     if not kept.exists():
-        pen = load_pen(_pen_folder())
-        judged = judge(bundle, test=load_mnist().test, pen=pen, changed=False)
+        judged = judge(bundle, test=load_mnist().test, pen=load_pen(), changed=False)
         kept.write_text(json.dumps(judged.evaluation))
     found: Evaluation = json.loads(kept.read_text())
     return found
@@ -139,7 +137,7 @@ HELD_OUT_LOSS = "held-out digits: log-loss"
 def held_out_loss(bundle: Bundle) -> float:
     """Return the log-loss on MNIST's validation images and on the calibration writers.
 
-    The mean of both: what chooses among seeds, where test sets may choose nothing.
+    The mean of both. It chooses among seeds; test sets choose nothing.
     """
     network = ServedNetwork(bundle.served_weights())
     losses = []
@@ -154,19 +152,12 @@ def held_out_loss(bundle: Bundle) -> float:
 
 @functools.cache
 def held_out_digits() -> dict[str, Digits]:
-    """Frame what no training has met and no test holds."""
-    calibration = load_pen(_pen_folder()).split("calibration")
+    """Return the digits that are in neither a training set nor a test set."""
+    calibration = load_pen().split("calibration")
     return {
         "mnist": load_mnist().validation,
         "pen": as_served(calibration.digits),
     }
-
-
-def _pen_folder() -> Path:
-    folder = paths.pen_folder()
-    if folder is None:
-        raise DataError("A study needs PEN_DIR, the folder of the pen drawings.")
-    return folder
 
 
 def best_seed(losses: Sequence[float]) -> int:
@@ -178,7 +169,7 @@ def summary(
     evaluations: Mapping[str, Sequence[Evaluation]],
     bundles: Mapping[str, Sequence[Bundle]],
 ) -> dict[str, dict[str, list[Any]]]:
-    """Keep of each recipe's networks what the model card quotes, by seed."""
+    """Return what the model card quotes of each recipe's networks, by seed."""
     made = {
         recipe: [bundle.manifest["provenance"] for bundle in of_recipe]
         for recipe, of_recipe in bundles.items()
@@ -215,9 +206,7 @@ def _by_seed(
 
 def main() -> None:
     """Train, judge, and write what came out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
     parser.add_argument("--out", type=Path, default=STUDY)
@@ -225,18 +214,14 @@ def main() -> None:
         "--judge-only", action="store_true", help="what has been trained so far"
     )
     told = parser.parse_args()
-    try:
+    stopped = "Stopped: the same command goes on from the last whole epoch."
+    with ends_with_a_sentence(DataError, BundleError, OSError, stopped=stopped):
         train_and_judge(told)
-    except KeyboardInterrupt:
-        print("\nStopped: the same command goes on from the last whole epoch.")
-        sys.exit(130)
-    except (DataError, BundleError, OSError) as error:
-        sys.exit(str(error))
 
 
 def train_and_judge(told: argparse.Namespace) -> None:
-    """Do what the flags say, and print what came of it."""
-    _pen_folder()  # missing, it would be missed after the first training
+    """Train, judge, write the figures, and name the network that ships."""
+    load_pen()  # now: it may be missing, and a training takes long
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
     planned = trainings(told.seeds, extra)
     if not told.judge_only:

@@ -18,7 +18,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def write_bundle(
         "format": FORMAT,
         "preprocessing": PREPROCESSING_VERSION,
         "files": {name: _sha256(files[name]) for name in sorted(files)},
-        "calibration": calibration.as_dict(),
+        "calibration": asdict(calibration),
         "metrics": dict(metrics),
         "provenance": dict(provenance),
     }

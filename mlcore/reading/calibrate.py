@@ -6,7 +6,7 @@ fitted on held-out data and travels in the bundle.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -61,10 +61,6 @@ class Calibration:
         if probabilities.max() < self.confidence_below:
             return "unsure"
         return None
-
-    def as_dict(self) -> dict[str, float]:
-        """Return the numbers as the bundle's manifest keeps them."""
-        return asdict(self)
 
 
 def kind_probabilities(logits: Logits) -> Probabilities:

@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -133,7 +135,7 @@ class TestCalibration:
     def test_comes_back_from_its_numbers(self) -> None:
         calibration = make_calibration(temperature=1.7)
 
-        assert Calibration(**calibration.as_dict()) == calibration
+        assert Calibration(**asdict(calibration)) == calibration
 
 
 class TestRefusal:
@@ -273,7 +275,7 @@ class TestFitCalibration:
 
         calibration = fit_calibration([HeldOut(logits, labels)], shares=alike(0.01))
 
-        assert {type(value) for value in calibration.as_dict().values()} == {float}
+        assert {type(value) for value in asdict(calibration).values()} == {float}
 
 
 class TestExpectedCalibrationError:

@@ -636,6 +636,14 @@ class TestLoadPen:
         assert sum(len(part.non_digits) for part in parts) == 50
         assert all(part.digits for part in parts)
 
+    def test_without_a_folder_says_what_names_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("PEN_DIR", raising=False)
+
+        with pytest.raises(DataError, match="PEN_DIR names no pen drawings"):
+            load_pen()
+
 
 class TestScaleToCanvas:
     @pytest.mark.parametrize("source", DRAWING_SOURCES)

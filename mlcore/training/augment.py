@@ -1,7 +1,6 @@
-"""Variety for training: digits as other hands would have drawn them, and non-digits.
+"""Augmentation: digits as other people would draw them, and made non-digits.
 
-Everything is label-preserving by measure, not by hope: the ranges below are those of
-`Variety`, and each image is warped once, so that it is blurred once.
+Each image is warped once, so that it is blurred once.
 """
 
 from collections.abc import Sequence
@@ -48,7 +47,7 @@ VARIETIES = {"hand": Variety(), "affine": AFFINE, "none": None}
 def vary(
     images: NDArray[np.uint8], variety: Variety | None, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Draw digits anew: each with another slant, size, place, wobble and pen.
+    """Augment digits: each gets another slant, size, place, wobble and pen.
 
     Args:
         images: (N, 28, 28) uint8, framed as `normalize` frames.
@@ -224,7 +223,7 @@ def rendered(strokes: Sequence[Points], rng: np.random.Generator) -> NDArray[np.
         (28, 28) uint8, framed by `normalize`.
     """
     share = float(PEN_SHARE * np.exp(np.clip(rng.normal(0, 0.25), -0.6, 0.7)))
-    return _framed(rasterise(strokes, pen_width=0.0, pen_share=share))
+    return framed(rasterise(strokes, pen_width=0.0, pen_share=share))
 
 
 def written_side_by_side(
@@ -245,7 +244,7 @@ def written_side_by_side(
     return row
 
 
-# --- what is not one digit -----------------------------------------------------
+# --- non-digits ----------------------------------------------------------------
 
 
 def side_by_side(
@@ -277,11 +276,11 @@ def side_by_side(
         part = row[y : y + ink.shape[0], x : x + ink.shape[1]]
         np.maximum(part, ink[: part.shape[0], : part.shape[1]], out=part)
         x += ink.shape[1]
-    return _framed(row)
+    return framed(row)
 
 
 def scribble(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw what no digit looks like: tangles, hatching, scattered strokes.
+    """Draw tangles, hatching or scattered strokes.
 
     Deliberately crowded. Sparse random curves come out as ones, sevens and noughts,
     and training on those as non-digits costs accuracy on digits.
@@ -308,7 +307,7 @@ def scribble(rng: np.random.Generator) -> NDArray[np.uint8]:
             start = rng.uniform(0, 100, 2)
             knots = start + np.cumsum(rng.normal(0, 18, size=(4, 2)), axis=0)
             strokes.append(_smooth_line(knots))
-    return _framed(rasterise(strokes, pen_width=4.0))
+    return framed(rasterise(strokes, pen_width=4.0))
 
 
 def shuffled_quarters(
@@ -328,7 +327,7 @@ def shuffled_quarters(
     ]
     # Each turned or moved to its opposite corner: no digit keeps its shape.
     moved = [np.rot90(quarter, int(rng.integers(1, 4))) for quarter in quarters[::-1]]
-    return _framed(np.block([[moved[0], moved[1]], [moved[2], moved[3]]]))
+    return framed(np.block([[moved[0], moved[1]], [moved[2], moved[3]]]))
 
 
 def lying(digit: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -348,7 +347,7 @@ def doodle(rng: np.random.Generator) -> NDArray[np.uint8]:
         (28, 28) uint8, framed by `normalize`.
     """
     strokes = [_part_of_a_thing(rng) for _ in range(int(rng.integers(4, 9)))]
-    return _framed(rasterise(strokes, pen_width=0.0, pen_share=rng.uniform(0.04, 0.1)))
+    return framed(rasterise(strokes, pen_width=0.0, pen_share=rng.uniform(0.04, 0.1)))
 
 
 def glyph(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -374,7 +373,7 @@ def glyph(rng: np.random.Generator) -> NDArray[np.uint8]:
     if np.ptp(np.concatenate(strokes), axis=0).min() < 45:
         return glyph(rng)
     share = rng.uniform(0.07, 0.15)
-    return _framed(rasterise(strokes, pen_width=0.0, pen_share=share))
+    return framed(rasterise(strokes, pen_width=0.0, pen_share=share))
 
 
 def outline(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -392,7 +391,7 @@ def outline(rng: np.random.Generator) -> NDArray[np.uint8]:
     edge = edge @ turn.T * 45 + rng.normal(0, 0.8, size=edge.shape)
     strokes = [edge, *(_on_or_in(edge, rng) for _ in range(parts))]
     share = rng.uniform(0.05, 0.11)
-    return _framed(
+    return framed(
         rasterise(
             [np.asarray(stroke + 50, np.float32) for stroke in strokes],
             pen_width=0.0,
@@ -501,9 +500,10 @@ def _smooth_line(knots: NDArray[np.float64]) -> Points:
     return np.concatenate(stretches).astype(np.float32)
 
 
-def _framed(bitmap: Bitmap) -> NDArray[np.uint8]:
+def framed(bitmap: Bitmap) -> NDArray[np.uint8]:
+    """Frame a drawing as serving does: (28, 28) uint8; all 0 where there is no ink."""
     try:
-        framed = normalize(np.ascontiguousarray(bitmap))[..., 0]
+        image = normalize(np.ascontiguousarray(bitmap))[..., 0]
     except BlankDrawingError:
         return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
-    return np.rint(framed * 255).astype(np.uint8)
+    return np.rint(image * 255).astype(np.uint8)

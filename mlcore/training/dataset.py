@@ -1,13 +1,11 @@
-"""What a training draws its batches from: digits, and made or real non-digits."""
+"""Training sets: digits, and made or real non-digits."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
 from mlcore.reading.ink import Points
@@ -25,16 +23,15 @@ from mlcore.training.augment import (
     written_side_by_side,
 )
 from mlcore.training.data import Digits, PenDrawing
+from mlcore.training.progress import progress
 from mlcore.training.snapshot import SnapshotDrawing, as_read
 
 NO_DIGIT = -1
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Dataset:
-    """Drawings with what they are.
+    """Drawings and their labels.
 
     images: (N, 28, 28) uint8, framed by `normalize`.
     digits: (N,) int64, 0 to 9, or NO_DIGIT. kinds: (N,) int64, as `calibrate` counts.
@@ -48,7 +45,7 @@ class Dataset:
         return len(self.digits)
 
     def only_digits(self) -> "Dataset":
-        """Leave out what is not one digit."""
+        """Leave out non-digits."""
         return self._at(np.flatnonzero(self.digits != NO_DIGIT))
 
     def first(self, count: int) -> "Dataset":
@@ -65,7 +62,7 @@ class Dataset:
     def targets(self, *, label_smoothing: float) -> NDArray[np.float32]:
         """Return (N, 13): ten of the digit, then three of the kind.
 
-        The digit's ten are smoothed, and zero, so without loss, where it is none.
+        The digit's ten are smoothed. For a non-digit they are zero and cause no loss.
         """
         digit = np.full((len(self), DIGITS), label_smoothing / DIGITS, np.float32)
         digit[np.arange(len(self)), self.digits] += 1 - label_smoothing
@@ -96,12 +93,12 @@ MADE_SHARES = {
     "glyphs": 0.14,
     "outlines": 0.16,
 }
-"""Of each sort of made non-digits; what is left are doodles."""
+"""Of each sort of made non-digits; the rest are doodles."""
 _STILL_DIGITS_LYING = (0, 1, 7, 8)
 
 
 def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Dataset:
-    """Make non-digits: several digits side by side, and what no digit looks like."""
+    """Make non-digits: several digits side by side, scribbles, glyphs and others."""
     several, scribbles, shuffled, lain, glyphs, outlines = (
         round(count * share) for share in MADE_SHARES.values()
     )
@@ -131,7 +128,10 @@ def pen_digits(
 ) -> Dataset:
     """Redraw and rasterise each pen digit several times."""
     again = [drawing for drawing in drawings for _ in range(renderings)]
-    images = (rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "digits"))
+    images = (
+        rendered(redrawn(d.strokes, rng), rng)
+        for d in progress(again, "rendering digits")
+    )
     return _of_kind(ONE_DIGIT, images, [int(drawing.label) for drawing in again])
 
 
@@ -151,7 +151,10 @@ def pen_non_digits(
         hands = [redrawn(digits[place].strokes, rng) for place in chosen]
         return written_side_by_side(hands, rng)
 
-    others = (rendered(redrawn(d.strokes, rng), rng) for d in _shown(again, "others"))
+    others = (
+        rendered(redrawn(d.strokes, rng), rng)
+        for d in progress(again, "rendering others")
+    )
     rows = (rendered(a_row(), rng) for _ in range(several))
     return joined([_of_kind(SOMETHING_ELSE, others), _of_kind(SEVERAL, rows)])
 
@@ -170,7 +173,7 @@ def snapshot_dataset(
     again = [drawing for drawing in drawings for _ in range(renderings)]
     images = [
         rendered(redrawn(d.strokes, rng), rng) if d.strokes else d.image
-        for d in _shown(again, "reviewed")
+        for d in progress(again, "rendering reviewed")
     ]
     return Dataset(
         images=np.stack(images),
@@ -196,10 +199,3 @@ def _of_kind(
     return Dataset(
         stacked, np.full(count, digits, np.int64), np.full(count, kind, np.int64)
     )
-
-
-def _shown(items: Sequence[T], what: str) -> Iterable[T]:
-    progress: Iterable[T] = tqdm(
-        items, desc=f"rendering {what}", leave=False, disable=None
-    )
-    return progress

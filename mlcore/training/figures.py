@@ -3,23 +3,21 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mlcore.reading.calibrate import DIGITS, expected_calibration_error
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.training.data import Digits
-
-T = TypeVar("T")
+from mlcore.training.progress import progress
 
 
 class Figures(TypedDict):
-    """What a set of readings comes to; shares in [0, 1].
+    """Figures of a set of readings; shares in [0, 1].
 
-    accuracy: by the largest probability, refused or not. accuracy_answered: None where
+    accuracy: by the largest probability, refused or not. accuracy_answered: None if
     everything was refused. ece: expected calibration error over 15 bins.
     """
 
@@ -32,7 +30,7 @@ class Figures(TypedDict):
 
 @dataclass(frozen=True)
 class ReadDigits:
-    """Readings of digits beside what was meant; the raw material of a report."""
+    """Readings of digits and their labels."""
 
     readings: list[Reading]
     labels: NDArray[Any]
@@ -89,12 +87,6 @@ class ReadDigits:
 def read_mnist(recogniser: Recogniser, digits: Digits) -> ReadDigits:
     """Read MNIST digits as bitmaps."""
     return ReadDigits(
-        [recogniser.read(image) for image in progress(digits.images, "MNIST")],
+        [recogniser.read(image) for image in progress(digits.images, "reading MNIST")],
         digits.labels,
     )
-
-
-def progress(items: Iterable[T], what: str) -> Iterable[T]:
-    """Show how far a loop is, where a terminal is."""
-    shown: Iterable[T] = tqdm(items, desc=f"reading {what}", leave=False, disable=None)
-    return shown

@@ -32,19 +32,19 @@ from mlcore.training.runs import CURVES, Run, duration
 
 Item = TypeVar("Item")
 RESTATED_ON = 5_000
-"""Digits that a look at held-out ones restates the normalisations on: ten batches."""
+"""Digits that re-estimate the normalisations before an evaluation: ten batches."""
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot go on: says why, and the way out."""
+    """A training that cannot continue: says why, and the way out."""
 
 
 @dataclass(frozen=True)
 class Fitted:
     """How a training went.
 
-    stopped: the epoch whose weights the network has, where Ctrl-C ended it before its
-        last; None where it came to its end.
+    stopped: the epoch whose weights the network has, if Ctrl-C ended it before the
+        last epoch; None if it finished.
     """
 
     history: list[dict[str, float]]
@@ -61,10 +61,10 @@ def devices() -> list[str]:
 
 
 def strategy() -> Any:
-    """Say how to spread the work: mirrored where there are several devices.
+    """Return TensorFlow's strategy: mirrored if there are several devices.
 
-    Each then has a copy of the network and a part of each batch; the gradients are
-    summed. TensorFlow takes a single GPU by itself.
+    Each device then has a copy of the network and a part of each batch, and the
+    gradients are summed. TensorFlow uses a single GPU by itself.
     """
     named = devices()
     if len(named) > 1:
@@ -75,15 +75,15 @@ def strategy() -> Any:
 def training_step(
     network: keras.Model, optimizer: Any, *, loss: Any, spread: Any, parts: int = 1
 ) -> Callable[[Any, Any], NDArray[np.float32]]:
-    """Make what takes one step, and returns each drawing's loss before it: (N,).
+    """Make a function that takes one step and returns each drawing's loss: (N,).
 
-    What is followed is their sum by the size of the whole batch, so that a batch means
-    the same on one device and on several, in one part and in several.
+    The objective is the sum of losses divided by the size of the whole batch, so the
+    number of devices and parts does not change it.
 
     Args:
-        parts: of each device's batch. TensorFlow computes them side by side, which
-            keeps several cores busy where the layers are too small to be shared out
-            between threads (docs/training.md says what it saves).
+        parts: of each device's batch. TensorFlow computes them in parallel, which uses
+            several cores where a layer is too small to be split between threads
+            (docs/training.md has the timings).
     """
     replicas = spread.num_replicas_in_sync
 
@@ -184,9 +184,9 @@ def fit(
         draw_dataset: returns the next epoch's drawings, always the same number.
 
     Raises:
-        KeyboardInterrupt: it was stopped, and no epoch has been looked at yet.
-        TrainingError: the loss is no number any more.
-        DataError: a batch holds more than all drawings.
+        KeyboardInterrupt: it was stopped before the first evaluation.
+        TrainingError: the loss is not finite.
+        DataError: a batch is larger than the dataset.
     """
     dataset = draw_dataset()
     steps = steps_of(dataset, config)
@@ -269,7 +269,7 @@ def run_epoch(
 def _tell(
     means: Sequence[float], *, bar: Any, run: Run, epoch: int, steps: Sequence[int]
 ) -> None:
-    """Move the bar, and say every ten steps how far a training is."""
+    """Move the bar, and report the progress every ten steps."""
     bar.update()
     if len(means) % 10 == 1:
         bar.set_description(f"epoch {epoch}/{len(steps)}", refresh=False)
@@ -279,7 +279,7 @@ def _tell(
 
 
 def is_measured(epoch: int, config: TrainConfig) -> bool:
-    """Say whether held-out digits are looked at after this epoch."""
+    """Whether held-out digits are evaluated after this epoch."""
     every = config.measure_every
     return every > 0 and (epoch == config.epochs or epoch % every == 0)
 
@@ -291,7 +291,7 @@ def better_of(
     network: keras.Model,
     held_out: Iterable[str],
 ) -> Best:
-    """Return what reads held-out digits better: the best so far, or the network."""
+    """Return the best epoch so far by the log-loss on held-out digits."""
     loss = float(np.mean([row[f"{name}_loss"] for name in held_out]))
     if best is not None and best.loss <= loss:
         return best
@@ -299,10 +299,10 @@ def better_of(
 
 
 def steps_of(dataset: Dataset, config: TrainConfig) -> list[int]:
-    """Say how many whole batches each epoch has.
+    """Return the number of whole batches of each epoch.
 
     Raises:
-        DataError: none.
+        DataError: there is none.
     """
     steps = len(dataset) // config.batch_size
     if not steps:
@@ -331,16 +331,16 @@ def order_of(
 def chosen(
     dataset: Dataset, losses: NDArray[np.float32], *, count: int
 ) -> NDArray[np.int64]:
-    """Choose so many of an epoch's drawings: digits read worst, and what is no digit.
+    """Choose an epoch's drawings: the digits with the highest loss, and non-digits.
 
-    What was read well teaches little more, but for forgetting it; what is no digit is
-    made anew each epoch, so no loss tells of it.
+    A digit that is read well teaches little more. Non-digits are made again for each
+    epoch, so they have no loss yet.
 
     Args:
-        losses: (N,) of each drawing, when it was last learnt from.
+        losses: (N,) each drawing's loss when it was last trained on.
 
     Returns:
-        Their places: (count,).
+        (count,) places in the dataset.
 
     Source: Loshchilov and Hutter 2016, "Online Batch Selection for Faster Training of
     Neural Networks"; Jiang et al. 2019, "Accelerating Deep Learning by Focusing on the
@@ -358,7 +358,7 @@ def batches(
     config: TrainConfig,
     rng: np.random.Generator,
 ) -> Iterator[tuple[NDArray[np.int64], Any, Any]]:
-    """Give whole batches in this order, each drawing varied anew.
+    """Yield whole batches in this order, with each drawing augmented.
 
     Yields:
         Places in the dataset; (N, 28, 28, 1) float32 images; (N, 13) float32 targets.
@@ -371,7 +371,7 @@ def batches(
 
 
 def prefetched(items: Iterator[Item]) -> Iterator[Item]:
-    """Give the same items, each made in a thread while the one before it is used."""
+    """Yield the same items; a thread makes the next one while one is used."""
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, None)
         while (item := coming.result()) is not None:
@@ -382,7 +382,7 @@ def prefetched(items: Iterator[Item]) -> Iterator[Item]:
 def told_of_epoch(
     history: Sequence[Mapping[str, float]], steps: Sequence[int], names: Sequence[str]
 ) -> str:
-    """Write the line of the last epoch, with the time that is left.
+    """Describe the last epoch in a line, with the time that is left.
 
     Args:
         steps: of each epoch.
@@ -398,12 +398,12 @@ def told_of_epoch(
     )
 
 
-# --- looking at held-out digits -------------------------------------------------------
+# --- evaluation on held-out digits ----------------------------------------------------
 
 
 @contextmanager
 def averaged(network: keras.Model, optimizer: Any, dataset: Dataset) -> Iterator[None]:
-    """Give the network the weights that would ship now, for as long as it lasts."""
+    """Give the network the weights that would ship now, while the block runs."""
     raw = values_of(network.variables)
     optimizer.finalize_variable_values(network.trainable_variables)
     restate(network, dataset.only_digits().first(RESTATED_ON))
@@ -432,7 +432,7 @@ def network_logits(network: keras.Model, digits: Digits) -> Logits:
 
 
 def in_float32(network: keras.Model, config: TrainConfig) -> keras.Model:
-    """Return the same network without bfloat16, as it is converted and kept."""
+    """Return the same network in float32, to convert and save it."""
     plain = build_network(dropout=config.dropout, layers_of=config.network)
     plain.set_weights(values_of(network.weights))
     return plain
@@ -441,8 +441,8 @@ def in_float32(network: keras.Model, config: TrainConfig) -> keras.Model:
 def restate(network: keras.Model, digits: Dataset, *, batch_size: int = 500) -> None:
     """Estimate each normalisation's statistics again, on digits as they are served.
 
-    What training leaves there is a mean over its last twenty batches, a quarter of them
-    non-digits, all of them varied; here it is the mean over all plain, softened digits.
+    Training leaves a mean over its last twenty batches: augmented, and a quarter of
+    them non-digits. This is the mean over all plain, softened digits.
     Source: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima", section
     3.2, of averaged weights; Touvron et al. 2019, as for `Soften`, of plain pictures.
     """
@@ -462,10 +462,9 @@ def restate(network: keras.Model, digits: Dataset, *, batch_size: int = 500) -> 
 
 @contextmanager
 def curves(folder: Path) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
-    """Give what writes an epoch's figures as TensorBoard reads them.
+    """Yield a function that writes an epoch's figures for TensorBoard.
 
-    By `tf.summary.write`: its `scalar` wants TensorBoard itself, which is for looking
-    at curves and not needed for making them.
+    `tf.summary.write` works without TensorBoard, which `tf.summary.scalar` needs.
     """
     plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
     scalar = tf.compat.v1.SummaryMetadata(plugin_data=plugin)

@@ -1,4 +1,4 @@
-"""What a training can be told, and the recipes that go by a name.
+"""The options of a training, and presets of them.
 
 The fast recipe read MNIST's test images at 99.50 % ± 0.03 (mean and standard deviation
 of 5 seeds), in 24.3 s from start to end where Keras' own example took 231.7 s for
@@ -18,7 +18,7 @@ from mlcore.training.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What a run can be told; each field is a flag of the command."""
+    """The options of a run; each field is a flag of the command."""
 
     seed: int = 1  # of weights, order and augmentation
     epochs: int = 30  # passes over the training digits
@@ -37,7 +37,7 @@ class TrainConfig:
     variety: str = "hand"  # or "affine", cheaper, or "none": how digits are varied
     non_digits: int = 8_000  # made anew each epoch: several digits in one, or none
     kind_weight: float = 0.3  # of the kind's loss beside the digit's
-    measure_every: int = 1  # epochs from look to look at held-out digits; 0 for none
+    measure_every: int = 1  # epochs between evaluations on held-out digits; 0: never
     restated_on: int = 0  # digits that end the normalisations' estimate; 0 takes all
     several_share: float = 0.001  # of held-out digits that may be refused as several,
     not_a_digit_share: float = 0.003  # as not a digit,
@@ -52,9 +52,9 @@ class TrainConfig:
     snapshot_renderings: int = 4  # of each of its drawings, redrawn each epoch
     digits: int = 0  # so many of MNIST's only, for trials; 0 takes all
     checkpoint: str = ""  # folder of the run's state; default one in var/runs
-    fresh: bool = False  # begin anew, also where an equal run was broken off
-    dry_run: bool = False  # say what would be done and how long it takes; do nothing
-    watched: bool = False  # end when standard input does: whoever started it is gone
+    fresh: bool = False  # start from the beginning, even if an equal run was stopped
+    dry_run: bool = False  # describe the run and how long it takes; write nothing
+    watched: bool = False  # end when standard input closes: the starter has ended
     threads: int = 0  # of TensorFlow; 0 takes a thread for each core
     out: str = ""  # folder to write the bundle into; default var/bundles
 
@@ -63,7 +63,7 @@ _NOT_OF_THE_RECIPE = (
     *("checkpoint", "fresh", "dry_run", "watched", "threads", "out"),
     "allow_missing_digits",
 )
-"""Fields that say how and where, and change nothing of what is learnt."""
+"""Fields that do not change the result."""
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "usual": {},
@@ -85,15 +85,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "restated_on": 5_000,  # all 55,000 take as long as an epoch
     },
 }
-"""Defaults by name; flags beside `--preset` go before them."""
+"""Defaults by name; other flags override them."""
 
 
 def recipe_of(
     config: TrainConfig, *, start: Bundle | None, snapshot: Snapshot | None
 ) -> dict[str, Any]:
-    """Return what decides what is learnt.
+    """Return the options that change the result.
 
-    The bundle it starts from and the snapshot are named by digest: folders come and go.
+    The bundle it starts from and the snapshot are given by digest, not by folder.
     """
     told = {
         key: value
@@ -108,10 +108,10 @@ def recipe_of(
 
 
 def check(config: TrainConfig) -> None:
-    """Refuse what no training can be made of.
+    """Check the values of a config.
 
     Raises:
-        DataError: names the flag, what it was and what belongs there.
+        DataError: names the flag, its value and what it takes.
     """
     one_of = {
         "network": ("large", "small"),

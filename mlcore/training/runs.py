@@ -1,19 +1,18 @@
-"""A training's folder: var/runs/<time>/, found again by what is broken off in it.
+"""The folder of a training: var/runs/<time>/.
 
-    state.npz       what the next start goes on from; gone when the training is done
+    state.npz       what the next start continues from; deleted when training is done
     metrics.csv     a line for each epoch
     tensorboard/    the same as curves
-    run.json        what was asked for and what came of it; last, so its sign of an end
+    run.json        config and results, written at the end
 
-The same command finds the folder of a training that was stopped or killed by its
-recipe. A lock on it tells one that still runs from one that does not.
+The same command continues a training that was stopped or killed: it finds the folder by
+the recipe in its state. A lock marks the folder of a training that is running.
 """
 
 import contextlib
 import csv
 import fcntl
 import json
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,17 +24,16 @@ from mlcore.files import replaced
 from mlcore.training.checkpoint import STATE, Checkpoint, digest_of, key_of
 
 METRICS, RECORD, CURVES, LOCK = "metrics.csv", "run.json", "tensorboard", ".lock"
-_STAMP = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 
 
 class Run:
-    """The folder of one training, its own until `end`.
+    """The folder of one training, locked until `end`.
 
     Args:
         key: the recipe.
-        checkpoint: the folder to use, whatever lies there; by default one that an equal
-            training left, or a new one.
-        fresh: take up nothing that was left.
+        checkpoint: the folder to use; by default that of an equal training that was
+            stopped, or a new one.
+        fresh: ignore trainings that were stopped.
     """
 
     def __init__(
@@ -60,12 +58,12 @@ class Run:
             writer.writerows({"epoch": n, **row} for n, row in enumerate(history, 1))
 
     def record(self, told: Mapping[str, Any], *, is_done: bool) -> Path:
-        """Write run.json, and drop the state of a training that is done.
+        """Write run.json, and delete the state if the training is done.
 
-        Where a checkpoint's folder was given it belongs to whoever gave it, and so
-        the record gets a folder of its own.
+        A given checkpoint folder belongs to the caller, so the record then gets a
+        folder of its own.
         """
-        folder = self.folder if self._is_ours else _new_folder(_runs())
+        folder = self.folder if self._is_ours else _new_folder()
         with replaced(folder / RECORD) as path:
             path.write_text(json.dumps(told, indent=2) + "\n")
         if is_done and self._is_ours:
@@ -73,7 +71,7 @@ class Run:
         return folder
 
     def end(self) -> None:
-        """Let go of the folder; one that holds nothing to go on from is deleted."""
+        """Unlock the folder; delete it if it has neither a state nor a record."""
         if self._lock is None:
             return
         _tidy(self.folder)
@@ -82,12 +80,9 @@ class Run:
 
 
 def _taken(key: str, *, fresh: bool) -> tuple[Path, IO[str]]:
-    """Return a folder nobody else is at work in, with the lock on it."""
-    folders = sorted(_runs().iterdir(), reverse=True) if _runs().is_dir() else []
-    for folder in folders:
-        is_done = (folder / RECORD).is_file() and not (folder / STATE).is_file()
-        if is_done or not _STAMP.fullmatch(folder.name):
-            continue
+    """Return a folder that no other training uses, and its lock."""
+    for state in sorted(_runs().glob(f"*/{STATE}"), reverse=True):
+        folder = state.parent
         lock = _locked(folder)
         if lock is None:
             continue
@@ -95,7 +90,7 @@ def _taken(key: str, *, fresh: bool) -> tuple[Path, IO[str]]:
             return folder, lock
         _tidy(folder)
         lock.close()
-    folder = _new_folder(_runs())
+    folder = _new_folder()
     lock = _locked(folder)
     if lock is None:
         raise FileExistsError(f"{folder} was taken by another training: start again.")
@@ -125,8 +120,9 @@ def _runs() -> Path:
     return paths.data_folder() / "runs"
 
 
-def _new_folder(parent: Path) -> Path:
+def _new_folder() -> Path:
     """Make a folder named for now; a second one of the same second gets a number."""
+    parent = _runs()
     parent.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for number in range(1, 1000):
@@ -138,7 +134,7 @@ def _new_folder(parent: Path) -> Path:
 
 
 def duration(seconds: float) -> str:
-    """Say how long something takes: 40 s, 12 min, 1 h 20 min."""
+    """Write a duration: 40 s, 12 min, 1 h 20 min."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -148,7 +144,7 @@ def duration(seconds: float) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the free room where a folder lies, or will lie."""
+    """Return the free space of the disk on which a folder is, or will be."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free

@@ -4,8 +4,8 @@
     drawings.jsonl.gz   one drawing a line: id, kind, digit, split, and its strokes or
                         its digit image
 
-The site writes it for a run and deletes it afterwards: what its owners may delete is
-kept in one place only.
+The site writes it for a run and deletes it afterwards: a drawing that its owner may
+delete is kept in one place only.
 """
 
 import base64
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.reading.ink import Points, rasterise
-from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, normalize
+from mlcore.reading.preprocess import SIDE_PX
+from mlcore.training.augment import framed
 from mlcore.training.data import DataError
 
 HEADER, DRAWINGS = "snapshot.json", "drawings.jsonl.gz"
@@ -148,11 +149,7 @@ def _read(path: Path) -> Iterator[SnapshotDrawing]:
 
 def as_read(strokes: Sequence[Points]) -> NDArray[np.uint8]:
     """Frame strokes as serving does: (28, 28) uint8; all 0 where there is no ink."""
-    try:
-        framed = normalize(rasterise(strokes, pen_width=0))[..., 0]
-    except BlankDrawingError:
-        return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
-    return np.asarray(np.rint(framed * 255), np.uint8)
+    return framed(rasterise(strokes, pen_width=0))
 
 
 # --- near-identical drawings --------------------------------------------------------
@@ -188,7 +185,7 @@ class Duplicates:
         self._kept: list[NDArray[np.float16]] = []
 
     def is_new(self, image: NDArray[np.uint8], *, of: object) -> bool:
-        """Say whether nothing like it was seen under the same name; remember it then.
+        """Return whether an image is new under its name, and remember it if so.
 
         Args:
             image: (28, 28) uint8. of: what it shows, such as its digit.

@@ -33,7 +33,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import cv2
 import keras
@@ -41,6 +41,7 @@ import numpy as np
 import tensorflow as tf
 
 from mlcore import paths
+from mlcore.commands import command_parser
 from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     SERVED_WEIGHTS,
@@ -95,7 +96,7 @@ from mlcore.training.snapshot import Snapshot, load_snapshot
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to, and where its record lies."""
+    """The result of a training, and the folder of its record."""
 
     bundle: Bundle
     folder: Path
@@ -104,11 +105,11 @@ class Trained:
 
 
 def train(config: TrainConfig) -> Trained:
-    """Train, calibrate, evaluate and save one model; go on where one was broken off.
+    """Train, calibrate, evaluate and save one model; continue one that was stopped.
 
     Raises:
-        DataError, BundleError, TrainingError, OSError: say why not.
-        KeyboardInterrupt: it was stopped before there was anything to save.
+        DataError, BundleError, TrainingError, OSError: it failed; says why.
+        KeyboardInterrupt: it was stopped before the first epoch ended.
     """
     started = time.monotonic()
     commit = source_commit()  # now: files may change while it trains
@@ -171,7 +172,7 @@ def prepare(config: TrainConfig) -> None:
     """Set threads and seeds.
 
     Raises:
-        DataError: the config holds what no training can be made of.
+        DataError: a field of the config has an impossible value.
     """
     check(config)
     if config.threads or config.parts > 1:
@@ -202,7 +203,7 @@ def load(config: TrainConfig) -> Given:
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
     if snapshot is not None:
         judge_missing_digits(snapshot, allowed=config.allow_missing_digits)
-    pen = pen_data() if config.pen else None
+    pen = load_pen() if config.pen else None
     held_out = {"mnist": mnist.validation}
     if pen is not None:
         held_out["pen"] = as_served(pen.split("calibration").digits)
@@ -210,10 +211,10 @@ def load(config: TrainConfig) -> Given:
 
 
 def judge_missing_digits(snapshot: Snapshot, *, allowed: bool) -> None:
-    """Say which digits nobody drew on a snapshot's training side.
+    """Report digits that are missing on a snapshot's training side.
 
     Raises:
-        DataError: that was not allowed.
+        DataError: some are, and that is not allowed.
     """
     drawn = {drawing.digit for drawing in snapshot.of("train")}
     missing = [str(digit) for digit in range(DIGITS) if digit not in drawn]
@@ -245,7 +246,7 @@ def finish(
     config: TrainConfig,
     provenance: Mapping[str, Any],
 ) -> Bundle:
-    """Convert a trained network, calibrate it as it serves, judge it and save it."""
+    """Convert a network, calibrate and evaluate it as it serves, and save it."""
     files = {
         SERVED_WEIGHTS: served_weights(network),
         KERAS_WEIGHTS: keras_weights(network),
@@ -302,7 +303,7 @@ def training_set(
 ) -> Dataset:
     """Join what an epoch trains on: MNIST, made non-digits, and drawings redrawn.
 
-    Each call draws anew what is made or redrawn, so no epoch sees the same.
+    Each call makes and redraws the drawings again, so no two epochs are the same.
     """
     mnist = given.mnist.train
     datasets = [mnist_dataset(mnist), made_non_digits(mnist, config.non_digits, rng)]
@@ -354,7 +355,7 @@ def keras_weights(network: keras.Model) -> bytes:
 
 
 def weights_digest(network: keras.Model) -> str:
-    """Name the weights: equal networks, equal names, whatever file holds them."""
+    """Return a digest of the weights, which does not depend on the file format."""
     values = (weight.tobytes() for weight in network.get_weights())
     return hashlib.sha256(b"".join(values)).hexdigest()
 
@@ -368,7 +369,7 @@ def run_provenance(
     weights: str,
     stopped: int | None,
 ) -> dict[str, Any]:
-    """Say what made this model: config, data, code, versions, machine."""
+    """Record what made this model: config, data, code, versions, machine."""
     return {
         "trained_on": "MNIST, 55,000 train images; validation chose, test nothing"
         + ("; pen drawings, 70 % of the writers" if config.pen else "")
@@ -391,14 +392,6 @@ def run_provenance(
     }
 
 
-def pen_data() -> PenData:
-    """Load the pen drawings that PEN_DIR names."""
-    folder = paths.pen_folder()
-    if folder is None:
-        raise DataError("--pen needs PEN_DIR, the folder of the pen drawings.")
-    return load_pen(folder)
-
-
 def pen_sha256() -> dict[str, str]:
     """Return each pen data file's digest."""
     folder = paths.pen_folder() or Path()
@@ -409,7 +402,7 @@ def pen_sha256() -> dict[str, str]:
 
 
 def source_commit() -> str:
-    """Name the code's commit, "-dirty" appended where files were changed since."""
+    """Return the commit of the code, with "-dirty" if files were changed since."""
     try:
         named = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty"],
@@ -427,7 +420,7 @@ def source_commit() -> str:
 
 
 def dry_run(config: TrainConfig) -> str:
-    """Load, build and take a few steps; say what a run would be. Writes nothing."""
+    """Load, build, time a few steps and describe the run. Writes nothing."""
     prepare(config)
     rng = np.random.default_rng(config.seed)
     given = load(config)
@@ -469,11 +462,11 @@ def dry_run(config: TrainConfig) -> str:
 
 
 ROOM_BYTES = 20_000_000
-"""What bundle, run and its state take together, at most."""
+"""At most, for the bundle, the run and its state together."""
 
 
 def bundles_folder(config: TrainConfig) -> Path:
-    """Say where the bundle goes."""
+    """Return the folder for the bundle."""
     return Path(config.out) if config.out else paths.data_folder() / "bundles"
 
 
@@ -483,10 +476,10 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
     Raises:
         SystemExit: names the flag that is wrong, in one line.
     """
-    parser = _Parser(
+    parser = command_parser(
+        __doc__,
         prog="python -m mlcore.training.train",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [flags]; --help lists them",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -504,15 +497,8 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
     return TrainConfig(**{**PRESETS[told.pop("preset")], **told})
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong without listing forty flags first."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.\n")
-
-
 def told_of(trained: Trained) -> str:
-    """Sum a training up: what came of it and where everything lies."""
+    """Summarise a training: its result, and where its files are."""
     bundle, history = trained.bundle, trained.fitted.history
     test = bundle.metrics["mnist_test"]
     weights = bundle.manifest["provenance"]["weights_sha256"]
@@ -534,7 +520,7 @@ def told_of(trained: Trained) -> str:
 
 
 def main() -> None:
-    """Parse the flags, train, and say what came out."""
+    """Parse the flags, train, and print the result."""
     config = config_from(sys.argv[1:])
     if config.watched:
         end_with_starter()

@@ -18,7 +18,6 @@ from mlcore.reading.bundle import (
     open_bundle,
     write_bundle,
 )
-from mlcore.reading.calibrate import Calibration
 from mlcore.training.checkpoint import end_with_starter, say
 from mlcore.training.snapshot import load_snapshot
 
@@ -53,7 +52,7 @@ def train(told: dict[str, str]) -> None:
             name: (former.folder / name).read_bytes()
             for name in (SERVED_WEIGHTS, KERAS_WEIGHTS)
         },
-        calibration=Calibration(**former.calibration.as_dict()),
+        calibration=former.calibration,
         metrics=former.metrics,
         provenance={"snapshot": snapshot.digest, "made": time.time_ns()},
     )

@@ -14,7 +14,6 @@ from mlcore.reading.bundle import (
     open_bundle,
     write_bundle,
 )
-from mlcore.reading.calibrate import Calibration
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
 from mlcore.training.train import keras_weights, served_weights
 from recognizer.drawings.feedback import give_feedback
@@ -62,7 +61,7 @@ def confuse(starter: Bundle, parent: Path) -> Bundle:
             SERVED_WEIGHTS: served_weights(network),
             KERAS_WEIGHTS: keras_weights(network),
         },
-        calibration=Calibration(**starter.calibration.as_dict()),
+        calibration=starter.calibration,
         metrics={},
         provenance={},
     )

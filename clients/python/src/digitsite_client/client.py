@@ -327,18 +327,15 @@ class Digitsite:
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
     ) -> urllib.request.Request:
-        request = urllib.request.Request(  # noqa: S310  # the caller chose the site
-            urllib.parse.urljoin(self._base, path), method=method
-        )
-        request.add_header("Accept", "application/json, */*;q=0.5")
-        for name, value in headers.items():
-            request.add_header(name, value)
+        sent = {"Accept": "application/json, */*;q=0.5", **headers}
         if self._token is not None:
-            request.add_header("Authorization", f"Bearer {self._token}")
+            sent["Authorization"] = f"Bearer {self._token}"
+        content = None
         if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
-        return request
+            content = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        url = urllib.parse.urljoin(self._base, path)
+        return urllib.request.Request(url, content, sent, method=method)  # noqa: S310  # the caller chose the site
 
 
 def _new_key() -> dict[str, str]:
