@@ -62,6 +62,16 @@ class TestRead:
         told = capsys.readouterr().err
         assert told == "digitsite: nowhere.png: No such file or directory\n"
 
+    @pytest.mark.parametrize("url", ["localhost:8000", "file:///etc", "http://", ""])
+    def test_refuses_what_is_no_address_of_a_site(
+        self, seven: str, capsys: pytest.CaptureFixture[str], url: str
+    ) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main(["--url", url, "read", seven])
+
+        assert ended.value.code == 2
+        assert "such as https://digits.example.org" in capsys.readouterr().err
+
     def test_says_when_the_site_does_not_answer(
         self,
         seven: str,

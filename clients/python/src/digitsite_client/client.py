@@ -132,6 +132,17 @@ class Digitsite:
         timeout_s: float = 30.0,
         attempts: int = 3,
     ) -> None:
+        """Take the address of a site.
+
+        Raises:
+            ValueError: it is not one.
+        """
+        address = urllib.parse.urlsplit(url)
+        if address.scheme not in ("http", "https") or not address.netloc:
+            raise ValueError(
+                f"{url!r} is not the address of a site. Use one such as "
+                "https://digits.example.org."
+            )
         self._base = f"{url.rstrip('/')}/api/v1/"
         self._token = token
         self._timeout_s = timeout_s
@@ -335,7 +346,7 @@ class Digitsite:
             content = json.dumps(body).encode()
             sent["Content-Type"] = "application/json"
         url = urllib.parse.urljoin(self._base, path)
-        return urllib.request.Request(url, content, sent, method=method)  # noqa: S310  # the caller chose the site
+        return urllib.request.Request(url, content, sent, method=method)  # noqa: S310  # http or https, see __init__
 
 
 def _new_key() -> dict[str, str]:

@@ -24,7 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{options.command} needs --token or DIGITSITE_TOKEN: without one, you "
             "could never list or delete these drawings"
         )
-    site = Digitsite(options.url, token=options.token or None)
+    try:
+        site = Digitsite(options.url, token=options.token or None)
+    except ValueError as error:
+        parser.error(str(error))
     try:
         if options.command == "read":
             return _each(options.pictures, lambda path: _in_words(site.read(path)))
