@@ -7,8 +7,10 @@ import resource
 import socket
 import sys
 import time
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from ipaddress import ip_address
 from threading import Thread
-from urllib.request import urlopen
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
@@ -99,19 +101,21 @@ def free_address(host: str, port: int) -> tuple[str, int]:
 
 def _announce(address: str, port: int) -> None:
     """Print the address of the site once it answers."""
-    if address in ("0.0.0.0", "::"):  # every address: name one that works  # noqa: S104
+    if ip_address(address).is_unspecified:  # every address: name one that works
         address = "127.0.0.1"
-    host = f"[{address}]" if ":" in address else address
-    url = f"http://{host}:{port}/"
-    while not _is_alive(url):
+    while not _is_alive(address, port):
         time.sleep(0.01)
-    sys.stdout.write(f"Digitsite is at {url} (Ctrl+C stops it)\n")
+    host = f"[{address}]" if ":" in address else address
+    sys.stdout.write(f"Digitsite is at http://{host}:{port}/ (Ctrl+C stops it)\n")
     sys.stdout.flush()
 
 
-def _is_alive(url: str) -> bool:
+def _is_alive(address: str, port: int) -> bool:
+    connection = HTTPConnection(address, port)
     try:
-        with urlopen(f"{url}livez"):  # noqa: S310  # nosec B310
-            return True
-    except OSError:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()

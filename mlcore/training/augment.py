@@ -135,9 +135,7 @@ _SMOOTH = cv2.resize(np.eye(5), (5, SIDE_PX), interpolation=cv2.INTER_CUBIC)
 
 def _sampled(source: NDArray[Any], places: NDArray[np.float32]) -> NDArray[Any]:
     """Look a picture up at (H, W, 2) places, x before y, between its pixels."""
-    # OpenCV's types forget that the second map is None where the first holds both;
-    # an empty array in its place silently gives zeros.
-    return cv2.remap(source, places, None, cv2.INTER_LINEAR)  # type: ignore[call-overload,no-any-return]
+    return cv2.remap(source, places[..., 0], places[..., 1], cv2.INTER_LINEAR)
 
 
 def _other_pen(image: NDArray[np.uint8], rng: np.random.Generator) -> Bitmap:

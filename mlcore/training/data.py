@@ -230,7 +230,7 @@ def _fetch_from_mirrors(folder: Path) -> None:
             print(f"Fetching {name} from {mirror}", file=sys.stderr, flush=True)
             try:
                 url = f"{mirror}{name}.gz"
-                with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:  # noqa: S310  # nosec B310  # our own fixed addresses
+                with urllib.request.urlopen(url, timeout=_MIRROR_TIMEOUT_S) as answer:  # noqa: S310  # our own fixed addresses
                     _keep(folder / name, gzip.decompress(answer.read()), sha256)
                 break
             except (*_BROKEN, http.client.HTTPException, DataError) as error:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from notebooks.answers import curves, verdict
@@ -49,7 +50,7 @@ class TestCurves:
 
         _, right = curves(answers, is_ordered=False).axes
 
-        shown = [list(line.get_xdata()) for line in right.lines]  # type: ignore[arg-type]
+        shown = [list(np.asarray(line.get_xdata())) for line in right.lines]
         assert shown == [pytest.approx([97, 98]), pytest.approx([97.5])]
         assert [text.get_text() for text in right.texts] == [" ◂ 15.0 %"]
         assert [label.get_text() for label in right.get_yticklabels()] == list(answers)

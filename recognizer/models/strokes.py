@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 from django.db import models
 
-Stroke = list[list[float]]
+Stroke = Sequence[Sequence[float]]
 """One pen-down to pen-up: points [x, y] or [x, y, t] as they were sent."""
 
 _SCALES = (1, 10, 100, 1000)

@@ -35,7 +35,7 @@ from recognizer.models import Erasure, Submission
 
 FORMAT = 1
 NAMES = "digitsite-*Z"
-_SECRET_KEY = "secret_key"  # a file's name  # noqa: S105
+_KEY_FILE = "secret_key"
 _MANIFEST = "manifest.json"
 
 
@@ -79,9 +79,9 @@ def make_backup(parent: Path) -> Backup:
     try:
         kind = connection.vendor
         _COPY[kind](partial / _DATABASE[kind])
-        key = settings.DIGITSITE_VAR / _SECRET_KEY
+        key = settings.DIGITSITE_VAR / _KEY_FILE
         if key.exists():
-            shutil.copyfile(key, partial / _SECRET_KEY)
+            shutil.copyfile(key, partial / _KEY_FILE)
         files = sorted(path.name for path in partial.iterdir())
         manifest = {
             "format": FORMAT,
@@ -244,10 +244,10 @@ def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
         ids = tqdm(sorted(erased), desc="deleted since", unit="", disable=None)
         number = erase_again(ids=ids)
         connection.close()
-    key = backup.folder / _SECRET_KEY
+    key = backup.folder / _KEY_FILE
     if key.exists():
-        place = settings.DIGITSITE_VAR / _SECRET_KEY
-        fresh = place.with_name(f".{_SECRET_KEY}.restored")
+        place = settings.DIGITSITE_VAR / _KEY_FILE
+        fresh = place.with_name(f".{_KEY_FILE}.restored")
         shutil.copyfile(key, fresh)
         fresh.chmod(0o600)
         fresh.replace(place)

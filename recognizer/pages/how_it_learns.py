@@ -95,7 +95,7 @@ def _rows(layers: list[Layer]) -> list[dict[str, Any]]:
     return [
         {
             "name": ", ".join(_layer_name(layer) for layer in row),
-            "shape": " × ".join(str(side) for side in row[-1].shape),  # noqa: RUF001
+            "shape": " × ".join(str(side) for side in row[-1].shape),
             "numbers": math.prod(row[-1].shape),
             "weights": sum(layer.weights for layer in row),
         }
@@ -105,9 +105,9 @@ def _rows(layers: list[Layer]) -> list[dict[str, Any]]:
 
 def _layer_name(layer: Layer) -> str:
     if layer.kind == "Conv2D":
-        return _("%(size)s × %(size)s convolution") % {"size": layer.size}  # noqa: RUF001
+        return _("%(size)s × %(size)s convolution") % {"size": layer.size}
     if layer.kind == "MaxPooling2D":
-        return _("%(size)s × %(size)s pooling") % {"size": layer.size}  # noqa: RUF001
+        return _("%(size)s × %(size)s pooling") % {"size": layer.size}
     if layer.kind == "Dropout":
         return _("dropout %(share)s") % {"share": share(layer.share, 0)}
     return {

@@ -1,5 +1,6 @@
 """A drawing on its way from a request to its row: strokes, or a picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from recognizer.models.strokes import Stroke
 class StrokeDrawing:
     """Strokes in CSS pixels with the canvas and the pen they were drawn with."""
 
-    strokes: list[Stroke]
+    strokes: Sequence[Stroke]
     width: float
     height: float
     pen_width: float

@@ -245,7 +245,7 @@ class TestPage:
 
         page = page_of(program)
 
-        assert '<td class="nowrap">12 × 12 × 32</td>' in page  # noqa: RUF001
+        assert '<td class="nowrap">12 × 12 × 32</td>' in page
         assert f"rises to {recipe['learning_rate']}, then" in page
         assert f"<td>{recipe['epochs']}</td>" in page
 

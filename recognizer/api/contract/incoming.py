@@ -137,7 +137,7 @@ class StrokesIn(_DrawingIn):
     def drawing(self) -> Drawing:
         """Return what is read."""
         return StrokeDrawing(
-            strokes=self.strokes,  # type: ignore[arg-type]  # lists, as they were sent
+            strokes=self.strokes,
             width=self.width,
             height=self.height,
             pen_width=self.pen_width,
