@@ -22,8 +22,10 @@ def someone(request: pytest.FixtureRequest, device: str) -> tuple[BrowserContext
 
 
 def read_digit(page: Page) -> str:
-    """Wait until the drawing is kept and return the digit on the screen."""
+    """Wait until the drawing is kept and read; return the digit on the screen."""
     expect(page.locator("#kept[data-submission]")).to_be_visible(timeout=10_000)
+    # The drawing may be kept before its reading is back; only then the page asks.
+    expect(page.locator("#feedback")).to_be_visible()
     return page.locator("#digit").inner_text()
 
 

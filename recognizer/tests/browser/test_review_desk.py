@@ -96,17 +96,16 @@ class TestDesk:
 
         page.locator("#drawing").hover()
         page.wait_for_function(
-            "whole => document.querySelector('#drawing path').getAttribute('d')"
-            ".length < whole.length",
-            arg=whole[0],
-        )
-        page.wait_for_function(
-            "whole => document.querySelector('#drawing path').getAttribute('d')"
-            " === whole",
-            arg=whole[0],
+            f"whole => ({drawn})(document.querySelector('#drawing svg')).join()"
+            ".length < whole.join().length",
+            arg=whole,
         )
 
-        assert page.locator("#drawing svg").evaluate(drawn) == whole
+        page.wait_for_function(
+            f"whole => ({drawn})(document.querySelector('#drawing svg')).join()"
+            " === whole.join()",
+            arg=whole,
+        )
         assert site.complaints[page] == []
 
 
