@@ -58,6 +58,8 @@ USER 0
 RUN DIGITSITE_VAR=/tmp/var python manage.py collectstatic --no-input --verbosity 0 \
     && rm -r /tmp/var
 USER 10001
+# Two heaps of freed memory instead of one per thread: 20 MB less.
+ENV MALLOC_ARENA_MAX=2
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]

@@ -214,8 +214,7 @@ _SQLITE = {
     # Writers wait instead of failing, and readers never wait for them.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,  # seconds
-    # Per connection, and each thread has one: enough for four drawings at once. An
-    # INSERT of each number of rows is a statement; 128, the default, take 700 kB.
+    # Per connection, and each thread has one. The default of 128 takes 700 kB.
     "cached_statements": 48,
     # secure_delete: deleted data is overwritten.
     # cache_size: 256 kB per connection. The default of 2 MB takes 128 MB in 64 threads,
@@ -325,7 +324,7 @@ MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
 # Per process. More requests at once would only share one core; fewer would wait for
 # the disk. Beyond those that wait, requests get 503.
-REQUESTS_AT_ONCE = 8
+REQUESTS_AT_ONCE = 4
 REQUESTS_WAITING = 48
 LONGEST_WAIT_S = 2.0
 

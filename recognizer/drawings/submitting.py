@@ -10,6 +10,7 @@ from mlcore.reading.inference import Reading
 from recognizer.drawings import tallies
 from recognizer.drawings.group_commit import GroupCommit
 from recognizer.drawings.idempotency import RequestKey, key_row, stored_under
+from recognizer.drawings.inserts import NewRow, converted, insert
 from recognizer.drawings.priority import review_priority
 from recognizer.metrics import stage
 from recognizer.models import (
@@ -70,7 +71,14 @@ def submit_drawing(
     try:
         with stage("store"):
             _new_submissions.store(
-                _NewSubmission(submission, new_visitor, picture, once)
+                _NewSubmission(
+                    visitor=converted(new_visitor) if new_visitor else None,
+                    submission=converted(submission),
+                    picture=converted(picture) if picture else None,
+                    prediction=converted(shown),
+                    once=once,
+                    counts=tallies.tallies_of(submission),
+                )
             )
     except IntegrityError:
         # The same request was stored at the same time.
@@ -82,29 +90,29 @@ def submit_drawing(
 
 @dataclass(frozen=True)
 class _NewSubmission:
-    """All rows of a new submission."""
+    """All that is stored of a new submission."""
 
-    submission: Submission
-    visitor: Visitor | None
-    picture: Picture | None
+    visitor: NewRow[Visitor] | None
+    submission: NewRow[Submission]
+    picture: NewRow[Picture] | None
+    prediction: NewRow[Prediction]
     once: RequestKey | None
+    counts: Counter[str]
 
 
 def _store_all(new: Sequence[_NewSubmission]) -> None:
     """Store submissions in one transaction."""
-    submissions = [one.submission for one in new]
     counts: Counter[str] = Counter()
+    for one in new:
+        counts.update(one.counts)
     with transaction.atomic():
-        Visitor.objects.bulk_create([one.visitor for one in new if one.visitor])
-        Submission.objects.bulk_create(submissions)
-        Picture.objects.bulk_create([one.picture for one in new if one.picture])
-        Prediction.objects.bulk_create([one.shown_prediction for one in submissions])
+        insert([one.visitor for one in new if one.visitor])
+        insert([one.submission for one in new])
+        insert([one.picture for one in new if one.picture])
+        insert([one.prediction for one in new])
         # Made here: rows of a failed attempt would keep primary keys that are gone.
-        IdempotencyKey.objects.bulk_create(
-            [key_row(one.once, one.submission) for one in new if one.once]
-        )
-        for submission in submissions:
-            counts.update(tallies.tallies_of(submission))
+        keys = [key_row(one.once, one.submission.row) for one in new if one.once]
+        IdempotencyKey.objects.bulk_create(keys)
         tallies.add(counts)
 
 

@@ -1,0 +1,59 @@
+"""Insert new rows in two steps: convert their values first, then store them.
+
+One process writes to SQLite at a time, so the transaction does nothing that can be done
+before it. `bulk_create` would pack the strokes and build its statement while all others
+wait: 0.73 of the former server's stored drawings/s at 8 connections instead of 0.87,
+0.72 instead of 0.81 at 64 (medians of 5 interleaved rounds, 2026-11-28).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from django.db import connection
+from django.db.models import Field, Model
+
+Row = TypeVar("Row", bound=Model)
+
+
+@dataclass(frozen=True)
+class NewRow(Generic[Row]):
+    """A new row with its values as the database takes them."""
+
+    row: Row
+    values: list[Any]
+
+
+def converted(row: Row) -> NewRow[Row]:
+    """Convert a row that has its primary key already; it is not stored yet."""
+    values = [
+        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        for field in _fields(type(row))
+    ]
+    return NewRow(row, values)
+
+
+def insert(rows: Sequence[NewRow[Any]]) -> None:
+    """Store rows of one model; belongs in a transaction."""
+    if not rows:
+        return
+    model: type[Model] = type(rows[0].row)
+    with connection.cursor() as cursor:
+        cursor.executemany(_statement(model), [new.values for new in rows])
+    for new in rows:
+        new.row._state.adding = False
+        new.row._state.db = connection.alias
+
+
+@cache
+def _fields(model: type[Model]) -> list["Field[Any, Any]"]:
+    return [field for field in model._meta.get_fields() if field.concrete]
+
+
+@cache
+def _statement(model: type[Model]) -> str:
+    columns = ", ".join(f'"{field.column}"' for field in _fields(model))
+    places = ", ".join(["%s"] * len(_fields(model)))
+    # Our own tables' and columns' names alone are written into it.
+    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({places})'  # noqa: S608
