@@ -24,6 +24,15 @@ from tools.server import Server, serving
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count as long what is no journey: `make test` takes one through each page."""
+    for item in items:
+        is_here = Path(__file__).parent in item.path.parents
+        if is_here and not item.get_closest_marker("journey"):
+            item.add_marker("long")
+
+
 @dataclass(frozen=True)
 class Site:
     """A running site: its address and its data folder."""

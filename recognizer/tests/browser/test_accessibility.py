@@ -113,6 +113,7 @@ def violations(page: Page) -> list[str]:
 
 
 class TestEveryPage:
+    @pytest.mark.journey
     def test_has_nothing_that_axe_minds(self, walk: Walk) -> None:
         assert walk.minded_by_axe == []
 

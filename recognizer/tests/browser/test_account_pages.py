@@ -53,6 +53,7 @@ def sign_in(page: Page, name: str, password: str) -> None:
 
 
 class TestAccount:
+    @pytest.mark.journey
     @pytest.mark.parametrize("device", ["desk", "phone"])
     def test_keeps_the_browser_s_drawings_and_leaves_them_at_signing_out(
         self, site: Site, request: pytest.FixtureRequest, device: str

@@ -1,11 +1,13 @@
 """The interactive documentation works under the site's own CSP."""
 
+import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from recognizer.tests.browser.conftest import Site
 
 
 class TestApiDocs:
+    @pytest.mark.journey
     def test_calls_the_api_from_the_page(
         self, site: Site, desk: BrowserContext
     ) -> None:

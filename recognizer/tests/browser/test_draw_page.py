@@ -40,6 +40,7 @@ def the_seven() -> Specimen:
 
 @pytest.mark.parametrize("device", HANDS)
 class TestDrawing:
+    @pytest.mark.journey
     def test_shows_digit_bars_and_what_the_model_saw(
         self, site: Site, request: pytest.FixtureRequest, device: str
     ) -> None:
@@ -158,6 +159,7 @@ class TestControls:
         page.goto(f"{site.url}/history/")
         expect(page.locator("[data-submission]")).to_have_count(1)
 
+    @pytest.mark.journey
     def test_a_lost_connection_loses_no_drawing(
         self, site: Site, desk: BrowserContext
     ) -> None:
@@ -181,6 +183,7 @@ class TestControls:
 
 
 class TestFeedback:
+    @pytest.mark.journey
     def test_takes_a_correction_and_takes_it_back(
         self, site: Site, phone: BrowserContext
     ) -> None:

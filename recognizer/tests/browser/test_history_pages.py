@@ -34,6 +34,7 @@ def without_scripts(browser: Browser) -> Iterator[BrowserContext]:
 
 
 class TestHistory:
+    @pytest.mark.journey
     def test_narrows_down_and_widens_again(
         self, site: Site, someone: BrowserContext
     ) -> None:

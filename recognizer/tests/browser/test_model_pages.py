@@ -16,6 +16,7 @@ def reviewer_token(site: Site) -> str:
 
 
 class TestModelPage:
+    @pytest.mark.journey
     @pytest.mark.parametrize("device", ["desk", "phone"])
     def test_is_reached_from_the_first_page_and_fits(
         self, site: Site, request: pytest.FixtureRequest, device: str
@@ -55,6 +56,7 @@ class TestModelPage:
 
 
 class TestHowItLearnsPage:
+    @pytest.mark.journey
     @pytest.mark.parametrize("device", ["desk", "phone"])
     def test_is_reached_from_the_model_s_and_fits(
         self, site: Site, request: pytest.FixtureRequest, device: str

@@ -70,6 +70,7 @@ def choose(page: Page, content: bytes, name: str = "digit.png") -> None:
 
 
 class TestAPicture:
+    @pytest.mark.journey
     def test_is_read_and_kept_as_an_upload(
         self, site: Site, desk: BrowserContext
     ) -> None:

@@ -5,6 +5,7 @@ import time
 import urllib.request
 from typing import Any
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from mlcore.reading.specimens import specimens
@@ -48,6 +49,7 @@ def labels_of(site: Site) -> dict[str, tuple[int | None, str]]:
 
 
 class TestDesk:
+    @pytest.mark.journey
     def test_is_worked_by_keyboard(self, site: Site, desk: BrowserContext) -> None:
         digit_of = {submit(site, s.strokes): s.digit for s in specimens()}
         site.sign_in(desk, "keyboard", group="Reviewers")

@@ -48,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="digitsite", description="Read, store and export handwritten digits."
     )
     parser.add_argument(
-        "--url", default="http://127.0.0.1:8000", help="default: %(default)s"
+        "--url",
+        default=os.environ.get("DIGITSITE_URL", "http://127.0.0.1:8000"),
+        help="the site; default: the variable DIGITSITE_URL, or http://127.0.0.1:8000",
     )
     parser.add_argument(
         "--token",
