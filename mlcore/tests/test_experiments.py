@@ -52,6 +52,7 @@ class TestBuild:
         assert logits.shape == (2, 10)
 
 
+@pytest.mark.long
 class TestAnswer:
     def test_learns_and_is_the_same_for_the_same_seed(self, mnist: Mnist) -> None:
         few = mnist.train.take(np.arange(600))

@@ -188,6 +188,7 @@ def runs(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "var" / "runs").glob("*"))
 
 
+@pytest.mark.long
 class TestResume:
     @pytest.mark.parametrize("hardest", [1, 0.5])
     def test_after_a_kill_ends_as_if_there_had_been_none(
@@ -317,6 +318,7 @@ def write_a_snapshot(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 class TestInterrupt:
     def test_saves_the_best_weights_and_goes_on_later(
         self,
@@ -398,6 +400,7 @@ class TestCommand:
         assert f"Run in {run}" in said
         assert list((run / "tensorboard").glob("events.out.tfevents.*"))
 
+    @pytest.mark.long
     def test_on_trial_writes_nothing(
         self,
         small: TrainConfig,

@@ -126,6 +126,7 @@ class TestExecuted:
         assert EXECUTED.stat().st_size < 2_000_000
 
 
+@pytest.mark.long
 class TestSmallBudget:
     def test_reads_the_bytes_as_the_project_does(self, figures: dict[str, Any]) -> None:
         assert figures["by_hand_is_the_same"]

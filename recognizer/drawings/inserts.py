@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
 Row = TypeVar("Row", bound=Model)
@@ -27,8 +27,9 @@ class NewRow(Generic[Row]):
 
 def converted(row: Row) -> NewRow[Row]:
     """Convert a row that has its primary key already; it is not stored yet."""
+    database = connections[DEFAULT_DB_ALIAS]  # looked up once, not by each field
     values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+        field.get_db_prep_save(field.pre_save(row, add=True), database)
         for field in _fields(type(row))
     ]
     return NewRow(row, values)

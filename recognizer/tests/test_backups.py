@@ -74,6 +74,7 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path
         yield server, backup, drawing
 
 
+@pytest.mark.database
 class TestDrill:
     def test_brings_all_back_but_what_was_deleted(
         self, tmp_path: Path, elsewhere: Server

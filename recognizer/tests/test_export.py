@@ -154,6 +154,7 @@ class TestIdx:
         assert Submission(shown_digit=7, **columns).known_digit == known
 
 
+@pytest.mark.database
 class TestMemory:
     @pytest.mark.parametrize(
         ("stream", "most"),

@@ -102,6 +102,7 @@ def is_sound(prediction: Any) -> bool:
     )
 
 
+@pytest.mark.long
 class TestDrawings:
     @FUZZ
     @given(drawing=RIGHT)

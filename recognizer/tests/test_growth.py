@@ -73,6 +73,7 @@ def middle_of(user: str) -> Any:
     return keys.values_list("pk", flat=True)[80]
 
 
+@pytest.mark.database
 class TestPages:
     @pytest.mark.parametrize("page", PAGES)
     def test_ask_an_index_and_count_nothing(self, page: str, member: Client) -> None:

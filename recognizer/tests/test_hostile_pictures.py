@@ -73,6 +73,7 @@ def check(answer: Any, name: str) -> str:
     return str(error["code"])
 
 
+@pytest.mark.long
 class TestHostileFiles:
     def test_from_seeds_are_read_or_refused(self, program: Client) -> None:
         became: Counter[str] = Counter()

@@ -1,6 +1,6 @@
 """Acknowledged means stored: web processes are killed at random moments under load.
 
-A few kills by `make test`, 40 by `make test-all`, 200 with `ARGS=--full`; on
+A few kills by `make test-services`, 40 by `make test-all`, 200 with `ARGS=--full`; on
 PostgreSQL where DATABASE_URL names one.
 """
 
@@ -139,6 +139,7 @@ def hold(found: dict[str, Any]) -> None:
     assert len(acknowledged) > found["killed"]
 
 
+@pytest.mark.database
 class TestKill:
     def test_loses_nothing_that_was_acknowledged(self, tmp_path: Path) -> None:
         hold(kill_under_load(tmp_path / "var", kills=6, seed=1))
@@ -149,6 +150,7 @@ class TestKill:
         hold(kill_under_load(tmp_path / "var", kills=kills, seed=2))
 
 
+@pytest.mark.database
 class TestGracefulStop:
     def test_finishes_the_requests_that_run(self, tmp_path: Path) -> None:
         batch = json.dumps({"drawings": [SEVEN] * 256}).encode()

@@ -83,6 +83,7 @@ def share_right(version: ModelVersion, drawn: list[Any]) -> float:
     return float(sum(right) / len(right))
 
 
+@pytest.mark.database
 @pytest.mark.filterwarnings(KERAS_3_ON_NUMPY_2)
 class TestLoop:
     def test_learns_from_corrections(

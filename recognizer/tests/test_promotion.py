@@ -251,6 +251,7 @@ print(register_model(bundle=bundle, origin="trained").digest)
 """
 
 
+@pytest.mark.database
 class TestUnderLoad:
     def test_every_process_changes_at_once_and_no_request_fails(
         self, server: Server, tmp_path: Path

@@ -64,6 +64,7 @@ def derived(server: Server) -> str:
     return server.manage("rebuild")
 
 
+@pytest.mark.database
 class TestOneKey:
     def test_sent_fifty_times_at_once_stores_one_row(
         self, server: Server, racer: dict[str, str]

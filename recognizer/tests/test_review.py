@@ -460,6 +460,7 @@ def active_id() -> str:
     return "01a20aab-e832-7642-880c-5b3a15f35f22"
 
 
+@pytest.mark.database
 class TestManyReviewers:
     def test_at_once_never_get_the_same_drawing(self, server: Server) -> None:
         """Four desks claim and decide until nothing is left, on two processes."""

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from mlcore import paths
 
 PAGE = (paths.REPOSITORY / "docs" / "security.md").read_text()
@@ -72,6 +74,7 @@ class TestRequirements:
             for pin in pinned:
                 assert "--hash=sha256:" in pin, pin[:60]
 
+    @pytest.mark.long
     def test_are_all_in_the_bill_of_materials(self) -> None:
         folder = paths.REPOSITORY / "requirements"
         pinned = {

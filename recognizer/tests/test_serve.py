@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from mlcore import paths
 from tools.server import environment, serving
 
@@ -107,6 +109,7 @@ def few_files(most: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, MY_LIMITS)
 
 
+@pytest.mark.long
 class TestWorker:
     def test_comes_along_and_goes_with_the_site(self, tmp_path: Path) -> None:
         process = subprocess.Popen(

@@ -406,6 +406,7 @@ def assert_nothing_lost(site: Server, found: dict[str, Any]) -> None:
 
 
 class TestKilledWorkers:
+    @pytest.mark.database
     def test_lose_nothing_and_leave_nothing_half(self, tmp_path: Path) -> None:
         with data_alone(tmp_path) as site:
             found = kill_workers(
