@@ -3,17 +3,17 @@
 import gc
 import os
 import resource
+import signal
 import socket
 import sys
 import time
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
+from importlib import import_module
 from ipaddress import ip_address
 from threading import Thread
 
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler
-from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -31,12 +31,12 @@ def serve(address: str, port: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     # Load the site before forking and exempt it from garbage collection, so that the
     # processes share its memory.
-    get_wsgi_application()
+    import_module("digitsite.wsgi")
     _ = get_resolver().url_patterns
     gc.freeze()
+    os.register_at_fork(after_in_child=_begin_worker)
     server = Granian(
-        "digitsite.server:application",
-        factory=True,
+        "digitsite.wsgi:application",
         address=address,
         port=port,
         interface=Interfaces.WSGI,
@@ -55,14 +55,14 @@ def serve(address: str, port: int) -> None:
     server.serve()
 
 
-def application() -> WSGIHandler:
-    """Return the site; called in each process.
+def _begin_worker() -> None:
+    """Leave Ctrl+C to the parent, and end at its SIGTERM.
 
-    Its own process group keeps Ctrl+C from it; the parent stops it. A process of
-    granian 2.8 that gets SIGTERM right after SIGINT never ends.
+    Without this a worker of granian 2.8 has the parent's signal handlers until it has
+    its own, and one that is stopped meanwhile never ends: a stop would take 30 s.
     """
     os.setpgid(0, 0)
-    return get_wsgi_application()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def free_address(host: str, port: int) -> tuple[str, int]:

@@ -48,7 +48,8 @@ class TestServe:
 
         for server in servers:
             server.terminate()
-            server.communicate(timeout=40)
+            # A process that misses its signal is killed after 30 s only.
+            server.communicate(timeout=20)
             assert server.returncode == 0
 
     def test_a_taken_port_is_named_with_a_way_out(self, tmp_path: Path) -> None:
