@@ -2,6 +2,6 @@
 
 import os
 
-# Set before NumPy is first imported: no matrix here is large enough for more than one
-# thread, and to start the others takes 40 ms and their stacks' memory in each process.
+# Set before NumPy is imported: no matrix here is large enough for several threads, and
+# starting them costs each process 40 ms and the memory of their stacks.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,7 +1,7 @@
 """Read the environment. Only `settings` uses this module.
 
-Each helper refuses a bad value and names its variable, so a typing error stops the
-start with one clear sentence.
+Each helper refuses a bad value with an error that names the variable. A typing error
+therefore stops the start with a clear message.
 """
 
 import os
@@ -18,17 +18,17 @@ _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
 def text(name: str, default: str = "") -> str:
-    """Return the variable, stripped; the default where it is unset or empty."""
+    """Return the variable, stripped; the default if it is unset or empty."""
     return os.environ.get(name, "").strip() or default
 
 
 def for_a_child(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a child process, with some more variables."""
+    """Return the environment of a child process: this one and more variables."""
     return {**os.environ, **more}
 
 
 def flag(name: str) -> bool:
-    """Return whether the variable says yes; unset means no."""
+    """Return whether the variable is on; unset means off."""
     value = text(name).lower()
     if value not in _TRUE | _FALSE:
         raise ImproperlyConfigured(f"{name}={value!r}: must be 1 or 0.")
@@ -46,7 +46,7 @@ def integer(name: str, default: int, *, low: int, high: int) -> int:
 
 
 def one_of(name: str, default: str, *, choices: Sequence[str]) -> str:
-    """Return one of some words."""
+    """Return a value that must be one of the choices."""
     value = text(name, default).lower()
     if value not in choices:
         raise ImproperlyConfigured(f"{name}={value!r}: must be {' or '.join(choices)}.")
@@ -54,12 +54,12 @@ def one_of(name: str, default: str, *, choices: Sequence[str]) -> str:
 
 
 def words(name: str) -> list[str]:
-    """Return a comma-separated list without blanks."""
+    """Return the items of a comma-separated list, without empty ones."""
     return [word.strip() for word in text(name).split(",") if word.strip()]
 
 
 def folder(name: str) -> Path | None:
-    """Return a folder as an absolute path; None where it is unset."""
+    """Return a folder as an absolute path; None if it is unset."""
     value = text(name)
     return Path(value).resolve() if value else None
 
@@ -73,7 +73,7 @@ class Rate:
 
 
 def rate(name: str, default: str) -> Rate | None:
-    """Return a rate such as 600/min; None where it is off."""
+    """Return a rate such as 600/min; None if it is off."""
     value = text(name, default).lower()
     if value == "off":
         return None
@@ -87,9 +87,9 @@ def rate(name: str, default: str) -> Rate | None:
 
 
 def redis_url(name: str) -> str:
-    """Return the address of Redis; empty where it is unset.
+    """Return the URL of Redis; empty if it is unset.
 
-    Its error does not show the value, which may hold a password.
+    The error does not show the value, which may hold a password.
     """
     value = text(name)
     if value and not value.startswith(("redis://", "rediss://", "unix://")):
@@ -101,9 +101,9 @@ def redis_url(name: str) -> str:
 
 @dataclass(frozen=True)
 class MailServer:
-    """The server that takes our mail.
+    """The SMTP server for outgoing mail.
 
-    encryption: "", "tls" or "starttls". sender: the From of all mail, or "".
+    encryption: "", "tls" or "starttls". sender: the From address of all mail, or "".
     """
 
     host: str
@@ -122,9 +122,9 @@ _MAIL_SCHEMES = {
 
 
 def mail_server(name: str) -> MailServer | None:
-    """Return the mail server; None where mail goes to the console.
+    """Return the mail server; None if mail goes to the console.
 
-    Its error does not show the value, which may hold a password.
+    The error does not show the value, which may hold a password.
     """
     value = text(name, "console")
     if value == "console":

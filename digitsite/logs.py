@@ -1,4 +1,4 @@
-"""Log lines: as JSON for programs, and none for a refused request."""
+"""Format log lines as JSON; drop the lines of refused requests."""
 
 import logging
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 class JSONFormatter(logging.Formatter):
     """Writes time, level, logger, message, request id, and the error if there is one.
 
-    JSON escapes line breaks, so nothing that a caller sends can look like an entry.
+    JSON escapes line breaks, so a caller cannot forge an entry.
     """
 
     def format(self, record: logging.LogRecord) -> str:

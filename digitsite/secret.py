@@ -7,7 +7,7 @@ from django.core.management.utils import get_random_secret_key
 
 
 def kept_secret_key(path: Path) -> str:
-    """Return the key in this file, which the first call makes.
+    """Return the key in this file; the first call creates it.
 
     Processes that start together get the same key: the file is linked into place only
     if none is there yet.

@@ -1,4 +1,4 @@
-"""How the stock web server, granian, is started."""
+"""Start granian, the default web server."""
 
 import gc
 import os
@@ -19,8 +19,8 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-# More than run and wait at once (see settings), so that some are free for probes, for
-# refusals, and for clients that send their bodies slowly.
+# More than the requests that may run and wait (see settings). The other threads answer
+# probes, refuse requests and receive bodies from slow clients.
 _THREADS = 64
 _CONNECTIONS = 1000  # per process; more wait in the kernel's backlog
 
@@ -56,21 +56,22 @@ def serve(address: str, port: int) -> None:
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl+C to the parent, and end at its SIGTERM.
+    """Leave Ctrl+C to the parent, and end when it sends SIGTERM.
 
-    Without this a worker of granian 2.8 has the parent's signal handlers until it has
-    its own, and one that is stopped meanwhile never ends: a stop would take 30 s.
+    Without this, a worker of granian 2.8 has the parent's signal handlers until it
+    installs its own. A SIGTERM before that would not end it, and stopping would take
+    30 s, until granian kills it.
     """
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def free_address(host: str, port: int) -> tuple[str, int]:
-    """Return the address and port to listen on; a free port for port 0.
+    """Return the address and port to listen on; port 0 becomes a free port.
 
     Raises:
         OSError: another program listens there, or the host is not this machine's.
-            granian itself would share the port with another granian.
+            Without this check, granian would share the port with another granian.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM

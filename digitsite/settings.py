@@ -26,7 +26,7 @@ except OSError as error:
         f"DIGITSITE_VAR: {DIGITSITE_VAR} is not usable as a folder: {error}"
     ) from error
 
-# --- who may talk to us --------------------------------------------------------
+# --- hosts, proxies and browser policies ---------------------------------------
 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
@@ -52,9 +52,9 @@ else:
         raise ImproperlyConfigured(
             f"DIGITSITE_VAR: {DIGITSITE_VAR} cannot be written to: {error}"
         ) from error
-# How many proxies of our own append to X-Forwarded-For.
+# Number of our own proxies; each appends an address to X-Forwarded-For.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", 0, low=0, high=10)
-if PRODUCTION or TRUSTED_PROXIES:  # a proxy ends TLS before us
+if PRODUCTION or TRUSTED_PROXIES:  # a proxy terminates TLS
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
@@ -68,7 +68,7 @@ if DEBUG:  # Django's error pages have inline styles and scripts
         "; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
     )
 
-# What browsers may not do for any page of the site.
+# Browser features that no page of the site may use.
 PERMISSIONS_POLICY = (
     "accelerometer=(), autoplay=(), camera=(), display-capture=(), "
     "encrypted-media=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), "
@@ -94,12 +94,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",  # Swagger UI, served by ourselves
+    "drf_spectacular_sidecar",  # Swagger UI, served from this site
     "django_tasks_db",  # background tasks as rows; `manage.py work` runs them
     "recognizer",
 ]
 MIDDLEWARE = [
-    # outermost: on redirects to https as well
+    # outermost: redirects to https need its headers too
     "recognizer.ops.middleware.BrowserPolicyMiddleware",
     "recognizer.ops.middleware.ObservingMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -142,8 +142,8 @@ TIME_ZONE = "UTC"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 _STATIC_ROOT = BASE_DIR / "staticfiles"
-# After `manage.py collectstatic`: compressed files with a hash in their names. Until
-# then: the files of the checkout.
+# After `manage.py collectstatic`, the site serves compressed files with a hash in their
+# names; before that, the files of the checkout.
 _COLLECTED = (_STATIC_ROOT / "staticfiles.json").exists() or "collectstatic" in sys.argv
 STATIC_ROOT = _STATIC_ROOT if _COLLECTED else None
 STORAGES = {
@@ -167,13 +167,13 @@ PASSWORD_HASHERS = [
     # Hashes of this kind are replaced when their owners sign in.
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-# Failed sign-ins of one address before it has to wait.
+# How many sign-ins from one address may fail before it has to wait.
 SIGN_IN_FAILURES = {"site": 20, "staff": 10}
 SIGN_IN_LOCK_S = 15 * 60  # since the last failure
-# Tries and seconds: signing up by address, the own password by user. A school class
-# shares one address.
+# (tries, seconds): sign-ups count by address, tries of one's own password by user. A
+# school class shares one address.
 TRIES = {"sign-up": (60, 3600), "own-password": (20, 900)}
-STAFF_PASSWORD_AGE_S = 8 * 3600  # then the admin asks for the password again
+STAFF_PASSWORD_AGE_S = 8 * 3600  # after that, the admin asks for the password again
 
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "account"
@@ -214,9 +214,9 @@ _SQLITE = {
     # Writers wait instead of failing, and readers never wait for them.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,  # seconds
-    # Per connection, and each thread has one. The default of 128 takes 700 kB.
+    # Each thread has a connection, in which the default of 128 takes 700 kB.
     "cached_statements": 48,
-    # secure_delete: deleted data is overwritten.
+    # secure_delete overwrites deleted data.
     # cache_size: 256 kB per connection. The default of 2 MB takes 128 MB in 64 threads,
     # and the system caches the file anyway.
     "init_command": (
@@ -239,7 +239,7 @@ def _database() -> dict[str, Any]:
             dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
         )
     except ValueError:
-        # Neither the value nor the library's message, which quotes it: a password.
+        # Show neither the value nor the library's message: both may hold a password.
         raise ImproperlyConfigured(
             "DATABASE_URL is not a database URL. Use one such as "
             "postgres://user:password@host/name, with @, : and / in user or password "
@@ -260,9 +260,9 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 TRAIN_COMMAND = [sys.executable, "-m", "mlcore.training.train"]
 JUDGE_COMMAND = [sys.executable, "-m", "mlcore.judging.gate"]
 RUNS_FOLDER = DIGITSITE_VAR / "runs"
-SILENT_AFTER_S = 60  # without a heartbeat a training counts as given up
+SILENT_AFTER_S = 60  # a training without a heartbeat for so long is abandoned
 
-# --- the cache: counts calls; Redis shares it among processes ---------------------
+# --- the cache counts calls; with Redis, all processes share it -------------------
 
 REDIS_URL = env.redis_url("REDIS_URL")
 CACHES: dict[str, dict[str, Any]] = {
@@ -270,7 +270,7 @@ CACHES: dict[str, dict[str, Any]] = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "digitsite",
-        # If the cache hangs, the site goes on.
+        # seconds; a cache that hangs must not block the site
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
     if REDIS_URL
@@ -309,7 +309,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
 }
 
-# --- what we take in -----------------------------------------------------------------
+# --- limits of a request -------------------------------------------------------------
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
@@ -322,39 +322,39 @@ MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
 MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
 
-# Per process. More requests at once would only share one core; fewer would wait for
-# the disk. Beyond those that wait, requests get 503.
+# Per process. Running more requests at once would only share one core; with fewer, the
+# core would idle while they wait for the disk. If the queue is full, requests get 503.
 REQUESTS_AT_ONCE = 4
 REQUESTS_WAITING = 48
 LONGEST_WAIT_S = 2.0
 
-# Calls to the API of one anonymous address; users and tokens have a larger share.
+# API calls of one anonymous address; THROTTLE_SHARES gives users and tokens more.
 THROTTLE = env.rate("DIGITSITE_THROTTLE", "600/min" if PRODUCTION else "off")
 THROTTLE_SHARES = {"address": 1, "user": 2, "token": 2}
 
 VISITOR_COOKIE = "visitor"
 VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
 
-# How long a process remembers which model is active: asking takes 5 to 10 % of a call.
+# How long a process caches which model is active: the query takes 5 to 10 % of a call.
 ACTIVE_MODEL_KEPT_S = 0.25
 
-# `manage.py expire` removes drawings older than this; 0 keeps them for good.
+# `manage.py expire` removes drawings older than this; 0 keeps all drawings.
 RETENTION_DAYS = env.integer("RETENTION_DAYS", 0, low=0, high=36_500)
 
-# --- the model that reads before any was trained here -----------------------------
+# --- the shipped model and its measurements ---------------------------------------
 
 STARTER_BUNDLE = BASE_DIR / "mlcore" / "starter"
-NAMED_BUNDLE = env.folder("BUNDLE")  # is active as long as it is named
+NAMED_BUNDLE = env.folder("BUNDLE")  # it stays active while BUNDLE is set
 # How the shipped bundle was evaluated.
 MODEL_EVALUATION = BASE_DIR / "docs" / "model" / "evaluation.json"
-# Measurements: why it is trained as it is, and how fast training can be.
+# Measurements behind the training recipe, and of the fastest training.
 EXPERIMENTS = BASE_DIR / "docs" / "experiments" / "results.json"
 FAST_TRAINING = BASE_DIR / "docs" / "training" / "fast.json"
 BUNDLE_CACHE = DIGITSITE_VAR / "bundles"
 
 # --- what operators see --------------------------------------------------------------
 
-# Opens /metrics; without it, only this machine may ask.
+# Callers need it to read /metrics. If it is unset, only this machine may read them.
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 LOG_FORMAT = env.one_of(
     "LOG_FORMAT", "json" if PRODUCTION else "line", choices=("line", "json")

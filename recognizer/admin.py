@@ -1,4 +1,4 @@
-"""Where Django looks for the admin's pages: each noun registers its own."""
+"""The admin's pages: importing these modules registers them."""
 
 from recognizer.desk import learning, people, submissions
 

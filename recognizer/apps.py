@@ -16,16 +16,17 @@ class RecognizerConfig(AppConfig):
     verbose_name = _("Digit recognition")
 
     def ready(self) -> None:
-        """Prepare each migrated database, and refuse one of the first release."""
+        """Prepare databases after `migrate`; refuse one of the first release."""
         post_migrate.connect(prepare_database, sender=self)
         checks.register(check_release, checks.Tags.database)
 
 
 def prepare_database(*, plan: list[Any] | None = None, **kwargs: Any) -> None:
-    """Make the groups, and register a model that reads.
+    """Make the groups, and register the configured models.
 
-    Not after a flush, which has no plan: tests flush often and fill what they need.
-    Not while migrations are missing: the tables are not those of this code.
+    It does nothing after a flush, which passes no plan: tests flush often and create
+    what they need. It does nothing while migrations are missing, either: the tables do
+    not match this code.
     """
     from recognizer.learning.promotion import prepare_configured_models
     from recognizer.ops.migrated import missing_migrations
@@ -42,7 +43,7 @@ def check_release(**kwargs: Any) -> list[checks.CheckMessage]:
 
     try:
         is_former = ("recognizer", "0001_first_schema") in applied_migrations()
-    except DatabaseError:  # the command says so itself
+    except DatabaseError:  # the command itself reports it
         return []
     if not is_former:
         return []

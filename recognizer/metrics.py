@@ -1,8 +1,7 @@
-"""What the site counts for Prometheus; `ops.metrics_page` answers it.
+"""Prometheus metrics; `ops.metrics_page` serves them.
 
-The processes of `manage.py serve` count together: each has a memory-mapped file in one
-folder, and whichever process is asked adds the files up. A killed process leaves what
-it counted.
+Each process of `manage.py serve` writes its counts to memory-mapped files in one shared
+folder. The process that answers adds them up, so a killed process's counts are kept.
 """
 
 import logging
@@ -51,9 +50,9 @@ _METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 
 @contextmanager
 def _harmless() -> Iterator[None]:
-    """Log an error of counting, such as a full disk, so that the request goes on.
+    """Log an error in counting, such as a full disk, instead of failing the request.
 
-    Any error: after a failure, prometheus_client may use files it has closed.
+    It catches every exception: after one, prometheus_client may use closed files.
     """
     try:
         yield
@@ -63,7 +62,7 @@ def _harmless() -> Iterator[None]:
 
 def count_request(request: HttpRequest, status: int, seconds: float) -> None:
     """Count an answer."""
-    # Nothing that a caller can make up becomes a label: each is a series for good.
+    # Labels hold no text that a caller can choose: each value adds a permanent series.
     method = request.method if request.method in _METHODS else "other"
     match = request.resolver_match
     route = match.route if match else ""  # a static file, or no such address

@@ -1,6 +1,6 @@
-"""The id that connects what one request caused: response, log lines, training.
+"""The request id: it connects a request's response, log lines and training run.
 
-The caller, or a proxy, names it in `X-Request-ID`; otherwise it is made here.
+The caller or a proxy sends it in `X-Request-ID`; otherwise it is made here.
 """
 
 import logging
@@ -19,10 +19,10 @@ current: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def begin(request: HttpRequest) -> str:
-    """Take the id of a request, or give it one; return it.
+    """Return the id that a request brought, or a new one.
 
-    It stays current until the thread's next request: Django logs an answer's status
-    after the last middleware.
+    The id stays current until the thread's next request, because Django logs the
+    response's status after the last middleware.
     """
     brought = request.META.get("HTTP_X_REQUEST_ID", "")
     request_id = brought if _HARMLESS.fullmatch(brought) else uuid4().hex

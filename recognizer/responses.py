@@ -1,6 +1,6 @@
-"""Answers that more than one package gives: the API's error form, a drawing's picture.
+"""Responses that several packages use: the API's error form, a drawing's picture.
 
-{"error": {"code": "...", "message": "what was wrong and the way out", "fields": {}}}
+{"error": {"code": "...", "message": "what was wrong and what to do", "fields": {}}}
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def error_body(
 def error_response(
     status: int, code: str, message: str, fields: dict[str, Any] | None = None
 ) -> HttpResponse:
-    """Return the error form as an answer, for places outside of API views."""
+    """Return the error form as a response, for code outside API views."""
     return JsonResponse(error_body(code, message, fields), status=status)
 
 

@@ -14,7 +14,7 @@ from recognizer.pages.draw import draw
 
 urlpatterns = [
     path("", draw, name="draw"),
-    # Without a token: it would bring a cookie to everyone, to guard a preference.
+    # No CSRF token: it would set a cookie for everyone, only to protect a preference.
     path("language/", csrf_exempt(set_language), name="set_language"),
     path("upload/", upload.upload, name="upload"),
     path("history/", history.history, name="history"),
@@ -64,7 +64,7 @@ urlpatterns = [
     ),
     path("api/", unknown_api_address),
     path("api/<path:rest>", unknown_api_address),
-    # Asked for by pages that name no icon, the admin's among them.
+    # Browsers request it for pages that name no icon, such as the admin's.
     path(
         "favicon.ico", RedirectView.as_view(url=static("recognizer/icons/favicon.svg"))
     ),

@@ -1,4 +1,4 @@
-"""Backups: the whole site in one folder, made while it serves, and restored.
+"""Back up the whole site to one folder while it serves, and restore it.
 
     digitsite-20261124T031700Z/
         manifest.json     format, time, and the sha256 of each file
@@ -6,8 +6,8 @@
         secret_key        if the data folder has one: it signs the visitors' cookies
 
 A folder gets its name when it is complete. A restore fills a second database, deletes
-in it what was deleted since the backup, and then puts it in place in one step. So the
-site never serves a deleted drawing, even if a restore is interrupted.
+the drawings in it that were deleted since the backup, and then puts it in place in one
+step. So the site never serves a deleted drawing, even if a restore is interrupted.
 """
 
 import contextlib
@@ -40,12 +40,12 @@ _MANIFEST = "manifest.json"
 
 
 class BackupError(RuntimeError):
-    """A backup cannot be made, read or restored: why, and the way out."""
+    """A backup cannot be made, read or restored; says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A complete backup. kind: of its database, "sqlite" or "postgresql"."""
+    """A complete backup. kind: "sqlite" or "postgresql"."""
 
     folder: Path
     kind: str
@@ -99,7 +99,7 @@ def make_backup(parent: Path) -> Backup:
 
 
 def forget_older(parent: Path, *, keep: int) -> list[Path]:
-    """Delete all backups in a folder but the newest; return the deleted ones."""
+    """Delete all but the newest `keep` backups; return the deleted ones."""
     whole = sorted(path.parent for path in parent.glob(f"{NAMES}/{_MANIFEST}"))
     older = whole[:-keep]
     for folder in older:
@@ -108,11 +108,11 @@ def forget_older(parent: Path, *, keep: int) -> list[Path]:
 
 
 def _copy_sqlite(to: Path) -> None:
-    """Copy the rows of one moment; neither readers nor writers wait."""
+    """Copy one state of the database; neither readers nor writers wait."""
     connection.ensure_connection()
     with contextlib.closing(sqlite3.connect(to)) as copy:
         connection.connection.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, without a separate log
 
 
 def _copy_postgresql(to: Path) -> None:
@@ -132,7 +132,7 @@ def open_backup(folder: Path) -> Backup:
     """Return a backup after checking that its files are unchanged.
 
     Raises:
-        BackupError: it is no backup, damaged, or of another kind of database.
+        BackupError: it is not a backup, is damaged, or is of another kind of database.
     """
     try:
         manifest = json.loads((folder / _MANIFEST).read_text())
@@ -160,11 +160,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# --- what was deleted -----------------------------------------------------------------
+# --- ids of deleted drawings ----------------------------------------------------------
 
 
 def write_erasures(path: Path) -> int:
-    """Write the ids of all deleted drawings, one a line; return their number."""
+    """Write the ids of all deleted drawings, one per line; return their number."""
     written = 0
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w") as file:
@@ -190,8 +190,8 @@ def read_erasures(path: Path) -> set[UUID]:
 class InPlace:
     """What the database in use contains.
 
-    has_drawings: also True if it cannot be read. erased: the ids of deleted drawings;
-    None if the database does not know them.
+    has_drawings: also True if the database cannot be read. erased: the ids of deleted
+    drawings; None if the database is damaged or empty.
     """
 
     has_drawings: bool
@@ -199,7 +199,7 @@ class InPlace:
 
 
 def in_place() -> InPlace:
-    """Look at what a restore would replace."""
+    """Return what a restore would replace."""
     try:
         tables = connection.introspection.table_names()
         has_drawings = (
@@ -213,23 +213,23 @@ def in_place() -> InPlace:
     except DatabaseError:
         if connection.vendor != "sqlite":
             raise
-        return InPlace(has_drawings=True, erased=None)  # its file is damaged
+        return InPlace(has_drawings=True, erased=None)  # the file is damaged
     finally:
         connection.close()
     return InPlace(has_drawings, erased if has_drawings or erased else None)
 
 
-# --- putting back ---------------------------------------------------------------------
+# --- restoring ------------------------------------------------------------------------
 
 
 def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
-    """Replace the site's data by a backup; return how many drawings were deleted.
+    """Replace the site's data with a backup; return how many drawings were deleted.
 
     Args:
-        erased: deleted since it was made; it lists earlier deletions itself.
+        erased: ids of drawings deleted since the backup, which lists earlier ones.
 
     Raises:
-        BackupError: the database is in use, or the backup is of newer code.
+        BackupError: the database is in use, or newer code made the backup.
     """
     with _FILLED[backup.kind](backup):
         loader = MigrationLoader(connection)
@@ -296,7 +296,7 @@ def _files_of(database: Path) -> list[Path]:
 
 
 def _refuse_a_used_file(place: Path) -> None:
-    """Refuse if anyone has the file open: leaving WAL needs exclusive access."""
+    """Refuse if a process has the file open: leaving WAL needs exclusive access."""
     if not place.exists():
         return
     try:
@@ -307,7 +307,7 @@ def _refuse_a_used_file(place: Path) -> None:
             f"{place} is in use. Stop the site and its workers first."
         ) from error
     except sqlite3.DatabaseError:
-        return  # it is damaged, which may be why it is restored
+        return  # the file is damaged, which may be the reason for the restore
 
 
 @contextlib.contextmanager
@@ -337,7 +337,7 @@ def _postgresql_filled(backup: Backup) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _maintenance() -> Iterator[Callable[..., None]]:
-    """Connect to PostgreSQL's own database: a database cannot rename itself."""
+    """Connect to the database `postgres`: a database in use cannot be renamed."""
     from psycopg import sql
 
     with _connected_to("postgres"), connection.cursor() as cursor:
@@ -359,10 +359,10 @@ _FILLED = {"sqlite": _sqlite_filled, "postgresql": _postgresql_filled}
 
 
 def _run(program: str, options: list[str], *, name: str | None = None) -> None:
-    """Run one of PostgreSQL's programs as Django runs psql: the password is hidden.
+    """Run a PostgreSQL program as Django runs psql: the password is not an argument.
 
     Args:
-        name: the last argument, if it is not the database's name.
+        name: the last argument; the database's name by default.
     """
     psql, env = DatabaseClient.settings_to_cmd_args_env(
         {**connection.settings_dict, "NAME": name or connection.settings_dict["NAME"]},

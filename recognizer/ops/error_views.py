@@ -1,7 +1,4 @@
-"""What stands in for a page or an answer when something is wrong.
-
-The error form of the API to programs, a page to people.
-"""
+"""Error responses: the API's error form for programs, a page for people."""
 
 import sys
 
@@ -15,9 +12,9 @@ from recognizer.api.errors import RETRY_AFTER_SECONDS, is_fault, unavailable_res
 from recognizer.responses import error_response
 
 
-@csrf_exempt  # an answer, not an action: it shall name the mistake to everyone
+@csrf_exempt  # a POST without a CSRF token must get this 404, not a 403
 def unknown_api_address(request: HttpRequest, rest: str = "") -> HttpResponse:
-    """Answer what no address of the API matches."""
+    """Answer 404 to an unknown API address."""
     return error_response(
         404,
         "not_found",
@@ -60,11 +57,11 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def busy(request: HttpRequest) -> HttpResponse:
-    """Answer 503: come back in a few seconds."""
+    """Answer 503 with the seconds to wait before trying again."""
     answer = (
         unavailable_response()
         if _is_api(request)
-        # Without the request: who is signed in may be what cannot be known.
+        # Rendered without the request: looking up its user may be what fails.
         else HttpResponse(render_to_string("503.html"), status=503)
     )
     answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -72,7 +69,7 @@ def busy(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500, or 503 where something we stand on is away."""
+    """Answer 500, or 503 if the database, the cache or the model is unavailable."""
     if is_fault(sys.exception()):
         return busy(request)
     if _is_api(request):

@@ -2,8 +2,8 @@
 
 /livez checks nothing: a process that answers is alive. /readyz checks what storing a
 drawing needs. Without the database, its migrations, free disk space or a model it
-answers 503, and a load balancer sends requests elsewhere. Without the cache, a worker
-or the model promoted last the site still works: 200, and "degraded".
+answers 503, and a load balancer sends requests elsewhere. If only the cache, the worker
+or the latest promoted model fails, the site still works: it answers 200, "degraded".
 """
 
 import logging
@@ -24,13 +24,13 @@ from recognizer.reader.recognisers import ReaderUnavailableError, recogniser_for
 
 logger = logging.getLogger(__name__)
 
-LEAST_FREE_BYTES = 64 * 1024 * 1024  # of the data folder
-LONGEST_WAIT_S = 15 * 60  # of a task, before somebody should look for the worker
+LEAST_FREE_BYTES = 64 * 1024 * 1024  # on the data folder's disk
+LONGEST_WAIT_S = 15 * 60  # of a task; a longer wait suggests that no worker runs
 RETRY_AFTER_S = 5
 
 
 class _NotReadyError(RuntimeError):
-    """What is wrong, in words that anybody may read."""
+    """What is wrong; the message is public."""
 
 
 _FAULTS = (DatabaseError, ReaderUnavailableError, OSError, RedisError)
@@ -42,7 +42,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer the state of everything that a drawing needs."""
+    """Answer the result of each check."""
     told = {name: _told(check) for name, check in CHECKS.items()}
     if all(one["is_well"] for one in told.values()):
         status = "ready"
@@ -83,7 +83,7 @@ def _database() -> dict[str, Any]:
 
 
 def _migrations() -> dict[str, Any]:
-    """Check for those of this code; newer code may have applied more of them."""
+    """Check that this code's migrations are applied; others do not matter."""
     applied = applied_migrations()
     if missing := migrations_of_this_code() - applied:
         raise _NotReadyError(
@@ -105,7 +105,7 @@ def _model() -> dict[str, Any]:
 
 
 def _promotion() -> dict[str, Any]:
-    """Check that the model promoted last can be used."""
+    """Check that the latest promoted model can be used."""
     version = active_model()
     recogniser_for(version)
     return {"digest": version.digest}

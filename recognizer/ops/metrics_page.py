@@ -25,7 +25,7 @@ from recognizer.responses import error_response
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer all metrics in Prometheus' text format to callers who may see them."""
+    """Answer all metrics in Prometheus' text format, if the caller may see them."""
     if not _may_know(request):
         return error_response(
             403,
@@ -44,10 +44,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def _may_know(request: HttpRequest) -> bool:
-    """Whether the caller sends METRICS_TOKEN, or without one is on this machine.
+    """Return whether the caller may see the metrics.
 
-    Behind a proxy here, all callers have a local address; so has another site's page
-    whose name resolves to this machine, but it still sends that name as the host.
+    If METRICS_TOKEN is set, the caller must send it. Otherwise the caller must be on
+    this machine. A local address alone does not prove that: behind a local proxy, every
+    caller has one. So does another site's page whose name resolves to this machine
+    (DNS rebinding), but it still sends that name as the host.
     """
     if settings.METRICS_TOKEN:
         brought = request.META.get("HTTP_AUTHORIZATION", "")
@@ -68,10 +70,10 @@ def _is_loopback(address: str) -> bool:
 
 
 class _SiteCollector(Collector):
-    """What all processes would tell alike: it is asked of the database."""
+    """Collects from the database what is the same for all processes."""
 
     def collect(self) -> Iterable[Metric]:
-        """Tell the queue, the drift and the model that reads."""
+        """Yield the state of the queue, the drift and the active model."""
         try:
             queue, figures = queue_state(), current_figures()
             active = ModelVersion.objects.active()

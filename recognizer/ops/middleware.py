@@ -1,4 +1,4 @@
-"""What happens to a request before any view."""
+"""Middleware that runs before Django's own and the views."""
 
 import time
 from collections.abc import Callable
@@ -17,10 +17,10 @@ PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
 
 class ObservingMiddleware:
-    """Gives each request its id, counts it, and answers who watches over the site.
+    """Gives each request an id, answers the probes, and counts all other requests.
 
-    The first of all: balancers ask by address, in plain http and for no host of ours,
-    and all that the others refuse is counted too.
+    It comes before every middleware that can refuse a request. Load balancers probe by
+    IP address over plain HTTP, and refused requests are counted too.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -39,14 +39,14 @@ class ObservingMiddleware:
         return response
 
 
-_DRAINED_BYTES = 4  # times the limit: how much of a refused body is still taken in
+_DRAINED_BYTES = 4  # times the limit: the largest refused body that is read
 
 
 class BrowserPolicyMiddleware:
     """Add the headers that Django has no setting for.
 
-    No page may be used by other sites. An answer that differs by cookie is kept out of
-    shared caches unless its view says otherwise.
+    Other sites may not frame or embed any response. A response that varies by cookie is
+    kept out of shared caches unless its view sets Cache-Control.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -66,11 +66,11 @@ class BrowserPolicyMiddleware:
 
 
 class BodyMiddleware:
-    """Takes bodies in whole, and answers 413 to one over the limit, keeping none of it.
+    """Reads each body before the view runs; answers 413 if it is over the limit.
 
-    By its declared length; a body without one is not read at all under WSGI. What the
-    client is already sending is taken in and dropped, within bounds, because a server
-    that hangs up in the middle gets its answer lost on the way.
+    Only the declared length is checked: under WSGI a body without one is not read. A
+    refused body of up to four times the limit is read and dropped: a client that is
+    still sending may lose the answer if the server closes the connection.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

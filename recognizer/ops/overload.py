@@ -20,8 +20,9 @@ _LOG_EVERY_S = 60
 class OverloadMiddleware:
     """Limit how many requests run at once and how many wait; refuse the rest.
 
-    It must come after the middleware that reads the body: a slow sender then holds
-    neither a turn nor a place to wait. Probes and static files are answered before it.
+    It must come after the middleware that reads the body, so that slow senders hold
+    neither a turn nor a place in the queue. Probes and static files are answered
+    before it.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -57,10 +58,10 @@ class OverloadMiddleware:
             if turn in self._waiting:
                 self._waiting.remove(turn)
                 return False
-        return True  # it came at the last moment
+        return True  # the turn came just after the timeout
 
     def _pass_turn_on(self) -> None:
-        """Give the turn to who has waited longest: a semaphore lets newcomers pass."""
+        """Give the turn to the oldest request; a semaphore would let others overtake."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()

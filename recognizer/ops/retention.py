@@ -5,8 +5,8 @@ Django's fixtures, and the file's name ends with its sha256. A killed run loses 
 lines are on disk before their rows are deleted, and the next run continues.
 
 A line is valid only while `Archived` lists its drawing. When people delete all their
-drawings or their account, those rows go too, and the next run rewrites the archives
-without the lines.
+drawings or their account, their `Archived` rows are deleted too, and the next run
+rewrites the archives without those lines.
 """
 
 import gzip
@@ -46,15 +46,15 @@ Tell = Callable[[int], None]
 
 
 class ArchiveError(ValueError):
-    """An archive that cannot be used: why, and the way out."""
+    """An archive cannot be used; says why and what to do."""
 
 
 def expire(*, before: datetime, folder: Path | None, tell: Tell) -> int:
     """Delete or archive all drawings sent before a moment; return how many.
 
     Args:
-        folder: for the archives; None deletes permanently.
-        tell: called with the number of drawings of each step.
+        folder: where the archives go; None deletes permanently.
+        tell: called after each step with its number of drawings.
     """
     old = Submission.objects.filter(pk__lt=_first_id_of(before)).order_by("pk")
     if folder is None:
@@ -83,7 +83,7 @@ def restore(path: Path, *, tell: Tell) -> int:
     """Restore an archive's drawings; return how many, and delete the file.
 
     Raises:
-        ArchiveError: it is damaged, or this database lacks one of its models.
+        ArchiveError: the file is damaged, or this database lacks one of its models.
     """
     _check(path)
     total = 0
@@ -135,7 +135,7 @@ def _lines_of(submissions: SubmissionQuerySet) -> Iterator[bytes]:
 
 
 def _as_lines(submissions: list[Submission]) -> dict[UUID, bytes]:
-    """Write each drawing with its rows as one line, without leases and skips."""
+    """Return each drawing with its rows as one line, without leases and skips."""
     rows: dict[UUID, list[Any]] = {}
     for submission in submissions:
         submission.leased_by = submission.leased_until = None
@@ -144,7 +144,7 @@ def _as_lines(submissions: list[Submission]) -> dict[UUID, bytes]:
         found = model._default_manager.filter(submission__in=list(rows))
         for row in found.order_by("pk"):
             rows[row.submission_id].append(row)
-    # Not as "json", which cuts times to milliseconds.
+    # Not the serializer "json", which cuts times to milliseconds.
     return {
         pk: orjson.dumps(serializers.serialize("python", chain))
         for pk, chain in rows.items()
@@ -176,13 +176,13 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-# --- taking out ----------------------------------------------------------------------
+# --- archiving -----------------------------------------------------------------------
 
 
 def _finish(path: Path, tell: Tell) -> int:
     """Delete the drawings that a file contains, and give it its final name.
 
-    A drawing that has changed since it was written stays for the next run.
+    A drawing that has changed since the file was written stays for the next run.
     """
     total = 0
     for lines in _batches(path):
@@ -205,7 +205,7 @@ def _finish(path: Path, tell: Tell) -> int:
 
 
 def _settle(path: Path) -> int:
-    """Remove the lines that are not listed; return how many that were."""
+    """Remove the lines that `Archived` does not list; return their number."""
     is_done = path.name.endswith(_DONE)
     if is_done:
         _check(path)
@@ -278,7 +278,7 @@ def _bring_back(line: bytes) -> None:
                 "this database. Restore into the database they came from."
             )
         if isinstance(row, Label) and row.reviewer_id is not None:
-            # Who has left since is nobody, as for labels that stayed.
+            # None if the account was deleted, as for labels that were not archived.
             row.reviewer = User.objects.filter(pk=row.reviewer_id).first()
         row.save_base(raw=True, force_insert=True)
     stored = Submission.objects.with_shown_prediction().get(pk=rows[0].pk)
