@@ -320,7 +320,7 @@ MAX_COORDINATE = 100_000
 MAX_CANVAS_SIDE = 10_000
 MAX_TIME_MS = 24 * 3600 * 1000
 MAX_DRAWINGS_PER_CALL = 256
-MAX_SECONDS_PER_CALL = 20  # of reading; what is left of a batch is sent back
+MAX_SECONDS_PER_CALL = 20  # of reading; the rest of a batch gets an error
 
 # Per process. Running more requests at once would only share one core; with fewer, the
 # core would idle while they wait for the disk. If the queue is full, requests get 503.

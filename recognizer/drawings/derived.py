@@ -1,4 +1,4 @@
-"""Rebuild the derived columns and the tallies from the facts."""
+"""Rebuild derived columns and tallies from predictions, feedback and labels."""
 
 from collections import Counter
 from typing import Any
@@ -14,7 +14,7 @@ from recognizer.models import Feedback, Label, Submission, Tally, Verdict
 def rebuild_derived() -> int:
     """Rebuild all derived columns and tallies; return how many rows were wrong.
 
-    For an operator who has edited rows by hand.
+    Operators need it after editing rows by hand.
     """
     mended = 0
     counts: Counter[str] = Counter()
@@ -44,7 +44,7 @@ def rebuild_derived() -> int:
 
 
 def _rederive(submission: Any) -> bool:
-    """Derive a submission's columns from its facts; return whether one was wrong."""
+    """Rebuild a submission's derived columns; return whether one was wrong."""
     shown = submission.shown_prediction
     said = submission.said[-1] if submission.said else None
     decided = submission.decided[-1] if submission.decided else None

@@ -1,4 +1,4 @@
-"""Delete drawings, with everything that was said about them, for good."""
+"""Delete drawings permanently, with their readings, feedback and labels."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,13 +23,14 @@ _DELETED_AT_ONCE = 200
 def delete_submissions(
     *, submissions: SubmissionQuerySet, is_for_good: bool = True
 ) -> int:
-    """Delete drawings with all that was said about them; return their number.
+    """Delete drawings with their readings, feedback and labels; return their number.
 
-    It deletes 200 in a transaction, oldest first, so that others get their turn.
+    Each transaction deletes 200, oldest first, so that other writers get a turn.
     Drawings that arrive meanwhile stay.
 
     Args:
-        is_for_good: whether no backup may bring them back. False for archiving.
+        is_for_good: whether restoring a backup must delete them again. False for
+            archiving.
     """
     newest = submissions.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
@@ -57,14 +58,14 @@ def delete_submissions(
 
 
 def _empty_the_log() -> None:
-    """Take deleted bytes out of SQLite's write-ahead log as well."""
+    """Remove deleted bytes from SQLite's write-ahead log too."""
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def erase_again(*, ids: Iterable[UUID]) -> int:
-    """Delete again what a backup has brought back; return how many there were."""
+    """Delete again the drawings that a backup restored; return their number."""
     erased = 0
     ids = iter(ids)
     while some := list(islice(ids, _DELETED_AT_ONCE)):
@@ -74,9 +75,9 @@ def erase_again(*, ids: Iterable[UUID]) -> int:
 
 
 def delete_all(*, visitors: Sequence[Visitor]) -> int:
-    """Delete all that visitors drew; return how many drawings there were.
+    """Delete all drawings of some visitors; return their number without archived ones.
 
-    The next run of `expire` removes them from the archives.
+    The next run of `expire` removes the drawings from the archives.
     """
     archived = Archived.objects.filter(visitor__in=visitors)
     _erase_archived(archived.values_list("pk", flat=True))
@@ -87,7 +88,7 @@ def delete_all(*, visitors: Sequence[Visitor]) -> int:
 
 
 def _erase_archived(ids: Iterable[UUID]) -> None:
-    """List archived drawings as erased; `expire` then drops them."""
+    """List archived drawings as erased; `expire` then removes them."""
     ids = iter(ids)
     while some := list(islice(ids, _DELETED_AT_ONCE)):
         with transaction.atomic():

@@ -16,7 +16,7 @@ def give_feedback(
     """Add a visitor's answer to the shown prediction; the latest answer counts.
 
     Args:
-        digit: the true one, exactly where the verdict is wrong.
+        digit: the correct digit; required with the verdict wrong, refused otherwise.
         once: if this request was stored before, nothing is added.
 
     Raises:
@@ -25,7 +25,7 @@ def give_feedback(
     _refuse_nonsense(verdict, digit, shown_digit=submission.shown_digit)
 
     def store() -> Submission:
-        # Locked, so that the derived columns are those of the latest answer.
+        # Locked, so that the derived columns match the latest answer.
         locked = Submission.objects.filter(pk=submission.pk).locked().get()
         Feedback.objects.create(submission=locked, verdict=verdict, digit=digit)
         locked.verdict = "" if verdict == Verdict.WITHDRAWN else verdict

@@ -19,21 +19,21 @@ class RequestKey:
 
 
 class KeyReusedError(ValueError):
-    """One key came with two different requests."""
+    """Two different requests used the same key."""
 
 
 def key_row(once: RequestKey, submission: Submission) -> IdempotencyKey:
-    """Make the row that keeps a key, not stored yet."""
+    """Return an unsaved row for a key."""
     return IdempotencyKey(
         owner=once.owner, key=once.key, digest=once.digest, submission=submission
     )
 
 
 def stored_under(once: RequestKey | None) -> Submission | None:
-    """Return what this request stored before; None if it did not.
+    """Return what this request stored before; None if there is nothing.
 
     Raises:
-        KeyReusedError: another request had this key.
+        KeyReusedError: a different request used this key.
     """
     if once is None:
         return None
@@ -49,7 +49,7 @@ def stored_under(once: RequestKey | None) -> Submission | None:
 def store_once(
     store: Callable[[], Submission], *, once: RequestKey | None
 ) -> Submission:
-    """Store in one transaction; under a key, only once."""
+    """Store in one transaction; a request with a key, only once."""
     try:
         with stage("store"), transaction.atomic():
             submission = store()

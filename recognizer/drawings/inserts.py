@@ -1,9 +1,9 @@
 """Insert new rows in two steps: convert their values first, then store them.
 
-One process writes to SQLite at a time, so the transaction does nothing that can be done
-before it. `bulk_create` would pack the strokes and build its statement while all others
-wait: 0.73 of the former server's stored drawings/s at 8 connections instead of 0.87,
-0.72 instead of 0.81 at 64 (medians of 5 interleaved rounds, 2026-11-28).
+Only one process can write to SQLite at a time, so the transaction is kept short.
+`bulk_create` would pack the strokes and build its statement while all others wait. Its
+share of the former server's stored drawings/s was 0.73 instead of 0.87 at 8 connections
+and 0.72 instead of 0.81 at 64 (medians of 5 interleaved rounds, 2026-11-28).
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass(frozen=True)
 class NewRow(Generic[Row]):
-    """A new row with its values as the database takes them."""
+    """A new row, with its values converted for the database."""
 
     row: Row
     values: list[Any]
 
 
 def converted(row: Row) -> NewRow[Row]:
-    """Convert a row that has its primary key already; it is not stored yet."""
+    """Convert an unsaved row that already has its primary key."""
     database = connections[DEFAULT_DB_ALIAS]  # looked up once, not by each field
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), database)
@@ -36,7 +36,7 @@ def converted(row: Row) -> NewRow[Row]:
 
 
 def insert(rows: Sequence[NewRow[Any]]) -> None:
-    """Store rows of one model; belongs in a transaction."""
+    """Store rows of one model. Call it in a transaction."""
     if not rows:
         return
     model: type[Model] = type(rows[0].row)
@@ -56,5 +56,5 @@ def _fields(model: type[Model]) -> list["Field[Any, Any]"]:
 def _statement(model: type[Model]) -> str:
     columns = ", ".join(f'"{field.column}"' for field in _fields(model))
     places = ", ".join(["%s"] * len(_fields(model)))
-    # Our own tables' and columns' names alone are written into it.
+    # Only names of our own tables and columns are written into the statement.
     return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({places})'  # noqa: S608

@@ -1,4 +1,4 @@
-"""Lists of drawings: filtered, page by page."""
+"""Filtered lists of drawings, page by page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ def filtered(
     refused: bool | None = None,
     feedback: str | None = None,
 ) -> SubmissionQuerySet:
-    """Keep the submissions that match all that is given.
+    """Keep the submissions that match all given filters.
 
     Args:
-        digit: what was shown.
-        refused: whether it was refused.
+        digit: the digit that was shown.
+        refused: whether the drawing was refused.
         feedback: the visitor's latest verdict, or "none".
     """
     if digit is not None:
@@ -37,7 +37,7 @@ def filtered(
 class SubmissionPage:
     """One page of a visitor's drawings, newest first.
 
-    older_than, newer_than: keys of the neighbouring pages; None where there is none.
+    older_than, newer_than: keys of the neighbouring pages; None if there is none.
     """
 
     submissions: list[Submission]
@@ -55,14 +55,14 @@ def submission_page(
 ) -> SubmissionPage:
     """Return the page next to a known drawing.
 
-    Pages go by key, so none is skipped or shown twice while new ones arrive, and
-    nothing is counted.
+    Pages are selected by key: no drawing is skipped or shown twice while new ones
+    arrive, and nothing has to be counted.
 
     Args:
-        visitors: whose drawings; all of one person.
-        size: drawings a page.
-        before: show older ones than this submission.
-        after: show newer ones than this submission.
+        visitors: the owners of the drawings: all visitors of one person.
+        size: drawings per page.
+        before: show drawings older than this submission.
+        after: show drawings newer than this submission.
     """
     loaded = submissions.with_shown_prediction()
     newer = loaded.filter(pk__gt=after) if after else loaded.none()
@@ -70,7 +70,7 @@ def submission_page(
     if found:
         has_newer, has_older = len(found) > size, True
         shown = found[:size][::-1]
-    else:  # from the newest on, also when nothing is newer than `after`
+    else:  # older than `before`; without it, the first page
         older = loaded.filter(pk__lt=before) if before else loaded
         found = _first_of_all(older, visitors, order="-pk", count=size + 1)
         has_newer, has_older = before is not None, len(found) > size
@@ -89,13 +89,13 @@ def _first_of_all(
     order: str,
     count: int,
 ) -> list[Submission]:
-    """Return the first of all that visitors drew, in order.
+    """Return the first drawings of all visitors, in order.
 
-    The first of each visitor, merged: an index has those in order. Asked for all
-    visitors at once, a database sorts everything they drew.
+    It merges the first drawings of each visitor, which an index holds in order. One
+    query for all visitors would sort everything they drew.
     """
     of_each = [submissions.owned_by(one).order_by(order)[:count] for one in visitors]
-    if len(of_each) == 1:  # nearly everybody
+    if len(of_each) == 1:  # nearly always
         return list(of_each[0])
     keys = (own.values_list("pk", flat=True) for own in of_each)
     first = list(islice(merge(*keys, reverse=order == "-pk"), count))
@@ -104,7 +104,7 @@ def _first_of_all(
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The drawings beside one in a list; None at its ends."""
+    """The drawings next to one in a list; None at the ends of the list."""
 
     newer: UUID | None
     older: UUID | None

@@ -1,8 +1,8 @@
-"""How much a reviewer's decision on a drawing is worth: the order of the queue.
+"""The order in which reviewers get drawings: the most useful decisions first.
 
-Corrected drawings come first, beginning with the most confident mistakes. Then come
-drawings between two digits, by margin, then those that hardly look like a digit, then
-all others. The column is derived: `manage.py rebuild` rebuilds it.
+Corrected drawings come first, beginning with the most confident mistakes. Next are
+drawings between two digits, by margin. Next are those that hardly look like a digit.
+All others follow. The column is derived: `manage.py rebuild` rebuilds it.
 """
 
 from recognizer.models import Refusal, Submission, Verdict
@@ -13,9 +13,9 @@ LOW_DIGITNESS = 0.5
 
 
 def review_priority(submission: Submission) -> float | None:
-    """Return a drawing's place in the queue, largest first; None where it is decided.
+    """Return a drawing's priority, largest first; None if it is labelled.
 
-    Needs the shown prediction.
+    It needs the shown prediction.
     """
     if submission.is_labelled:
         return None

@@ -1,4 +1,4 @@
-"""What a refusal says to a person, in the visitor's language."""
+"""Messages for refused drawings, in the visitor's language."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from recognizer.models import Refusal
 
 
 def refusal_message(code: str, probabilities: Sequence[float]) -> str:
-    """Word one refusal; an unsure one names the two digits it lies between."""
+    """Return a refusal's message; an unsure one names the two likeliest digits."""
     if code == Refusal.BLANK:
         return _("There is nothing to read. Draw a digit from 0 to 9.")
     if code == Refusal.SEVERAL:

@@ -33,13 +33,13 @@ def wilson(successes: int, cases: int) -> Share | None:
     reach = z * math.sqrt(share * (1 - share) / cases + z * z / (4 * cases * cases))
     scale = 1 + z * z / cases
     low, high = (middle - reach) / scale, (middle + reach) / scale
-    # Rounding may carry an end past the share, or past 0 and 1.
+    # Rounding may move a limit past the share, past 0 or past 1.
     return Share(share, max(0.0, min(low, share)), min(1.0, max(high, share)))
 
 
 @dataclass(frozen=True)
 class Counted:
-    """How many of some drawings were read right."""
+    """The number of some drawings, and how many of them were read right."""
 
     cases: int
     right: int
@@ -61,9 +61,9 @@ class Band:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """What reviewed drawings say of the model that read them, refused or not.
+    """Results of one model on reviewed drawings, including refused ones.
 
-    confusion: a row for each true digit, how often each digit was the likeliest.
+    confusion: a row for each true digit, a column for each likeliest digit.
     by_pointer: by the pointer's code.
     """
 
@@ -73,20 +73,20 @@ class Reviewed:
 
     @property
     def by_digit(self) -> list[Counted]:
-        """The drawings of each digit."""
+        """The counts for each true digit."""
         return [
             Counted(sum(row), row[digit]) for digit, row in enumerate(self.confusion)
         ]
 
     @property
     def all(self) -> Counted:
-        """All of them."""
+        """The counts for all reviewed drawings."""
         each = self.by_digit
         return Counted(sum(one.cases for one in each), sum(one.right for one in each))
 
 
 def reviewed_by_model(version: ModelVersion) -> Reviewed:
-    """Return what reviewers' labels say of one model, from its tallies."""
+    """Return one model's results on reviewed drawings, from its tallies."""
     counts = tallies.of_model(version)
 
     def counted(name: str) -> Counted:
@@ -112,10 +112,11 @@ def reviewed_by_model(version: ModelVersion) -> Reviewed:
 
 @dataclass(frozen=True)
 class Stats:
-    """The numbers of the whole site; by_digit as shown, refused ones apart.
+    """The numbers of the whole site.
 
-    accuracy: of the active model's largest probability, over drawings that it read and
-    whose digit a reviewer named. model: its digest; None while none is active.
+    by_digit: drawings by shown digit, without refused ones. accuracy: how often the
+    active model's likeliest digit is right, over drawings that it read and whose digit
+    a reviewer named. model: the active model's digest; None if none is active.
     """
 
     submissions: int

@@ -1,4 +1,4 @@
-"""Store a drawing together with what the active model reads in it."""
+"""Store a drawing together with the active model's reading."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,17 +36,17 @@ def submit_drawing(
     user: User | None = None,
     once: RequestKey | None = None,
 ) -> Submission:
-    """Store a drawing together with what the active model reads in it.
+    """Store a drawing together with the active model's reading.
 
     Args:
-        visitor: the owner; None makes a new visitor, the submission's `visitor`.
+        visitor: the owner. None makes a new one, which is the submission's `visitor`.
         user: the user of a new visitor.
         once: if this request was stored before, that submission is returned.
     """
     if earlier := stored_under(once):
         return earlier
     version, recogniser = active_reader()
-    # Slow, so before the transaction.
+    # Reading is slow, so it comes before the transaction.
     reading = engine.read(drawing, recogniser=recogniser)
     new_visitor = None if visitor else Visitor(user=user)
     submission = Submission(
@@ -90,7 +90,7 @@ def submit_drawing(
 
 @dataclass(frozen=True)
 class _NewSubmission:
-    """All that is stored of a new submission."""
+    """Everything that is stored for a new submission."""
 
     visitor: NewRow[Visitor] | None
     submission: NewRow[Submission]
@@ -110,7 +110,7 @@ def _store_all(new: Sequence[_NewSubmission]) -> None:
         insert([one.submission for one in new])
         insert([one.picture for one in new if one.picture])
         insert([one.prediction for one in new])
-        # Made here: rows of a failed attempt would keep primary keys that are gone.
+        # Made here: rows from a failed attempt would keep primary keys that are gone.
         keys = [key_row(one.once, one.submission.row) for one in new if one.once]
         IdempotencyKey.objects.bulk_create(keys)
         tallies.add(counts)
@@ -122,7 +122,7 @@ _new_submissions = GroupCommit(_store_all)
 def prediction_of(
     reading: Reading, *, submission: Submission, version: ModelVersion, role: str
 ) -> Prediction:
-    """Make the row of a reading, not stored yet."""
+    """Return an unsaved prediction row for a reading."""
     return Prediction(
         submission=submission,
         model_version=version,
@@ -138,7 +138,7 @@ def prediction_of(
 
 
 def columns_of(drawing: Drawing) -> dict[str, object]:
-    """Return what a submission's row holds of its drawing."""
+    """Return the columns that store a drawing in its submission's row."""
     if isinstance(drawing, StrokeDrawing):
         return {
             "form": Submission.Form.STROKES,

@@ -1,4 +1,4 @@
-"""Drawings as SVG: crisp at any size, and small."""
+"""Drawings as SVG, which is small and crisp at any size."""
 
 from collections.abc import Sequence
 
@@ -35,5 +35,5 @@ def path_of(stroke: Sequence[Sequence[float]]) -> str:
     """Write one stroke as the data of a path; a single point is a dot."""
     (x, y, *_), *rest = stroke
     if not rest:
-        return f"M{x:g} {y:g}h0"  # a line of no length: its round cap is the dot
+        return f"M{x:g} {y:g}h0"  # a line of length 0: its round cap is the dot
     return f"M{x:g} {y:g}L" + " ".join(f"{p[0]:g} {p[1]:g}" for p in rest)

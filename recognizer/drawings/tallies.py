@@ -1,7 +1,7 @@
-"""The site's numbers, updated in the transactions that change them.
+"""Tallies: the site's numbers, updated in the transactions that change them.
 
-Counting a million rows takes seconds; updating a number takes one statement. Each
-minute has its own number, because the last day moves on while nothing happens.
+Counting a million rows takes seconds; updating a tally takes one statement. Each minute
+has its own tally, because the last 24 hours change even if no drawing arrives.
 """
 
 from bisect import bisect_right
@@ -23,22 +23,22 @@ SURE_FROM = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99)
 
 
 def digit_tally(digit: int) -> str:
-    """Name the number of drawings shown as this digit."""
+    """Return the name of the tally of drawings shown as this digit."""
     return f"digit:{digit}"
 
 
 def minute_tally(moment: datetime) -> str:
-    """Name the number of drawings of a minute; names sort as time does."""
+    """Return the name of the tally of a minute's drawings; names sort by time."""
     return f"{_MINUTE}{moment:%Y-%m-%dT%H:%M}"
 
 
 def model_tallies(version: ModelVersion) -> str:
-    """Return the start of the names of all numbers of one model."""
+    """Return the prefix of the names of one model's tallies."""
     return f"model:{version.short_digest}:"
 
 
 def tallies_of(submission: Submission) -> Counter[str]:
-    """Return what one submission adds; needs its shown prediction."""
+    """Return what one submission adds to tallies; needs its shown prediction."""
     shown = submission.shown_digit
     reading = submission.shown_prediction
     pointer = submission.pointer or "unknown"
@@ -61,7 +61,7 @@ def tallies_of(submission: Submission) -> Counter[str]:
 
 
 def label_tallies_of(submission: Submission) -> Counter[str]:
-    """Return what one submission's label adds."""
+    """Return what one submission's label adds to tallies."""
     counts: Counter[str] = Counter()
     if submission.is_labelled:
         counts[LABELLED] = 1
@@ -77,13 +77,13 @@ def label_tallies_of(submission: Submission) -> Counter[str]:
 
 
 def bin_of(share: float) -> int:
-    """Return which of BINS a number from 0 to 1 is in."""
+    """Return which of the BINS bins a number from 0 to 1 is in."""
     return min(int(share * BINS), BINS - 1)
 
 
 def add(counts: Counter[str]) -> None:
-    """Add to the numbers. Call it in the transaction of the change."""
-    # In one order, so that two transactions cannot block each other.
+    """Add to tallies. Call it in the transaction that changes the rows."""
+    # Sorted, so that two transactions cannot deadlock.
     changes = sorted((name, count) for name, count in counts.items() if count)
     if not changes:
         return
@@ -102,12 +102,12 @@ def add(counts: Counter[str]) -> None:
 
 
 def take_away(counts: Counter[str]) -> None:
-    """Subtract from the numbers."""
+    """Subtract from tallies."""
     add(Counter({name: -count for name, count in counts.items()}))
 
 
 def of_model(version: ModelVersion) -> dict[str, int]:
-    """Return the numbers of one model; names are without their start."""
+    """Return one model's tallies; names are without their prefix."""
     start = model_tallies(version)
     found = Tally.objects.filter(name__gte=start, name__lt=f"{start}~")
     return {
@@ -117,13 +117,13 @@ def of_model(version: ModelVersion) -> dict[str, int]:
 
 
 def since(moment: datetime) -> Iterable[int]:
-    """Return the numbers of all minutes from this one on."""
+    """Return the tallies of all minutes from this one on."""
     return Tally.objects.filter(
         name__gte=minute_tally(moment), name__lt=f"{_MINUTE}~"
     ).values_list("count", flat=True)
 
 
-_forgotten_at = ""  # the last minute in which this process deleted old ones
+_forgotten_at = ""  # the last minute in which this process deleted old tallies
 
 
 def _forget_once_a_minute() -> None:
@@ -135,7 +135,7 @@ def _forget_once_a_minute() -> None:
 
 
 def forget_old_minutes() -> None:
-    """Delete the minutes that no answer needs any more."""
+    """Delete the minute tallies older than two days, which nothing needs."""
     Tally.objects.filter(
         name__gte=_MINUTE, name__lt=minute_tally(timezone.now() - timedelta(days=2))
     ).delete()

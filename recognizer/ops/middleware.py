@@ -1,4 +1,4 @@
-"""Middleware that runs before Django's own and the views."""
+"""Middleware that each request passes before its view."""
 
 import time
 from collections.abc import Callable

@@ -61,7 +61,7 @@ class OverloadMiddleware:
         return True  # the turn came just after the timeout
 
     def _pass_turn_on(self) -> None:
-        """Give the turn to the oldest request; a semaphore would let others overtake."""
+        """Give the turn to the oldest request: a semaphore would let new ones pass."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()

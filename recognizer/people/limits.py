@@ -1,4 +1,4 @@
-"""Who calls and how often: counters in Django's cache, which Redis shares."""
+"""Count calls in Django's cache, which processes can share through Redis."""
 
 import ipaddress
 import math
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 
 def process_share(limit: int) -> int:
-    """Return this process's share of a limit: all of it where Redis counts."""
+    """Return this process's share of a limit; all of it if Redis counts."""
     return limit if settings.REDIS_URL else max(1, limit // settings.WORKERS)
 
 
@@ -21,13 +21,13 @@ def count_one(key: str, *, keep_s: int) -> int:
     cache.add(key, 0, timeout=keep_s + 1)
     try:
         return cache.incr(key)
-    except ValueError:  # evicted in between: the count begins anew
+    except ValueError:  # evicted in between: the count starts again
         cache.add(key, 1, timeout=keep_s + 1)
         return 1
 
 
 def count_in_window(key: str, *, seconds: int) -> tuple[int, int]:
-    """Count a call in its window; return the count and the seconds that are left.
+    """Count a call in its time window; return the count and the seconds left.
 
     Windows begin at multiples of their length.
     """
@@ -52,7 +52,7 @@ def client_address(request: Request | HttpRequest) -> str:
 
 
 def hashed_address(address: str) -> str:
-    """Return the keyed hash by which we count an address; of IPv6, its network's."""
+    """Return a keyed hash to count an address by; for IPv6, of its /64 network."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Mail in the background, so that no response time tells who gets one."""
+"""Send mail in the background, so that response times do not show who gets one."""
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +15,7 @@ _post = ThreadPoolExecutor(max_workers=2, thread_name_prefix="mail")
 
 
 def may_send_to(address: str) -> bool:
-    """Return whether this address got no mail for a minute; note that it gets one."""
+    """Return True at most once a minute per address; always if Redis fails."""
     name = salted_hmac("recognizer.people.mail", address.lower()).hexdigest()
     try:
         return bool(cache.add(f"mail:{name}", 1, timeout=_SECONDS_BETWEEN))

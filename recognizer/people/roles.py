@@ -18,7 +18,7 @@ ROLES = {
         "view_auditentry",
     ),
 }
-"""The groups to put users into, with what their members may do."""
+"""The permissions of each group."""
 
 
 def prepare_roles() -> None:

@@ -1,8 +1,8 @@
-"""How often signing in may fail, and how often other passwords may be tried.
+"""Limits for failed sign-ins, for sign-ups and for tries of one's own password.
 
 Failures count by address alone: if a name could be locked, anybody could lock out its
-owner. The site and the admin count separately. If the cache is away, its error becomes
-a 503, so nobody gets uncounted tries.
+owner. The site and the admin count separately. If the cache does not respond, callers
+get 503, so no try goes uncounted.
 """
 
 import logging
@@ -30,10 +30,10 @@ logger = logging.getLogger(__name__)
 def limit_failures(
     place: str, sign_in: Callable[[HttpRequest], HttpResponse], request: HttpRequest
 ) -> HttpResponse:
-    """Let a form sign in, unless its address has failed too often.
+    """Call the sign-in view, unless the caller's address has failed too often.
 
     Args:
-        sign_in: answers with a redirect if the name and the password are right.
+        sign_in: the view; it redirects if the name and the password are right.
     """
     key = failures_key(request, place)
     allowed = process_share(settings.SIGN_IN_FAILURES[place])
@@ -52,15 +52,15 @@ def limit_failures(
 
 
 def failures_key(request: HttpRequest, place: str) -> str:
-    """Return the cache key of an address's failures."""
+    """Return the cache key of the failures from the caller's address."""
     return f"sign-in:{place}:{hashed_address(client_address(request))}"
 
 
 def refuse_too_often(request: HttpRequest, action: str) -> HttpResponse | None:
-    """Count a try at another action; return an answer if it is one too many.
+    """Count a try; return a 429 response if there were too many.
 
-    Signing up counts by address. Asking for one's own password counts by user, whose
-    browser somebody else may be using.
+    Sign-ups count by address. Tries of one's own password count by user, because
+    somebody else may be using that user's browser.
     """
     allowed, seconds = settings.TRIES[action]
     if action == OWN_PASSWORD:

@@ -1,4 +1,4 @@
-"""Tokens: the keys of programs."""
+"""API tokens."""
 
 import hashlib
 import secrets
@@ -12,7 +12,7 @@ from recognizer.models import Scope, Token, User
 _LAST_USE_PRECISION = timedelta(minutes=1)
 
 
-TOKEN_START = "dgs_"  # scanners for leaked secrets find it  # noqa: S105
+TOKEN_START = "dgs_"  # lets scanners find leaked tokens  # noqa: S105
 
 
 def make_token(
@@ -38,7 +38,7 @@ def make_token(
 
 
 def digest_of(token_text: str) -> str:
-    """Return what is stored of a token: 256 random bits need no slow hash."""
+    """Return the digest that is stored: 256 random bits need no slow hash."""
     return hashlib.sha256(token_text.encode()).hexdigest()
 
 
@@ -50,5 +50,5 @@ def note_use(*, token: Token) -> None:
 
 
 def revoke_token(*, token: Token) -> None:
-    """Delete a token, so that it opens nothing any more."""
+    """Delete a token, so that it no longer works."""
     token.delete()

@@ -16,9 +16,9 @@ _SALT = "recognizer.visitor"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, and what they own.
+    """Who is calling, and the visitors that own the caller's drawings.
 
-    visitors: theirs; new drawings go to the first. None before the first drawing.
+    visitors: the first owns new drawings. Empty before the first drawing.
     """
 
     user: User | None = None
@@ -37,7 +37,7 @@ class Caller:
 
     @property
     def key(self) -> str | None:
-        """The caller's name, if we can recognise the caller at the next call."""
+        """An identifier that stays the same in later calls; None if there is none."""
         if self.token is not None:
             return f"token:{self.token.pk}"
         if self.user is not None:
@@ -46,12 +46,12 @@ class Caller:
 
     @property
     def may_train(self) -> bool:
-        """Whether all of their drawings may train models."""
+        """Whether all of the caller's drawings may train models."""
         return bool(self.visitors) and all(one.may_train for one in self.visitors)
 
     @property
     def may_review(self) -> bool:
-        """Whether they are a reviewer, and their token may review."""
+        """Whether the user is a reviewer, and the token, if any, may review."""
         if self.user is None or not self.user.has_perm("recognizer.add_label"):
             return False
         return self.token is None or self.token.may_review
@@ -60,9 +60,9 @@ class Caller:
 def caller_of(request: HttpRequest | Request) -> Caller:
     """Return who is calling.
 
-    Signing in gives the browser's visitor a user, if it has none. The cookie of a
-    user's visitor counts only while that user is signed in: after signing out, the
-    browser draws as a new visitor.
+    Signing in assigns the browser's visitor to the user, unless it has a user already.
+    The cookie of a user's visitor counts only while that user is signed in: after
+    signing out, the browser draws as a new visitor.
     """
     token = getattr(request, "auth", None)
     if token is not None:
@@ -87,7 +87,7 @@ def _user_caller(
 
 
 def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
-    """Return the visitor of the cookie; None without one, or if it is forged."""
+    """Return the cookie's visitor; None if the cookie is missing or invalid."""
     signed = request.COOKIES.get(settings.VISITOR_COOKIE, "")
     try:
         visitor_id = UUID(signing.Signer(salt=_SALT).unsign(signed))
@@ -97,7 +97,7 @@ def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
 
 
 def remember_visitor(response: HttpResponseBase, visitor: Visitor) -> None:
-    """Give the browser its visitor's cookie."""
+    """Set the visitor's cookie in the browser."""
     response.set_cookie(
         settings.VISITOR_COOKIE,
         signing.Signer(salt=_SALT).sign(str(visitor.pk)),
@@ -109,14 +109,14 @@ def remember_visitor(response: HttpResponseBase, visitor: Visitor) -> None:
 
 
 def adopt_visitor(*, visitor: Visitor, user: User) -> None:
-    """Give a browser's visitor a user, unless it has one."""
+    """Assign a visitor to a user, unless it has a user already."""
     Visitor.objects.filter(pk=visitor.pk, user=None).update(user=user)
 
 
 def set_consent(
     *, visitors: Sequence[Visitor], user: User | None, may_train: bool
 ) -> None:
-    """Store whether drawings may train models, for all visitors of a person."""
+    """Store for all visitors of a person whether their drawings may train models."""
     if not visitors and user is not None:
         Visitor.objects.create(user=user, may_train=may_train)
     Visitor.objects.filter(pk__in=[visitor.pk for visitor in visitors]).update(

@@ -1,4 +1,4 @@
-"""Which model reads now."""
+"""The active model."""
 
 import logging
 import time
@@ -14,12 +14,12 @@ logger = logging.getLogger(__name__)
 
 
 def active_model() -> ModelVersion:
-    """Return the version that reads now.
+    """Return the active version.
 
     Raises:
-        ReaderUnavailableError: none was registered yet.
+        ReaderUnavailableError: no version is active.
     """
-    # Few callers need its manifest.
+    # Few callers need the manifest.
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE)
     version = active.defer("manifest").first()
     if version is None:
@@ -31,9 +31,10 @@ _asked: tuple[float, ModelVersion] | None = None  # when, and the answer
 
 
 def _lately_active() -> ModelVersion:
-    """Return the active version, asked for again after ACTIVE_MODEL_KEPT_S.
+    """Return the active version, cached for ACTIVE_MODEL_KEPT_S.
 
-    No process sees a promotion later than that. A transaction always asks.
+    So each process sees a promotion within that time. In a transaction, the version
+    always comes from the database.
     """
     global _asked
     if connection.in_atomic_block:
@@ -45,10 +46,11 @@ def _lately_active() -> ModelVersion:
 
 
 def active_reader() -> tuple[ModelVersion, engine.Recogniser]:
-    """Return the version that reads now, and its reader.
+    """Return the active version and its recogniser.
 
-    If the active version cannot be loaded, the former one reads, and its readings are
-    stored as its own. Each call tries the active one again, so no restart is needed.
+    If the active version cannot be loaded, it returns the former one, and readings are
+    stored with that one as their model. Each call tries the active version again, so no
+    restart is needed.
 
     Raises:
         ReaderUnavailableError: neither can be loaded.

@@ -1,4 +1,4 @@
-"""A drawing on its way from a request to its row: strokes, or a picture."""
+"""A drawing from a request or from the database: strokes or a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class StrokeDrawing:
     pointer: str = ""
 
     def frame(self) -> tuple[float, float, float, float]:
-        """Return x, y, width, height around canvas and ink: ink outside counts."""
+        """Return x, y, width and height of a frame around the canvas and all ink."""
         xs = [point[0] for stroke in self.strokes for point in stroke]
         ys = [point[1] for stroke in self.strokes for point in stroke]
         nib = self.pen_width / 2
@@ -35,8 +35,8 @@ class StrokeDrawing:
 class PictureDrawing:
     """A picture of a drawing, decoded to grey levels.
 
-    grey: (H, W) uint8. is_ink: whether the values are ink already (`pixels`), so that
-    no ink has to be found.
+    grey: (H, W) uint8. is_ink: whether the values are ink levels already (`pixels`), so
+    that no ink has to be found.
     """
 
     grey: NDArray[np.uint8]
@@ -48,7 +48,7 @@ Drawing = StrokeDrawing | PictureDrawing
 
 
 class DrawingError(ValueError):
-    """A drawing that is refused: what is wrong with it and the way out."""
+    """A drawing is refused; says why and what to do."""
 
     def __init__(
         self, code: str, message: str, fields: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""From drawings to readings: all that a request needs of mlcore."""
+"""Turn drawings into bitmaps and readings, with mlcore."""
 
 import numpy as np
 
@@ -25,14 +25,14 @@ def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
 
 
 def bitmap_of(drawing: Drawing) -> ink.Bitmap:
-    """Make the bitmap that is read, whatever the form of the drawing."""
+    """Return the bitmap of a drawing of any form; a model reads bitmaps."""
     if isinstance(drawing, StrokeDrawing):
         return ink.rasterise(points_of(drawing), pen_width=drawing.pen_width)
     return drawing.grey if drawing.is_ink else ink.find_ink(drawing.grey)
 
 
 def seen_in(drawing: Drawing) -> np.ndarray | None:
-    """Return the digit image of a drawing; None where there is no ink."""
+    """Return the digit image of a drawing; None if it has no ink."""
     try:
         return normalize(bitmap_of(drawing))
     except BlankDrawingError:
@@ -45,7 +45,7 @@ def points_of(drawing: StrokeDrawing) -> list[ink.Points]:
 
 
 def _xy_of(stroke: Stroke) -> ink.Points:
-    # Number by number: NumPy takes twice as long for a list of lists.
+    # From single numbers: NumPy takes twice as long for a list of lists.
     numbers = (number for point in stroke for number in point[:2])
     return np.fromiter(numbers, np.float32).reshape(-1, 2)
 

@@ -1,4 +1,4 @@
-"""A digit and a network, as the page How it learns explains them."""
+"""The digit and the network that the page How it learns explains."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ SHOWN = (7, "crossed")
 
 @dataclass(frozen=True)
 class ExplainedDigit:
-    """One of our own digits, from strokes to the image that the network gets.
+    """A specimen digit, from strokes to the image that the network gets.
 
     strokes: points (x, y) on a canvas of `canvas` x `canvas` px, drawn `pen` wide.
     levels: `side` rows of grey levels, 0 to 255.
-    box: left, top, width and height of the ink in them.
-    dots: the same rows as dots and zeros.
+    box: left, top, width and height of the ink in `levels`.
+    dots: the rows of `levels` as dots and zeros.
     """
 
     digit: int
@@ -55,7 +55,7 @@ class ExplainedNetwork:
 
 @lru_cache(maxsize=1)
 def explained_digit() -> ExplainedDigit:
-    """Frame one of our own digits as every drawing is framed."""
+    """Normalise a specimen digit as every drawing is normalised."""
     (one,) = [s for s in specimens() if (s.digit, s.style) == SHOWN]
     image = np.rint(normalize(rasterise(one.strokes))[..., 0] * 255).astype(np.uint8)
     rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))

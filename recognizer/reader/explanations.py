@@ -18,10 +18,10 @@ FOR_BGR, AGAINST_BGR = (60, 36, 190), (200, 110, 30)
 def extras(
     include: Collection[str], image: np.ndarray | None, *, recogniser: Recogniser
 ) -> dict[str, str]:
-    """Make what `?include=` adds to a reading, as PNG data URLs.
+    """Return what `?include=` adds to a reading, as PNG data URLs.
 
-    seen: the digit image. why: the ink for the likeliest digit (red) and against it
-    (blue), transparent elsewhere, as an overlay of it.
+    seen: the digit image. why: a transparent overlay for that image, with ink that
+    counts for the likeliest digit in red and ink that counts against it in blue.
     """
     made = {}
     if "seen" in include:
@@ -32,9 +32,9 @@ def extras(
 
 
 def extras_of(submission: Submission, include: Collection[str]) -> dict[str, str]:
-    """Make the extras of a stored reading with the model that read it.
+    """Return the extras of a stored reading, made with the model that read it.
 
-    Needs its shown prediction; raises ReaderUnavailableError.
+    It needs the shown prediction. It may raise ReaderUnavailableError.
     """
     if not include:
         return {}
@@ -46,7 +46,7 @@ def extras_of(submission: Submission, include: Collection[str]) -> dict[str, str
 
 
 def why_png(image: np.ndarray | None, *, recogniser: Recogniser) -> bytes:
-    """Paint which ink spoke for and against the likeliest digit."""
+    """Encode an overlay that shows the ink for and against the likeliest digit."""
     paint = np.zeros((SIDE_PX, SIDE_PX, 4), np.uint8)
     if image is not None:
         weight = recogniser.explain(image)

@@ -1,4 +1,4 @@
-"""Decode pictures that were sent; encode pictures to look at."""
+"""Decode the pictures that callers send; encode pictures for display."""
 
 import base64
 import threading
@@ -17,11 +17,11 @@ from recognizer.reader.engine import drawing_of, points_of, seen_in
 Sent = TypeVar("Sent", bytes, str)
 GreyLevels = NDArray[np.uint8]
 
-PNG_SIDE_PX = 560  # of pictures to look at: twice the page's canvas
+PNG_SIDE_PX = 560  # of pictures for display: twice the page's canvas
 
 
 def seen_png(image: np.ndarray | None) -> bytes:
-    """Encode the digit image a model saw; all black where there was no ink."""
+    """Encode the digit image that a model saw; all black if there was no ink."""
     return ink.encode_png(_grey_levels(image))
 
 
@@ -36,8 +36,8 @@ def as_data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-# Decoding a picture at the pixel limit takes up to 360 MB, as WebP 720 MB (measured).
-# So each process decodes one at a time.
+# Decoding a picture at the pixel limit takes up to 360 MB, or 720 MB for WebP
+# (measured). So each process decodes one picture at a time.
 _decoding = threading.Lock()
 
 
@@ -64,12 +64,12 @@ def _decoded(decode: Callable[[Sent], GreyLevels], content: Sent) -> GreyLevels:
 
 
 def stored_png(drawing: PictureDrawing) -> bytes:
-    """Encode what is stored of a picture."""
+    """Encode a picture as it is stored."""
     return ink.encode_png(drawing.grey)
 
 
 def drawing_png(drawing: Drawing) -> bytes:
-    """Paint a drawing to look at: dark ink on white, or the picture as stored."""
+    """Encode a drawing for display: dark ink on white, or the picture as stored."""
     if isinstance(drawing, PictureDrawing):
         return ink.encode_png(255 - drawing.grey if drawing.is_ink else drawing.grey)
     left, top, width, height = drawing.frame()
@@ -85,14 +85,14 @@ def drawing_png(drawing: Drawing) -> bytes:
 
 def idx_header(*shape: int) -> bytes:
     """Return the header of an IDX file, the format of MNIST's files."""
-    # Also imports what fetches MNIST, which no other request needs.
+    # Imported here: it loads the code that downloads MNIST. No other request needs it.
     from mlcore.training import data
 
     return data.idx_header(*shape)
 
 
 def idx_image(submission: Submission) -> np.ndarray:
-    """Return (28, 28) uint8 as MNIST has them: `pixels` as sent, others normalised."""
+    """Return (28, 28) uint8 as in MNIST: `pixels` as sent, others normalised."""
     drawing = drawing_of(submission)
     if isinstance(drawing, PictureDrawing) and drawing.is_ink:
         return drawing.grey

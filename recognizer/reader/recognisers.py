@@ -23,11 +23,11 @@ _recognisers_lock = threading.Lock()
 
 
 def recogniser_for(version: ModelVersion) -> Recogniser:
-    """Return the reader of this version, which is loaded at its first use.
+    """Return this version's recogniser, which is loaded at its first use.
 
     Raises:
-        ReaderUnavailableError: neither the cache folder nor the database has a whole
-            bundle, or it was made for other code.
+        ReaderUnavailableError: neither the cache folder nor the database has an intact
+            bundle, or the bundle was made for other code.
     """
     with _recognisers_lock:
         recogniser = _recognisers.get(version.digest)
@@ -41,7 +41,7 @@ def recogniser_for(version: ModelVersion) -> Recogniser:
 
 
 def _loaded(version: ModelVersion) -> Recogniser:
-    """Load a version and read an empty image, so that a bad one fails here."""
+    """Load a version and read an empty image, so that a bad bundle fails here."""
     recogniser = Recogniser(bundle_of(version))
     try:
         recogniser.network.logits(np.zeros((SIDE_PX, SIDE_PX, 1), np.float32))
@@ -53,18 +53,18 @@ def _loaded(version: ModelVersion) -> Recogniser:
 
 
 def bundle_of(version: ModelVersion) -> Bundle:
-    """Return a version's bundle from the cache folder, unpacked anew if damaged.
+    """Return a version's bundle from the cache folder, unpacked again if damaged.
 
     Raises:
-        ReaderUnavailableError: no whole bundle was found, or it was made for other
-            code.
+        ReaderUnavailableError: no intact bundle was found, or the bundle was made for
+            other code.
     """
     cached = settings.BUNDLE_CACHE / version.digest
     if cached.is_dir():
         try:
             return _of_version(open_bundle(cached), version)
         except BundleError:
-            # Damaged, or another version's: the database has the original.
+            # It is damaged or another version's; the database has the original.
             shutil.rmtree(cached, ignore_errors=True)
     try:
         archive = BundleArchive.objects.get(model_version=version)
@@ -77,7 +77,7 @@ def bundle_of(version: ModelVersion) -> Bundle:
 
 
 def _of_version(bundle: Bundle, version: ModelVersion) -> Bundle:
-    """Refuse a bundle that is whole but not the one that was registered."""
+    """Refuse an intact bundle that is not the registered one."""
     if bundle.digest != version.digest:
         raise BundleError(
             f"{bundle.folder} contains {bundle.short_digest}, not "

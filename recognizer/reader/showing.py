@@ -25,10 +25,10 @@ def digit(what: str, which: str) -> str:
 
 
 def submission(which: str) -> str:
-    """Show a submission with the reading that was shown.
+    """Show a submission, read again by the model whose reading was shown.
 
     Raises:
-        DataError: there is none of that id. ReaderUnavailableError.
+        DataError: no submission has this id. ReaderUnavailableError.
     """
     try:
         found = Submission.objects.with_shown_prediction().get(pk=UUID(which))
