@@ -1,7 +1,7 @@
 """Read the environment. Only `settings` uses this module.
 
-Each helper refuses a bad value with an error that names the variable. A typing error
-therefore stops the start with a clear message.
+Each helper refuses a bad value with an error that names the variable. So a mistyped
+value stops the start with a clear message.
 """
 
 import os
@@ -23,7 +23,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def for_a_child(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a child process: this one and more variables."""
+    """Return this process's environment with more variables, for a child process."""
     return {**os.environ, **more}
 
 

@@ -25,8 +25,8 @@ def prepare_database(*, plan: list[Any] | None = None, **kwargs: Any) -> None:
     """Make the groups, and register the configured models.
 
     It does nothing after a flush, which passes no plan: tests flush often and create
-    what they need. It does nothing while migrations are missing, either: the tables do
-    not match this code.
+    what they need. It also does nothing while migrations are missing, because the
+    tables do not match this code.
     """
     from recognizer.learning.promotion import prepare_configured_models
     from recognizer.ops.migrated import missing_migrations

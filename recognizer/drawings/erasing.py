@@ -75,7 +75,7 @@ def erase_again(*, ids: Iterable[UUID]) -> int:
 
 
 def delete_all(*, visitors: Sequence[Visitor]) -> int:
-    """Delete all drawings of some visitors; return their number without archived ones.
+    """Delete all drawings of some visitors; return how many, without archived ones.
 
     The next run of `expire` removes the drawings from the archives.
     """

@@ -1,9 +1,10 @@
 """Insert new rows in two steps: convert their values first, then store them.
 
 Only one process can write to SQLite at a time, so the transaction is kept short.
-`bulk_create` would pack the strokes and build its statement while all others wait. Its
-share of the former server's stored drawings/s was 0.73 instead of 0.87 at 8 connections
-and 0.72 instead of 0.81 at 64 (medians of 5 interleaved rounds, 2026-11-28).
+`bulk_create` would pack the strokes and build its statement while all others wait. With
+it, throughput relative to the former server was 0.73 instead of 0.87 at 8 connections,
+and 0.72 instead of 0.81 at 64 (stored drawings/s, medians of 5 interleaved rounds,
+2026-11-28).
 """
 
 from collections.abc import Sequence

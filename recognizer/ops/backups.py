@@ -40,7 +40,7 @@ _MANIFEST = "manifest.json"
 
 
 class BackupError(RuntimeError):
-    """A backup cannot be made, read or restored; says why and what to do."""
+    """A backup cannot be made, read or restored; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -337,7 +337,7 @@ def _postgresql_filled(backup: Backup) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _maintenance() -> Iterator[Callable[..., None]]:
-    """Connect to the database `postgres`: a database in use cannot be renamed."""
+    """Connect to the database `postgres`: a session cannot rename its own database."""
     from psycopg import sql
 
     with _connected_to("postgres"), connection.cursor() as cursor:

@@ -53,7 +53,7 @@ class BrowserPolicyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Answer with the headers."""
+        """Add the headers to the response."""
         response = self.get_response(request)
         response.headers.setdefault(
             "Content-Security-Policy", settings.CONTENT_SECURITY_POLICY

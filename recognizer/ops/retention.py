@@ -46,7 +46,7 @@ Tell = Callable[[int], None]
 
 
 class ArchiveError(ValueError):
-    """An archive cannot be used; says why and what to do."""
+    """An archive cannot be used; the message says why and what to do."""
 
 
 def expire(*, before: datetime, folder: Path | None, tell: Tell) -> int:
@@ -278,7 +278,7 @@ def _bring_back(line: bytes) -> None:
                 "this database. Restore into the database they came from."
             )
         if isinstance(row, Label) and row.reviewer_id is not None:
-            # None if the account was deleted, as for labels that were not archived.
+            # A deleted reviewer becomes None, as in labels that were not archived.
             row.reviewer = User.objects.filter(pk=row.reviewer_id).first()
         row.save_base(raw=True, force_insert=True)
     stored = Submission.objects.with_shown_prediction().get(pk=rows[0].pk)

@@ -52,7 +52,7 @@ def client_address(request: Request | HttpRequest) -> str:
 
 
 def hashed_address(address: str) -> str:
-    """Return a keyed hash to count an address by; for IPv6, of its /64 network."""
+    """Return the keyed hash that calls are counted by; IPv6 counts by /64 network."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

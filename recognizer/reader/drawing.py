@@ -48,7 +48,7 @@ Drawing = StrokeDrawing | PictureDrawing
 
 
 class DrawingError(ValueError):
-    """A drawing is refused; says why and what to do."""
+    """A drawing is refused; the message says why and what to do."""
 
     def __init__(
         self, code: str, message: str, fields: dict[str, Any] | None = None

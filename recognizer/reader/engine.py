@@ -25,7 +25,7 @@ def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
 
 
 def bitmap_of(drawing: Drawing) -> ink.Bitmap:
-    """Return the bitmap of a drawing of any form; a model reads bitmaps."""
+    """Return the bitmap that a model reads, for a drawing of any form."""
     if isinstance(drawing, StrokeDrawing):
         return ink.rasterise(points_of(drawing), pen_width=drawing.pen_width)
     return drawing.grey if drawing.is_ink else ink.find_ink(drawing.grey)
@@ -45,7 +45,7 @@ def points_of(drawing: StrokeDrawing) -> list[ink.Points]:
 
 
 def _xy_of(stroke: Stroke) -> ink.Points:
-    # From single numbers: NumPy takes twice as long for a list of lists.
+    # From a flat iterator: NumPy takes twice as long for a list of lists.
     numbers = (number for point in stroke for number in point[:2])
     return np.fromiter(numbers, np.float32).reshape(-1, 2)
 

@@ -34,7 +34,7 @@ def extras(
 def extras_of(submission: Submission, include: Collection[str]) -> dict[str, str]:
     """Return the extras of a stored reading, made with the model that read it.
 
-    It needs the shown prediction. It may raise ReaderUnavailableError.
+    The submission needs its shown prediction. Raises ReaderUnavailableError.
     """
     if not include:
         return {}
