@@ -260,7 +260,7 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 TRAIN_COMMAND = [sys.executable, "-m", "mlcore.training.train"]
 JUDGE_COMMAND = [sys.executable, "-m", "mlcore.judging.gate"]
 RUNS_FOLDER = DIGITSITE_VAR / "runs"
-SILENT_AFTER_S = 60  # a training without a heartbeat for this long has failed
+SILENT_AFTER_S = 60  # a training without a heartbeat for this long counts as lost
 
 # --- the cache counts calls; with Redis, all processes share it -------------------
 
