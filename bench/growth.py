@@ -1,12 +1,12 @@
-"""Compare the pages of a site with ten million drawings and one with ten thousand.
+"""Compare the pages of a site with ten million drawings to one with ten thousand.
 
     python -m bench.growth                      # SQLite: an hour, 12 GB
     python -m bench.growth --submissions 100000
     tools/services.sh .venv/bin/python -m bench.growth --submissions 1000000
 
-Two sites with made-up histories (`bench.history`) run side by side and answer in turn,
-so that other work on the machine slows both. Uses PostgreSQL where DATABASE_URL names
-it. Writes docs/performance/growth-*.json and docs/performance.md.
+Two sites with synthetic histories (`bench.history`) run side by side and are called in
+turn, so that other work on the machine slows both. Uses PostgreSQL if DATABASE_URL
+names it. Writes docs/performance/growth-*.json and docs/performance.md.
 """
 
 import json
@@ -36,11 +36,11 @@ from tools.server import Server, serving
 SMALL = {"submissions": 10_000, "visitors": 100, "most": 9_600}
 LARGEST_VISITOR = 200_000
 ROUNDS, WARM_UP = 15, 2
-EXPORTED_BYTES = 4_000_000  # of an export, to see how fast it is
+EXPORTED_BYTES = 4_000_000  # read from an export to measure its speed
 EXPORT = "/api/v1/submissions/export/"
 ADMIN = "/admin/recognizer/submission/"
 
-# Gives three visitors to the member of staff; prints what the calls need to know.
+# Links three visitors to the staff user; prints the values that the calls need.
 FIRST_LOOK = """
 import json
 from django.contrib.auth import get_user_model
@@ -80,10 +80,10 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Site:
-    """A running site with its history, and two who look at it.
+    """A running site with its history, and two users.
 
-    member: of staff, with three browsers, one of which has drawn most of all.
-    visitor: an ordinary one.
+    member: a staff user with three visitors, among them the one with most drawings.
+    visitor: an ordinary visitor.
     """
 
     server: Server
@@ -157,7 +157,7 @@ CALLS: dict[str, Callable[[Site], float]] = {
 
 @contextmanager
 def site(folder: Path, size: dict[str, int]) -> Iterator[Site]:
-    """Serve a history; make it first where there is none."""
+    """Serve a history; make it first if there is none."""
     with serving(folder, DIGITSITE_THROTTLE="off") as server:
         asked = [f"--{name}={value}" for name, value in size.items()]
         subprocess.run(
@@ -210,7 +210,7 @@ def measure(small: Site, large: Site) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Make both histories, measure, and keep the figures."""
+    """Make both histories, measure, and save the figures."""
     parser = command_parser(__doc__)
     parser.add_argument("--submissions", type=int, default=10_000_000)
     given = parser.parse_args()

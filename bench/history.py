@@ -1,11 +1,11 @@
-"""Fill an empty database with a made-up history, to try the site with millions.
+"""Fill an empty database with a synthetic history of up to millions of drawings.
 
     DIGITSITE_VAR=/tmp/large python -m bench.history --submissions 1000000
 
-Up to 2,000 drawings are really read. Their rows are stored again and again for other
-people at other times, past the ORM, which would take ten times as long. They carry all
-that is derived from them: `manage.py rebuild` finds nothing to correct. A database that
-holds drawings is refused. Takes two minutes and 1.2 GB for a million drawings.
+The model reads up to 2,000 drawings. Their rows are stored many times, for other people
+at other times. Plain SQL inserts them, because the ORM takes ten times as long. Derived
+columns and tallies are filled too: `manage.py rebuild` finds nothing to correct. A
+database with drawings is refused. Takes two minutes and 1.2 GB for a million drawings.
 """
 
 import os
@@ -48,12 +48,12 @@ from recognizer.reader.active import active_model
 from recognizer.reader.drawing import StrokeDrawing
 from recognizer.reader.recognisers import recogniser_for
 
-DISTINCT = 2_000  # drawings that are really read
+DISTINCT = 2_000  # drawings that the model reads
 ANSWERED, LABELLED = 0.3, 0.03  # shares of the drawings
 MAY_TRAIN = 0.4  # share of the people
 POINTERS = ("mouse", "touch", "pen")
-DAYS = 365  # over which the drawings lie
-LOT = 50_000  # drawings in a transaction
+DAYS = 365  # that the drawings are spread over
+LOT = 50_000  # drawings per transaction
 
 
 class HistoryError(Exception):
@@ -61,7 +61,7 @@ class HistoryError(Exception):
 
 
 class Table:
-    """Stores rows of one model: first the columns that differ from row to row."""
+    """Stores rows of one model; the columns that vary come first."""
 
     def __init__(self, model: type[models.Model], *varying: str) -> None:
         fields = {field.attname: field for field in model._meta.concrete_fields}
@@ -70,11 +70,11 @@ class Table:
         columns = ", ".join(str(field.column) for field in in_order)
         places = ", ".join(["%s"] * len(in_order))
         table = model._meta.db_table
-        # Names of our own table and columns: nothing that anybody sends.
+        # The names are those of our own table and columns, not user input.
         self._insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608
 
     def constants(self, row: models.Model) -> tuple[Any, ...]:
-        """Return what all rows like this one hold, as the database takes it."""
+        """Return the constant columns of a row, as database values."""
         return tuple(
             field.get_db_prep_save(getattr(row, field.attname), connection)
             for field in self._constant
@@ -88,7 +88,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Kind:
-    """One drawing with all that was said of it: what its rows have in common."""
+    """A drawing, its feedback and label: what its copies have in common."""
 
     submission: tuple[Any, ...]
     prediction: tuple[Any, ...]
@@ -105,14 +105,14 @@ def make_history(
     seed: int = 0,
     tell: Callable[[int], object] = lambda _: None,
 ) -> Visitor:
-    """Make a history; return the visitor with most drawings.
+    """Make a history; return the visitor with the most drawings.
 
-    Each lot is one transaction with the tallies that follow from it, so an interrupted
-    history is whole, only smaller.
+    Each lot is stored with its tallies in one transaction, so an interrupted history is
+    consistent, only smaller.
 
     Args:
-        most: drawings of the first visitor, about.
-        tell: is told how many drawings each step has added.
+        most: approximate number of drawings of the first visitor.
+        tell: called with the number of drawings each step has added.
 
     Raises:
         HistoryError: the database holds drawings, or the numbers contradict each other.
@@ -160,7 +160,7 @@ def tables() -> dict[str, Table]:
 
 
 def kinds_of(drawn: Iterable[Sample]) -> tuple[list[Kind], Any]:
-    """Read drawings; return all that may be stored, and how large a share each has."""
+    """Read drawings; return the kinds of drawings to store, and each one's share."""
     version = active_model()
     recogniser = recogniser_for(version)
     stored = tables()
@@ -209,7 +209,7 @@ def kinds_of(drawn: Iterable[Sample]) -> tuple[list[Kind], Any]:
 
 
 def answer_to(sample: Sample, submission: Submission) -> Feedback:
-    """Answer as somebody would who knows what they drew."""
+    """Give the feedback of a visitor who knows what they drew."""
     if sample.digit is None:
         verdict, digit = Verdict.NOT_A_DIGIT, None
     elif sample.digit == submission.shown_digit:
@@ -228,7 +228,7 @@ def decision_on(sample: Sample, submission: Submission) -> Label:
 
 
 def make_visitors(count: int, rng: np.random.Generator, since: datetime) -> list[str]:
-    """Make people; return their ids."""
+    """Make visitors; return their ids."""
     keys = ids([since] * count)
     made = [
         Visitor(pk=key, may_train=bool(may), created_at=since)
@@ -241,7 +241,7 @@ def make_visitors(count: int, rng: np.random.Generator, since: datetime) -> list
 def store_lot(
     kinds: list[Kind], *, chosen: Any, owners: list[str], moments: list[datetime]
 ) -> None:
-    """Store drawings and what was said of them, with the tallies that follow."""
+    """Store drawings with their feedback, labels and tallies."""
     times = list(map(connection.ops.adapt_datetimefield_value, moments))
     all_of = [kinds[place] for place in chosen.tolist()]
     rows = list(zip(ids(moments), owners, times, all_of, strict=True))
@@ -250,7 +250,7 @@ def store_lot(
         for name, count in kinds[place].counts.items():
             counts[name] += count * number
     counts.update(f"day:{moment.date()}" for moment in moments)
-    # Older minutes are forgotten, and a year of them would take long to store.
+    # The site deletes older minutes, and a year of them would take long to store.
     recent = timezone.now() - timedelta(days=2)
     counts.update(tallies.minute_tally(one) for one in moments if one >= recent)
     with transaction.atomic():
@@ -269,14 +269,14 @@ def store_lot(
 
 
 def ids(moments: Iterable[datetime]) -> list[str]:
-    """Make UUIDv7s of moments, as 32 hexadecimal digits, in order."""
+    """Make a UUIDv7 for each moment, sorted, as 32 hexadecimal digits."""
     return sorted(
         uuid_utils.uuid7(nanoseconds=int(one.timestamp() * 1e9)).hex for one in moments
     )
 
 
 def main() -> None:
-    """Make a history, and say whose the most drawings are."""
+    """Make a history; print the visitor with the most drawings."""
     parser = command_parser(__doc__)
     parser.add_argument("--submissions", type=int, default=10_000)
     parser.add_argument("--visitors", type=int, default=100)

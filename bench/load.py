@@ -1,4 +1,4 @@
-"""Call a server under measurement with wrk."""
+"""Put load on a server with wrk."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ _SCRIPT = Path(__file__).with_name("post.lua")
 
 
 class LoadError(RuntimeError):
-    """The load cannot be made, or was not answered as it should be."""
+    """wrk could not run, or the server did not answer as expected."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Measured:
 
 
 def as_data_url(strokes: Sequence[Points]) -> str:
-    """Return a drawing as a canvas of 280x280 exports it: an RGBA PNG."""
+    """Return a drawing as a 280x280 canvas exports it: an RGBA PNG."""
     side = round(CANVAS_PX)
     ink = draw_on_canvas(
         strokes, width=side, height=side, pen_width=DEFAULT_PEN_WIDTH_PX
@@ -47,7 +47,7 @@ def as_data_url(strokes: Sequence[Points]) -> str:
 
 
 def write_bodies(folder: Path) -> dict[str, Path]:
-    """Write what each kind of call sends, one body a line; return the files by kind."""
+    """Write the bodies of each kind of call, one per line; return files by kind."""
     drawn = [one.strokes for one in template_samples(DRAWINGS, seed=9)]
     strokes = [as_body(one) for one in drawn]
     bodies: dict[str, list[Any]] = {
@@ -66,7 +66,7 @@ def write_bodies(folder: Path) -> dict[str, Path]:
 def load(
     url: str, *, bodies: Path, connections: int, seconds: float, cookie: str = ""
 ) -> Measured:
-    """Send bodies from so many connections at once, for some seconds.
+    """Send bodies over many connections at once, for some seconds.
 
     Raises:
         LoadError: wrk is missing, could not call the address, or got no answer.

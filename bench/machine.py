@@ -1,4 +1,4 @@
-"""The machine that figures are measured on, and what processes take of it."""
+"""The machine of a measurement, and the memory and CPU time of processes."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ import psutil
 
 
 def machine() -> dict[str, Any]:
-    """Return the processors and the Python of this machine."""
+    """Return this machine's processors and Python version."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [one.partition(": ")[2] for one in lines if one.startswith("model name")]
     return {
@@ -27,7 +27,7 @@ def today() -> str:
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """Return a process and all below it."""
+    """Return a process and all its descendants."""
     parent = psutil.Process(pid)
     return [parent, *parent.children(recursive=True)]
 
@@ -38,5 +38,5 @@ def memory_mb(processes: Iterable[psutil.Process]) -> float:
 
 
 def cpu_s(processes: Iterable[psutil.Process]) -> float:
-    """Return the seconds of processor time that processes have taken."""
+    """Return the CPU time that processes have used, in seconds."""
     return sum(one.cpu_times().user + one.cpu_times().system for one in processes)

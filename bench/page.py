@@ -2,8 +2,8 @@
 
     python -m bench.page
 
-Prints bytes and first paint of each page from a cold cache, and the time from the pen's
-lift to the answer on the screen. The figures are this machine's; a phone is several
+Prints bytes and first paint of each page with a cold cache, and the time from lifting
+the pen to seeing the answer. The figures hold for this machine; a phone is several
 times slower.
 """
 
@@ -52,7 +52,7 @@ def cold_load(browser: Browser, cookies: Any, url: str) -> tuple[float, int, int
     """Open a page with an empty cache.
 
     Returns:
-        First paint in ms, bytes on the wire without pictures, bytes of pictures.
+        First paint in ms, transferred bytes without pictures, bytes of pictures.
     """
     context = browser.new_context(**PHONE)
     context.add_cookies(cookies)
@@ -67,7 +67,7 @@ def cold_load(browser: Browser, cookies: Any, url: str) -> tuple[float, int, int
 
 
 def time_answers(browser: Browser, url: str, screen: str) -> tuple[Any, Any]:
-    """Draw many digits; return the waits for the answer and the long tasks, in ms."""
+    """Draw many digits; return waits for the answer and long tasks, both in ms."""
     size, draw = SCREENS[screen]
     page = browser.new_context(**size).new_page()
     page.goto(url)

@@ -4,10 +4,10 @@
 
 Unreviewed labels never train; `test_snapshots.py` tests that. Here a reviewer has
 confirmed the poisoned labels. The writers are those of `simulate`. A quarter of them is
-held out, with labels poisoned in the same way. Writers have corrected what was misread.
-Each kind is trained and judged by the two commands that the site runs, and then
-evaluated on clean data. If the writers lie as the reviewer does, the gate's check of
-the snapshot's labels does not help.
+held out, with labels poisoned in the same way. Writers have corrected misread drawings.
+For each kind of poison, the site's two commands train and judge a candidate, which is
+then evaluated on clean data. If writers and reviewer give the same false labels, the
+gate's check of the snapshot's labels does not help.
 """
 
 import json
@@ -34,7 +34,7 @@ PATCH = [[250, 250], [270, 250], [270, 270], [250, 270], [250, 260], [270, 260]]
 
 
 Spoil = Callable[[list[Any], int, Any], tuple[list[Any], int]]
-"""Takes strokes, the true digit and a Generator; gives what is stored as reviewed."""
+"""Takes strokes, true digit and Generator; returns reviewed strokes and digit."""
 
 
 def _clean(strokes: list[Any], digit: int, rng: Any) -> tuple[list[Any], int]:
@@ -69,10 +69,10 @@ POISONS: dict[str, Spoil] = {
 def write_poisoned(
     folder: Path, writers: list[Writer], poison: str, *, misread: Collection[str]
 ) -> None:
-    """Write a snapshot of what the writers sent, spoilt.
+    """Write a poisoned snapshot of the writers' drawings.
 
     Args:
-        misread: ids of the drawings whose drawers have said what they are.
+        misread: ids of the drawings that their writers have corrected.
     """
     rng = np.random.default_rng(1)
 
@@ -153,7 +153,7 @@ def damage(recogniser: Recogniser, drawings: list[PenDrawing]) -> dict[str, floa
 
 
 def main() -> None:
-    """Poison, train, judge and measure; print it, and write it if told where."""
+    """Poison, train, judge and measure; print the results, optionally save them."""
     parser = command_parser(__doc__)
     parser.add_argument("--writers", type=int, default=12)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")

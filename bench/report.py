@@ -1,4 +1,4 @@
-"""Figures in docs/: each measurement is a JSON file, and a part of a page made from it.
+"""Figures in docs/: a JSON file per measurement, and page parts generated from it.
 
 python -m bench.report      # write all parts again
 """
@@ -21,18 +21,18 @@ Figures = Mapping[str, Any]
 
 
 def keep(name: str, figures: Figures) -> None:
-    """Keep figures, and write their part of docs/performance.md."""
+    """Save figures, and write their part of docs/performance.md."""
     (FOLDER / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
     write_part(PAGE, name, part(name))
 
 
 def part(name: str) -> str:
-    """Return the part that the kept figures of a measurement give."""
+    """Return the part generated from a measurement's saved figures."""
     return PARTS[name](json.loads((FOLDER / f"{name}.json").read_text()))
 
 
 def write_part(page: Path, name: str, text: str) -> None:
-    """Replace what stands between a part's marks."""
+    """Replace the text between a part's markers."""
     before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- end of {name} -->\n")
     if not (begin and end):
@@ -41,7 +41,7 @@ def write_part(page: Path, name: str, text: str) -> None:
 
 
 def server_part(figures: Figures) -> str:
-    """Compare the site with its peer: medians over the rounds."""
+    """Compare the site with its peer, by medians over the rounds."""
     rounds = figures["rounds"]
     calls = {
         f"{name}: {call}": {
@@ -61,7 +61,7 @@ def server_part(figures: Figures) -> str:
 
 
 def bars(figures: Figures) -> list[tuple[str, float, str, float, bool]]:
-    """Return what is compared: its name, the figure, the bar, and whether it is met."""
+    """Return each target: its name, the figure, the limit, and whether it is met."""
 
     def median(of_round: Callable[[Figures], float]) -> float:
         return statistics.median(map(of_round, figures["rounds"]))
@@ -87,12 +87,12 @@ def bars(figures: Figures) -> list[tuple[str, float, str, float, bool]]:
 
 
 def overload_part(figures: Figures) -> str:
-    """Say what became of twice the capacity."""
+    """Report the results of an overload."""
     return render(TEMPLATES / "overload.md", **figures)
 
 
 def growth_part(figures: Figures) -> str:
-    """Compare pages of a large and a small site."""
+    """Compare the pages of a large and a small site."""
     return render(TEMPLATES / "growth.md", **figures)
 
 

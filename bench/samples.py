@@ -1,4 +1,4 @@
-"""Drawings to send or to store, as the draw page sends them."""
+"""Sample drawings in the form that the draw page sends."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ POINT_EVERY_MS, BETWEEN_STROKES_MS = 12, 180  # as a mouse or a pen reports them
 
 @dataclass(frozen=True)
 class Sample:
-    """A drawing; digit: what it shows, None where that is no digit."""
+    """A drawing, and the digit it shows; None if it shows no digit."""
 
     strokes: Sequence[Points]
     digit: int | None
 
 
 def template_samples(count: int, *, seed: int) -> Iterator[Sample]:
-    """Yield our own templates, each time written by another hand."""
+    """Yield our templates, varied as if each were written by another person."""
     rng = np.random.default_rng(seed)
     styles = specimens()
     for number in range(count):
@@ -33,7 +33,7 @@ def template_samples(count: int, *, seed: int) -> Iterator[Sample]:
 
 
 def samples(count: int, *, seed: int) -> Iterator[Sample]:
-    """Yield people's drawings where PEN_DIR has them, else our own templates."""
+    """Yield real drawings if PEN_DIR has them, else our templates."""
     if paths.pen_folder() is None:
         yield from template_samples(count, seed=seed)
         return

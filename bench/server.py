@@ -1,11 +1,11 @@
-"""Measure the site against a peer that stores too, over loopback, with wrk.
+"""Compare the site with a peer that also stores drawings, with wrk on loopback.
 
     make bench                              # ten minutes; needs wrk
     make bench ARGS="--rounds 1 --seconds 1"
 
-Each round starts both servers in turn, takes the time to the first stored drawing,
-calls them from 1, 8 and 64 connections, and takes the memory of their processes. A run
-of at least five rounds writes docs/performance/server.json and docs/performance.md.
+Each round starts both servers in turn, measures the time to the first stored drawing,
+calls them from 1, 8 and 64 connections, and measures their memory. A run of at least
+five rounds writes docs/performance/server.json and docs/performance.md.
 """
 
 import os
@@ -32,7 +32,7 @@ from mlcore.commands import command_parser
 PORT = 8765
 URL = f"http://127.0.0.1:{PORT}"
 CONNECTIONS = (1, 8, 64)
-KEPT_ROUNDS = 5  # at least, of a run whose figures are kept
+KEPT_ROUNDS = 5  # fewest rounds of a run whose figures are saved
 PEERS = Path(
     os.environ.get("PEERS_PYTHON", paths.REPOSITORY / ".venv-peers/bin/python")
 )
@@ -42,7 +42,7 @@ PEERS = Path(
 class Contender:
     """A server under measurement.
 
-    calls: path and kind of bodies, by name; the server is started for the first.
+    calls: path and kind of body, by name; the first one also times the start.
     """
 
     prepare: Sequence[str]
@@ -81,7 +81,7 @@ def running(
     """Run a server on a new data folder.
 
     Yields:
-        Its process, the seconds to its first stored drawing, and the cookie given.
+        Its process id, the seconds to its first stored drawing, and its cookie.
     """
     environment = {
         **os.environ,
@@ -117,7 +117,7 @@ def running(
 
 
 def ask(path: str, body: bytes) -> requests.Response | None:
-    """Call once; return the answer, None where nobody listens yet."""
+    """Call once; return the response, None if the server is not up yet."""
     headers = {"Content-Type": "application/json"}
     try:
         answer = requests.post(f"{URL}{path}", body, headers=headers, timeout=60)
@@ -130,7 +130,7 @@ def ask(path: str, body: bytes) -> requests.Response | None:
 def measure(
     contender: Contender, *, bodies: Mapping[str, Path], seconds: int
 ) -> dict[str, Any]:
-    """Start one server, call it in all ways, and stop it."""
+    """Start one server, make all calls, and stop it."""
     calls: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         with bodies["strokes"].open("rb") as lines:
@@ -144,7 +144,7 @@ def measure(
                 url, file = f"{URL}{path}", bodies[kind]
                 # Warm: every thread has its database connection.
                 load(url, bodies=file, connections=64, seconds=1, cookie=cookie)
-                time.sleep(1)  # the queue of the last run is empty
+                time.sleep(1)  # until the last run's queue is empty
                 calls[name] = {}
                 for connections in CONNECTIONS:
                     before = cpu_s(family(pid))
@@ -166,7 +166,7 @@ def measure(
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what both servers are made of."""
+    """Return the versions of both servers' libraries."""
     ours = ("django", "djangorestframework", "ai-edge-litert")
     theirs = ("fastapi", "uvicorn", "onnxruntime", "sqlalchemy")
     code = (
@@ -183,7 +183,7 @@ def versions() -> dict[str, str]:
 
 
 def main() -> None:
-    """Measure, print the tables, and keep the figures of a whole run."""
+    """Measure and print the tables; save the figures of a full run."""
     parser = command_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=4, help="of each run of wrk")
@@ -195,7 +195,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         bodies = write_bodies(Path(scratch))
         for number in tqdm(range(given.rounds), unit=" round"):
-            # The other one goes first in every second round.
+            # The order changes every round.
             order = list(CONTENDERS) if number % 2 else list(reversed(CONTENDERS))
             rounds.append(
                 {

@@ -50,11 +50,11 @@ from tools.server import Server, environment, serving
 
 DESK = "/admin/recognizer/submission/review/"
 API = "/api/v1/"
-FEWEST_DRAWINGS = 30  # of a writer, so that half of them says something
+FEWEST_DRAWINGS = 30  # per writer, so that half of them is a large enough test
 
 
 class Browser:
-    """Somebody's browser, with its cookies."""
+    """A client with its own cookies, as a browser has."""
 
     def __init__(self, server: Server, cookies: dict[str, str] | None = None) -> None:
         self._url = server.url
@@ -63,7 +63,7 @@ class Browser:
         self._session.headers["X-CSRFToken"] = (cookies or {}).get("csrftoken", "")
 
     def call(self, method: str, path: str, body: Any = None, form: Any = None) -> Any:
-        """Call the site; raises requests.RequestException where that fails."""
+        """Call the site; raises requests.RequestException if that fails."""
         answer = self._session.request(
             method, f"{self._url}{path}", json=body, data=form, timeout=120
         )
@@ -72,7 +72,7 @@ class Browser:
 
 
 def drawn(drawing: PenDrawing) -> dict[str, Any]:
-    """Return a collected drawing as the page sends it."""
+    """Return a collected drawing in the form that the page sends."""
     return {**as_body(scale_to_canvas(drawing.strokes)), "pointer": "pen"}
 
 
@@ -81,7 +81,7 @@ def drawn(drawing: PenDrawing) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Writer:
-    """One writer: what they send, and what is kept back to judge by."""
+    """A writer's drawings: those sent, and those kept back for the evaluation."""
 
     name: str
     sends: list[PenDrawing]
@@ -91,9 +91,9 @@ class Writer:
 def misread_writers(
     drawings: Sequence[PenDrawing], recogniser: Recogniser, *, count: int
 ) -> list[Writer]:
-    """Pick the writers most of whose drawings are misread.
+    """Pick the writers with the most misread drawings.
 
-    By what they send only: what is judged chooses nobody.
+    Only drawings that are sent count; the evaluation's drawings choose nobody.
     """
     by_writer: dict[str, list[PenDrawing]] = {}
     for drawing in drawings:
@@ -113,7 +113,7 @@ def misread_writers(
 
 
 def submit_all(server: Server, writer: Writer) -> tuple[dict[str, int], int]:
-    """Send a writer's drawings; return their true digits by id, and the corrections."""
+    """Send a writer's drawings; return true digits by id, and the corrections made."""
     browser, truth, corrected = Browser(server), {}, 0
     for number, drawing in enumerate(writer.sends):
         made = browser.call("POST", f"{API}submissions/", drawn(drawing))
@@ -132,7 +132,7 @@ def submit_all(server: Server, writer: Writer) -> tuple[dict[str, int], int]:
 
 
 def review_all(server: Server, truth: dict[str, int]) -> float:
-    """Decide everything on the desk, by the truth; return the seconds it took."""
+    """Label every drawing on the desk correctly; return the seconds it took."""
     reviewer = Browser(server, server.sign_in("reviewer"))
     started = time.monotonic()
     while found := reviewer.call("POST", f"{DESK}claim/")["drawings"]:
@@ -143,7 +143,7 @@ def review_all(server: Server, truth: dict[str, int]) -> float:
 
 
 def work(server: Server) -> None:
-    """Let a worker do all that waits."""
+    """Run a worker until no training is queued."""
     subprocess.run(
         [sys.executable, "manage.py", "work", "--until-done"],
         cwd=paths.REPOSITORY,
@@ -156,7 +156,7 @@ def work(server: Server) -> None:
 def load(
     server: Server, drawings: Sequence[PenDrawing], *, people: int
 ) -> Iterator[Counter[str]]:
-    """Let people read and draw while the block runs; count their answers by model."""
+    """Send drawings while the block runs; count the answers by model."""
     answers: Counter[str] = Counter()
     is_over = threading.Event()
 
@@ -216,7 +216,7 @@ def shell(server: Server, code: str) -> Any:
 
 
 def mnist_alone() -> Bundle:
-    """Return the bundle BUNDLE names, else train one on MNIST alone, once."""
+    """Return the bundle in BUNDLE, else one trained on MNIST alone, once."""
     if named := os.environ.get("BUNDLE"):
         return open_bundle(Path(named))
     out = paths.data_folder() / "simulation" / "mnist-alone"
@@ -231,7 +231,7 @@ def mnist_alone() -> Bundle:
 def judge(
     before: Recogniser, after: Recogniser, sets: dict[str, list[PenDrawing]]
 ) -> dict[str, Any]:
-    """Read what was kept back with both models."""
+    """Evaluate both models on the drawings kept back."""
     test = load_mnist().test
     pairs = {
         name: Pair(read_pen(after, drawings), read_pen(before, drawings))
@@ -254,7 +254,7 @@ def judge(
 def simulate(
     var: Path, *, writers: int, epochs: int, told: list[str]
 ) -> dict[str, Any]:
-    """Run the whole loop once; return what was measured."""
+    """Run the whole loop once; return the measurements."""
     pen = load_pen()
     bundle = mnist_alone()
     before = Recogniser(bundle)
@@ -333,13 +333,13 @@ def simulate(
 
 
 def say(text: str) -> None:
-    """Print what has happened, at once."""
+    """Print a line immediately."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Simulate, print what was measured, and write it to a file if one is named."""
+    """Simulate; print the measurements, and write them to a file if one is named."""
     parser = command_parser(__doc__)
     parser.add_argument("--writers", type=int, default=12, help="who take part")
     parser.add_argument("--epochs", type=int, default=3, help="of the retraining")

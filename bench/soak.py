@@ -1,16 +1,19 @@
-"""Send the running site more than it can store, for long: does it stay fast and small?
+"""Overload the site for a long time: does it stay fast, and does memory stay small?
 
     python -m bench.soak                    # 30 minutes at twice the capacity
     python -m bench.soak --minutes 5
 
-First measures the capacity: 64 senders that each wait for their answer. Then sends
-drawings at a rate that waits for nobody (an open loop). A line a minute tells what they
-were answered, and ends with 1 where an answer was neither 201 nor 503, where 99 % of
-the accepted waited over 3 s, of the refused over 0.6 s, where `/livez` took over 1 s,
-or where memory grew by over 5 % from the first fifth of the run to the last. A run of
-at least 5 minutes at twice the capacity is kept in docs/performance/.
+First measures the capacity with 64 senders that each wait for their response. Then
+sends drawings at a fixed rate without waiting (an open loop), and prints the responses
+once a minute. Exits with 1 in any of these cases:
 
-The sender takes its share of the same cores, so the capacity is lower than alone.
+- a response was neither 201 nor 503;
+- the 99th percentile of the waits exceeds 3 s for accepted or 0.6 s for refused calls;
+- `/livez` took over 1 s;
+- memory grew by over 5 % from the first fifth of the run to the last.
+
+A run of at least 5 minutes at twice the capacity is saved in docs/performance/. The
+sender uses the same cores, so the measured capacity is lower than the server's own.
 """
 
 import asyncio
@@ -37,27 +40,27 @@ from tools.server import serving
 BODY = json.dumps(as_body(specimens()[0].strokes)).encode()
 SENDERS, CAPACITY_S = 64, 8.0
 LONGEST_S = 30.0
-MOST_OPEN = 2000  # connections; one more is not sent, and counted as such
-KEPT_S = 5.0  # an unused connection; the server keeps them longer
+MOST_OPEN = 2000  # connections; drawings beyond that are counted as unsent
+KEPT_S = 5.0  # for an idle connection; the server keeps it longer
 STORED, REFUSED = 201, 503
-KEPT_MINUTES, KEPT_TIMES = 5, 2.0  # of a run whose figures are kept
+KEPT_MINUTES, KEPT_TIMES = 5, 2.0  # fewest, to save the figures of a run
 
 
 @dataclass
 class Minute:
-    """Answers to the drawings sent in a minute: the seconds of each status."""
+    """Responses to the drawings sent in a minute: seconds waited, by status."""
 
     waits: dict[int, list[float]] = field(default_factory=dict)
     livez_s: list[float] = field(default_factory=list)
     not_sent: int = 0
 
     def add(self, status: int, seconds: float) -> None:
-        """Note an answer; 0 is none at all."""
+        """Add a response; status 0 means that there was none."""
         self.waits.setdefault(status, []).append(seconds)
 
 
 def session_to(url: str) -> aiohttp.ClientSession:
-    """Open a client that keeps connections, as a proxy does, and no cookies."""
+    """Open a session that reuses connections, as a proxy does, without cookies."""
     return aiohttp.ClientSession(
         url,
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
@@ -68,7 +71,7 @@ def session_to(url: str) -> aiohttp.ClientSession:
 
 
 async def send(session: aiohttp.ClientSession) -> int:
-    """Send one drawing; return the status of the answer, 0 where none came."""
+    """Send one drawing; return the response's status, 0 if there was none."""
     try:
         async with session.post("/api/v1/submissions/", data=BODY) as answer:
             await answer.read()
@@ -79,7 +82,7 @@ async def send(session: aiohttp.ClientSession) -> int:
 
 
 async def measure_capacity(url: str) -> float:
-    """Return drawings stored a second while every sender waits for its answer."""
+    """Return drawings stored per second while each sender waits for its response."""
     stop_at = time.monotonic() + CAPACITY_S
 
     async def one_after_the_other() -> int:
@@ -96,7 +99,7 @@ async def measure_capacity(url: str) -> float:
 async def flood(
     session: aiohttp.ClientSession, minute: Minute, *, rate: float, seconds: float
 ) -> None:
-    """Send at a rate that waits for no answer; waits count from when one was due."""
+    """Send at a fixed rate; each wait counts from when the drawing was due."""
     began = time.monotonic()
     unanswered = 0
 
@@ -118,7 +121,7 @@ async def flood(
 
 
 async def soak(url: str, *, rate: float) -> Minute:
-    """Flood the site for a minute, and ask meanwhile whether it lives."""
+    """Overload the site for a minute, and call `/livez` meanwhile."""
     minute = Minute()
 
     async def ask() -> None:
@@ -137,7 +140,7 @@ async def soak(url: str, *, rate: float) -> Minute:
 
 
 def figures(minutes: Sequence[Minute], memory: Sequence[float]) -> dict[str, Any]:
-    """Return what is kept of minutes, and of the MB after each."""
+    """Return the figures of all minutes, and of the memory in MB after each."""
 
     def waits(status: int) -> list[float]:
         found = sorted(wait for one in minutes for wait in one.waits.get(status, []))
@@ -161,7 +164,7 @@ def figures(minutes: Sequence[Minute], memory: Sequence[float]) -> dict[str, Any
 
 
 def faults(found: dict[str, Any]) -> list[str]:
-    """Return which bars were missed."""
+    """Return which limits were exceeded."""
     wrong = []
     odd = {s: n for s, n in found["answers"].items() if s not in (STORED, REFUSED)}
     if odd:
@@ -182,7 +185,7 @@ def faults(found: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    """Measure the capacity, then send more for long; print, keep, and judge."""
+    """Measure the capacity, overload the site, and report the result."""
     parser = command_parser(__doc__)
     parser.add_argument("--minutes", type=int, default=30)
     parser.add_argument("--times", type=float, default=KEPT_TIMES, help="the capacity")

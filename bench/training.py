@@ -1,11 +1,11 @@
-"""Train the fast recipe beside Keras' own beginners' example, in turn.
+"""Compare the fast recipe with Keras' beginners' example, trained in turn.
 
     python -m bench.training                # five seeds, half an hour on two cores
     python -m bench.training --seeds 10
 
-Each training is a process of its own and lies in var/bench-training/ once it is done,
-so a run that was stopped continues; results of another recipe, version or machine are
-not reused. Writes docs/training/fast.json and its part of docs/training.md.
+Each training runs in its own process. Its result is saved in var/bench-training/, so an
+interrupted run can continue. Results of another recipe, version or machine are not
+reused. Writes docs/training/fast.json and its part of docs/training.md.
 """
 
 import json
@@ -44,7 +44,7 @@ Figures = Mapping[str, Any]
 
 
 def conditions() -> dict[str, Any]:
-    """Return what a result holds for."""
+    """Return the conditions under which a result can be reused."""
     return {
         "machine": machine(),
         "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
@@ -53,10 +53,10 @@ def conditions() -> dict[str, Any]:
 
 
 def train(name: str, seed: int) -> dict[str, float]:
-    """Train once, in a process and a data folder of its own; return its figures.
+    """Train once, in its own process and data folder; return its figures.
 
     Raises:
-        SystemExit: it failed; says what it said last.
+        SystemExit: it failed; the message is the end of its output.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
@@ -93,7 +93,7 @@ def train(name: str, seed: int) -> dict[str, float]:
 
 
 def measure(seeds: int, *, folder: Path) -> dict[str, Any]:
-    """Train both with each seed in turn; reuse what is done already."""
+    """Train both with each seed in turn; reuse saved results."""
     held = conditions()
     folder.mkdir(parents=True, exist_ok=True)
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
@@ -109,7 +109,7 @@ def measure(seeds: int, *, folder: Path) -> dict[str, Any]:
 
 
 def of(figures: Figures, name: str, what: str) -> list[float]:
-    """Return a figure of each seed."""
+    """Return one figure for each seed."""
     return [run[what] for run in figures["runs"][name]]
 
 
@@ -137,7 +137,7 @@ def part(figures: Figures) -> str:
 
 
 def main() -> None:
-    """Measure, keep the figures, write their part of the page."""
+    """Measure, save the figures, and write their part of the page."""
     parser = command_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="at least 2")
     given = parser.parse_args()

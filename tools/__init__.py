@@ -1,1 +1,1 @@
-"""What developers run, and what tests and measurements share: a server, a browser."""
+"""Developer tools; tests and benchmarks share the server and the browser here."""

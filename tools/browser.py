@@ -1,4 +1,4 @@
-"""A headless Chromium, the screens it shows, and hands that draw on the page.
+"""Headless Chromium: start it, choose a screen size, draw on the page.
 
 python -m tools.browser     # install Chromium if there is none
 """
@@ -49,7 +49,7 @@ def draw_by_mouse(page: Page, strokes: Sequence[Points]) -> None:
 
 
 def draw_by_finger(page: Page, strokes: Sequence[Points]) -> None:
-    """Draw with one finger, by the browser's own touch input."""
+    """Draw with one finger, with the browser's own touch events."""
     session = page.context.new_cdp_session(page)
 
     def touch(kind: str, points: list[dict[str, float]]) -> None:
@@ -66,7 +66,7 @@ def draw_by_finger(page: Page, strokes: Sequence[Points]) -> None:
 def _on_screen(
     page: Page, strokes: Sequence[Points]
 ) -> list[list[tuple[float, float]]]:
-    """Move strokes of the 280 px canvas to where the pad is on the screen."""
+    """Scale and move strokes from the 280 px canvas to the pad on the screen."""
     pad = page.locator("#pad")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
@@ -85,7 +85,7 @@ def _found(playwright: Playwright) -> str | None:
 
 
 def _install() -> None:
-    """Install Debian's package where we may, else Playwright's own build."""
+    """Install Debian's package if we are root, else Playwright's build."""
     if shutil.which("apt-get") and os.geteuid() == 0:
         command = "apt-get update -qq && apt-get install -y -qq chromium >/dev/null"
         if subprocess.run(["sh", "-c", command], check=False).returncode == 0:

@@ -1,4 +1,4 @@
-"""Take the documentation's pictures of the pages, from the running site.
+"""Take the documentation's screenshots from a running site.
 
 python -m tools.screenshots        # docs/images/<page>-<device>-<scheme>.png
 """
@@ -20,9 +20,9 @@ SHOWN = {(7, "crossed"), (4, "open"), (2, "looped"), (9, "curled tail")}
 
 
 def main() -> None:
-    """Draw a few digits on each device in each colour scheme and take pictures."""
+    """Draw a few digits per device and colour scheme, and take screenshots."""
     drawn = [s for s in specimens() if (s.digit, s.style) in SHOWN]
-    drawn.sort(key=lambda specimen: specimen.digit == 7)  # the seven is the last
+    drawn.sort(key=lambda specimen: specimen.digit == 7)  # the seven comes last
     IMAGES.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as var,

@@ -1,4 +1,4 @@
-"""The site in processes of its own, as `make run` starts it: for tests and bench."""
+"""Run the site in its own processes, as `make run` does, for tests and bench."""
 
 import contextlib
 import os
@@ -44,9 +44,9 @@ _CSRF = "c" * 32
 
 @dataclass(frozen=True)
 class Server:
-    """A running site: its address, its data folder, what its start was told.
+    """A running site: its URL, data folder and environment variables.
 
-    process: who serves it; None where nobody does.
+    process: the server; None if the site is not served.
     """
 
     url: str
@@ -55,7 +55,7 @@ class Server:
     process: "subprocess.Popen[str] | None" = None
 
     def manage(self, *arguments: str) -> str:
-        """Run a command of manage.py on the site's data; return what it prints."""
+        """Run a manage.py command on the site's data; return its output."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=paths.REPOSITORY,
@@ -67,11 +67,11 @@ class Server:
         return done.stdout.strip()
 
     def workers(self) -> list[int]:
-        """Return the ids of its processes that answer requests."""
+        """Return the ids of the processes that answer requests."""
         return self.processes()[1:]
 
     def processes(self) -> list[int]:
-        """Return the ids of all its processes, the parent's first."""
+        """Return the ids of all processes, the parent's first."""
         if self.process is None:
             return []
         pid = self.process.pid
@@ -79,32 +79,32 @@ class Server:
         return [pid, *(child.pid for child in children)]
 
     def kill(self) -> None:
-        """End all its processes at once, as a machine does that loses its power.
+        """Kill all processes at once, as a power failure does.
 
-        The parent goes first: it would start others.
+        The parent goes first, because it would replace its workers.
         """
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     def make_user(self, name: str, *, is_reviewer: bool = False) -> None:
-        """Make a user where there is none of this name."""
+        """Create a user of this name if there is none."""
         code = _MAKE_USER.format(name=name, is_reviewer=is_reviewer)
         self.manage("shell", "--no-imports", "-c", code)
 
     def sign_in(self, name: str, *, group: str = "Reviewers") -> dict[str, str]:
-        """Make a member of staff in this group; return the cookies of their browser."""
+        """Create a staff user in this group; return the cookies of a session."""
         code = _SIGN_IN.format(name=name, group=group)
         session = self.manage("shell", "--no-imports", "-c", code)
         return {"sessionid": session, "csrftoken": _CSRF}
 
     def make_token(self, name: str, scopes: str) -> str:
-        """Make a token of this user."""
+        """Create a token for this user."""
         return self.manage("token", name, "--scopes", scopes)
 
 
 def environment(var: Path, variables: dict[str, str]) -> dict[str, str]:
-    """Return what a process of the site is started with."""
+    """Return the environment of a process of the site."""
     return {
         **os.environ,
         "DIGITSITE_VAR": str(var),
@@ -118,7 +118,7 @@ def start_site(
     var: Path, variables: dict[str, str] | None = None
 ) -> tuple[subprocess.Popen[str], str]:
     """Start `manage.py serve` on a free port; return the process and its address."""
-    with (var / "log").open("w") as log:  # each 404 of a test is a line there
+    with (var / "log").open("w") as log:  # tests cause 404s, one line each
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
             cwd=paths.REPOSITORY,
@@ -138,14 +138,14 @@ def start_site(
 
 @contextmanager
 def serving(var: Path, **variables: str) -> Iterator[Server]:
-    """Serve a data folder while the block runs, from a database of its own."""
+    """Serve a data folder with its own database while the block runs."""
     with own_database() as database, one_of_many(var, **variables, **database) as site:
         yield site
 
 
 @contextmanager
 def one_of_many(var: Path, **variables: str) -> Iterator[Server]:
-    """Serve while the block runs, beside others; a killed one is no mistake."""
+    """Serve beside other servers while the block runs; it may be killed."""
     var.mkdir(exist_ok=True)
     process, url = start_site(var, variables)
     try:
@@ -159,14 +159,17 @@ def one_of_many(var: Path, **variables: str) -> Iterator[Server]:
 
 @contextmanager
 def data_alone(var: Path, **variables: str) -> Iterator[Server]:
-    """Give a data folder and a database without anybody who serves them."""
+    """Provide a data folder and a database without serving them."""
     with own_database() as database:
         yield Server("", var, tuple({**variables, **database}.items()))
 
 
 @contextmanager
 def own_database() -> Iterator[dict[str, str]]:
-    """Make a database where they run on PostgreSQL; SQLite's is in the data folder."""
+    """Create a PostgreSQL database if DATABASE_URL names PostgreSQL; else do nothing.
+
+    SQLite's database is in the data folder.
+    """
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         yield {}

@@ -1,4 +1,4 @@
-"""What the site is measured against, written as the users of those libraries would.
+"""Peers to compare the site with, in the usual style of their libraries.
 
-The server runs in an environment of its own: `make bench` makes `.venv-peers`.
+The server runs in its own environment: `make bench` creates `.venv-peers`.
 """

@@ -3,9 +3,9 @@
     python -m bench.peers.network FOLDER
     PEER_FOLDER=FOLDER uvicorn bench.peers.app:app --workers 2
 
-It decodes or rasterises a drawing, frames it as MNIST does, reads it, and stores the
-drawing and its prediction in one transaction that is on the disk before it answers.
-It has no accounts, limits or checks beyond types.
+It decodes or rasterises a drawing, preprocesses it as MNIST does, and reads it. It
+stores the drawing and its prediction in one transaction, which is on disk before it
+responds. It has no accounts and no limits, and it checks types only.
 """
 
 import base64
@@ -29,7 +29,7 @@ from sqlalchemy.schema import CreateTable
 
 FOLDER = Path(os.environ["PEER_FOLDER"])
 options = onnxruntime.SessionOptions()
-options.intra_op_num_threads = 1  # requests run side by side already
+options.intra_op_num_threads = 1  # requests already run in parallel
 network = onnxruntime.InferenceSession(FOLDER / "model.onnx", options)
 engine = create_engine(
     f"sqlite:///{FOLDER / 'peer.sqlite3'}", connect_args={"timeout": 30}, pool_size=40
@@ -38,7 +38,7 @@ engine = create_engine(
 
 @event.listens_for(engine, "connect")
 def set_up(connection: Any, _: object) -> None:
-    """Acknowledge what is on the disk, and nothing else."""
+    """Make SQLite report a commit only once it is on disk."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
 
@@ -57,7 +57,7 @@ class Submission(Base):
 
 
 class Prediction(Base):
-    """What the network read in it."""
+    """The network's reading of a drawing."""
 
     __tablename__ = "prediction"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -68,7 +68,7 @@ class Prediction(Base):
 
 @asynccontextmanager
 async def make_tables(_: FastAPI) -> Any:
-    """Make the tables where they are missing; two workers start at once."""
+    """Create missing tables; two workers start at the same time."""
     with engine.begin() as connection:
         for table in Base.metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
@@ -113,7 +113,7 @@ def store_png(sent: Picture) -> dict[str, object]:
 
 
 def store(drawing: bytes, picture: Image.Image) -> dict[str, object]:
-    """Read a drawing of white ink, and store both."""
+    """Read a picture with white ink; store the drawing and its prediction."""
     framed = Image.new("L", (28, 28))
     ink = picture.crop(picture.getbbox())
     ink.thumbnail((20, 20))

@@ -35,7 +35,7 @@ class TokenAuthentication(BaseAuthentication):
     """Reads `Authorization: Bearer dgs_...`; ignores other schemes."""
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:
-        """Return the token's user; None where no token was sent."""
+        """Return the token's user and the token; None if no token was sent."""
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
@@ -63,14 +63,14 @@ class TokenAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """Checks the scope of a token, and that only reviewers review.
+    """Checks a token's scope, and that only reviewers can label.
 
-    Safe methods need the scope read and others need write, unless the view's `scopes`
-    names another.
+    Safe methods need the scope read, others need write. A view's `scopes` can override
+    this.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the call may go on; False asks to sign in."""
+        """Return whether the call is allowed; False asks the caller to sign in."""
         method = request.method or ""
         if method == "OPTIONS":
             return True

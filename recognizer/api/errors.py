@@ -1,6 +1,6 @@
-"""The one error form, and the only place that turns exceptions into HTTP.
+"""The only module that turns exceptions into HTTP responses.
 
-{"error": {"code": "...", "message": "what was wrong and the way out", "fields": {}}}
+{"error": {"code": "...", "message": "what was wrong, how to fix it", "fields": {}}}
 """
 
 import logging
@@ -39,15 +39,15 @@ _BUGS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 
 def drawing_error_body(error: DrawingError) -> dict[str, Any]:
-    """Return the error form for a drawing that was refused."""
+    """Return the error body for an invalid drawing."""
     return error_body(error.code, error.message, error.fields)
 
 
 def is_fault(exc: BaseException | None) -> bool:
-    """Return whether a service is broken, not our code or the request.
+    """Return whether a service has failed, rather than our code or the request.
 
-    A database that is away, full, damaged or read-only, a cache that is away, or a
-    model that cannot be loaded.
+    The database is unreachable, full, damaged or read-only, Redis is unreachable, or
+    a model cannot be loaded.
     """
     if isinstance(exc, DatabaseError):
         return not isinstance(exc, _BUGS)
@@ -55,18 +55,18 @@ def is_fault(exc: BaseException | None) -> bool:
 
 
 def unavailable_response() -> HttpResponse:
-    """Answer 503 to a program, outside of API views."""
+    """Return a 503 with a JSON body, for code outside the API views."""
     return error_response(503, "unavailable", _UNAVAILABLE)
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer an exception of an API view; None makes it a 500."""
+    """Return the response to an exception in an API view; None makes it a 500."""
     headers: dict[str, str] = {}
     match exc:
         case DrawingError():
             status = 413 if exc.code in _TOO_LARGE else 400
             body = drawing_error_body(exc)
-        # DoesNotExist: it was deleted between reading and changing it.
+        # DoesNotExist: the submission was deleted after it was loaded.
         case Http404() | exceptions.NotFound() | Submission.DoesNotExist():
             status = 404
             body = error_body("not_found", "You have nothing at this address.")

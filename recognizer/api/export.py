@@ -1,7 +1,8 @@
-"""One's own submissions as a stream: NDJSON, ZIP, or MNIST's IDX.
+"""Stream the caller's submissions as NDJSON, ZIP, or MNIST's IDX.
 
-Memory does not grow with the number of drawings: rows are read by key in small lots,
-and a temporary file holds what must wait. Drawings stored after the start are left out.
+Memory does not grow with the number of drawings: rows are read by key in small batches,
+and temporary files hold the ids and labels of IDX. Drawings stored after the start of
+the export are left out.
 """
 
 import tempfile
@@ -16,14 +17,14 @@ from recognizer.models import Submission, SubmissionQuerySet, Visitor
 from recognizer.reader import engine
 from recognizer.reader.pictures import drawing_png, idx_header, idx_image
 
-_LOT = 50  # rows at a time; a row may hold 10,000 points
+_LOT = 50  # rows per query; a row may hold 10,000 points
 _KEY_BYTES = 16
 
 
 def as_ndjson(
     submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
 ) -> Iterator[bytes]:
-    """Yield one submission a line, oldest first."""
+    """Yield one submission per line, oldest first."""
     for submission in _each(submissions.with_shown_prediction(), visitors):
         yield as_json(submission_out(submission)) + b"\n"
 
@@ -31,7 +32,7 @@ def as_ndjson(
 def as_zip(
     submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
 ) -> Iterator[bytes]:
-    """Yield an archive: the lines as `submissions.ndjson`, then a PNG of each."""
+    """Yield a ZIP: `submissions.ndjson`, then a PNG of each drawing."""
     archive = ZipStream()
     yield from archive.add("submissions.ndjson", as_ndjson(submissions, visitors))
     for submission in _each(submissions, visitors):
@@ -43,10 +44,10 @@ def as_zip(
 def as_idx(
     submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
 ) -> Iterator[bytes]:
-    """Yield an archive of MNIST's two files, of the drawings whose digit is known.
+    """Yield a ZIP of MNIST's two files, with the drawings whose digit is known.
 
-    `ids.txt` names them, one a line. If a drawing is deleted during its export, the
-    stream breaks off: the number of images was already sent.
+    `ids.txt` lists their ids, one per line. If a drawing is deleted during the export,
+    the stream breaks off, because the number of images was already sent.
     """
     archive = ZipStream()
     with tempfile.TemporaryFile() as keys, tempfile.TemporaryFile() as labels:
@@ -89,7 +90,7 @@ def _keys(keys: IO[bytes]) -> Iterator[UUID]:
 def _each(
     submissions: SubmissionQuerySet, visitors: Sequence[Visitor]
 ) -> Iterator[Submission]:
-    """Yield rows by (owner, id), as the index has them, up to the newest of now."""
+    """Yield rows by owner and id, in index order, up to the newest at the start."""
     for visitor in visitors:
         own = submissions.owned_by(visitor)
         newest = own.order_by("-pk").values_list("pk", flat=True).first()

@@ -1,4 +1,4 @@
-"""JSON by orjson, which refuses NaN, deep nesting and broken UTF-8."""
+"""JSON with orjson, which refuses NaN, deep nesting and broken UTF-8."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -11,17 +11,17 @@ from rest_framework.renderers import BaseRenderer
 
 
 def canonical(data: Any) -> bytes:
-    """Write parsed JSON so that equal bodies are equal bytes."""
+    """Serialize parsed JSON so that equal data gives equal bytes."""
     return orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
 
 
 def as_json(data: Any) -> bytes:
-    """Write an answer: models of the contract, or plain JSON."""
+    """Serialize a response: models of the contract, or plain data."""
     return orjson.dumps(data, default=BaseModel.model_dump)
 
 
 class JSONParser(BaseParser):
-    """Reads a JSON body; one that is not JSON is a 400 that says where it breaks."""
+    """Parses a JSON body; invalid JSON is a 400 that says where the error is."""
 
     media_type = "application/json"
 
@@ -39,7 +39,7 @@ class JSONParser(BaseParser):
 
 
 class PictureParser(BaseParser):
-    """Takes a raw picture body, such as `Content-Type: image/png`."""
+    """Accepts a picture as the body, such as `Content-Type: image/png`."""
 
     media_type = "image/*"
 
@@ -66,12 +66,12 @@ class JSONRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Any = None,
     ) -> bytes:
-        """Return the body; none for an answer without data."""
+        """Return the body; it is empty if there is no data."""
         body = b"" if data is None else as_json(data)
         if renderer_context:
-            # DRF's request, response and view refer to each other. Cut, their data is
-            # freed now and not by a later garbage collection: 20 calls of 256
-            # drawings would otherwise grow a process by another 13 MB.
+            # DRF's request, response and view refer to each other. Breaking the cycle
+            # frees their data now, not at a later garbage collection. Otherwise 20
+            # calls of 256 drawings grow a process by another 13 MB.
             renderer_context["request"].parser_context.clear()
             renderer_context.clear()
         return body

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of calls, besides the models of `contract`."""
+"""The OpenAPI description of each call; `contract` describes the models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -40,7 +40,7 @@ _ERRORS: Mapping[int, str] = {
     403: "The token or the user does not have permission.",
     404: "You have nothing at this address.",
     406: "The `Accept` header excludes the type of the response.",
-    409: "The key was used for a different request.",
+    409: "This `Idempotency-Key` was used for a different request.",
     411: "The body has no `Content-Length`.",
     413: "The body, or the picture in it, is too large.",
     415: "This call does not accept this type of body.",
@@ -74,10 +74,10 @@ _ERROR_HEADERS = (
     _header("Retry-After", "Seconds to wait.", [429, 503], OpenApiTypes.INT),
 )
 LOCATION = _header(
-    "Location", "The address of what was stored.", [201], OpenApiTypes.URI_REF
+    "Location", "The URL of the stored submission.", [201], OpenApiTypes.URI_REF
 )
-ETAG = _header("ETag", "Send it as `If-None-Match`.", [200])
-CONTENT_DISPOSITION = _header("Content-Disposition", "The name of the file.", [200])
+ETAG = _header("ETag", "Send it back as `If-None-Match` to get a 304.", [200])
+CONTENT_DISPOSITION = _header("Content-Disposition", "The file name.", [200])
 _KEY = IdempotencyKeyIn.model_json_schema()["properties"]["Idempotency-Key"]
 _IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -85,7 +85,7 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     pattern=_KEY["pattern"],
     description=(
-        f"{_KEY['description']} A repeated call with the same key and body is done "
+        f"{_KEY['description']} A call repeated with the same key and body is done "
         "once and gets the same response. Needs a token, a session or the visitor's "
         "cookie."
     ),
@@ -106,11 +106,13 @@ def call(
     """Describe a call; its docstring is the summary.
 
     Args:
-        query: the model of the parameters of its address.
+        query: the model of its query string.
         takes: the model of its JSON body, or bodies by media type.
-        answers: models by status; None where there is no body.
-        files: media types of an answer that is a file.
-        of_one: it is about one submission. once: it takes an `Idempotency-Key`.
+        answers: response models by status; None if there is no body.
+        files: media types of the response if it is a file.
+        headers: headers of the response, besides those of errors.
+        of_one: whether it is about one submission.
+        once: whether it accepts an `Idempotency-Key`.
     """
     errors = {
         *_ALWAYS,
@@ -181,7 +183,7 @@ FOLLOWING = (
 def finish_schema(
     result: Shape, generator: object, request: object, public: bool
 ) -> Shape:
-    """Add what decorators cannot: who may call, and links from a stored drawing."""
+    """Add what decorators cannot: security, and links from a stored drawing."""
     result["components"]["securitySchemes"] = dict(_SECURITY_SCHEMES)
     for methods in result["paths"].values():
         for operation in methods.values():

@@ -1,8 +1,9 @@
-"""How many calls in a time: per token, per user, and per address of anonymous callers.
+"""Rate limits: per token, per user, and per address of anonymous callers.
 
-One atomic counter per caller and window in Django's cache. Redis shares it, so a limit
-holds exactly over all processes; without Redis, each process enforces its share. A
-caller who spends two windows' calls around one boundary gets them.
+Django's cache holds one atomic counter per caller and time window. With Redis, all
+processes share it and limits are exact; without Redis, each process enforces its share
+of the limit. A caller can make two windows' calls in quick succession around a
+window's boundary.
 """
 
 import logging
@@ -31,7 +32,7 @@ class ThrottledError(Throttled):
     def __init__(self, *, limit: int, seconds: int, wait_s: int) -> None:
         super().__init__()
         self.wait_s = wait_s
-        # DRF words and translates its own sentence; this is ours.
+        # Replaces the sentence that DRF words and translates.
         self.detail = ErrorDetail(
             f"{limit:,} calls in {seconds:,} s are allowed. Try again in {wait_s:,} s. "
             "Reading up to 256 drawings is one call."
@@ -39,10 +40,10 @@ class ThrottledError(Throttled):
 
 
 class CallerThrottle(BaseThrottle):
-    """Counts each call to its caller."""
+    """Counts the calls of each caller."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        """Count the call; raises ThrottledError when it is one too many."""
+        """Count the call; raise ThrottledError if it exceeds the limit."""
         rate = settings.THROTTLE
         if rate is None:
             return True
@@ -51,7 +52,7 @@ class CallerThrottle(BaseThrottle):
         try:
             used, wait_s = count_in_window(f"calls:{kind}:{name}", seconds=rate.seconds)
         except RedisError:
-            # Otherwise the whole site would go down with its cache.
+            # Allow the call: otherwise the API would fail whenever the cache does.
             logger.exception("Rate limits are off: the cache does not respond.")
             return True
         view.rate_headers = {
@@ -65,7 +66,7 @@ class CallerThrottle(BaseThrottle):
 
 
 def caller_counted(request: Request) -> tuple[str, str]:
-    """Return whom this call counts for: kind and name."""
+    """Return the kind and name of the caller this call is counted for."""
     if request.auth is not None:
         return "token", str(request.auth.pk)
     if request.user.is_authenticated:

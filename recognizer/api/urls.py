@@ -1,4 +1,4 @@
-"""Addresses of the REST API, version 1, and of its description."""
+"""URLs of the REST API, version 1, and of its documentation."""
 
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView

@@ -1,6 +1,6 @@
 """A ZIP archive that is written while it is sent.
 
-The standard library's zipfile keeps 0.6 kB of each entry until the end.
+The standard library's zipfile keeps 0.6 kB per entry in memory until the end.
 """
 
 import io
@@ -10,7 +10,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 
 class _Buffer(io.RawIOBase):
-    """A file without positions. `take` empties it."""
+    """A write-only file that cannot seek. `take` empties it."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -33,7 +33,7 @@ class ZipStream:
         self._archive = ZipFile(self._buffer, "w")
 
     def add(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:
-        """Compress one entry while its content arrives."""
+        """Yield one entry, compressed while its content arrives."""
         entry = ZipInfo(name)  # dated 1980, the earliest date of the format
         entry.compress_type = ZIP_DEFLATED
         with self._archive.open(entry, "w", force_zip64=True) as file:
@@ -43,6 +43,6 @@ class ZipStream:
         yield self._buffer.take()
 
     def finish(self) -> Iterator[bytes]:
-        """Send the directory of all entries and end the archive."""
+        """Yield the central directory, which ends the archive."""
         self._archive.close()
         yield self._buffer.take()

@@ -8,10 +8,10 @@ from recognizer.models.base import BaseModel
 
 
 class AuditEntry(BaseModel):
-    """Who did what, when, and what was there before; kept for good.
+    """Who changed what, when, from which state to which; never deleted.
 
-    subject: the row's id, or a digest. Deleting a drawing replaces before and after by
-    "erased".
+    subject: the row's id, or a digest. Deleting a drawing replaces before and after
+    with "erased".
     """
 
     class Action(models.TextChoices):

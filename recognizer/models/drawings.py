@@ -1,8 +1,8 @@
-"""Submissions and what is said about them: predictions, feedback, labels.
+"""Submissions with their predictions, feedback and labels.
 
-Facts are added, never edited: Submission, Picture, Prediction, Feedback and Label each
-hold one. So a new model can read old drawings again, and each figure can be traced to
-its drawing and its model. Derived columns on Submission are written in the same
+Rows of Submission, Picture, Prediction, Feedback and Label are facts: they are added,
+never edited. A new model can therefore read old drawings again, and each figure can be
+traced to its drawing and model. Derived columns of Submission are written in the same
 transaction; lists and queues use them instead of joining for the latest row.
 """
 
@@ -33,7 +33,7 @@ class Refusal(models.TextChoices):
 
 
 class Verdict(models.TextChoices):
-    """What a visitor says of the shown prediction."""
+    """A visitor's verdict on the shown prediction."""
 
     RIGHT = "right", _("right")
     WRONG = "wrong", _("wrong")
@@ -52,14 +52,14 @@ class Rejection(models.TextChoices):
 
 
 def digit_xor_reason(digit: str, reason: str, reasons: Sequence[str]) -> Q:
-    """State that there is either a digit from 0 to 9 or a reason for none."""
+    """Require either a digit from 0 to 9 or a reason for none."""
     return (is_digit(digit) & Q(**{reason: ""})) | Q(
         **{f"{digit}__isnull": True, f"{reason}__in": reasons}
     )
 
 
 def digit_where_wrong(digit: str) -> Q:
-    """State that there is a true digit exactly where the verdict is wrong."""
+    """Require a true digit if the verdict is wrong, and none otherwise."""
     others = ["", *(verdict for verdict in Verdict.values if verdict != "wrong")]
     return (is_digit(digit) & Q(verdict="wrong")) | Q(
         **{f"{digit}__isnull": True}, verdict__in=others
@@ -67,20 +67,20 @@ def digit_where_wrong(digit: str) -> Q:
 
 
 def is_digit(name: str) -> Q:
-    """State that a column holds a digit from 0 to 9."""
-    # A check passes where it is unknown, as a comparison with NULL is.
+    """Require a digit from 0 to 9 in a column."""
+    # NULL needs its own test: a check whose result is NULL passes.
     return Q(**{f"{name}__isnull": False, f"{name}__range": (0, 9)})
 
 
 class SubmissionQuerySet(models.QuerySet["Submission"]):
-    """Ways to pick submissions."""
+    """Filters of submissions."""
 
     def awaiting_review(self) -> Self:
-        """Keep what no reviewer has decided."""
+        """Keep submissions that wait for a reviewer."""
         return self.filter(review_priority__isnull=False)
 
     def free_for(self, reviewer: User, *, now: datetime) -> Self:
-        """Drop what another reviewer has a lease on, and what this one has skipped."""
+        """Drop submissions leased to another reviewer or skipped by this one."""
         skipped = ReviewSkip.objects.filter(
             submission=models.OuterRef("pk"), reviewer=reviewer
         )
@@ -92,15 +92,15 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         )
 
     def owned_by(self, *visitors: Visitor) -> Self:
-        """Keep what these visitors drew."""
+        """Keep the submissions of these visitors."""
         return self.filter(visitor__in=visitors)
 
     def locked(self) -> Self:
-        """Lock rows against changes; on SQLite the transaction does."""
+        """Lock rows against changes; on SQLite, the transaction does that."""
         return self.with_shown_prediction().select_for_update()
 
     def with_shown_prediction(self) -> Self:
-        """Load the shown predictions too, for `shown_prediction`."""
+        """Also load the predictions that `shown_prediction` returns."""
         shown = Prediction.objects.filter(role=Prediction.Role.SHOWN).select_related(
             "model_version"
         )
@@ -110,7 +110,7 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
 
 
 class Submission(BaseModel):
-    """A drawing someone sent, and in derived columns what they were shown."""
+    """A drawing that was sent; derived columns hold its latest state."""
 
     class Source(models.TextChoices):
         PAGE = "page", _("drawn on the page")
@@ -129,33 +129,32 @@ class Submission(BaseModel):
         PEN = "pen", _("pen")
         KEYBOARD = "keyboard", _("keyboard")
 
-    # Indexed together with the id below, which also serves look-ups by visitor.
+    # Meta has an index on visitor and id, which also serves look-ups by visitor.
     visitor = models.ForeignKey(
         Visitor, models.CASCADE, related_name="submissions", db_index=False
     )
     source = models.CharField(max_length=6, choices=Source)
     form = models.CharField(max_length=7, choices=Form)
     pointer = models.CharField(max_length=8, choices=Pointer, blank=True, default="")
-    # The drawing itself if it is strokes; Picture holds pictures.
+    # The drawing, if it was sent as strokes; Picture holds all others.
     strokes = StrokesField(null=True)
     width = models.FloatField(null=True)
     height = models.FloatField(null=True)
     pen_width = models.FloatField(null=True)
-    # Derived from the shown prediction, in its transaction.
+    # Derived from the shown prediction, in the same transaction.
     shown_digit = models.PositiveSmallIntegerField(null=True)
     refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
-    # Derived from the latest feedback, in its transaction; empty once withdrawn.
+    # Derived from the latest feedback, in the same transaction; empty if withdrawn.
     verdict = models.CharField(max_length=11, choices=Verdict, blank=True, default="")
     corrected_digit = models.PositiveSmallIntegerField(null=True)
-    # Derived from the latest label, in its transaction.
+    # Derived from the latest label, in the same transaction.
     label_digit = models.PositiveSmallIntegerField(null=True)
     rejection = models.CharField(
         max_length=11, choices=Rejection, blank=True, default=""
     )
-    # Derived from all of these; null where no review is needed. See
-    # `recognizer.drawings.priority`.
+    # Computed by `recognizer.drawings.priority`; null once a reviewer has decided.
     review_priority = models.FloatField(null=True)
-    # State: the reviewer who has a lease on it, and until when.
+    # The reviewer who has a lease on it, and when the lease expires.
     leased_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -166,7 +165,7 @@ class Submission(BaseModel):
     leased_until = models.DateTimeField(null=True)
 
     loaded_shown: "list[Prediction]"  # filled by `with_shown_prediction`
-    # The digit image, where it was just read; None once loaded, and for a blank.
+    # The digit image of a new reading; None for a loaded row or a blank drawing.
     image_just_read: NDArray[np.float32] | None = None
     objects = SubmissionQuerySet.as_manager()
 
@@ -233,7 +232,7 @@ class Submission(BaseModel):
 
     @property
     def known_digit(self) -> int | None:
-        """The digit that a reviewer or else the visitor named; None if nobody did."""
+        """The digit named by a reviewer, or else by the visitor; None if by nobody."""
         if self.is_labelled:
             return self.label_digit
         if self.verdict == Verdict.RIGHT:
@@ -242,14 +241,14 @@ class Submission(BaseModel):
 
     @property
     def shown_prediction(self) -> "Prediction":
-        """What the visitor was shown; needs `with_shown_prediction`."""
+        """The prediction the visitor was shown; needs `with_shown_prediction`."""
         return self.loaded_shown[0]
 
 
 class Erasure(models.Model):
-    """The id of a drawing that its owner deleted, and nothing else of it.
+    """The id of a drawing that its owner deleted; nothing else is kept.
 
-    `manage.py restore` deletes these again, so no older backup brings them back.
+    `manage.py restore` removes these drawings from any older backup it restores.
     """
 
     submission_id = models.UUIDField(primary_key=True, editable=False)
@@ -260,9 +259,9 @@ class Erasure(models.Model):
 
 
 class Picture(models.Model):
-    """The picture of a submission that is not strokes, as greyscale PNG.
+    """The greyscale PNG of a submission that was not sent as strokes.
 
-    In a table of its own so that lists never load it.
+    It has its own table so that lists never load it.
     """
 
     submission = models.OneToOneField(
@@ -277,8 +276,8 @@ class Picture(models.Model):
 class Archived(models.Model):
     """A drawing that was moved into an archive file; see `ops.retention`.
 
-    A line of an archive counts only while it has a row here. The row goes with its
-    owner, and when they delete all of their drawings.
+    A line of an archive is valid only while it has a row here. The row is deleted with
+    its owner, or when the owner deletes all drawings.
     """
 
     submission_id = models.UUIDField(primary_key=True)
@@ -299,7 +298,7 @@ class Prediction(BaseModel):
     submission = models.ForeignKey(
         Submission, models.CASCADE, related_name="predictions"
     )
-    # Without an index: nothing asks for all predictions of a version.
+    # No index: no query looks for all predictions of a version.
     model_version = models.ForeignKey(
         ModelVersion, models.PROTECT, related_name="predictions", db_index=False
     )
@@ -345,13 +344,13 @@ class Prediction(BaseModel):
 
     @property
     def margin(self) -> float:
-        """How far the likeliest digit is ahead of the second, in [0, 1]."""
+        """The largest probability minus the second largest, in [0, 1]."""
         second, first = sorted(self.probabilities)[-2:]
         return float(first - second)
 
 
 class Feedback(BaseModel):
-    """One answer of a visitor to the shown prediction; the latest counts."""
+    """A visitor's feedback on the shown prediction; the latest counts."""
 
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="feedback")
     verdict = models.CharField(max_length=11, choices=Verdict)
@@ -372,7 +371,7 @@ class Feedback(BaseModel):
 class Label(BaseModel):
     """What a reviewer decided about one submission; the latest counts.
 
-    Taking a decision back is a fact of its own: `is_withdrawn`.
+    Withdrawing a label adds a row with `is_withdrawn`.
     """
 
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="labels")
@@ -402,7 +401,7 @@ class Label(BaseModel):
 
 
 class ReviewSkip(models.Model):
-    """A reviewer left this submission to others."""
+    """A reviewer skipped this submission."""
 
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="+")
     reviewer = models.ForeignKey(
@@ -422,9 +421,9 @@ class ReviewSkip(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """The key of a POST that was stored; it goes with its submission.
+    """The key of a processed POST; it is deleted with its submission.
 
-    owner: token, user or visitor, such as "user:7". digest: of what was sent.
+    owner: token, user or visitor, such as "user:7". digest: sha256 of the request.
     """
 
     owner = models.CharField(max_length=44)
@@ -445,7 +444,7 @@ class IdempotencyKey(models.Model):
 
 
 class Tally(models.Model):
-    """A number that is updated with each change, so that no table is counted."""
+    """A count updated with each change, so that no table has to be counted."""
 
     name = models.CharField(max_length=32, primary_key=True)
     count = models.BigIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""Model versions, and where they come from: snapshots, trainings, gate reports."""
+"""Model versions, snapshots, training runs and gate reports."""
 
 from typing import ClassVar, Self
 
@@ -13,14 +13,14 @@ from recognizer.models.people import Split
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
-    """Ways to pick model versions."""
+    """Queries for model versions."""
 
     def active(self) -> "ModelVersion":
-        """Return the one that reads now; raises ModelVersion.DoesNotExist."""
+        """Return the active version; raises ModelVersion.DoesNotExist."""
         return self.get(stage=ModelVersion.Stage.ACTIVE)
 
     def newest_first(self) -> Self:
-        """Order all versions by the time they were registered."""
+        """Order all versions by registration time, newest first."""
         return self.order_by("-pk")
 
 
@@ -41,7 +41,7 @@ class ModelVersion(BaseModel):
     origin = models.CharField(max_length=10, choices=Origin)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
     manifest = models.JSONField()
-    # When it last became the active one: the latest of the retired is the former.
+    # When it last became active; rollback picks the latest of the retired versions.
     promoted_at = models.DateTimeField(null=True, editable=False)
 
     objects = ModelVersionQuerySet.as_manager()
@@ -65,7 +65,7 @@ class ModelVersion(BaseModel):
 
 
 class BundleArchive(models.Model):
-    """The bytes of a version's bundle, apart so that no list ever loads them."""
+    """The bytes of a version's bundle, in a table that lists never load."""
 
     model_version = models.OneToOneField(
         ModelVersion, models.CASCADE, primary_key=True, related_name="archive"
@@ -79,8 +79,8 @@ class BundleArchive(models.Model):
 class Snapshot(BaseModel):
     """An immutable, digest-named selection of labels for training.
 
-    The digest covers ids, contents, labels and sides, not the drawings: those stay
-    where their owner can delete them.
+    The digest covers ids, content hashes, labels and splits. The drawings are not
+    copied, so their owners can still delete them.
     """
 
     digest = models.CharField(max_length=64, unique=True)
@@ -101,7 +101,7 @@ class Snapshot(BaseModel):
 class SnapshotItem(models.Model):
     """One drawing of a snapshot, with its label at that time.
 
-    submission_id: the owner may have deleted the row since. content: sha256 of the
+    submission_id: the submission may have been deleted since. content: sha256 of the
     drawing.
     """
 
@@ -134,11 +134,11 @@ class SnapshotItem(models.Model):
 
 
 class TrainingRun(BaseModel):
-    """A training and its state, whatever happens to its worker.
+    """A training run and its state, which outlives its worker.
 
-    Each worker that takes it increments `attempt` and may change the row only while
-    that number stands, so a worker that was given up can do no harm. progress: in
-    [0, 1].
+    A worker that takes the run increments `attempt`. It may change the row only while
+    `attempt` has that value, so a worker that was replaced cannot change it. progress:
+    in [0, 1].
     """
 
     class State(models.TextChoices):
@@ -158,8 +158,8 @@ class TrainingRun(BaseModel):
     attempt = models.PositiveSmallIntegerField(default=0)
     times_lost = models.PositiveSmallIntegerField(default=0)
     task_id = models.UUIDField(null=True)
-    # Of the request that asked for it; its worker logs it in each line. The default in
-    # the database is for code that does not know the column yet.
+    # The id of the request that started it; the worker adds it to each log line. The
+    # database default serves older code that does not know the column.
     request_id = models.CharField(
         max_length=request_ids.MOST_CHARACTERS, blank=True, default="", db_default=""
     )
@@ -198,12 +198,12 @@ class TrainingRun(BaseModel):
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it runs, or waits for a worker."""
+        """Whether it is running or waiting for a worker."""
         return self.state in (self.State.QUEUED, self.State.RUNNING)
 
 
 class GateReport(BaseModel):
-    """The result of comparing a candidate with the version that was active then."""
+    """The result of comparing a candidate with the version active at the time."""
 
     candidate = models.ForeignKey(
         ModelVersion, models.CASCADE, related_name="gate_reports"
@@ -220,7 +220,7 @@ class GateReport(BaseModel):
 
 
 class Rescoring(models.Model):
-    """How far a version has read the history again."""
+    """How far a version has got in reading all stored drawings again."""
 
     model_version = models.OneToOneField(
         ModelVersion, models.CASCADE, primary_key=True, related_name="rescoring"

@@ -1,4 +1,4 @@
-"""Users, visitors, and the tokens of their programs."""
+"""Users, visitors, and API tokens."""
 
 from typing import ClassVar
 
@@ -12,27 +12,28 @@ from recognizer.models.base import BaseModel
 
 
 class User(AbstractUser):
-    """Somebody with an account. Two accounts may have the same e-mail address."""
+    """A person with an account. E-mail addresses need not be unique."""
 
 
 class Split(models.TextChoices):
-    """The side of a training that a person is on, for good."""
+    """Whether a person's drawings train models or test them; never changes."""
 
     TRAIN = "train", _("training")
     HOLDOUT = "holdout", _("held out")
 
 
 class Visitor(BaseModel):
-    """Who owns submissions: an anonymous browser, known by its signed cookie.
+    """The owner of submissions: a browser, recognised by its signed cookie.
 
-    Signing in gives it a user; a user may have several, and none is ever merged.
+    Signing in links it to the user. A user may have several visitors; they are never
+    merged.
     """
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="visitors", null=True
     )
     may_train = models.BooleanField(_("drawings may train models"), default=False)
-    # Frozen at the first snapshot that has a drawing of theirs.
+    # Set by the first snapshot that contains a drawing of this visitor.
     split = models.CharField(max_length=7, choices=Split, blank=True, default="")
 
     def __str__(self) -> str:
@@ -48,7 +49,7 @@ class Scope(models.TextChoices):
 
 
 class Token(BaseModel):
-    """A user's key for programs. Only its digest is kept; revoking deletes it."""
+    """A user's API token. Only its digest is stored; revoking deletes the row."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens"
@@ -75,5 +76,5 @@ class Token(BaseModel):
 
     @property
     def scopes(self) -> list[str]:
-        """The names of what it may do."""
+        """The names of the token's scopes."""
         return [scope for scope in Scope.values if getattr(self, f"may_{scope}")]

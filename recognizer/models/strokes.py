@@ -1,13 +1,13 @@
-"""Strokes, and the column that stores them as few bytes.
+"""Strokes, and the database column that stores them compactly.
 
-Nothing is lost: unpacked strokes equal the packed ones number by number, so a stored
-drawing reads as it did when it was shown. The bytes are compressed JSON. Where every
-number has at most three decimals, as the page and nearly all programs send them, that
-JSON holds how the steps between points change, column by column, as whole numbers of
-the last decimal: [scale, [points of each stroke], [x, ...], [y, ...], [time, ...]].
+Packing is lossless: every number is restored exactly, so a stored drawing gets the same
+reading again. The bytes are compressed JSON. If every number has at most three
+decimals, as the page and nearly all programs send them, the JSON holds second
+differences between points, as integers in units of the last decimal:
+[scale, [points of each stroke], [x, ...], [y, ...], [time, ...]].
 
-Bytes of a drawing as JSON, as compressed JSON, and packed: 600 real ones with times
-take 624, 282 and 165; 500 of our templates, as the page sends them, 1,430, 588 and 187.
+Bytes per drawing as JSON, compressed JSON, and packed: 624, 282 and 165 for 600 real
+drawings with times; 1,430, 588 and 187 for 500 of our templates as the page sends them.
 """
 
 import zlib
@@ -23,7 +23,7 @@ Stroke = Sequence[Sequence[float]]
 """One pen-down to pen-up: points [x, y] or [x, y, t] as they were sent."""
 
 _SCALES = (1, 10, 100, 1000)
-_EXACT = 2**53  # larger whole numbers are not all exact as floats
+_EXACT = 2**53  # larger integers may not be exact as floats
 
 
 class DamagedError(ValueError):
@@ -31,15 +31,15 @@ class DamagedError(ValueError):
 
 
 def pack_strokes(strokes: Sequence[Stroke]) -> bytes:
-    """Write strokes as bytes: at least one, each with at least one point."""
+    """Pack at least one stroke, each with at least one point, into bytes."""
     return zlib.compress(orjson.dumps(_as_changes(strokes) or strokes), 9)
 
 
 def unpack_strokes(packed: bytes) -> list[Stroke]:
-    """Return the strokes; whole numbers are integers, as JavaScript writes them.
+    """Unpack strokes; whole numbers become integers, as JavaScript writes them.
 
     Raises:
-        DamagedError: the bytes are not strokes that were packed here.
+        DamagedError: the bytes were not written by `pack_strokes`.
     """
     try:
         read = orjson.loads(zlib.decompress(packed))
@@ -51,7 +51,7 @@ def unpack_strokes(packed: bytes) -> list[Stroke]:
 
 
 def _as_changes(strokes: Sequence[Stroke]) -> list[Any] | None:
-    """Return how steps change, as whole numbers; None where that loses anything."""
+    """Return second differences as integers; None if that would lose anything."""
     points = list(chain.from_iterable(strokes))
     if len(set(map(len, points))) > 1:  # some points have a time and some have none
         return None
@@ -80,10 +80,10 @@ def _from_changes(scale: int, lengths: list[int], *columns: list[int]) -> list[S
 
 
 class StrokesField(models.Field):
-    """The strokes of a drawing. A fixture holds them as lists too."""
+    """The strokes of a drawing. Fixtures contain them as lists."""
 
     def get_internal_type(self) -> str:
-        """Name the type of the column."""
+        """Return the type of the column."""
         return "BinaryField"
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:

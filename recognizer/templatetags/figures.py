@@ -1,4 +1,4 @@
-"""Numbers in words, as the visitor's language writes them."""
+"""Template filters that format numbers in the visitor's language."""
 
 import math
 
@@ -11,9 +11,9 @@ register = template.Library()
 
 @register.filter
 def percent(probability: float, off_the_scale: str = "words") -> str:
-    """Say a probability without claiming certainty, as `reading_view.js` does.
+    """Format a probability, but never as 0 % or 100 %, as `reading_view.js` does.
 
-    off_the_scale: "words" or "signs", for what is nearer to 0 or 1 than is said.
+    off_the_scale: how to write "over" and "under" near 1 and 0: "words" or "signs".
     """
     by_signs = off_the_scale == "signs"
     if probability >= 0.9995:
@@ -30,27 +30,27 @@ def percent(probability: float, off_the_scale: str = "words") -> str:
 
 @register.filter
 def share(value: float, decimals: int = 2) -> str:
-    """Write a measured share in percent."""
-    # Rounded here: Django's formatting cuts digits off.
+    """Format a share in percent."""
+    # Rounded here, because Django's formatting truncates.
     written = number_format(round(value * 100, decimals), decimal_pos=decimals)
     return f"{written}\u00a0%"  # in English and in German
 
 
 @register.filter
 def error(value: float) -> str:
-    """Write a round share of an axis with the decimals it needs, such as 0.5 %."""
-    # 1e-9 is for what floats make of a power of ten.
+    """Format an axis label with the decimals it needs, such as 0.5 %."""
+    # 1e-9 makes up for rounding errors at powers of ten.
     return share(value, max(0, -math.floor(math.log10(100 * value) + 1e-9)))
 
 
 @register.filter
 def points(difference: float) -> str:
-    """Write a difference of shares in percentage points, without their name."""
+    """Format a difference of shares in percentage points, without the unit."""
     return number(100 * difference, 2)
 
 
 @register.filter
 def number(value: float, decimals: int = 0) -> str:
-    """Write a number with its thousands apart."""
+    """Format a number with thousands separators."""
     rounded = round(value, decimals) if decimals else round(value)
     return number_format(rounded, decimal_pos=decimals, force_grouping=True)

@@ -1,4 +1,4 @@
-"""What a reading says to a person."""
+"""Template filters for readings."""
 
 from django import template
 
@@ -10,7 +10,7 @@ register = template.Library()
 
 @register.filter
 def refusal_message(reading: Prediction) -> str:
-    """Say why a drawing was refused; empty for a digit."""
+    """Return why a drawing was refused; empty if it was not."""
     if not reading.refusal:
         return ""
     return refusals.refusal_message(reading.refusal, reading.probabilities)

@@ -1,4 +1,4 @@
-"""What all models of the contract share."""
+"""The base class of all request and response models."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ class Contract(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """Leave out titles made of names, and defaults that mean "not given"."""
+        """Remove generated titles, and null defaults that mean "not given"."""
         schema = handler.resolve_ref_schema(handler(core_schema))
         for field in schema.get("properties", {}).values():
             field.pop("title", None)

@@ -1,4 +1,4 @@
-"""What the API takes: bodies and query strings."""
+"""Models of requests: bodies and query strings."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
@@ -32,12 +32,12 @@ from recognizer.reader.engine import DEFAULT_PEN_WIDTH_PX
 from recognizer.reader.pictures import picture_from_data_url
 
 T = TypeVar("T")
-OneOf = Annotated[T, Strict(False)]  # an enumeration by its values
-IfGiven: TypeAlias = T | SkipJsonSchema[None]  # null cannot be sent
+OneOf = Annotated[T, Strict(False)]  # accepts an enumeration's values
+IfGiven: TypeAlias = T | SkipJsonSchema[None]  # may be missing, but not null
 
 
 class In(Contract):
-    """What is sent. "7" and true are not numbers; unknown fields are ignored."""
+    """A request model. "7" and true are not numbers; unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -72,7 +72,7 @@ Point = Annotated[
 
 
 def _within_limits(strokes: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """Count before validating each point; return the numbers as they were sent."""
+    """Check the counts before each point; return the numbers as they were sent."""
     if isinstance(strokes, list):
         if len(strokes) > settings.MAX_STROKES:
             raise DrawingError(
@@ -115,9 +115,9 @@ class _DrawingIn(In):
 
 
 class StrokesIn(_DrawingIn):
-    """Ink as it was drawn.
+    """Strokes as they were drawn.
 
-    Ink outside the canvas counts; a stroke of one point is a dot.
+    Ink outside the canvas is read too. A stroke of one point is a dot.
     """
 
     strokes: Strokes = Field(
@@ -135,7 +135,7 @@ class StrokesIn(_DrawingIn):
     )
 
     def drawing(self) -> Drawing:
-        """Return what is read."""
+        """Return the drawing to read."""
         return StrokeDrawing(
             strokes=self.strokes,
             width=self.width,
@@ -146,7 +146,7 @@ class StrokesIn(_DrawingIn):
 
 
 class ImageIn(_DrawingIn):
-    """A picture: PNG, JPEG or WebP, dark on light or light on dark."""
+    """A PNG, JPEG or WebP picture, dark on light or light on dark."""
 
     image: str = Field(
         description="image must be a data URL.",
@@ -154,7 +154,7 @@ class ImageIn(_DrawingIn):
     )
 
     def drawing(self) -> Drawing:
-        """Return what is read."""
+        """Return the drawing to read."""
         return picture_from_data_url(self.image, pointer=self.pointer or "")
 
 
@@ -166,14 +166,14 @@ Row = Annotated[
 
 
 class PixelsIn(_DrawingIn):
-    """A digit image as MNIST has them."""
+    """A digit image in MNIST's format: 28x28 pixels, ink is 255."""
 
     pixels: Annotated[list[Row], FailFast()] = Field(
         min_length=28, max_length=28, description=_PIXELS
     )
 
     def drawing(self) -> Drawing:
-        """Return what is read."""
+        """Return the drawing to read."""
         grey = np.array(self.pixels, np.uint8)
         return PictureDrawing(grey, is_ink=True, pointer=self.pointer or "")
 
@@ -215,7 +215,7 @@ def drawing_in(data: Any) -> Drawing:
 
 
 class ReadingsIn(In):
-    """Drawings to read. Each is judged by itself: a wrong one gets its own error."""
+    """Drawings to read. Each is validated separately and may get its own error."""
 
     drawings: list[Any] = Field(
         min_length=1,
@@ -225,11 +225,11 @@ class ReadingsIn(In):
     )
 
 
-# --- what is said about them ---------------------------------------------------------
+# --- feedback, labels, consent -------------------------------------------------------
 
 
 class FeedbackIn(In):
-    """A visitor's answer to the shown prediction."""
+    """A visitor's feedback on the shown prediction."""
 
     verdict: OneOf[Verdict] = Field(
         description=f"verdict must be one of {', '.join(Verdict.values)}."
@@ -244,7 +244,7 @@ class FeedbackIn(In):
 
 
 class LabelIn(In):
-    """A reviewer's decision: a digit, or why there is none."""
+    """A reviewer's decision: a digit, or the reason why the drawing shows none."""
 
     digit: Digit | None = Field(
         None, description="digit must be a whole number from 0 to 9."
@@ -266,7 +266,7 @@ class LabelIn(In):
 
 
 class ConsentIn(In):
-    """Whether one's drawings may train models."""
+    """Whether your drawings may train models."""
 
     may_train: bool = Field(
         description=(
@@ -276,7 +276,7 @@ class ConsentIn(In):
 
 
 class IdempotencyKeyIn(In):
-    """The header that makes a POST safe to send again."""
+    """The header that makes a POST safe to repeat."""
 
     key: str = Field(
         alias="Idempotency-Key",
@@ -292,7 +292,7 @@ class IdempotencyKeyIn(In):
 
 
 class Query(In):
-    """Parameters of an address; the calls without any take this."""
+    """A query string; this base class has no parameters."""
 
 
 def _from_digits(text: str) -> int | str:
@@ -304,7 +304,7 @@ def _from_word(text: str) -> bool | str:
 
 
 class IncludeQuery(Query):
-    """What is added to readings."""
+    """Which images to add to a reading."""
 
     include: str = Field(
         "",
@@ -317,12 +317,12 @@ class IncludeQuery(Query):
 
     @property
     def extras(self) -> frozenset[str]:
-        """What was asked for."""
+        """The images that were requested."""
         return frozenset(filter(None, self.include.split(",")))
 
 
 class FilterQuery(Query):
-    """Which submissions are looked for."""
+    """Which submissions to return."""
 
     digit: IfGiven[Annotated[Digit, BeforeValidator(_from_digits)]] = Field(
         None, description="digit must be a whole number from 0 to 9."
@@ -342,7 +342,7 @@ _FOLLOW = "use the next and previous links instead of building URLs."
 
 
 class PageQuery(FilterQuery):
-    """Which page of a list."""
+    """Which page of the list to return."""
 
     page_size: PageSize = Field(
         50, description=f"page_size must be a whole number from 1 to {PAGE_SIZE_MAX}."
@@ -356,7 +356,10 @@ class PageQuery(FilterQuery):
 
 
 class ExportQuery(FilterQuery):
-    """Which submissions, and as what kind of file; idx is a ZIP of MNIST's two."""
+    """Which submissions to export, and the file format.
+
+    idx is a ZIP with images and labels in MNIST's format.
+    """
 
     kind: Literal["ndjson", "zip", "idx"] = Field(
         "ndjson", alias="as", description="as must be one of ndjson, zip, idx."

@@ -1,4 +1,4 @@
-"""Validate what was sent, and say what is wrong with it.
+"""Validate requests, and explain what is wrong with them.
 
 A field's description says what belongs there, so it is also the error message.
 """
@@ -17,7 +17,7 @@ Place = tuple[int | str, ...]
 
 
 def judged(model: type[Model], data: Any) -> Model:
-    """Return what was sent as a model.
+    """Validate data and return it as a model.
 
     Raises:
         DrawingError: names each field that is wrong, what it got, and what belongs
@@ -30,7 +30,7 @@ def judged(model: type[Model], data: Any) -> Model:
 
 
 def query_in(model: type[Model], query: QueryDict) -> Model:
-    """Validate a query string: each parameter is known and given once.
+    """Validate a query string: each parameter must be known and given once.
 
     Raises:
         DrawingError: as `judged`.
@@ -69,12 +69,12 @@ def got(value: Any) -> str:
 def _in_our_words(
     model: type[BaseModel], data: Any, error: ValidationError
 ) -> DrawingError:
-    """Word the first error of each field."""
+    """Turn the first error of each field into a sentence of ours."""
     sentences: dict[int | str, str] = {}
     fields: dict[str, str] = {}
     for mistake in error.errors(include_url=False):
         ours = mistake.get("ctx", {}).get("error")
-        if isinstance(ours, DrawingError):  # one of our validators worded it
+        if isinstance(ours, DrawingError):  # raised by one of our validators
             return ours
         name = mistake["loc"][0]
         if name not in sentences:
@@ -84,7 +84,7 @@ def _in_our_words(
 
 
 def _described(model: type[BaseModel], place: Place) -> tuple[Place, str]:
-    """Return the innermost description on the way to an error, and its place."""
+    """Return the innermost description along an error's path, and where it is."""
     schema = _schema_of(model)
     found: tuple[Place, str] = ((), "")
     for depth, key in enumerate(place, 1):
@@ -103,7 +103,7 @@ def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _written(place: Place) -> str:
-    """Write a place as `strokes[3][7]`."""
+    """Format a path such as `strokes[3][7]`."""
     return str(place[0]) + "".join(f"[{index}]" for index in place[1:])
 
 

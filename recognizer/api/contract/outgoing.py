@@ -1,4 +1,4 @@
-"""What the API answers."""
+"""Models of responses."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,7 +28,7 @@ from recognizer.models import (
 )
 
 T = TypeVar("T")
-# Left out of the answer, rather than null.
+# The field is left out of the response instead of being null.
 IfAny = Annotated[
     T | SkipJsonSchema[None], Field(exclude_if=lambda value: value is None)
 ]
@@ -41,7 +41,7 @@ Ten = Field(min_length=10, max_length=10)
 
 
 class Out(Contract):
-    """What is answered holds these fields and no others."""
+    """A response model, which has its declared fields only."""
 
     model_config = ConfigDict(
         extra="forbid", from_attributes=True, use_attribute_docstrings=True
@@ -49,17 +49,17 @@ class Out(Contract):
 
 
 class ErrorDetailOut(Out):
-    """What was wrong."""
+    """An error: a code for programs, a message for people."""
 
     code: str
     message: str
-    """What was wrong and the way out."""
+    """What was wrong and how to fix it."""
     fields: dict[str, Any]
-    """What was sent, by field."""
+    """The invalid fields, each with what was sent or what is wrong."""
 
 
 class ErrorOut(Out):
-    """The one form of every error."""
+    """The format of every error."""
 
     error: ErrorDetailOut
 
@@ -68,7 +68,7 @@ class ErrorOut(Out):
 
 
 class RefusalOut(Out):
-    """Why a drawing was not read as a digit; checked in the codes' order."""
+    """Why a drawing was not read as a digit; checked in the order of the codes."""
 
     code: Refusal
     message: str
@@ -78,42 +78,42 @@ class ReadingOut(Out):
     """What the model says about a drawing."""
 
     digit: Digit | None
-    """Null exactly where `refusal` is not."""
+    """The digit; null if the drawing was refused."""
     confidence: Share
     """The largest probability."""
     probabilities: Annotated[list[Share], Ten]
-    """By digit; they sum to 1."""
+    """The probability of each digit from 0 to 9; they sum to 1."""
     second: Digit | None
-    """The runner-up; null for a blank."""
+    """The second likeliest digit; null if the drawing is blank."""
     digitness: Share
-    """How much the ink is like one digit."""
+    """How much the ink looks like one digit."""
     refusal: RefusalOut | None
     seen: IfAny[DataUrl] = None
-    """The 28x28 pixels the model saw; by ?include=seen."""
+    """The 28x28 pixels the model saw; only with ?include=seen."""
     why: IfAny[DataUrl] = None
-    """Ink for (red) and against (blue) the likeliest digit; by ?include=why."""
+    """Ink for (red) and against (blue) the likeliest digit; only with ?include=why."""
 
 
 class PredictionOut(ReadingOut):
     """A stored reading."""
 
     model: str
-    """The digest of the bundle that read."""
+    """The digest of the model that read the drawing."""
 
 
 class ReadingsOut(Out):
-    """The answer to a batch of drawings."""
+    """The readings of a batch of drawings."""
 
     model: str
-    """The digest of the bundle that read."""
+    """The digest of the model that read the drawings."""
     readings: list[ReadingOut | ErrorOut]
-    """In the order of the drawings; an error in the place of a wrong one."""
+    """A reading or an error for each drawing, in the order they were sent."""
 
 
 class StrokesOut(Out):
     """The strokes as they were sent."""
 
-    # Not judged again: other limits may have held when they were stored.
+    # Not validated again: the limits may have changed since they were stored.
     strokes: Annotated[Any, WithJsonSchema(TypeAdapter(Strokes).json_schema())]
     width: CanvasSide
     height: CanvasSide
@@ -122,15 +122,15 @@ class StrokesOut(Out):
 
 
 class FeedbackOut(Out):
-    """What the visitor said of the reading."""
+    """The visitor's feedback on the reading."""
 
     verdict: Literal["right", "wrong", "not_a_digit"]
     digit: Digit | None
-    """The true one, where it was wrong."""
+    """The correct digit if the verdict is wrong, else null."""
 
 
 class LabelOut(Out):
-    """What a reviewer decided."""
+    """A reviewer's decision: a digit, or the reason why the drawing shows none."""
 
     digit: Digit | None
     rejected: Rejection | None
@@ -150,21 +150,21 @@ class SubmissionOut(Out):
     source: Submission.Source
     drawing: IfAny[StrokesOut] = None
     drawing_url: IfAny[Address] = None
-    """Of the picture, where it was not strokes."""
+    """The URL of the picture, if the drawing was not sent as strokes."""
     prediction: PredictionOut
     feedback: FeedbackOut | None
-    """The latest."""
+    """The latest feedback; null if there is none or it was withdrawn."""
     label: LabelOut | None
-    """The latest."""
+    """The latest label; null if there is none or it was withdrawn."""
 
 
 class SubmissionPageOut(Out):
-    """A page of one's own submissions, newest first."""
+    """A page of your submissions, newest first."""
 
     next: str | None
-    """The address of the older ones."""
+    """The URL of the page with older submissions."""
     previous: str | None
-    """The address of the newer ones."""
+    """The URL of the page with newer submissions."""
     results: Annotated[list[SubmissionOut], Field(max_length=PAGE_SIZE_MAX)]
 
 
@@ -172,7 +172,7 @@ class SubmissionPageOut(Out):
 
 
 class TokenOut(Out):
-    """The token that was sent."""
+    """The token of the request."""
 
     name: str
     prefix: str
@@ -186,22 +186,23 @@ class MeOut(Out):
     username: str | None
     """Null for an anonymous caller."""
     may_train: bool
-    """Whether the drawings may train models."""
+    """Whether the caller's drawings may train models."""
     may_review: bool
+    """Whether the caller may label drawings."""
     token: TokenOut | None
 
 
 class ModelVersionOut(Out):
-    """A model with what was measured when it was finished."""
+    """A model version, with the metrics measured after its training."""
 
     digest: str
     stage: ModelVersion.Stage
     origin: ModelVersion.Origin
     created_at: datetime
     preprocessing: Any
-    """The version of the framing."""
+    """The version of the preprocessing that the model needs."""
     metrics: dict[str, Any]
-    """By test set."""
+    """Metrics by test set."""
 
 
 class ModelVersionsOut(Out):
@@ -211,7 +212,7 @@ class ModelVersionsOut(Out):
 
 
 class IntervalOut(Out):
-    """A share with its 95 % interval."""
+    """A share with its 95 % confidence interval."""
 
     value: Share
     low: Share
@@ -219,30 +220,30 @@ class IntervalOut(Out):
 
 
 class StatsOut(Out):
-    """The numbers of the whole site."""
+    """Statistics of the whole site."""
 
     submissions: Count
     last_24h: Count
     by_digit: Annotated[list[Count], Ten]
-    """As shown."""
+    """Submissions by the digit shown, from 0 to 9; refused ones are not counted."""
     refused: Count
     reviewed: Count
     accuracy: IntervalOut | None
     """
-    Of the active model's largest probability, over drawings that it read and whose
-    digit a reviewer named; null before the first.
+    How often the active model's likeliest digit is correct, over drawings that it read
+    and whose digit a reviewer named; null if there are none.
     """
     model: str | None
     """The active model's digest."""
 
 
-# --- from rows -----------------------------------------------------------------------
+# --- built from rows -----------------------------------------------------------------
 
 
 def reading_out(
     reading: Reading | Prediction, *, extras: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Shape a reading, fresh or stored, with what `?include=` asked for."""
+    """Convert a new or stored reading; add the images `?include=` asked for."""
     refusal = None
     if reading.refusal:
         message = refusal_message(reading.refusal, reading.probabilities)
@@ -261,7 +262,7 @@ def reading_out(
 def submission_out(
     submission: Submission, *, extras: Mapping[str, str] | None = None
 ) -> SubmissionOut:
-    """Shape a submission with its shown prediction."""
+    """Convert a submission with its shown prediction."""
     shown = submission.shown_prediction
     feedback = label = None
     if submission.verdict:
@@ -299,7 +300,7 @@ def _drawing_out(submission: Submission) -> dict[str, Any]:
 
 
 def model_out(version: ModelVersion) -> ModelVersionOut:
-    """Shape a model version."""
+    """Convert a model version."""
     return ModelVersionOut.model_validate(
         {
             "digest": version.digest,

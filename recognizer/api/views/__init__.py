@@ -1,1 +1,1 @@
-"""The calls of the API, by noun: parse, one call of the domain, answer."""
+"""The API's views, one module per noun: parse, call one service, answer."""

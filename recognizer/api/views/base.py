@@ -1,4 +1,4 @@
-"""What all calls share."""
+"""The base class of all views."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,18 +15,18 @@ _FROM_OTHER_PAGES = {"cross-site", "same-site"}
 
 
 class RecognizerView(APIView):
-    """A call. Pages of other sites may not make it in a visitor's name.
+    """A view. It refuses unsafe methods called from pages of other sites.
 
-    scopes: of tokens, by method, where they are not the usual ones. query: the
-    validated parameters of the address, as the model that `call` names.
+    scopes: the scope a token needs, by method, where it is not the default. query: the
+    validated query string, as an instance of the model given to `call`.
     """
 
     scopes: Mapping[str, str] = {}
     query: Any = None
-    rate_headers: Mapping[str, str] = {}  # of the throttle
+    rate_headers: Mapping[str, str] = {}  # set by the throttle
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """Validate the query; refuse what a browser sends for another site's page."""
+        """Validate the query string; refuse unsafe methods from other sites' pages."""
         super().initial(request, *args, **kwargs)
         method = request.method or ""
         if method != "OPTIONS" and method in self.allowed_methods:  # else a 405
@@ -40,7 +40,7 @@ class RecognizerView(APIView):
             )
 
     def perform_authentication(self, request: Request) -> None:
-        """Sign in and count the call: one that is refused counts too."""
+        """Authenticate the caller; count the call even if that fails."""
         try:
             super().perform_authentication(request)
         finally:
@@ -63,10 +63,10 @@ class RecognizerView(APIView):
 
 
 class AnyAccept(DefaultContentNegotiation):
-    """Answers a file whatever `Accept` says; errors are JSON."""
+    """Ignores `Accept`: these views return a file, and errors as JSON."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
     ) -> Any:
-        """Choose the first renderer, which writes the errors."""
+        """Choose the first renderer, which is used for errors."""
         return renderers[0], renderers[0].media_type

@@ -1,4 +1,4 @@
-"""One's own drawings as files: pictures, and exports of all."""
+"""Views of the caller's drawings as files: single pictures, and exports."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -21,7 +21,7 @@ from recognizer.responses import picture_response
 
 
 class ExportView(RecognizerView):
-    """All of one's own submissions in one file."""
+    """The caller's submissions in one file."""
 
     content_negotiation_class = AnyAccept
 
@@ -32,7 +32,7 @@ class ExportView(RecognizerView):
         headers=[CONTENT_DISPOSITION],
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        """Stream the file."""
+        """Export your submissions as one file."""
         stream, media_type, name = _EXPORTS[self.query.kind]
         return StreamingHttpResponse(
             stream(narrowed(self.query), caller_of(request).visitors),
@@ -55,7 +55,7 @@ class SubmissionSvgView(RecognizerView):
 
     @call("getSubmissionSvg", files=["image/svg+xml"], headers=[ETAG], of_one=True)
     def get(self, request: Request, submission_id: UUID) -> HttpResponseBase:
-        """Answer the picture."""
+        """Return a drawing as SVG."""
         drawing = engine.drawing_of(own_submission(request, submission_id))
         return picture_response(request, svg_of(drawing).encode(), "image/svg+xml")
 
@@ -67,6 +67,6 @@ class SubmissionPngView(RecognizerView):
 
     @call("getSubmissionPng", files=["image/png"], headers=[ETAG], of_one=True)
     def get(self, request: Request, submission_id: UUID) -> HttpResponseBase:
-        """Answer the picture."""
+        """Return a drawing as PNG."""
         drawing = engine.drawing_of(own_submission(request, submission_id))
         return picture_response(request, drawing_png(drawing), "image/png")

@@ -29,7 +29,7 @@ class ReadingsView(RecognizerView):
         "readDrawings", query=IncludeQuery, takes=ReadingsIn, answers={200: ReadingsOut}
     )
     def post(self, request: Request) -> Response:
-        """Answer one reading, or one error, for each drawing, in order."""
+        """Read drawings; return a reading or an error for each, in the same order."""
         include = self.query.extras
         batch = judged(ReadingsIn, request.data).drawings
         version, recogniser = active_reader()

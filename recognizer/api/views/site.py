@@ -1,4 +1,4 @@
-"""Who is calling, the models, and the numbers of the site."""
+"""Views of the caller, the models, and the site's statistics."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,12 +26,12 @@ class MeView(RecognizerView):
 
     @call("getMe", answers={200: MeOut})
     def get(self, request: Request) -> Response:
-        """Answer who is calling."""
+        """Return who is calling."""
         return Response(MeOut.model_validate(caller_of(request)))
 
     @call("setConsent", takes=ConsentIn, answers={200: MeOut})
     def patch(self, request: Request) -> Response:
-        """Note the consent, for all drawings so far and to come."""
+        """Set whether your drawings, past and future, may train models."""
         given = judged(ConsentIn, request.data)
         caller = caller_of(request)
         if caller.key is None:
@@ -52,24 +52,24 @@ class ModelsView(RecognizerView):
 
     @call("listModels", answers={200: ModelVersionsOut})
     def get(self, request: Request) -> Response:
-        """Answer all versions, newest first."""
+        """List all model versions, newest first."""
         versions = ModelVersion.objects.newest_first()
         return Response(ModelVersionsOut(results=[*map(model_out, versions)]))
 
 
 class ActiveModelView(RecognizerView):
-    """The model that reads now."""
+    """The model that is active now."""
 
     @call("getActiveModel", answers={200: ModelVersionOut})
     def get(self, request: Request) -> Response:
-        """Answer the version."""
+        """Return the active model version."""
         return Response(model_out(active_model()))
 
 
 class StatsView(RecognizerView):
-    """The numbers of the whole site."""
+    """The statistics of the whole site."""
 
     @call("getStats", answers={200: StatsOut})
     def get(self, request: Request) -> Response:
-        """Answer them."""
+        """Return the statistics of the whole site."""
         return Response(StatsOut.model_validate(stats()))

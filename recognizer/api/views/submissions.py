@@ -1,4 +1,4 @@
-"""One's own submissions, and what is said about them."""
+"""Views of the caller's own submissions, and of their feedback and labels."""
 
 import hashlib
 from collections.abc import Mapping
@@ -45,13 +45,13 @@ from recognizer.reader.pictures import picture_from_bytes
 
 
 class SubmissionsView(RecognizerView):
-    """One's own submissions: read a drawing and keep it, list what was kept."""
+    """The caller's own submissions: store, list and delete them."""
 
     parser_classes = (JSONParser, MultiPartParser, PictureParser)
 
     @call("listSubmissions", query=PageQuery, answers={200: SubmissionPageOut})
     def get(self, request: Request) -> Response:
-        """Answer one page of one's own submissions, newest first."""
+        """List one page of your submissions, newest first."""
         page = submission_page(
             narrowed(self.query),
             visitors=caller_of(request).visitors,
@@ -76,7 +76,7 @@ class SubmissionsView(RecognizerView):
         once=True,
     )
     def post(self, request: Request) -> Response:
-        """Store one drawing with its prediction."""
+        """Read one drawing and store it with its prediction."""
         caller = caller_of(request)
         content = _content_of(request)
         once = _request_key(request, content)
@@ -101,26 +101,26 @@ class SubmissionsView(RecognizerView):
 
     @call("deleteSubmissions", answers={204: None})
     def delete(self, request: Request) -> Response:
-        """Delete all of one's own submissions with their chains."""
+        """Delete all your submissions and everything that belongs to them."""
         delete_all(visitors=caller_of(request).visitors)
         return Response(status=204)
 
 
 class SubmissionView(RecognizerView):
-    """One submission of one's own; another's is as if it did not exist."""
+    """One of the caller's own submissions; anybody else's is a 404."""
 
     @call(
         "getSubmission", query=IncludeQuery, answers={200: SubmissionOut}, of_one=True
     )
     def get(self, request: Request, submission_id: UUID) -> Response:
-        """Answer the submission with its prediction."""
+        """Return one of your submissions with its prediction."""
         submission = own_submission(request, submission_id)
         extras = extras_of(submission, self.query.extras)
         return Response(submission_out(submission, extras=extras))
 
     @call("deleteSubmission", answers={204: None}, of_one=True)
     def delete(self, request: Request, submission_id: UUID) -> Response:
-        """Delete the submission with its chain."""
+        """Delete one of your submissions and everything that belongs to it."""
         own = Submission.objects.owned_by(*caller_of(request).visitors)
         if not delete_submissions(submissions=own.filter(pk=submission_id)):
             raise Http404
@@ -128,7 +128,7 @@ class SubmissionView(RecognizerView):
 
 
 class FeedbackView(RecognizerView):
-    """The visitor's answer to what they were shown."""
+    """A visitor's feedback on the shown prediction."""
 
     @call(
         "giveFeedback",
@@ -138,7 +138,7 @@ class FeedbackView(RecognizerView):
         once=True,
     )
     def post(self, request: Request, submission_id: UUID) -> Response:
-        """Add an answer; the latest counts, all are kept."""
+        """Add your feedback on a prediction; all is kept, the latest counts."""
         submission = own_submission(request, submission_id)
         given = judged(FeedbackIn, request.data)
         stored = give_feedback(
@@ -151,7 +151,7 @@ class FeedbackView(RecognizerView):
 
 
 class LabelView(RecognizerView):
-    """What a reviewer decides, of anybody's drawing."""
+    """A reviewer's decision about anybody's drawing."""
 
     scopes: Mapping[str, str] = {"POST": Scope.REVIEW}
 
@@ -163,7 +163,7 @@ class LabelView(RecognizerView):
         once=True,
     )
     def post(self, request: Request, submission_id: UUID) -> Response:
-        """Add a decision; the latest counts, all are kept."""
+        """Add a reviewer's label; all labels are kept, the latest counts."""
         given = judged(LabelIn, request.data)
         anybodys = Submission.objects.with_shown_prediction()
         stored = label_submission(
@@ -183,7 +183,7 @@ def own_submission(request: Request, submission_id: UUID) -> Submission:
 
 
 def narrowed(query: FilterQuery) -> SubmissionQuerySet:
-    """Return the submissions that a query looks for, of everybody."""
+    """Return everybody's submissions that match a query."""
     return filtered(
         Submission.objects.all(),
         digit=query.digit,
@@ -193,7 +193,7 @@ def narrowed(query: FilterQuery) -> SubmissionQuerySet:
 
 
 def _page_url(request: Request, key: str, place: UUID | None) -> str | None:
-    """Return this call's address with another place in the list."""
+    """Return the URL of another page of this list."""
     if place is None:
         return None
     query = request.query_params.copy()
@@ -206,7 +206,7 @@ def _page_url(request: Request, key: str, place: UUID | None) -> str | None:
 def _request_key(request: Request, content: Any) -> RequestKey | None:
     """Return the `Idempotency-Key` of a call; None without one.
 
-    Its digest is of the parsed body: the boundary of a form differs each time.
+    The digest covers the parsed body, because a form's boundary differs each time.
     """
     if "Idempotency-Key" not in request.headers:
         return None
@@ -240,7 +240,7 @@ def _content_of(request: Request) -> Any:
 
 
 def _source(request: Request, drawing: Drawing) -> str:
-    """Tell our own page, which a browser names as the sender, from programs."""
+    """Return the source: a program, or our own page with strokes or a picture."""
     if request.headers.get("Sec-Fetch-Site") != "same-origin":
         return Submission.Source.API
     if isinstance(drawing, StrokeDrawing):

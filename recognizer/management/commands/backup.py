@@ -1,4 +1,4 @@
-"""Back the whole site up while it serves."""
+"""Back up the whole site while it is running."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Write down what was deleted, for whoever restores an older backup."""
+"""List the deleted drawings, for a later restore of an older backup."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Take out old drawings, for good or into archives; restore an archive."""
+"""Delete or archive old drawings; restore an archive."""
 
 from datetime import timedelta
 from pathlib import Path

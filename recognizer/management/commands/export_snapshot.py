@@ -1,4 +1,4 @@
-"""Freeze what was reviewed into a snapshot, and write it to a folder if told to."""
+"""Create a snapshot of reviewed drawings; optionally write it to a folder."""
 
 from pathlib import Path
 from typing import Any

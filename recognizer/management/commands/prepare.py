@@ -1,4 +1,4 @@
-"""Bring database and models up to this code; safe to run at every start."""
+"""Migrate the database and register the model; safe to run at every start."""
 
 import fcntl
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from django.db import DatabaseError, connection
 
 from recognizer.reader.active import active_model
 
-PREPARING = 0x0D161751  # PostgreSQL's name of the lock; nobody else's on this database
+PREPARING = 0x0D161751  # id of the advisory lock, unique in this database
 
 
 @contextmanager
 def data_folder_locked() -> Iterator[None]:
-    """Let nobody else prepare this data folder meanwhile; goes with the process."""
+    """Lock this data folder; the lock also ends with the process."""
     with (settings.DIGITSITE_VAR / "prepare.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -27,8 +27,8 @@ def data_folder_locked() -> Iterator[None]:
 def one_at_a_time() -> Iterator[None]:
     """Let servers that start together prepare one by one.
 
-    On one data folder by a lock in it; on many machines by one in PostgreSQL. Who
-    fails ends, and both locks go with the process.
+    A lock in the data folder serves one machine, an advisory lock in PostgreSQL many.
+    Both are released when the process ends, even if it fails.
     """
     with data_folder_locked():
         if connection.vendor != "postgresql":

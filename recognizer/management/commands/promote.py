@@ -1,4 +1,4 @@
-"""Let a model read that has passed its gate."""
+"""Activate a model that has passed its gate."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from recognizer.models import ModelVersion
 
 
 def model_named(beginning: str) -> ModelVersion:
-    """Return the only model whose digest begins so."""
+    """Return the only model whose digest has this prefix."""
     found = ModelVersion.objects.filter(digest__startswith=beginning)
     if len(found) != 1:
         raise CommandError(

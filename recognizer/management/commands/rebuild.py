@@ -1,4 +1,4 @@
-"""Derive again what is derived: columns of submissions, and the site's numbers."""
+"""Recompute the derived columns of submissions and the site's statistics."""
 
 from typing import Any
 

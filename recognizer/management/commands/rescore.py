@@ -1,4 +1,4 @@
-"""Read old drawings again by any version; go on where it was stopped."""
+"""Read stored drawings again with any model; resume where it stopped."""
 
 from typing import Any
 

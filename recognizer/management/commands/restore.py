@@ -1,4 +1,4 @@
-"""Put a backup back, without what was deleted since."""
+"""Restore a backup, without the drawings deleted since."""
 
 from pathlib import Path
 from typing import Any

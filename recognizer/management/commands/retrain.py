@@ -1,4 +1,4 @@
-"""Queue a training on a snapshot; `manage.py work` does it."""
+"""Queue a training on a snapshot; `manage.py work` runs it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Let the former model read again."""
+"""Activate the previous model again."""
 
 from typing import Any
 

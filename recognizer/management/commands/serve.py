@@ -18,9 +18,9 @@ from digitsite.server import free_address, serve
 
 @contextmanager
 def a_worker_along() -> Iterator[None]:
-    """Train in the background while the site is served, where this machine can.
+    """Run a training worker beside the server, if training is installed.
 
-    Told to stop twice, a worker hands its training back instead of finishing it.
+    On exit, two SIGTERMs make the worker hand its training back instead of finishing.
     """
     from recognizer.learning import worker as training
 
@@ -29,11 +29,11 @@ def a_worker_along() -> Iterator[None]:
         return
     work = [sys.executable, "manage.py", "work", "--watched"]
     worker = subprocess.Popen(
-        # Its readings are not counted with the site's.
+        # Without the variable, the site's metrics exclude the worker's readings.
         ["env", "-u", "PROMETHEUS_MULTIPROC_DIR", *work],
         cwd=settings.BASE_DIR,
-        stdin=subprocess.PIPE,  # closes with us, however we go
-        start_new_session=True,  # Ctrl+C is for the site, which tells the worker
+        stdin=subprocess.PIPE,  # closes when this process ends, even if killed
+        start_new_session=True,  # Ctrl+C stops the site, which then stops the worker
     )
     try:
         yield
@@ -46,8 +46,8 @@ def a_worker_along() -> Iterator[None]:
 
 class Command(BaseCommand):
     help = "Prepare database and model, then serve at HOST:PORT with WORKERS processes."
-    # What an operator can get wrong is refused by the settings and by `prepare`; the
-    # other checks judge our code, as `make check` does, and load all pages for it.
+    # The settings and `prepare` already refuse an operator's mistakes. The other checks
+    # are for our code; `make check` runs them, and they would load all pages here.
     requires_system_checks = (Tags.caches, Tags.files, Tags.database)
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -65,7 +65,7 @@ class Command(BaseCommand):
                 f"another port, such as PORT={port + 1 if port < 65535 else 8000}."
             ) from error
         call_command("prepare", stdout=self.stdout)
-        connections.close_all()  # no database connection may cross a fork
+        connections.close_all()  # a forked process must not share a connection
         along = a_worker_along() if options["worker"] else nullcontext()
         with along:
             serve(address, port)

@@ -1,4 +1,4 @@
-"""Make, list and revoke tokens for programs."""
+"""Create, list and revoke API tokens."""
 
 from datetime import timedelta
 from typing import Any

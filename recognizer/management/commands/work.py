@@ -1,4 +1,4 @@
-"""Work: do what the site has put into the queue, and tend to what fell silent."""
+"""Run queued trainings, and recover runs whose worker stopped responding."""
 
 import logging
 import threading
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
 
 def tend_for_ever() -> None:
-    """Look after silent runs, and what they left, as long as this process lives."""
+    """Recover runs without heartbeat and remove their leftovers, until exit."""
     stop = threading.Event()
     while not stop.wait(TEND_EVERY_S):
         try:

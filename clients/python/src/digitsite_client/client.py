@@ -31,7 +31,7 @@ _MEDIA_TYPES = {
 
 
 class ApiError(Exception):
-    """An error answer of the API; status 0 if the site did not answer at all."""
+    """An error response of the API; status is 0 if the site did not respond."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class ApiError(Exception):
 class Reading:
     """What a model reads in a drawing.
 
-    digit is None if the model refused; refusal then holds the code and message the
-    reason in words. second is the runner-up. digitness says how much the ink looks like
-    one digit, from 0 to 1.
+    digit is None if the model refused the drawing; refusal is then the code of the
+    reason, and message explains it. second is the second likeliest digit. digitness
+    says how much the ink looks like one digit, from 0 to 1.
     """
 
     digit: int | None
@@ -84,7 +84,8 @@ class Submission:
     """A stored drawing.
 
     strokes is None for a picture. verdict and true_digit are the visitor's latest
-    feedback; label is the digit a reviewer named, or rejected their reason for none.
+    feedback. A reviewer's decision is in label, the digit, or in rejected, the reason
+    why the drawing shows none.
     """
 
     id: uuid.UUID
@@ -119,9 +120,9 @@ class Submission:
 class Digitsite:
     """One site, called with a user's token or as an anonymous visitor.
 
-    Without a token, the client keeps the cookie of its first stored drawing for as long
-    as it lives. It repeats a call if the site asks it to wait (429, 503) or cannot be
-    reached, but only if repeating does no harm.
+    Without a token, the client keeps the cookie of its first stored drawing in memory.
+    It repeats a call if the site asks it to wait (429, 503) or cannot be reached, but
+    only if repeating is safe.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class Digitsite:
         """Take the address of a site.
 
         Raises:
-            ValueError: it is not one.
+            ValueError: the address is not valid.
         """
         address = urllib.parse.urlsplit(url)
         if address.scheme not in ("http", "https") or not address.netloc:
@@ -170,7 +171,7 @@ class Digitsite:
     def read_all(
         self, drawings: Iterable[Drawing], *, side: float = 280
     ) -> list[Reading | ApiError]:
-        """Read many drawings in few calls; a bad drawing has its error in its place."""
+        """Read many drawings in few calls; a bad drawing gets an error as its item."""
         bodies = [_as_json(drawing, side=side) for drawing in drawings]
         readings: list[Reading | ApiError] = []
         for start in range(0, len(bodies), _DRAWINGS_PER_CALL):
@@ -187,8 +188,8 @@ class Digitsite:
     def submit(self, drawing: Drawing, *, side: float = 280) -> Submission:
         """Store a drawing with its reading.
 
-        Every call but an anonymous client's first carries an `Idempotency-Key`, so it
-        can be repeated after a lost answer without storing the drawing twice.
+        Every call except an anonymous client's first sends an `Idempotency-Key`. The
+        client can then repeat it without storing the drawing twice.
         """
         has_owner = self._token is not None or len(self._cookies) > 0
         answer = self._json(
@@ -232,7 +233,7 @@ class Digitsite:
         verdict: Literal["right", "wrong", "not_a_digit", "withdrawn"],
         digit: int | None = None,
     ) -> Submission:
-        """Say whether a submission was read correctly; `wrong` names the true digit."""
+        """Say whether a submission was read correctly; `wrong` needs the true digit."""
         body = {"verdict": verdict} | ({} if digit is None else {"digit": digit})
         return self._add(f"submissions/{submission}/feedback/", body)
 
@@ -258,7 +259,7 @@ class Digitsite:
     def export(
         self, path: str | Path, kind: Literal["ndjson", "zip", "idx"] = "ndjson"
     ) -> Path:
-        """Write all of your submissions to a file; idx is a ZIP of MNIST's files."""
+        """Export all of your submissions to a file; idx is a ZIP in MNIST's format."""
         path = Path(path)
         with (
             self._call("GET", f"submissions/export/?as={kind}") as answer,
@@ -358,7 +359,7 @@ def _as_json(drawing: Drawing, *, side: float) -> dict[str, Any]:
     if isinstance(drawing, str | Path):
         drawing = Path(drawing).read_bytes()
     if isinstance(drawing, bytes):
-        # The site checks the bytes themselves, so it also refuses unknown types.
+        # Unknown types are sent too: the site checks the bytes and refuses them.
         types = (of for start, of in _MEDIA_TYPES.items() if drawing.startswith(start))
         encoded = base64.b64encode(drawing).decode()
         return {"image": f"data:{next(types, 'image/png')};base64,{encoded}"}
@@ -367,7 +368,7 @@ def _as_json(drawing: Drawing, *, side: float) -> dict[str, Any]:
 
 
 def _error_of(error: urllib.error.HTTPError) -> ApiError:
-    """Read the API's error form; a proxy may have answered in another one."""
+    """Read an error response; one from a proxy may not be in the API's format."""
     try:
         told = json.load(error)["error"]
         return ApiError(error.code, told["code"], told["message"], told["fields"])
