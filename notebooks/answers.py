@@ -21,7 +21,7 @@ Found = Mapping[str, Any]
 """One answer: its `setting`, and its `runs` with a curve each."""
 
 SHOWN_POINTS = 3.0
-"""Answers further below the best, in percentage points, are only named."""
+"""Answers further below the best, in percentage points, are shown as a number."""
 
 _BLUE, _ORANGE, _GREEN, _PURPLE, _GREY = (c["color"] for c in STYLE["axes.prop_cycle"])
 _KINDS = [_BLUE, _ORANGE, _GREEN, _PURPLE, "#b8860b", _GREY]

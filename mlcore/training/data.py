@@ -299,7 +299,7 @@ class PenDrawing:
 
     @property
     def is_sketch(self) -> bool:
-        """Whether it is a sketch of a thing: only sketches have no writer."""
+        """Whether it is a sketch of a thing, told by its missing writer."""
         return self.writer is None
 
     @property
