@@ -1,4 +1,4 @@
-"""What commands share: a parser of flags, and how they end. Serving imports it."""
+"""What commands share: the argument parser and the exit. Serving imports it."""
 
 import argparse
 import sys

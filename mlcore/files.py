@@ -1,4 +1,4 @@
-"""Files that are replaced whole or not at all."""
+"""Replace files completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give a path to write to; it takes the place of `path` when nothing failed."""
+    """Yield a path to write to; the file replaces `path` if the block succeeds."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield partial

@@ -1,4 +1,4 @@
-"""Where data is, by the environment: mlcore's only reader of `os.environ`."""
+"""Folders of data, from environment variables; nothing else in mlcore reads them."""
 
 import os
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""The documented model: a notebook as text, the same executed, and what does that."""
+"""The notebook about the model: its text, its executed form, and the command."""

@@ -21,7 +21,7 @@ Found = Mapping[str, Any]
 """One answer: its `setting`, and its `runs` with a curve each."""
 
 SHOWN_POINTS = 3.0
-"""How far below the best, in percentage points, an answer still has its place."""
+"""Answers further below the best, in percentage points, are shown as a number."""
 
 _BLUE, _ORANGE, _GREEN, _PURPLE, _GREY = (c["color"] for c in STYLE["axes.prop_cycle"])
 _KINDS = [_BLUE, _ORANGE, _GREEN, _PURPLE, "#b8860b", _GREY]
@@ -31,17 +31,17 @@ _RISING = LinearSegmentedColormap.from_list(
 
 
 def at_the_end(found: Found) -> NDArray[np.float64]:
-    """Return (seeds,): the share of validation images read right after training."""
+    """Return (seeds,): the final accuracy on the validation images."""
     return np.array([run["accuracy"][-1] for run in found["runs"]])
 
 
 def curves(answers: Mapping[str, Found], *, is_ordered: bool) -> Figure:
-    """Draw the log-loss by epoch, and where each seed ended.
+    """Draw the log-loss by epoch, and the final accuracy of each seed.
 
-    A line is the mean over seeds in a band from the least to the most.
+    A line is the mean over seeds, its band the range from lowest to highest.
 
     Args:
-        is_ordered: whether the answers are a quantity, whose colours then rise.
+        is_ordered: whether the answers are a quantity; colours then form a scale.
     """
     steps = np.linspace(0, 1, len(answers))
     colours = list(_RISING(steps)) if is_ordered else _KINDS
@@ -83,10 +83,10 @@ def curves(answers: Mapping[str, Found], *, is_ordered: bool) -> Figure:
 
 
 def verdict(answers: Mapping[str, Found]) -> str:
-    """Say which answer is best on average, and which are not told apart from it.
+    """Say which answer is best on average, and which do not clearly differ from it.
 
-    Two answers are told apart where their means differ by more than the larger of
-    their standard deviations.
+    Two answers clearly differ if their means differ by more than the larger of their
+    standard deviations.
     """
     ends = {label: at_the_end(found) for label, found in answers.items()}
     ranked = sorted(ends, key=lambda label: -ends[label].mean())

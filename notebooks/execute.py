@@ -33,18 +33,18 @@ EXECUTED = TEXT.with_suffix(".ipynb")
 
 Budget = Literal["full", "small"]
 BUDGET = "NOTEBOOK_BUDGET"
-"""The variable that tells the notebook how much it may train."""
+"""Environment variable: how much the notebook may train."""
 
 _LOGGED = re.compile(r"[IWE]\d{4} |WARNING: All log messages before absl|INFO:")
 """How TensorFlow's log lines begin."""
 
 
 class NotebookError(RuntimeError):
-    """A cell failed: says which one and why."""
+    """A cell failed; the message says which one and why."""
 
 
 def cells_of(text: Path) -> NotebookNode:
-    """Read a notebook from its text; a cell's id is its content's digest."""
+    """Read a notebook from its text; each cell's id is a digest of its content."""
     notebook: NotebookNode = jupytext.read(text)
     for cell in notebook.cells:
         digest = hashlib.sha256(f"{cell.cell_type} {cell.source}".encode()).hexdigest()
@@ -53,7 +53,7 @@ def cells_of(text: Path) -> NotebookNode:
 
 
 def execute(notebook: NotebookNode, *, budget: Budget) -> None:
-    """Execute each cell in order, in a kernel of this interpreter; outputs stay in it.
+    """Execute the cells in order, with this interpreter; store outputs in them.
 
     Raises:
         NotebookError: names the cell that failed, and the reason.
@@ -70,7 +70,7 @@ def execute(notebook: NotebookNode, *, budget: Budget) -> None:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         BUDGET: budget,
     }
-    # Cells' outputs are kept. What C++ prints besides would break the progress bar.
+    # This hides only what C++ prints, which would break the progress bar.
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with client.setup_kernel(cleanup_kc=True, env=environment, **quiet):
         cells = tqdm(notebook.cells, unit="cell", leave=False, disable=None)
@@ -93,7 +93,7 @@ def execute(notebook: NotebookNode, *, budget: Budget) -> None:
 
 
 def _without_logs(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Remove what TensorFlow logs, and outputs that hold nothing else."""
+    """Remove TensorFlow's log lines, and outputs with nothing else."""
     for output in outputs:
         if output.output_type == "stream":
             lines = output.text.splitlines(keepends=True)
@@ -113,7 +113,7 @@ def main() -> None:
         ends_with_a_sentence(NotebookError, OSError, stopped=stopped),
         replaced(told.out) as partial,
     ):
-        partial.touch()  # fails now, not after minutes, where it cannot be written
+        partial.touch()  # if it cannot be written, fail now, not after minutes
         notebook = cells_of(told.text)
         execute(notebook, budget=told.budget)
         partial.write_text(nbformat.writes(notebook) + "\n")

@@ -1,4 +1,4 @@
-"""What the notebook shows with: the evaluation's look, in small pictures."""
+"""Functions that show the notebook's text and pictures, in the report's style."""
 
 from collections.abc import Iterable, Sequence
 from io import BytesIO
@@ -19,15 +19,15 @@ _DPI = 80
 
 
 def say(text: str) -> None:
-    """Show a sentence or table of Markdown: for what a cell has computed."""
+    """Show computed results as Markdown."""
     display(Markdown(text))
 
 
 def show(figure: Figure, says: str) -> None:
-    """Show a figure as a small PNG; `says` is for those who do not see it."""
+    """Show a figure as a small PNG; `says` is its alternative text."""
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, dpi=_DPI, format="png")
-    # A palette that strays by less than a tenth of a colour's range takes two fifths.
+    # A palette takes 2/5 of the bytes and changes colours by less than 10 %.
     palette = (
         Pillow.open(drawn)
         .convert("RGB")
@@ -51,7 +51,7 @@ def sheet(
     names: Iterable[str] = (),
     width: float = 0.8,
 ) -> Figure:
-    """Lay pictures out in rows: ink dark on paper, each in its own range.
+    """Show pictures in rows, ink dark on paper, each scaled to its own range.
 
     Args:
         rows: (H, W) each, 0 for paper.

@@ -29,7 +29,7 @@ README = paths.REPOSITORY / "README.md"
 _README_RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.S)
 
 Study = Mapping[str, Mapping[str, Sequence[Any]]]
-"""Figures over seeds, by recipe and by what they say: what study.json holds."""
+"""The content of study.json: figures of each seed, by recipe, then by name."""
 
 
 def card(bundle: Bundle, evaluation: Evaluation, study: Study) -> str:
@@ -53,7 +53,7 @@ RECIPES = {
     "pen-without-letters": "the same without letters and symbols",
     "pen-without-sketches": "the same without sketches",
 }
-"""The recipes of a study in the order and by the names of the card."""
+"""The recipes of a study, in the card's order and with its names."""
 
 _four_decimals = "{:.4f}".format
 QUOTED: Mapping[str, Callable[[float], str]] = {
@@ -88,13 +88,13 @@ def readme_results(evaluation: Evaluation) -> str:
 
 
 def write_words(bundle: Bundle, evaluation: Evaluation, study: Study) -> None:
-    """Write the card and the README's tables from figures that are there."""
+    """Write the card and the README's table from existing figures."""
     CARD.write_text(card(bundle, evaluation, study))
     README.write_text(with_results(README.read_text(), evaluation))
 
 
 def with_results(readme: str, evaluation: Evaluation) -> str:
-    """Put the tables of results between the README's two marks."""
+    """Put the table of results between the README's two marks."""
     if not _README_RESULTS.search(readme):
         raise DataError("The README has no marks between which its results belong.")
     results = readme_results(evaluation)
@@ -102,7 +102,7 @@ def with_results(readme: str, evaluation: Evaluation) -> str:
 
 
 def load_study() -> Study:
-    """Read the figures over seeds."""
+    """Load the figures of all seeds."""
     path = PICTURES / "study.json"
     if not path.exists():
         raise DataError(
@@ -113,13 +113,13 @@ def load_study() -> Study:
 
 
 def load_evaluation() -> Evaluation:
-    """Read the figures of the shipped bundle."""
+    """Load the figures of the shipped bundle."""
     evaluation: Evaluation = json.loads((PICTURES / EVALUATION).read_text())
     return evaluation
 
 
 def main() -> None:
-    """Judge the starter and write what docs/ says of it."""
+    """Judge the starter; write the model card, its pictures and figures."""
     parser = command_parser(__doc__)
     parser.add_argument("--words-only", action="store_true")
     bundle = open_bundle(paths.STARTER_BUNDLE)

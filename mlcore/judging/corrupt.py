@@ -1,8 +1,8 @@
-"""Pictures of digits as life hands them over: moved, turned, dirty, badly lit.
+"""Corruptions of digits as in real pictures: moved, rotated, noisy, badly lit.
 
-Each corruption takes a drawing in the middle of a picture, ink 255 on paper 0, and
-gives the grey picture somebody would send, dark on light. Made for judging; training
-has its own, other variety in `augment`.
+Each takes a drawing in the middle of a picture, ink 255 on paper 0, and returns a grey
+picture as somebody might send it, mostly dark on light. They are for judging only;
+training uses other changes, in `augment`.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ def _on_paper(bitmap: NDArray) -> Grey:
 
 
 def _moved(bitmap: Bitmap, rng: np.random.Generator, *, share: float) -> Grey:
-    """Into the corner of a picture `share` times as large."""
+    """Move it into a corner of a picture `share` times as large."""
     height, width = bitmap.shape
     page = np.zeros((round(height * share), round(width * share)), np.uint8)
     top, left = rng.choice([0, page.shape[0] - height]), page.shape[1] - width
@@ -34,7 +34,7 @@ def _moved(bitmap: Bitmap, rng: np.random.Generator, *, share: float) -> Grey:
 
 
 def _scaled(bitmap: Bitmap, rng: np.random.Generator, *, scale: float) -> Grey:
-    """Drawn smaller on the same page, or larger on a page that grows with it."""
+    """Shrink it on the same page, or enlarge it on a page that grows with it."""
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(bitmap, None, fx=scale, fy=scale, interpolation=way)
     page = np.zeros(np.maximum(bitmap.shape, small.shape), np.uint8)
@@ -74,13 +74,13 @@ def _blurred(bitmap: Bitmap, rng: np.random.Generator, *, sigma_px: float) -> Gr
 def _levels(
     bitmap: Bitmap, rng: np.random.Generator, *, paper: float, ink: float
 ) -> Grey:
-    """With these grey levels of paper and ink."""
+    """Use these grey levels for paper and ink."""
     mixed = paper + (ink - paper) / 255 * bitmap.astype(float)
     return np.asarray(np.rint(mixed), np.uint8)
 
 
 def _lit_from_a_side(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
-    """A lamp from one side: the paper falls from 235 to 130."""
+    """Light it from one side: the paper's grey level falls from 235 to 130."""
     light = np.linspace(235, 130, bitmap.shape[1])[:: rng.choice([-1, 1])]
     grey = light * (1 - 0.75 / 255 * bitmap.astype(float))
     return np.asarray(np.rint(grey + rng.normal(0, 3, bitmap.shape)), np.uint8)
@@ -89,7 +89,7 @@ def _lit_from_a_side(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
 def _on_printed_lines(
     bitmap: Bitmap, rng: np.random.Generator, *, squared: bool
 ) -> Grey:
-    """On ruled paper, or squared: grey lines 2 px thick, 35 px apart."""
+    """Put it on ruled or squared paper: grey lines 2 px thick, 35 px apart."""
     page = np.zeros_like(bitmap)
     first = int(rng.integers(35))
     for offset in (0, 1):
@@ -100,7 +100,7 @@ def _on_printed_lines(
 
 
 def _struck_through(bitmap: Bitmap, rng: np.random.Generator, *, lines: int) -> Grey:
-    """With thin lines drawn through it, a third of a pen wide."""
+    """Draw thin lines through it, a third as wide as the pen."""
     struck = bitmap.copy()
     side = bitmap.shape[0]
     for _ in range(lines):
@@ -111,7 +111,7 @@ def _struck_through(bitmap: Bitmap, rng: np.random.Generator, *, lines: int) -> 
 
 
 def _other_pen(bitmap: Bitmap, rng: np.random.Generator, *, change_px: int) -> Grey:
-    """With lines thinner or thicker by so much; nothing is thinned away wholly."""
+    """Make its lines thinner or thicker; keep it if all its ink would vanish."""
     side = abs(change_px) + 1
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     morph = cv2.dilate if change_px > 0 else cv2.erode
@@ -153,4 +153,4 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "one line through it": partial(_struck_through, lines=1),
     "two lines through it": partial(_struck_through, lines=2),
 }
-"""By the name a report gives them; sizes are of a picture 280 px wide."""
+"""By their names in reports; sizes are for a picture 280 px wide."""

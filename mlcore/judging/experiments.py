@@ -60,7 +60,7 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Name its results: equal settings of two questions are trained once."""
+        """Return a digest: equal settings of two questions are trained once."""
         told = json.dumps(asdict(self), sort_keys=True).encode()
         return hashlib.sha256(told).hexdigest()[:12]
 
@@ -80,7 +80,7 @@ QUESTIONS: Mapping[str, Mapping[str, Setting]] = {
         Path(__file__).with_name("questions.toml").read_text()
     ).items()
 }
-"""By question, then by label: what is trained."""
+"""The settings to train, by question, then by label."""
 
 
 def build(setting: Setting) -> keras.Model:
@@ -107,7 +107,7 @@ def build(setting: Setting) -> keras.Model:
 def answer(
     setting: Setting, seed: int, *, train: Digits, validation: Digits
 ) -> dict[str, Any]:
-    """Train once; return the curves: a figure for each epoch."""
+    """Train once; return the curves, with a value for each epoch."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     network = build(setting)
@@ -151,11 +151,11 @@ def experiment(
     digits: int = 0,
     folder: Path,
 ) -> dict[str, Any]:
-    """Train whatever is missing; return all of it as results.json holds it.
+    """Train what is missing; return all results in the format of results.json.
 
     Args:
-        digits: of each part so many; 0 takes all.
-        folder: keeps each run, so that a run that was stopped goes on.
+        digits: use only so many of each part; 0 takes all.
+        folder: stores each run, so that stopped experiments can continue.
     """
     mnist = load_mnist().first(digits)
     made_with = {
@@ -164,7 +164,7 @@ def experiment(
     }
     folder.mkdir(parents=True, exist_ok=True)
     settings = {s.name: s for answers in questions.values() for s in answers.values()}
-    # Seed by seed: stopped early, each question still has all of its answers.
+    # Seed by seed, so that each answer has a run even if this is stopped early.
     planned = [(setting, seed) for seed in seeds for setting in settings.values()]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
     for setting, seed in tqdm(planned, desc="experiments", disable=None):
@@ -194,7 +194,7 @@ def experiment(
 
 
 def _kept(path: Path, made_with: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what an earlier run found under the same conditions."""
+    """Return the run stored earlier under the same conditions, or None."""
     try:
         kept = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -204,7 +204,7 @@ def _kept(path: Path, made_with: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def told_of(results: Mapping[str, Any]) -> str:
-    """Write a line for each answer: mean and spread over the seeds, at the end."""
+    """Write a line for each answer: final mean and spread over the seeds."""
     lines = []
     for question, answers in results["questions"].items():
         lines.append(f"\n{question.replace('_', ' ')}")

@@ -15,7 +15,7 @@ broken if only the incumbent does. If neither model is better, both are equally 
 so the chance of so many breaks is that of a sign test (McNemar's, exact).
 """
 
-# threads are set before NumPy is loaded
+# Set threads before NumPy is imported.
 import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -53,35 +53,35 @@ from mlcore.training.snapshot import Snapshot, SnapshotDrawing, load_snapshot
 
 @dataclass(frozen=True)
 class Tolerances:
-    """What a candidate may lose, in shares of a set, before it fails.
+    """What a candidate may lose, mostly in shares of a set, before it fails.
 
-    It also fails within a tolerance if the loss is almost certain: if chance alone
-    would break as many with a probability under `certain`.
+    Within the tolerance it still fails if the loss is almost certain: if the
+    probability that chance alone breaks as many is under `certain`.
     """
 
     mnist: float = 0.002  # 10 of 5,000
     pen: float = 0.005
-    one_digit: float = 0.02  # of the drawings of any single digit of these two
-    earlier: float = 0.01  # of earlier hold-outs, or one drawing
+    one_digit: float = 0.02  # of the drawings of any digit in these two sets
+    earlier: float = 0.01  # of earlier hold-outs, or one drawing if that is more
     changed: float = 0.005  # of all changed drawings together
     one_change: float = 0.03  # of the drawings of any single change or blot
     blots: float = 0.03
     certain: float = 0.01
-    win: float = 0.05  # chance alone must be less likely to fix as many
-    refused: float = 0.005  # more of the digits
-    admitted: float = 0.03  # fewer refused of what is not one digit
+    win: float = 0.05  # the probability that chance alone fixes as many is lower
+    refused: float = 0.005  # more of the digits refused
+    admitted: float = 0.03  # more of the non-digits read as a digit
     calibration_error: float = 0.005
-    doubted: float = 0.01  # of the snapshot's labels, or three
-    slower: float = 1.25  # times
+    doubted: float = 0.01  # of the snapshot's labels, or three if that is more
+    slower: float = 1.25  # times as long
 
 
 TOLERANCES = Tolerances()
 CHANGED = 200
 """How many drawings of each set are changed in each way."""
 SHOWN = 60
-"""How many fixed and how many broken drawings of a set the report shows."""
+"""Most fixed, and most broken, drawings that the report shows of a set."""
 SURE = 0.9
-"""Confidence from which a reading counts as sure."""
+"""Lowest confidence of a sure reading."""
 CORNERS = ("upper left", "upper right", "lower left", "lower right")
 
 
@@ -90,8 +90,8 @@ class Check:
     """One check.
 
     candidate, incumbent: the two values of `figure`, mostly shares.
-    fixes, breaks, chance: of a comparison in pairs. chance is the probability of so
-        large a loss by chance, or of so large a win where a win is required.
+    fixes, breaks, chance: only in a paired comparison. chance is the probability that
+        chance alone gives so large a loss, or so large a win where one is required.
     """
 
     name: str
@@ -110,9 +110,9 @@ class Check:
 
 
 def chance_of(successes: int, failures: int) -> float:
-    """Return the probability of so many successes or more in fair coin tosses.
+    """Return the probability of at least so many successes in fair coin tosses.
 
-    Exact, one-sided; 1.0 without a toss.
+    Exact, one-sided; 1.0 if there are no tosses.
 
     Source: the exact form of McNemar 1947, doi 10.1007/BF02295996.
     """
@@ -162,7 +162,8 @@ def must_not_lose(
     """Check a set on which the candidate may lose a little, at least one drawing.
 
     Args:
-        chosen_of: how many sets this is the worst of; the worst looks bad by chance.
+        chosen_of: number of sets of which this is the worst; it lowers the limit of
+            certainty, because the worst of many looks bad by chance.
     """
     fixes, breaks = len(pair.fixed), len(pair.broken)
     chance = chance_of(breaks, fixes)
@@ -226,7 +227,7 @@ def _accuracy_check(
 def must_not_exceed(
     name: str, figure: str, candidate: float, incumbent: float, *, by: float, n: int
 ) -> Check:
-    """Check a share that should be small."""
+    """Check that a share exceeds the incumbent's by `by` at most."""
     return Check(
         name=name,
         figure=figure,
@@ -249,10 +250,10 @@ class Both:
     incumbent: Recogniser
 
     def read(self, bitmaps: Iterable[Bitmap], labels: NDArray[Any]) -> Pair:
-        """Read drawings with the candidate and with the incumbent; there may be none.
+        """Read drawings, possibly none, with both models.
 
         Args:
-            labels: (N,) what they show.
+            labels: (N,) the true digits.
         """
         ours, theirs = [], []
         for bitmap in bitmaps:
@@ -262,7 +263,7 @@ class Both:
 
 
 def blotted(bitmap: Bitmap, corner: int, side_px: int) -> Bitmap:
-    """Put a square blot into a corner of a drawing on the page's canvas."""
+    """Put a square blot into a corner of a square drawing."""
     marked = bitmap.copy()
     end = bitmap.shape[0]
     far = slice(end - 8 - side_px, end - 8)
@@ -284,12 +285,12 @@ def judge_candidate(
     earlier: Snapshot | None,
     tell: Callable[[float, str], None] = lambda share, doing: None,
 ) -> dict[str, Any]:
-    """Make the report: every check, the drawings fixed and broken, the reference.
+    """Make the report: all checks, the drawings fixed and broken, the reference.
 
     Args:
         pen: pen drawings of the calibration writers.
-        earlier: the hold-outs of earlier snapshots, as they were labelled then.
-        tell: called with the progress, from 0 to 1, and what is being read.
+        earlier: the hold-outs of earlier snapshots, with their labels of that time.
+        tell: called with the progress, from 0 to 1, and the name of the set.
     """
     checks: list[Check] = []
     shown: list[dict[str, Any]] = []
@@ -387,10 +388,10 @@ def _manner_checks(name: str, pair: Pair) -> list[Check]:
 
 
 def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check]:
-    """Find labels that rest on one person's word against a sure reading.
+    """Find labels from only one person that a sure reading contradicts.
 
-    The reviewer may be mistaken or malicious, or the model may be wrong. A second
-    person's opinion decides.
+    The reviewer may be mistaken or malicious, or the model may be wrong: a second
+    person has to decide.
     """
     drawings = snapshot.drawings
     number = len(drawings)
@@ -430,7 +431,7 @@ def _doubts(both: Both, snapshot: Snapshot) -> tuple[list[dict[str, Any]], Check
 
 
 def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Check]:
-    """Check how many non-digits are taken for a digit."""
+    """Check how many non-digits are read as a digit."""
     made = made_non_digits(mnist.validation, 500, np.random.default_rng(0)).images
     sets = {"made non-digits": list(made)}
     if pen is not None and pen.non_digits:
@@ -462,7 +463,7 @@ def _change_checks(
     pen: PenData | None,
     tell: Callable[[float, str], None],
 ) -> list[Check]:
-    """Check changed drawings: all, the worst change, blots in corners."""
+    """Check changed drawings, the worst change, and blots in corners."""
     some = mnist.validation.first(CHANGED)
     drawn = [enlarged(image) for image in some.images]
     labels = some.labels.astype(np.int64)
@@ -512,7 +513,7 @@ def _joined(pairs: Iterable[Pair]) -> Pair:
 
 
 def _speed_check(both: Both, digits: Digits) -> Check:
-    """Time both in turn, so that a busy machine slows both."""
+    """Time both models alternately, so that a busy machine slows both."""
     images = digits.images[:200, ..., np.newaxis].astype(np.float32) / 255
     ours: list[float] = []
     theirs: list[float] = []
@@ -539,7 +540,7 @@ def _speed_check(both: Both, digits: Digits) -> Check:
 def _shown(name: str, pair: Pair, drawings: Sequence[Any]) -> list[dict[str, Any]]:
     """List fixed and broken drawings, the site's by id and public ones as pictures.
 
-    The site shows its drawings from its own rows, so an erased one disappears here too.
+    The site shows its drawings from the database, so an erased one disappears here too.
     """
     shown = []
     for what, found in (("fixed", pair.fixed), ("broken", pair.broken)):
@@ -567,7 +568,7 @@ def _data_url(image: NDArray[np.uint8]) -> str:
 def _reference(
     confidences: NDArray[np.float64], *, mnist: Mnist, snapshot: Snapshot
 ) -> dict[str, list[int]]:
-    """Count confidences and the training set's ink, so that the site sees drift."""
+    """Count confidences and the training set's ink, for the site to detect drift."""
     trained = [image / 255 for image in mnist.train.images[:2000]]
     trained += [d.image / 255 for d in snapshot.of("train")]
     means = np.array([float(image.mean()) for image in trained])
@@ -590,7 +591,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def line_of(check: Mapping[str, Any]) -> str:
-    """Write a check of a report as a line."""
+    """Write a check of a report as one line."""
     line = (
         f"{'passes' if check['has_passed'] else 'FAILS '}  {check['name']}, "
         f"{check['figure']}: {check['candidate']:.4f} ({check['incumbent']:.4f})"

@@ -1,9 +1,9 @@
 """Judge a bundle through the serving path: figures, and the readings behind them.
 
-Judges MNIST's test set and, if there are any, the pen drawings of the judged writers;
-both corrupted; non-digits; calibration; speed and size. Accuracy is by the largest
-probability, refused or not. The refusal rate and the accuracy among answered drawings
-are given beside it.
+It reads MNIST's test set and, if there are any, the pen drawings of the judged writers,
+both also corrupted, and non-digits. It measures accuracy, calibration, speed and size.
+Accuracy is by the largest probability and includes refused drawings. The refusal rate
+and the accuracy without refused drawings are given too.
 """
 
 import platform
@@ -33,14 +33,14 @@ from mlcore.training.progress import progress
 CANVAS_PX = 280
 PEN_WIDTHS_PX = (4, 8, 12, 18, 24, 32)
 CORRUPTED_MNIST = 1_000
-"""How many of MNIST's test digits, the first ones, are corrupted in each way."""
+"""Each corruption is applied to so many of MNIST's test digits, from the first."""
 
 
 class Rejections(TypedDict):
     """How well non-digits are distinguished from digits.
 
-    refused: share of them, for any reason. auroc: probability that a digit has a
-    higher digitness than a non-digit.
+    refused: share of the non-digits refused for any reason. auroc: probability that a
+    digit has a higher digitness than a non-digit.
     """
 
     drawings: int
@@ -49,7 +49,7 @@ class Rejections(TypedDict):
 
 
 class Speed(TypedDict):
-    """Medians of one thread, in microseconds."""
+    """Median times with one thread, in microseconds."""
 
     network_us: float
     strokes_us: float
@@ -60,10 +60,10 @@ class Evaluation(TypedDict):
     """All figures of one bundle: the content of evaluation.json.
 
     digits: by set. changed: accuracy by corruption, then by set. pen_width: accuracy
-    by width on a canvas of 280. by_writer: accuracy and drawings. confidence: judged
-    digits by the confidence of their reading, in 20 equal bins. several_refused: share
-    of digits of two or more strokes that were refused as several. Sets of pen drawings
-    are missing where there were none.
+    by width in pixels on the 280 px canvas. by_writer: accuracy, number of drawings.
+    confidence: histogram over the judged digits, in 20 equal bins. several_refused:
+    share of digits of two or more strokes refused as "several". Without pen drawings
+    their entries are missing, empty or None.
     """
 
     bundle: str
@@ -85,7 +85,7 @@ class Evaluation(TypedDict):
 
 
 def enlarged(image: Bitmap) -> Bitmap:
-    """Draw an MNIST image as large as the page's canvas."""
+    """Enlarge an MNIST image to the size of the page's canvas."""
     size = (CANVAS_PX, CANVAS_PX)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
@@ -108,7 +108,7 @@ def read_pen(recogniser: Recogniser, drawings: Sequence[PenDrawing]) -> ReadDigi
 
 
 def read_all(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> list[Reading]:
-    """Read strokes of any unit as on the page's canvas."""
+    """Read strokes in any unit, scaled to the page's canvas."""
     return [
         recogniser.read(ink.rasterise(scale_to_canvas(strokes)))
         for strokes in progress(drawings, "reading strokes")
@@ -131,7 +131,7 @@ def rejections(non_digits: Sequence[Reading], digits: Sequence[Reading]) -> Reje
 
 
 def area_under_roc(higher: NDArray[np.float64], lower: NDArray[np.float64]) -> float:
-    """Return the share of pairs in which the first is higher; ties count half."""
+    """Return the share of pairs with `higher` above `lower`; ties count half."""
     ordered = np.sort(lower)
     below = np.searchsorted(ordered, higher, side="left")
     not_above = np.searchsorted(ordered, higher, side="right")
@@ -139,7 +139,7 @@ def area_under_roc(higher: NDArray[np.float64], lower: NDArray[np.float64]) -> f
 
 
 def non_digit_sets(pen: PenData) -> dict[str, list[list[Points]]]:
-    """Return letters and symbols, sketches, and digits in a row."""
+    """Return letters and symbols, sketches, and rows of digits."""
     rng = np.random.default_rng(0)
     digits = [drawing.strokes for drawing in pen.digits]
     rows = [
@@ -199,7 +199,7 @@ def changed_drawings(
 
 
 def measure_speed(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> Speed:
-    """Time the network alone, and strokes to a reading: medians over the drawings."""
+    """Time the network alone, and the whole reading of strokes: medians."""
     network, whole = [], []
     for strokes in drawings:
         started = time.perf_counter()
@@ -221,7 +221,7 @@ def measure_speed(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> S
 
 @dataclass(frozen=True)
 class Judged:
-    """An evaluation with the readings behind it, which its pictures show."""
+    """An evaluation, and the readings that its pictures show."""
 
     evaluation: Evaluation
     mnist: ReadDigits
@@ -235,8 +235,8 @@ def judge(
     """Judge a bundle on MNIST's test set and the judged pen writers.
 
     Args:
-        pen: all pen drawings; only the judged split is looked at.
-        changed: whether to read them corrupted and with other pens as well, which
+        pen: all pen drawings; only the judged split is read.
+        changed: whether to read drawings corrupted and with other pens too, which
             takes most of the time.
     """
     recogniser = Recogniser(bundle)

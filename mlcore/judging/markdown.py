@@ -1,4 +1,4 @@
-"""Markdown with figures in it, by Jinja templates."""
+"""Fill Markdown templates with figures, by Jinja."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 
 def render(template: Path, **context: object) -> str:
-    """Fill a Markdown template; it knows the filters `percent`, `spread`, `fixed`."""
+    """Fill a Markdown template, with the filters `percent`, `spread` and `fixed`."""
     environment = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=select_autoescape(),  # HTML only
@@ -33,7 +33,7 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 
 def fixed(value: float, digits: int = 0) -> str:
-    """Write a number with so many decimals and commas between its thousands."""
+    """Write a number with `digits` decimals and thousands separators."""
     return f"{value:,.{digits}f}"
 
 

@@ -1,7 +1,7 @@
-"""The pictures and the words of an evaluation.
+"""The pictures and the text of an evaluation.
 
-Everything here is drawn from a `Judged`; nothing is measured. Needs matplotlib, so the
-training requirements.
+Everything comes from a `Judged`; nothing is measured here. Needs matplotlib, which is
+in the training requirements.
 """
 
 import json
@@ -31,7 +31,7 @@ INK, PAPER, ACCENT, SECOND, QUIET = (
     "#9aa5b1",
 )
 WORST = 40
-"""How many mistakes the sheet shows: the surest ones first."""
+"""Number of mistakes on the sheet, by falling confidence in each set."""
 
 STYLE: Any = {
     "axes.edgecolor": QUIET,
@@ -133,7 +133,7 @@ def _readable_on(darkness: float) -> str:
 
 
 def reliability(read: Mapping[str, ReadDigits], bins: int = 15) -> Figure:
-    """Draw the share read right against the confidence, a line for each set."""
+    """Plot the share read right against the confidence, a line for each set."""
     figure, (axes,) = panels(["Confidence against accuracy"], width=5.6, height=4.8)
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
     for name, digits in read.items():
@@ -154,7 +154,7 @@ def reliability(read: Mapping[str, ReadDigits], bins: int = 15) -> Figure:
 def mistakes(read: Mapping[str, ReadDigits]) -> Figure:
     """Show the surest mistakes as the model saw them.
 
-    Each bears the last but one word of its set's name.
+    Each is labelled with the second-last word of its set's name.
     """
     columns = 10
     shown = []

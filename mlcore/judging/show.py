@@ -26,9 +26,9 @@ from mlcore.training.data import DataError, mnist_folder, parse_idx
 
 Part = Literal["train", "test"]
 PARTS: dict[Part, str] = {"train": "train", "test": "t10k"}
-"""How the names of MNIST's files begin."""
+"""First word in the names of MNIST's files."""
 INK_FROM = 85
-"""Grey level, of 255, from which a pixel is a zero: a third of full ink."""
+"""Lowest grey level, of 255, of a pixel shown as 0: a third of full ink."""
 
 COLUMNS = 80
 _BAR = 12
@@ -41,10 +41,10 @@ _REFUSED = {
 
 
 def mnist_digit(part: Part, index: int) -> tuple[NDArray[np.uint8], int]:
-    """Return an image of MNIST's own files, (28, 28) uint8, and its label.
+    """Return an image of MNIST's raw files, (28, 28) uint8, and its label.
 
     Raises:
-        DataError: there is no such image, or no MNIST.
+        DataError: there is no such image, or MNIST cannot be loaded.
     """
     folder = mnist_folder()
     images, labels = (
@@ -63,7 +63,7 @@ def picture_ink(path: Path) -> Bitmap:
     """Read a picture file's ink.
 
     Raises:
-        DataError: it is not there, or no picture.
+        DataError: the file cannot be read or is not a picture.
     """
     try:
         return find_ink(decode_picture(path.read_bytes()))
@@ -75,14 +75,14 @@ def picture_ink(path: Path) -> Bitmap:
 
 
 def dots_and_zeros(image: NDArray[np.uint8]) -> list[str]:
-    """Write (H, W) uint8 as lines, two characters a pixel, which keeps the form."""
+    """Write (H, W) uint8 as lines, two characters a pixel to keep the proportions."""
     return [
         " ".join("0" if level >= INK_FROM else "." for level in row) for row in image
     ]
 
 
 def shown(title: str, reading: Reading) -> str:
-    """Write what a model saw, and beside it what it reads."""
+    """Write the image that a model saw, and its reading beside it."""
     image = reading.image
     if image is None:
         image = np.zeros((SIDE_PX, SIDE_PX, 1), np.float32)
@@ -97,7 +97,7 @@ def shown(title: str, reading: Reading) -> str:
 
 
 def _panel(reading: Reading) -> list[str]:
-    """Say digit or refusal, runner-up and all ten probabilities in 23 columns."""
+    """Write digit or refusal, runner-up and all ten probabilities in 23 columns."""
     said = (
         f"read as {reading.digit}"
         if reading.refusal is None
@@ -143,7 +143,7 @@ def found(what: str, which: str) -> tuple[str, Bitmap]:
         what: "train", "test" or "file".
 
     Raises:
-        DataError: there is none; says why.
+        DataError: nothing is found; says why.
     """
     if what == "file":
         return which, picture_ink(Path(which))

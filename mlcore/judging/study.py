@@ -31,7 +31,7 @@ from mlcore.training.data import DataError, Digits, load_mnist, load_pen
 from mlcore.training.dataset import as_served
 
 SHIPS = "pen"
-"""The recipe that ships, by the seed that is best on held-out digits."""
+"""The recipe that ships, with the seed that is best on held-out digits."""
 
 RECIPES: dict[str, tuple[str, ...]] = {
     "mnist": (),
@@ -39,8 +39,11 @@ RECIPES: dict[str, tuple[str, ...]] = {
     "pen-without-letters": ("--pen", "--leave-out", "letters"),
     "pen-without-sketches": ("--pen", "--leave-out", "sketches"),
 }
-"""Flags of `mlcore.training.train`. One recipe ships. The others are ablations: MNIST
-alone, and how the network refuses kinds of non-digits that it has never seen."""
+"""Flags of `mlcore.training.train`.
+
+One recipe ships. The others are ablations: MNIST alone, and without a kind of
+non-digits, to see how the network refuses what it has never seen.
+"""
 
 
 STUDY = paths.REPOSITORY / "docs" / "model" / "study.json"
@@ -65,7 +68,7 @@ class Training:
         return any(self.folder.glob(f"*/{MANIFEST}"))
 
     def bundle(self) -> Bundle:
-        """Open what it trained.
+        """Open the trained bundle.
 
         Raises:
             DataError: it has not finished.
@@ -75,12 +78,12 @@ class Training:
         return open_bundle(max(self.folder.glob(f"*/{MANIFEST}")).parent)
 
     def run(self) -> None:
-        """Train in a process of its own.
+        """Train in a child process, which ends with this one.
 
-        It ends with this process. The next run continues after the last whole epoch.
+        The next run continues after the last whole epoch.
 
         Raises:
-            DataError: the training failed; quotes its last line.
+            DataError: the training failed; quotes the last line of its log.
         """
         if self.is_done:
             return
@@ -94,7 +97,7 @@ class Training:
             subprocess.Popen(
                 [*command, *flags],
                 cwd=paths.REPOSITORY,
-                stdin=subprocess.PIPE,  # closes with us: the child ends then
+                stdin=subprocess.PIPE,  # closes when we end, which ends the child
                 stdout=log,
                 stderr=subprocess.STDOUT,
             ) as child,
@@ -109,7 +112,7 @@ class Training:
 
 
 def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
-    """List all trainings, the main recipes first: a study may be stopped."""
+    """List all trainings, the main recipes first in case the study is stopped."""
     main = [recipe for recipe in RECIPES if "without" not in recipe]
     others = [recipe for recipe in RECIPES if recipe not in main]
     return [
@@ -121,7 +124,7 @@ def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
 
 
 def judged_once(training: Training) -> Evaluation:
-    """Judge a network, or return its kept evaluation."""
+    """Judge a network, or return its stored evaluation."""
     bundle = training.bundle()
     kept = training.folder / f"{bundle.short_digest}.json"
     if not kept.exists():
@@ -135,9 +138,10 @@ HELD_OUT_LOSS = "held-out digits: log-loss"
 
 
 def held_out_loss(bundle: Bundle) -> float:
-    """Return the log-loss on MNIST's validation images and on the calibration writers.
+    """Return the mean of the log-losses on MNIST's validation set and on pen digits.
 
-    The mean of both. It chooses among seeds; test sets choose nothing.
+    The pen digits are the calibration writers'. The seed is chosen by this, never by a
+    test set.
     """
     network = ServedNetwork(bundle.served_weights())
     losses = []
@@ -169,7 +173,7 @@ def summary(
     evaluations: Mapping[str, Sequence[Evaluation]],
     bundles: Mapping[str, Sequence[Bundle]],
 ) -> dict[str, dict[str, list[Any]]]:
-    """Return what the model card quotes of each recipe's networks, by seed."""
+    """Return the figures for the model card, by recipe; each is a list by seed."""
     made = {
         recipe: [bundle.manifest["provenance"] for bundle in of_recipe]
         for recipe, of_recipe in bundles.items()
@@ -205,7 +209,7 @@ def _by_seed(
 
 
 def main() -> None:
-    """Train, judge, and write what came out."""
+    """Train, judge, and write the results."""
     parser = command_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
@@ -221,7 +225,7 @@ def main() -> None:
 
 def train_and_judge(told: argparse.Namespace) -> None:
     """Train, judge, write the figures, and name the network that ships."""
-    load_pen()  # now: it may be missing, and a training takes long
+    load_pen()  # fail now if it is missing: a training takes long
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
     planned = trainings(told.seeds, extra)
     if not told.judge_only:

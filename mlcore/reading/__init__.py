@@ -1,1 +1,1 @@
-"""From a drawing to a reading: all that serving needs. Knows no TensorFlow."""
+"""From a drawing to a reading: all that serving needs. No TensorFlow."""

@@ -1,7 +1,7 @@
-"""What a network is made of, told from its .keras file alone: no TensorFlow.
+"""List a network's layers from its .keras file alone, without TensorFlow.
 
 A .keras file is a ZIP archive; its config.json names the layers. Their shapes and
-weights follow from that: the page that explains the network serves without Keras.
+weights follow from it, so the page that explains the network needs no Keras.
 """
 
 import json
@@ -19,11 +19,11 @@ _CONFIG = "config.json"
 class Layer:
     """One layer of a network.
 
-    kind: Keras' name of it, such as "Conv2D".
-    size: of its kernel or pool, else 0.
-    share: that a dropout leaves out, else 0.
-    shape: of what it gives for one picture: (H, W, C), or (N,).
-    weights: numbers that it keeps, learnt or measured.
+    kind: its name in Keras, such as "Conv2D".
+    size: side of its kernel or pool in pixels, else 0.
+    share: the dropout rate, else 0.
+    shape: of its output for one picture: (H, W, C), or (N,).
+    weights: how many numbers it stores, learnt or measured.
     """
 
     kind: str
@@ -36,11 +36,10 @@ class Layer:
 def layers_of(keras_file: Path) -> list[Layer]:
     """Return the layers of a network that is a plain stack, from picture to logits.
 
-    The fixed blur before the first convolution is told as "Soften", of no weights.
+    The fixed blur before the first convolution is listed as "Soften", without weights.
 
     Raises:
-        ValueError: it is no .keras file, or has a kind of layer that no recipe of
-            ours makes.
+        ValueError: not a .keras file, or it has a layer that no recipe here makes.
     """
     try:
         with zipfile.ZipFile(keras_file) as archive:
@@ -68,7 +67,7 @@ def layers_of(keras_file: Path) -> list[Layer]:
     return layers
 
 
-# --- each kind: of its config and what comes in, what it gives and its weights ------
+# --- each kind: from config and input shape to output shape and weights -------------
 
 _Shape = tuple[int, ...]
 
@@ -99,7 +98,7 @@ def _dense(config: Mapping[str, Any], shape: _Shape) -> tuple[_Shape, int]:
 def _placed(
     sides: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: str
 ) -> list[int]:
-    """Count along each side the places of a window; "same" pads so that all are."""
+    """Return how many positions a window has along each side."""
     if padding == "same":
         return [math.ceil(a / step) for a, step in zip(sides, strides, strict=True)]
     return [

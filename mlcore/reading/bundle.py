@@ -1,12 +1,12 @@
 """A bundle: one trained model as an immutable folder named by its digest.
 
-    manifest.json     what it is: calibration, preprocessing version, metrics,
-                      provenance, each other file's sha256, the digest over it all
+    manifest.json     calibration, preprocessing version, metrics, provenance, sha256
+                      of each other file, digest of all of this
     model.tflite      the served weights
     model.keras       the same network for further training
 
-Model files are data: they are verified by digest before they are loaded, and nothing
-in a bundle is ever unpickled.
+Each file is verified by digest before it is loaded, and nothing in a bundle is ever
+unpickled.
 """
 
 import contextlib
@@ -47,12 +47,12 @@ class Bundle:
 
     @property
     def short_digest(self) -> str:
-        """The first twelve characters: enough to tell bundles apart in print."""
+        """The first twelve characters, for messages and pages."""
         return self.digest[:12]
 
     @property
     def calibration(self) -> Calibration:
-        """What turns this model's logits into readings."""
+        """The temperature and thresholds for this model's logits."""
         return Calibration(**self.manifest["calibration"])
 
     @property
@@ -69,7 +69,7 @@ class Bundle:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
             for name in sorted(_FILES | {MANIFEST}):
-                # Without the file's own time: equal bundles make equal archives.
+                # Without the file's time, so that equal bundles make equal archives.
                 content = (self.folder / name).read_bytes()
                 packed.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
         return archive.getvalue()
@@ -83,7 +83,7 @@ def write_bundle(
     metrics: Mapping[str, Any],
     provenance: Mapping[str, Any],
 ) -> Bundle:
-    """Write a bundle into the folder `parent`/<digest>, whole or not at all.
+    """Write a bundle into the folder `parent`/<digest>, completely or not at all.
 
     Args:
         files: SERVED_WEIGHTS and KERAS_WEIGHTS with their content.
@@ -105,7 +105,7 @@ def write_bundle(
 
 
 def open_bundle(folder: Path) -> Bundle:
-    """Open a bundle after checking that it is whole and meant for this code.
+    """Open a bundle after checking that it is complete and fits this code.
 
     Raises:
         BundleError: names the file or field that differs, and the way out.
@@ -167,7 +167,7 @@ def unpack_bundle(packed: bytes, *, parent: Path) -> Bundle:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            # Only the names a bundle has: an archive cannot write anywhere else.
+            # Only a bundle's own names are read, so no archive can write elsewhere.
             content = {name: archive.read(name) for name in (*_FILES, MANIFEST)}
         digest = str(json.loads(content[MANIFEST])["digest"])
     except _DAMAGED_ARCHIVE as error:
@@ -179,12 +179,12 @@ def unpack_bundle(packed: bytes, *, parent: Path) -> Bundle:
 
 _DAMAGED_ARCHIVE = (
     *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, TypeError),
-    RuntimeError,  # a damaged byte names an unknown compression, or an encryption
+    RuntimeError,  # damage can look like encryption or an unknown compression
 )
 
 
 def _place(folder: Path, content: Mapping[str, bytes]) -> Bundle:
-    """Write files next to their place, check them, then move them in at once."""
+    """Write files next to `folder`, check them, then move them there in one step."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".bundle-", dir=folder.parent))
     try:
@@ -193,11 +193,11 @@ def _place(folder: Path, content: Mapping[str, bytes]) -> Bundle:
         open_bundle(scratch)
         scratch.chmod(0o755)
         if not _is_whole(folder):
-            # Out of the way first: several processes may be mending it at once, and a
-            # folder can only be moved to where none is.
+            # A folder cannot be moved over a non-empty one: move that away first.
+            # Several processes may be doing this at once.
             with contextlib.suppress(FileNotFoundError):
                 folder.replace(scratch.with_suffix(".damaged"))
-            with contextlib.suppress(OSError):  # another was quicker
+            with contextlib.suppress(OSError):  # another process was quicker
                 scratch.replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""From logits to probabilities that mean what they say, and to honest refusals.
+"""Turn logits into calibrated probabilities and refusals.
 
-The one place of softmax and temperature. A network gives thirteen logits: ten for the
-digit, three for the kind of drawing. What is fitted here (temperature, thresholds) is
-fitted on held-out data and travels in the bundle.
+Softmax and temperature are applied here only. A network gives thirteen logits: ten for
+the digit, three for the kind of drawing. Temperature and thresholds are fitted on
+held-out data and stored in the bundle.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ KINDS = 3
 ONE_DIGIT, SEVERAL, SOMETHING_ELSE = range(KINDS)
 
 Logits = NDArray[np.float32]
-"""(N, 13) float32: ten of the digit, then three of the kind."""
+"""(N, 13) float32: ten for the digit, then three for the kind."""
 Probabilities = NDArray[np.float64]
 
 RefusalCode = Literal["blank", "several", "not_a_digit", "unsure"]
@@ -33,12 +33,12 @@ def softmax(logits: NDArray[Any]) -> Probabilities:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What turns one network's logits into a reading.
+    """The temperature and thresholds that turn one network's logits into a reading.
 
-    temperature: divides the digit logits; above 1 it makes surer networks humbler.
-    several_above: refuse as several shapes when that kind's probability is higher.
-    digitness_below: refuse as not a digit when the digit kind's is lower.
-    confidence_below: refuse as unsure when the largest digit probability is lower.
+    temperature: divides the digit logits; above 1 it lowers the confidence.
+    several_above: refuse as "several" if that kind is likelier than this.
+    digitness_below: refuse as "not_a_digit" if one digit is less likely than this.
+    confidence_below: refuse as "unsure" if no digit is as likely as this.
     """
 
     temperature: float
@@ -47,13 +47,13 @@ class Calibration:
     confidence_below: float
 
     def digit_probabilities(self, logits: Logits) -> Probabilities:
-        """Return (N, 10) probabilities of the digits, given that it is one."""
+        """Return (N, 10) digit probabilities, given that the drawing is one digit."""
         return softmax(logits[..., :DIGITS] / self.temperature)
 
     def refusal(
         self, probabilities: Probabilities, kinds: Probabilities
     ) -> RefusalCode | None:
-        """Decide one drawing: (10,) digit and (3,) kind probabilities to a refusal."""
+        """Return why to refuse a drawing, by (10,) digit, (3,) kind probabilities."""
         if kinds[SEVERAL] > self.several_above:
             return "several"
         if kinds[ONE_DIGIT] < self.digitness_below:
@@ -64,13 +64,13 @@ class Calibration:
 
 
 def kind_probabilities(logits: Logits) -> Probabilities:
-    """Return (N, 3): one digit, several, something else."""
+    """Return (N, 3) probabilities: one digit, several, something else."""
     return softmax(logits[..., DIGITS:])
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Logits of digits that were not trained on, with what they are.
+    """Logits and labels of digits that were not trained on.
 
     logits: (N, 13). labels: (N,) the true digits.
     """
@@ -81,7 +81,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class RefusedShares:
-    """Share of real digits that each refusal may take in any held-out set."""
+    """Largest share of the digits in any held-out set that each refusal may reject."""
 
     several: float
     not_a_digit: float
@@ -89,18 +89,18 @@ class RefusedShares:
 
 
 SUREST_THRESHOLD = 0.9
-"""No digit that is likelier than this to be one is refused as none."""
+"""Upper limit of `digitness_below`, whatever the held-out sets ask for."""
 
 
 def fit_temperature(held_out: Sequence[HeldOut]) -> float:
     """Find the temperature with the least negative log-likelihood on held-out digits.
 
-    Every set weighs the same, however many digits it holds: MNIST's validation images
-    must not drown the pen writers.
+    Every set has the same weight, so that MNIST's many validation images do not
+    outweigh the pen writers.
 
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
     """
-    # One smooth valley in one dimension: a fine logarithmic grid finds its bottom.
+    # The loss has a single minimum, which a fine logarithmic grid finds.
     candidates = np.geomspace(0.2, 5.0, 400)
 
     def loss(given: HeldOut, temperature: float) -> float:
@@ -120,8 +120,8 @@ def fit_calibration(
 ) -> Calibration:
     """Fit temperature and thresholds on sets of held-out digits.
 
-    A threshold is the mildest of those that the sets ask for, so no set loses more
-    than its share to a refusal.
+    Each threshold is the mildest that any set asks for, so no set has more than its
+    share refused.
     """
     temperature = fit_temperature(held_out)
     kinds = [kind_probabilities(given.logits) for given in held_out]
@@ -134,7 +134,7 @@ def fit_calibration(
     unsure = [np.quantile(confidence, shares.unsure) for confidence in confidences]
     return Calibration(
         temperature=temperature,
-        # several must be the likeliest kind to be refused for
+        # refuse as "several" only if that is the likeliest kind
         several_above=max(0.5, float(max(several))),
         digitness_below=min(SUREST_THRESHOLD, float(min(digitness))),
         confidence_below=float(min(unsure)),
@@ -150,7 +150,7 @@ def expected_calibration_error(
         probabilities: (N, 10). labels: (N,).
 
     Returns:
-        In [0, 1], weighted by how many fall into each bin.
+        In [0, 1]; each bin is weighted by its number of readings.
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels

@@ -1,6 +1,6 @@
-"""The bins in which the gate and the site count readings, so that drift is seen."""
+"""The bins in which the gate and the site count readings, to detect drift."""
 
 BINS = 20
-"""Of the confidence in [0, 1], and of the ink in [0, MOST_INK]."""
+"""Number of bins for the confidence in [0, 1] and for the ink in [0, MOST_INK]."""
 MOST_INK = 0.4
-"""Mean of a digit image; more falls into the last bin."""
+"""Largest mean of a digit image; more ink is counted in the last bin."""

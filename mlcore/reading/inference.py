@@ -1,8 +1,8 @@
 """Reading with a bundle's served weights, by LiteRT. TensorFlow is never imported.
 
-A thread reads with an interpreter of its own while it reads, and leaves it to the next:
-as many are made as ever read at once, the first at the first reading and so after a
-server has forked. Each uses one thread of its own.
+For each reading a thread takes an idle interpreter, or makes one if none is idle, and
+puts it back afterwards. So there are as many as readings ever ran at once. The first is
+made at the first reading, after a server has forked. Each computes on one thread.
 """
 
 from collections import deque
@@ -31,12 +31,12 @@ WINDOW_STEP_PX = 2
 
 @dataclass(frozen=True)
 class Reading:
-    """What one model says of one drawing.
+    """What one model reads in one drawing.
 
-    digit: 0 to 9, None exactly when there is a refusal.
+    digit: 0 to 9; None if, and only if, there is a refusal.
     probabilities: ten that sum to 1; all 0.1 where there is no ink.
     second: the runner-up; None where there is no ink.
-    digitness: in [0, 1], how much the ink is like one digit.
+    digitness: in [0, 1], the probability that the ink is one digit.
     image: what the model saw; None where there is no ink.
     """
 
@@ -64,11 +64,11 @@ BLANK = Reading(
 
 
 _Runner = tuple[Interpreter, int, int]
-"""An interpreter, for one thread at a time, and its tensors of picture and logits."""
+"""An interpreter, for one thread at a time; indices of its input and output tensor."""
 
 
 class ServedNetwork:
-    """The network as it serves: LiteRT weights; safe to share between threads."""
+    """The network as served, with LiteRT weights; safe to share between threads."""
 
     def __init__(self, weights: bytes) -> None:
         self._weights = weights
@@ -78,7 +78,7 @@ class ServedNetwork:
         """Run the network on one (28, 28, 1) digit image: (13,) float32."""
         try:
             runner = self._idle.pop()
-        except IndexError:  # all are at work, or none was made yet
+        except IndexError:  # all are busy, or none exists yet
             runner = self._new_runner()
         interpreter, given, answer = runner
         interpreter.set_tensor(given, image[np.newaxis])
@@ -88,7 +88,7 @@ class ServedNetwork:
         return logits
 
     def logits_of(self, images: NDArray[np.uint8]) -> Logits:
-        """Run it on (N, 28, 28) framed images of 0 to 255: (N, 13) float32."""
+        """Run the network on (N, 28, 28) uint8 framed images: (N, 13) float32."""
         scaled = images[..., np.newaxis].astype(np.float32) / 255
         return np.stack([self.logits(image) for image in scaled])
 
@@ -117,8 +117,8 @@ class Recogniser:
         """Read one drawing.
 
         Args:
-            bitmap: (H, W) uint8, ink 255 on paper 0. One without ink is refused as
-                blank, not an error.
+            bitmap: (H, W) uint8, ink 255 on paper 0. Without ink the reading is a
+                refusal, "blank", and no error is raised.
         """
         try:
             image = normalize(bitmap)
@@ -139,17 +139,17 @@ class Recogniser:
         )
 
     def explain(self, image: DigitImage) -> NDArray[np.float32]:
-        """Say which ink speaks for the likeliest digit, by covering it up.
+        """Measure which ink counts for or against the likeliest digit, by covering it.
 
-        A window slides over the image; where covering its ink makes the digit less
-        likely than its strongest rival, that ink spoke for it, and against it where it
-        makes it likelier.
+        A window slides over the image. If covering its ink reduces the lead of the
+        digit's logit over the strongest rival's, that ink counts for the digit. If the
+        lead grows, the ink counts against it.
 
         Args:
             image: (28, 28, 1) digit image, as in a reading.
 
         Returns:
-            (28, 28) float32 in [-1, 1], 0 without ink; the strongest is 1 or -1.
+            (28, 28) float32 in [-1, 1]; 0 without ink, the strongest pixel 1 or -1.
 
         Source: occlusion sensitivity, Zeiler and Fergus 2014, section 4.2.
         """

@@ -1,7 +1,7 @@
-"""From what people send to a bitmap: strokes are rasterised, pictures decoded.
+"""Turn what people send into a bitmap: rasterise strokes, decode pictures.
 
-A bitmap is (H, W) uint8, ink 255 on paper 0, whatever it came from. All functions
-are pure; the ones that read foreign bytes raise `PictureError` and nothing else.
+A bitmap is (H, W) uint8, ink 255 on paper 0. All functions are pure; those that read
+bytes from outside raise only `PictureError`.
 """
 
 import base64
@@ -22,38 +22,47 @@ Points = NDArray[np.float32]
 """One stroke: (N, 2) float32, x to the right and y down, in CSS pixels."""
 
 DEFAULT_PEN_WIDTH_PX = 18.0
-"""The page's one pen width, on its 280 px canvas."""
+"""Width of the page's only pen, on its 280 px canvas."""
 
 PEN_SHARE = 0.11
 """Width of the reading pen as a share of the drawing's longest side.
 
 Chosen so that drawn digits carry as much ink in 28x28 as MNIST's do (mean pixel
-value 0.13). Hardly matters: between 0.07 and 0.16 the calibration writers are read at
-99.1 to 99.4 % by the shipped model.
+value 0.13). The exact value hardly matters: from 0.07 to 0.16 the shipped model has an
+accuracy of 99.1 to 99.4 % on the calibration writers.
 """
 RASTER_PX = 160
-"""Longest side of a rasterised drawing: eight pixels for each of the 20 it fits in."""
+"""Longest side of a rasterised drawing: 8 px for each of the 20 px it shrinks to."""
 
 MAX_PIXELS = 50_000_000
 """Pictures with more pixels are refused before they are decoded."""
 MAX_DECODED_SIDE_PX = 2_048
 MAX_STORED_SIDE_PX = 1_024
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP")
-Image.MAX_IMAGE_PIXELS = None  # Pillow would warn first, and refuse at twice that
+# Off: MAX_PIXELS is checked instead. Pillow refuses only above twice its own limit.
+Image.MAX_IMAGE_PIXELS = None
 
 CLEAN_PAPER_NOISE = 1.5
-"""Grey levels by which the paper at a picture's edge mostly strays, at most, if it is
-no photo: a drawing's paper strays by none, saved as JPEG of quality 50 neither."""
+"""Median deviation of the edge's grey levels above which a picture is a photo.
+
+For a drawing it is 0, even after saving as JPEG at quality 50.
+"""
 PHOTO_SIDE_PX = 400
-"""Longest side at which ink is looked for in a photo: its grain is averaged away."""
+"""A photo is shrunk to this longest side, which averages its grain away."""
 FAINTEST_CONTRAST = 24
-"""Grey levels between paper and ink under which a picture counts as blank."""
+"""A picture with fewer grey levels between paper and ink counts as blank."""
 RULING_SHARE = 0.015
-"""Printed lines are thinner than this share of the picture's side,"""
+"""Greatest thickness of a printed line, as a share of the picture's longest side."""
 FAINT_RULING = 0.8
-"""and fainter than this share of the ink, or they are taken for strokes."""
+"""Greatest ink level of a printed line, as a share of the strokes' ink level.
+
+Darker lines count as strokes.
+"""
 THINNEST_LINE_SHARE = 0.06
-"""Lines thinner than this share of the longest side vanish at 20 px: thicken them."""
+"""Lines thinner than this share of the ink's longest side are thickened.
+
+They would vanish at 20 px.
+"""
 
 
 class PictureError(ValueError):
@@ -73,22 +82,21 @@ def rasterise(
     pen_width: float = DEFAULT_PEN_WIDTH_PX,
     pen_share: float = PEN_SHARE,
 ) -> Bitmap:
-    """Draw strokes with a round, anti-aliased pen, cut out at the ink's own frame.
+    """Draw strokes with a round, anti-aliased pen and crop to the ink.
 
-    Where on the canvas and how large somebody drew says nothing about the digit,
-    so the drawing is scaled to RASTER_PX first and the pen follows the drawing's
-    size, not the canvas: a tiny seven gets lines as thick as a large one. Only a
-    drawing smaller than the pen itself keeps its real pen, because to its author
-    it is a dot.
+    Place and size on the canvas say nothing about the digit. So the drawing is scaled
+    to RASTER_PX first, and the pen's width depends on the drawing's size, not the
+    canvas: a tiny seven gets lines as thick as a large one. A drawing no larger than
+    the pen that drew it is a dot, so it keeps that pen's width.
 
     Args:
         strokes: at least one, each (N, 2) with N >= 1; a single point is a dot. Ink
             outside the canvas counts like any other.
-        pen_width: of the pen that drew, in the units of the strokes.
-        pen_share: of the reading pen; only training takes another than PEN_SHARE.
+        pen_width: width of the pen that drew, in the units of the strokes.
+        pen_share: width of the reading pen; only training varies it.
 
     Returns:
-        Bitmap whose longest side is RASTER_PX plus a margin of one pixel.
+        Bitmap whose longest side is RASTER_PX plus one pixel on each edge.
     """
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -107,9 +115,9 @@ def rasterise(
 def draw_on_canvas(
     strokes: Sequence[Points], *, width: int, height: int, pen_width: float
 ) -> Bitmap:
-    """Draw strokes as their author saw them: on their canvas, with their pen.
+    """Draw strokes as their author saw them, with the same canvas and pen.
 
-    For pictures of a drawing that people look at. Reading uses `rasterise`.
+    This is for people to look at. Reading uses `rasterise`.
     """
     bitmap: Bitmap = np.zeros((height, width), np.uint8)
     _trace(bitmap, strokes, pen_width)
@@ -117,12 +125,12 @@ def draw_on_canvas(
 
 
 def _trace(bitmap: Bitmap, strokes: Sequence[Points], pen_px: float) -> None:
-    # OpenCV's thick lines have round ends. Points may lie between pixels (16ths),
-    # the width is whole pixels: of the 16 in a rasterised drawing, an error of 3 %.
+    # OpenCV's thick lines have round ends. Points are exact to 1/16 pixel, but the
+    # width is rounded to whole pixels: at most 3 % off for a rasterised 16 px pen.
     fraction_bits = 4
     thickness = max(1, round(pen_px))
     fixed = [np.rint(line * (1 << fraction_bits)).astype(np.int32) for line in strokes]
-    # A lone point gets a second one: a line of no length is drawn as a round dot.
+    # A lone point is doubled: OpenCV draws a line of zero length as a round dot.
     lines = [np.repeat(line, 2, axis=0) if len(line) == 1 else line for line in fixed]
     cv2.polylines(
         bitmap, lines, False, 255, thickness, cv2.LINE_AA, shift=fraction_bits
@@ -155,16 +163,16 @@ def decode_data_url(url: str) -> NDArray[np.uint8]:
 def decode_picture(content: bytes) -> NDArray[np.uint8]:
     """Decode PNG, JPEG or WebP to grey levels as a person would see them.
 
-    Nothing is decoded before its kind and size are known. Transparency lies on
-    white, or on black where the opaque part is light. EXIF orientation is applied,
-    of an animation the first frame counts.
+    Format and size are checked before decoding. Transparent parts become white, or
+    black if the picture is mostly transparent and its opaque part is light. EXIF
+    orientation is applied. Only the first frame of an animation is decoded.
 
     Returns:
         (H, W) uint8, dark on light or light on dark as sent; longest side at most
-        MAX_STORED_SIDE_PX: this is what is kept of a picture.
+        MAX_STORED_SIDE_PX. This is the form in which a picture is stored.
 
     Raises:
-        PictureError: not a picture of these kinds, damaged, or too many pixels.
+        PictureError: not in one of these formats, damaged, or too many pixels.
     """
     try:
         picture = Image.open(BytesIO(content), formats=PICTURE_FORMATS)
@@ -185,7 +193,7 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
         upright = _reduced(picture)
         ImageOps.exif_transpose(upright, in_place=True)
         grey = _grey_levels(upright)
-    except Exception as error:  # the decoders, like the openers
+    except Exception as error:  # decoders raise nearly anything too
         raise PictureError(
             "damaged_image",
             "The picture is damaged or cut off: save it again and send the new file.",
@@ -194,7 +202,7 @@ def decode_picture(content: bytes) -> NDArray[np.uint8]:
 
 
 def _reduced(picture: Image.Image) -> Image.Image:
-    """Shrink before anything is copied: at the limit every copy takes 200 MB."""
+    """Shrink before copying: at the pixel limit every copy takes 200 MB."""
     shrink_by = max(picture.size) // MAX_DECODED_SIDE_PX
     if shrink_by > 1 and picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"):
         return picture.reduce(shrink_by)
@@ -203,7 +211,7 @@ def _reduced(picture: Image.Image) -> Image.Image:
 
 def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
     if picture.mode.startswith("I") or picture.mode == "F":
-        # 16 and 32 bits: Pillow would clip these to 255 instead of scaling them.
+        # Pillow would clip 16-bit and 32-bit values to 255 instead of scaling them.
         deep = _shrink(np.asarray(picture), MAX_STORED_SIDE_PX).astype(np.float32)
         top = 65535.0 if deep.max(initial=0) > 255 else 255.0
         scaled = np.clip(np.rint(deep * (255.0 / top)), 0, 255)
@@ -223,7 +231,7 @@ def _grey_levels(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def _is_opaque(picture: Image.Image) -> bool:
-    """Tell a picture with an alpha channel that it has no use for, as canvases give."""
+    """Return whether the alpha channel is opaque throughout, as in canvas exports."""
     if picture.mode not in ("RGBA", "LA"):
         return False
     lowest, _ = picture.getchannel("A").getextrema()
@@ -236,7 +244,7 @@ def _shrink(grey: NDArray[Any], longest_side: int) -> NDArray[Any]:
     if scale >= 1:
         return grey
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if grey.dtype not in (np.uint8, np.uint16):  # OpenCV resizes no 32-bit integers
+    if grey.dtype not in (np.uint8, np.uint16):  # OpenCV cannot resize 32-bit integers
         grey = grey.astype(np.float32)
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
 
@@ -244,18 +252,18 @@ def _shrink(grey: NDArray[Any], longest_side: int) -> NDArray[Any]:
 def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     """Tell ink from paper in a picture of either polarity.
 
-    The paper is what the picture's edge shows; ink is what differs from it most, dark
-    or light. Contrast is stretched until the darkest ink is 255, what is fainter than
-    the paper's own noise is paper, and lines that would vanish at 20 px are thickened.
-    A photo, whose paper is noisy or unevenly lit, is smoothed and its paper followed
-    from place to place; a clean picture is left as exact as it is. The lines of ruled
-    and squared paper are taken out.
+    The median grey of the picture's edge is the paper; ink is what differs from it
+    most, dark or light. Contrast is stretched until the strongest ink is 255. Anything
+    close to the paper's noise counts as paper. Lines that would vanish at 20 px are
+    thickened, and the lines of ruled and squared paper are removed. A photo has noisy
+    or unevenly lit paper, so it is smoothed and its paper is estimated locally.
 
     Args:
         grey: (H, W) uint8, from `decode_picture`.
 
     Returns:
-        Bitmap of about the same size; all zero where the picture shows nothing.
+        Bitmap of about the same size, smaller for a photo; all zero if the picture is
+        blank.
     """
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     paper = float(np.median(edge))
@@ -267,7 +275,7 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
         noise = float(np.median(np.abs(difference)))
         darkest, lightest = -float(difference.min()), float(difference.max())
     else:
-        # Everywhere the same paper: 256 levels are worked out instead of all pixels.
+        # The paper is uniform, so 256 grey levels are mapped instead of all pixels.
         difference = np.arange(256, dtype=np.float32) - paper
         darkest, lightest = paper - float(grey.min()), float(grey.max()) - paper
     ink = -difference if darkest >= lightest else difference
@@ -275,7 +283,7 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     if contrast < max(FAINTEST_CONTRAST, 8 * noise):
         return np.zeros_like(grey)
     ink *= 255.0 / contrast
-    # 6 % of the contrast: the ringing of JPEG and of smooth enlargement.
+    # 6 % of the contrast: JPEG and smooth enlargement leave ringing up to that.
     faintest = 0.25 if is_photo else 0.06
     ink[ink < max(faintest * 255.0, 6 * noise * 255.0 / contrast)] = 0
     bitmap = np.asarray(np.rint(np.clip(ink, 0, 255)), np.uint8)
@@ -285,7 +293,7 @@ def find_ink(grey: NDArray[np.uint8]) -> Bitmap:
     if is_photo or bare is not bitmap:
         bare = _without_specks(bare)
     if bare is not bitmap and not is_photo and bare.max() < bitmap.max():
-        bare = bitmap  # the darkest of all is neither a printed line nor dust
+        bare = bitmap  # undo: the darkest ink was removed, so it is no line or dust
     return _thicken_thin_lines(bare)
 
 
@@ -295,7 +303,7 @@ def _smoothed(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _local_paper(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Follow the paper under the ink: the median of a wide neighbourhood."""
+    """Estimate the paper under the ink: the median of a wide neighbourhood."""
     small = _shrink(grey, 64)
     medians = cv2.medianBlur(small, 31)
     smooth = cv2.GaussianBlur(medians.astype(np.float32), (0, 0), 4)
@@ -304,15 +312,15 @@ def _local_paper(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _without_ruling(bitmap: Bitmap) -> Bitmap:
-    """Take out printed lines: thin, from edge to edge, fainter than the ink.
+    """Remove printed lines: thin, from edge to edge, fainter than the strokes.
 
-    Where a stroke crosses a line the ink is thick, and stays.
+    Where a stroke crosses a line the ink is thick, so it is kept.
 
     Returns:
-        The bitmap itself where it has no such lines.
+        The same bitmap object if it has no such lines.
     """
     level = _without_lines_across(bitmap)
-    # Their crossings with level lines are thin by now.
+    # Where vertical lines crossed horizontal ones, they are thin by now.
     turned = level.T
     upright = _without_lines_across(turned)
     return level if upright is turned else np.ascontiguousarray(upright.T)
@@ -331,7 +339,7 @@ def _without_lines_across(bitmap: Bitmap) -> Bitmap:
 
 
 def _lines_across(bitmap: Bitmap) -> NDArray[np.bool_]:
-    """Mark thin lines that run from the left edge to the right one, or nearly."""
+    """Mark thin lines that span at least 90 % of the width, from edge to edge."""
     height, width = bitmap.shape
     margin = max(1, width // 20)
     if not (bitmap[:, :margin].any() and bitmap[:, -margin:].any()):
@@ -343,7 +351,7 @@ def _lines_across(bitmap: Bitmap) -> NDArray[np.bool_]:
     runs = cv2.morphologyEx(
         thin, cv2.MORPH_OPEN, np.ones((1, max(8, width // 20)), np.uint8)
     )
-    # Strokes that cross a line part it, or cover it for a stretch.
+    # Close the gaps where strokes cross or cover a line.
     whole = cv2.morphologyEx(
         cv2.copyMakeBorder(runs, 0, 0, width, width, cv2.BORDER_REPLICATE),
         cv2.MORPH_CLOSE,
@@ -352,13 +360,13 @@ def _lines_across(bitmap: Bitmap) -> NDArray[np.bool_]:
     _, parts, facts, _ = cv2.connectedComponentsWithStats(whole)
     is_line = facts[:, cv2.CC_STAT_WIDTH] >= 0.9 * width
     is_line[0] = False  # the paper
-    # with the anti-aliased pixels above and below
+    # include the anti-aliased pixels above and below
     band = cv2.dilate(is_line[parts].astype(np.uint8), np.ones((3, 1), np.uint8))
     return np.asarray(cv2.bitwise_and(band, thin) > 0, np.bool_)
 
 
 def _without_specks(bitmap: Bitmap) -> Bitmap:
-    """Drop parts of less than a fiftieth of the largest one's area: dust and grain."""
+    """Drop connected components under 1/50 of the largest one's area: dust, grain."""
     _, parts, facts, _ = cv2.connectedComponentsWithStats((bitmap > 0).astype(np.uint8))
     areas = facts[1:, cv2.CC_STAT_AREA]
     if len(areas) == 0:
@@ -393,7 +401,7 @@ def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
 
 
 def encode_png(grey: NDArray[np.uint8]) -> bytes:
-    """Encode (H, W) uint8 as a greyscale PNG, (H, W, 4) as one in BGRA."""
+    """Encode (H, W) uint8 as a greyscale PNG, or (H, W, 4) BGRA as a colour PNG."""
     done, png = cv2.imencode(".png", grey)
     if not done:
         raise PictureError("not_encodable", f"No PNG can be made of {grey.shape}.")
@@ -403,7 +411,7 @@ def encode_png(grey: NDArray[np.uint8]) -> bytes:
 def decode_stored_png(png: bytes) -> NDArray[np.uint8]:
     """Decode a PNG that `encode_png` made: (H, W) uint8."""
     grey: Any = None
-    if png:  # OpenCV raises an error of its own on nothing at all
+    if png:  # OpenCV raises its own error on empty input
         grey = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     if grey is None:
         raise PictureError("damaged_image", "The stored picture is damaged.")

@@ -1,8 +1,9 @@
-"""The one framing for training, serving, evaluation and notebook.
+"""The framing of digits for training, serving, evaluation and notebook.
 
-MNIST's digits were size-normalised to fit a 20x20 box with their aspect kept, then
-centred by mass in 28x28. A reader trained on them reads nothing else well, so every
-drawing is framed the same way: plain resizing to 28x28 reads half of real drawings.
+MNIST's digits were scaled to fit a 20x20 box with their aspect kept, then centred by
+mass in 28x28. A model trained on them reads nothing else well, so every drawing is
+framed the same way. With plain resizing to 28x28 only half of real drawings are read
+correctly.
 """
 
 import math
@@ -17,7 +18,7 @@ DigitImage = NDArray[np.float32]
 """(28, 28, 1) float32 in [0, 1]."""
 
 PREPROCESSING_VERSION = 1
-"""Goes up when the same drawing would give another digit image; covers `ink` too."""
+"""Raise it when a change here or in `ink` alters a drawing's digit image."""
 
 SIDE_PX = 28
 BOX_PX = 20
@@ -51,7 +52,7 @@ def normalize(bitmap: Bitmap) -> DigitImage:
     scale = BOX_PX / max(width, height)
     if scale != 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        # Area averaging, not sampling: each pixel holds the share of ink under it.
+        # Averages the area when shrinking, so each pixel is its share of ink.
         smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         ink = np.asarray(cv2.resize(ink, size, interpolation=smooth), np.uint8)
     y, x = _corner(ink)
@@ -62,15 +63,15 @@ def normalize(bitmap: Bitmap) -> DigitImage:
 
 
 def _corner(ink: Bitmap) -> tuple[int, int]:
-    """Say where the box goes so that its centre of mass lies on pixel (14, 14)."""
+    """Return the box's (y, x) that puts its centre of mass on pixel (14, 14)."""
     moments = cv2.moments(ink)
     total = moments["m00"]
-    if total == 0:  # a speck so faint that it was averaged away
+    if total == 0:  # a faint speck that was averaged away
         raise BlankDrawingError("The drawing has no ink.")
     corner = []
     for length, moment in zip(ink.shape, (moments["m01"], moments["m10"]), strict=True):
         centre = moment / total
-        # Lopsided ink would leave the picture: all of it stays inside instead.
+        # Lopsided ink would leave the picture, so the corner is clamped.
         start = math.floor(SIDE_PX / 2 - centre + 0.5)
         corner.append(min(max(start, 0), SIDE_PX - length))
     return corner[0], corner[1]

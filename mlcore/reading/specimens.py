@@ -1,10 +1,10 @@
-"""Digits of our own making: the styles people write, as strokes of a pen.
+"""Synthetic digits in the styles people write, as pen strokes.
 
-specimens.json holds each style as strokes of curves of a few control points on the
-page's 280 px canvas. Rounded to smooth curves they have the form and the density of
-points of a drawing from the page.
-Tests, benchmarks and the pictures in the documentation draw with these; no model is
-trained on them.
+In specimens.json a style is a list of strokes, a stroke a list of curves, a curve a few
+control points on the page's 280 px canvas. They are rounded to smooth curves, with
+points as dense as in a drawing from the page.
+Tests, benchmarks and pictures in the documentation use them; no model is trained on
+them.
 """
 
 import json
@@ -21,10 +21,10 @@ CANVAS_PX = 280.0
 """Side of the page's canvas."""
 
 _SPACING_PX = 6.0
-"""Between two points of a stroke: a hand at ease, sampled 60 times a second."""
+"""Distance between two points of a stroke: relaxed writing sampled at 60 Hz."""
 
 _TREMOR_PX = 36.0
-"""Along a stroke, how far a hand's tremor keeps its direction."""
+"""Length along a stroke over which the hand's tremor keeps its direction."""
 
 _TEMPLATES = Path(__file__).with_name("specimens.json")
 
@@ -36,8 +36,8 @@ _Corners = Sequence[tuple[float, float]]
 class Specimen:
     """One digit in one style.
 
-    style: how it is written, such as "slashed"; unique among those of its digit.
-    strokes: as a right-handed writer would follow them, on a canvas of CANVAS_PX.
+    style: how it is written, such as "slashed"; unique within its digit.
+    strokes: in the order of a right-handed writer, on a canvas of CANVAS_PX.
     """
 
     digit: int
@@ -64,16 +64,17 @@ def jittered(
     shift_px: float = 16.0,
     wobble_px: float = 1.6,
 ) -> Specimen:
-    """Write a specimen once more, by another hand and in another place.
+    """Vary a specimen as if another person wrote it in another place.
 
-    By default modest: a person would name the same digit. With everything at 0 the
-    strokes come back as they were.
+    The defaults are modest: a person still reads the same digit. With everything at 0
+    the strokes are unchanged.
 
     Args:
-        slant: largest lean to either side, as a tangent.
-        rotation_deg: largest turn to either side.
-        scale: largest change of size, as a share, and half of that of the width alone.
-        shift_px: largest move along each axis.
+        slant: largest slant to either side, as a tangent.
+        rotation_deg: largest rotation to either side.
+        scale: largest change of size, as a share; the width alone changes by up to
+            half as much again.
+        shift_px: largest shift along each axis.
         wobble_px: standard deviation of the hand's tremor.
     """
     angle = np.deg2rad(rng.uniform(-rotation_deg, rotation_deg))
@@ -92,16 +93,16 @@ def jittered(
 
 
 def _tremor(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Make (count, 2) about normal deviates that drift smoothly along a stroke."""
+    """Make (count, 2) roughly normal deviates that vary smoothly along a stroke."""
     beats = 2 + round(count * _SPACING_PX / _TREMOR_PX)
     drift = _rounded(rng.normal(size=(beats, 2)))
     return _resampled(drift, np.linspace(0, 1, len(drift)), count)
 
 
 def _stroke(*curves: _Corners) -> Points:
-    """Draw curves end to end without lifting the pen, sharply cornered in between.
+    """Join curves to one stroke, with a sharp corner between them.
 
-    Points lie evenly, _SPACING_PX apart, over the whole stroke.
+    Points are evenly spaced along the stroke, about _SPACING_PX apart.
     """
     line = np.concatenate([_rounded(np.array(corners)) for corners in curves])
     travelled = np.cumsum(np.hypot(*np.diff(line, axis=0, prepend=line[:1]).T))
@@ -118,14 +119,14 @@ def _resampled(
 
 
 def _rounded(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cut corners until they are a curve; the ends stay, two points are a line.
+    """Cut corners until they form a curve; the ends stay, two points stay a line.
 
     The curve touches the middle of each inner edge and never leaves the polygon's hull.
 
     Source: Chaikin 1974; its limit is the quadratic B-spline.
     """
     line = corners
-    for _ in range(5):  # a corner is 32 points then: finer than a pen's samples
+    for _ in range(5):  # makes 32 points of a corner: finer than a pen's samples
         start, end = line[:-1], line[1:]
         cut = np.stack([0.75 * start + 0.25 * end, 0.25 * start + 0.75 * end], axis=1)
         line = np.concatenate([line[:1], cut.reshape(-1, 2), line[-1:]])

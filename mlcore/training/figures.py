@@ -17,8 +17,9 @@ from mlcore.training.progress import progress
 class Figures(TypedDict):
     """Figures of a set of readings; shares in [0, 1].
 
-    accuracy: by the largest probability, refused or not. accuracy_answered: None if
-    everything was refused. ece: expected calibration error over 15 bins.
+    accuracy: by the largest probability, refused or not. accuracy_answered: without
+    refused drawings; None if all were refused. ece: expected calibration error over
+    15 bins.
     """
 
     digits: int
@@ -45,7 +46,7 @@ class ReadDigits:
 
     @staticmethod
     def joined(parts: Sequence["ReadDigits"]) -> "ReadDigits":
-        """Put sets of readings together."""
+        """Join sets of readings into one."""
         readings = [reading for part in parts for reading in part.readings]
         return ReadDigits(readings, np.concatenate([part.labels for part in parts]))
 
@@ -66,7 +67,7 @@ class ReadDigits:
         return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
     def figures(self) -> Figures:
-        """Sum up: accuracy, refusals, calibration."""
+        """Return accuracy, refusals and calibration error."""
         refused = self.refused
         return {
             "digits": len(self.readings),
@@ -79,7 +80,7 @@ class ReadDigits:
         }
 
     def by_digit(self) -> list[float | None]:
-        """Return ten accuracies; None for a digit that is not among them."""
+        """Return ten accuracies; None for a digit without drawings."""
         of_digit = [self.right[self.labels == digit] for digit in range(DIGITS)]
         return [float(right.mean()) if len(right) else None for right in of_digit]
 

@@ -1,7 +1,7 @@
 """Fitting: the loop over epochs, on one device or on several.
 
-A plain loop over a step of our own: with Keras' `fit` and a generator the same steps
-take 1.5 times as long on two cores, because its feeding threads fight for them, and
+A plain loop calls a custom training step. With Keras' `fit` and a generator the steps
+take 1.5 times as long on two cores, because its feeding threads compete for them.
 `train_on_batch` gives each of several devices the whole batch instead of its part.
 """
 
@@ -32,19 +32,19 @@ from mlcore.training.runs import CURVES, Run, duration
 
 Item = TypeVar("Item")
 RESTATED_ON = 5_000
-"""Digits that re-estimate the normalisations before an evaluation: ten batches."""
+"""Digits for the normalisation statistics before an evaluation: ten batches."""
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot continue: says why, and the way out."""
+    """A training that cannot continue; the message says why, and the way out."""
 
 
 @dataclass(frozen=True)
 class Fitted:
     """How a training went.
 
-    stopped: the epoch whose weights the network has, if Ctrl-C ended it before the
-        last epoch; None if it finished.
+    stopped: None if the training finished. If Ctrl-C stopped it, the epoch whose
+        weights the network has.
     """
 
     history: list[dict[str, float]]
@@ -55,7 +55,7 @@ class Fitted:
 
 
 def devices() -> list[str]:
-    """Name what computes: all GPUs, or else the CPU."""
+    """Return the names of all GPUs, or else of the CPU."""
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     return gpus or ["CPU:0"]
 
@@ -64,7 +64,7 @@ def strategy() -> Any:
     """Return TensorFlow's strategy: mirrored if there are several devices.
 
     Each device then has a copy of the network and a part of each batch, and the
-    gradients are summed. TensorFlow uses a single GPU by itself.
+    gradients are summed. TensorFlow uses a single GPU without a strategy.
     """
     named = devices()
     if len(named) > 1:
@@ -82,7 +82,7 @@ def training_step(
 
     Args:
         parts: of each device's batch. TensorFlow computes them in parallel, which uses
-            several cores where a layer is too small to be split between threads
+            several cores even if a layer is too small to be split between threads
             (docs/training.md has the timings).
     """
     replicas = spread.num_replicas_in_sync
@@ -140,10 +140,10 @@ def digit_and_kind_loss(kind_weight: float) -> Any:
 
 
 def optimizer_of(config: TrainConfig, *, steps: Sequence[int]) -> Any:
-    """Make AdamW with a rate that rises, then falls to 0, and averages the weights.
+    """Make AdamW: its rate rises, then falls to 0; it averages the weights.
 
     Args:
-        steps: of each epoch.
+        steps: number of steps in each epoch.
     """
     warmup = min(round(config.warmup_epochs * steps[0]), sum(steps) // 3)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -176,16 +176,16 @@ def fit(
     run: Run,
     spread: Any,
 ) -> Fitted:
-    """Train the network in place, and leave the weights' moving average in it.
+    """Train the network in place; at the end it has the weights' moving average.
 
-    Ctrl-C leaves the best weights so far, by their log-loss on held-out digits.
+    After Ctrl-C it has the weights with the lowest log-loss on held-out digits so far.
 
     Args:
         draw_dataset: returns the next epoch's drawings, always the same number.
 
     Raises:
-        KeyboardInterrupt: it was stopped before the first evaluation.
-        TrainingError: the loss is not finite.
+        KeyboardInterrupt: stopped before the first evaluation, or in a watched run.
+        TrainingError: the loss is not a finite number.
         DataError: a batch is larger than the dataset.
     """
     dataset = draw_dataset()
@@ -249,8 +249,8 @@ def run_epoch(
     """Take a step with each batch; return the mean loss.
 
     Args:
-        items: as `batches` gives them.
-        losses: of each drawing, brought up to date in place.
+        items: from `batches`.
+        losses: of each drawing, updated in place.
         tell: called after each batch with the mean losses of all batches so far.
     """
     means: list[float] = []
@@ -291,7 +291,7 @@ def better_of(
     network: keras.Model,
     held_out: Iterable[str],
 ) -> Best:
-    """Return the best epoch so far by the log-loss on held-out digits."""
+    """Return the epoch with the lowest log-loss on held-out digits so far."""
     loss = float(np.mean([row[f"{name}_loss"] for name in held_out]))
     if best is not None and best.loss <= loss:
         return best
@@ -299,10 +299,10 @@ def better_of(
 
 
 def steps_of(dataset: Dataset, config: TrainConfig) -> list[int]:
-    """Return the number of whole batches of each epoch.
+    """Return the number of full batches in each epoch.
 
     Raises:
-        DataError: there is none.
+        DataError: the dataset is smaller than a batch.
     """
     steps = len(dataset) // config.batch_size
     if not steps:
@@ -321,7 +321,7 @@ def order_of(
     config: TrainConfig,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Shuffle an epoch's drawings: all, or where it has fewer steps the hardest."""
+    """Shuffle an epoch's drawings: all, or the hardest if it has fewer steps."""
     count = steps * config.batch_size
     if steps < len(dataset) // config.batch_size:
         return rng.permutation(chosen(dataset, losses, count=count))
@@ -333,8 +333,8 @@ def chosen(
 ) -> NDArray[np.int64]:
     """Choose an epoch's drawings: the digits with the highest loss, and non-digits.
 
-    A digit that is read well teaches little more. Non-digits are made again for each
-    epoch, so they have no loss yet.
+    The network learns little more from a digit that it reads well. Non-digits are made
+    again for each epoch, so they have no loss yet.
 
     Args:
         losses: (N,) each drawing's loss when it was last trained on.
@@ -358,7 +358,7 @@ def batches(
     config: TrainConfig,
     rng: np.random.Generator,
 ) -> Iterator[tuple[NDArray[np.int64], Any, Any]]:
-    """Yield whole batches in this order, with each drawing augmented.
+    """Yield full batches in this order, with each drawing augmented.
 
     Yields:
         Places in the dataset; (N, 28, 28, 1) float32 images; (N, 13) float32 targets.
@@ -371,7 +371,7 @@ def batches(
 
 
 def prefetched(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the same items; a thread makes the next one while one is used."""
+    """Yield the same items; a thread makes the next while the caller uses one."""
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, None)
         while (item := coming.result()) is not None:
@@ -382,11 +382,11 @@ def prefetched(items: Iterator[Item]) -> Iterator[Item]:
 def told_of_epoch(
     history: Sequence[Mapping[str, float]], steps: Sequence[int], names: Sequence[str]
 ) -> str:
-    """Describe the last epoch in a line, with the time that is left.
+    """Describe the last epoch in one line, with the time left.
 
     Args:
-        steps: of each epoch.
-        names: of the held-out digits.
+        steps: number of steps in each epoch.
+        names: of the sets of held-out digits.
     """
     row, done = history[-1], sum(steps[: len(history)])
     seen = "".join(f"  {name} {row[name]:.2%}" for name in names if name in row)
@@ -403,7 +403,7 @@ def told_of_epoch(
 
 @contextmanager
 def averaged(network: keras.Model, optimizer: Any, dataset: Dataset) -> Iterator[None]:
-    """Give the network the weights that would ship now, while the block runs."""
+    """Set the network to the weights to be saved now, while the block runs."""
     raw = values_of(network.variables)
     optimizer.finalize_variable_values(network.trainable_variables)
     restate(network, dataset.only_digits().first(RESTATED_ON))
@@ -425,7 +425,7 @@ def measured(network: keras.Model, held_out: Mapping[str, Digits]) -> dict[str, 
 
 
 def network_logits(network: keras.Model, digits: Digits) -> Logits:
-    """Run the Keras network over framed digits: (N, 13) float32."""
+    """Run the Keras network on framed digits: (N, 13) float32."""
     images = digits.images[..., np.newaxis].astype(np.float32) / 255
     logits: Logits = network.predict(images, batch_size=500, verbose=0)
     return logits
@@ -441,10 +441,11 @@ def in_float32(network: keras.Model, config: TrainConfig) -> keras.Model:
 def restate(network: keras.Model, digits: Dataset, *, batch_size: int = 500) -> None:
     """Estimate each normalisation's statistics again, on digits as they are served.
 
-    Training leaves a mean over its last twenty batches: augmented, and a quarter of
-    them non-digits. This is the mean over all plain, softened digits.
+    After training they are means over about the last twenty batches, which were
+    augmented and a quarter non-digits. Afterwards they are means over all given digits,
+    softened but not augmented.
     Source: Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima", section
-    3.2, of averaged weights; Touvron et al. 2019, as for `Soften`, of plain pictures.
+    3.2, for averaged weights; Touvron et al. 2019 (see `Soften`) for plain pictures.
     """
     soften = next(layer for layer in network.layers if isinstance(layer, Soften))
     normalisations = [
@@ -464,7 +465,7 @@ def restate(network: keras.Model, digits: Dataset, *, batch_size: int = 500) -> 
 def curves(folder: Path) -> Iterator[Callable[[int, Mapping[str, float]], None]]:
     """Yield a function that writes an epoch's figures for TensorBoard.
 
-    `tf.summary.write` works without TensorBoard, which `tf.summary.scalar` needs.
+    It uses `tf.summary.write` because `tf.summary.scalar` needs TensorBoard.
     """
     plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
     scalar = tf.compat.v1.SummaryMetadata(plugin_data=plugin)

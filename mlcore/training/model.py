@@ -1,10 +1,11 @@
-"""The network: a small stack of convolutions that gives logits, nothing else.
+"""The network: a small stack of convolutions that gives logits only.
 
-Thirteen logits: ten for the digit, three for the kind of drawing (one digit, several
-side by side, something else). Softmax and temperature live in `reading.calibrate`.
+There are thirteen logits: ten for the digit, three for the kind of drawing (one digit,
+several side by side, something else). Softmax and temperature are in
+`reading.calibrate`.
 
-Training uses two layers of our own. `in_stock_layers` replaces them with Keras' when a
-network is saved, so that the file loads without this code.
+Training uses two custom layers. `in_stock_layers` replaces them with Keras' layers when
+a network is saved, so that the file loads without this code.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ from mlcore.reading.preprocess import SIDE_PX
 
 
 class FusedBatchNormalization(keras.layers.Layer):
-    """Batch normalisation by TensorFlow's fused kernel; scale and mean stay float32.
+    """Batch normalisation by TensorFlow's fused kernel; its weights are float32.
 
-    In bfloat16 a training step of the whole network takes 48 ms with it and 69 with
-    Keras' own layer, which normalises by several small kernels (batch of 128, one core
-    with AVX512-BF16, Keras 3.15).
+    In bfloat16 a training step of the whole network takes 48 ms with this layer and
+    69 ms with Keras' own, which uses several small kernels (batch of 128, one core with
+    AVX512-BF16, Keras 3.15).
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class FusedBatchNormalization(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make scale, offset and the running mean and variance."""
+        """Create scale, offset, running mean and running variance."""
         shape = (input_shape[-1],)
 
         def weight(name: str, initializer: str, *, trainable: bool = True) -> Any:
@@ -45,8 +46,8 @@ class FusedBatchNormalization(keras.layers.Layer):
                 shape=shape,
                 initializer=initializer,
                 trainable=trainable,
-                autocast=False,  # the kernel takes float32, whatever the pictures are
-                # Of several replicas each has seen its own part of the batch.
+                autocast=False,  # the kernel needs float32 here in any precision
+                # Each replica has seen another part of the batch, so average them.
                 aggregation="none" if trainable else "mean",
             )
 
@@ -77,25 +78,25 @@ class FusedBatchNormalization(keras.layers.Layer):
 
 
 SOFTENING = 0.25
-"""Variance, in pixels squared, of the blur that a picture gets where nothing varies it.
+"""Variance, in pixels squared, of the blur applied to pictures that are not augmented.
 
-Training looks between the pixels of each picture, which blurs it: by 1/6 on average
-along each axis for places at random. A picture that is read as it came is sharper than
-all that the network has learnt from. Softened by 0.25 the same networks misread 13 of
+Augmentation interpolates between pixels, which blurs a picture: by 1/6 on average along
+each axis if positions are random. Without augmentation a picture is sharper than all
+that the network has learnt from. With a blur of 0.25 the same networks misread 13 of
 MNIST's 5,000 validation images instead of 20, and 7 of the 1,539 calibration drawings
-instead of 8, with log-losses of 0.0099 and 0.0184 instead of 0.0115 and 0.0208.
+instead of 8. The log-losses are 0.0099 and 0.0184 instead of 0.0115 and 0.0208.
 """
 
 
 class Soften(keras.layers.Layer):
-    """Blur pictures of (N, H, W, 1) as training's resampling has done to its own.
+    """Blur (N, H, W, 1) pictures as augmentation blurs those of training.
 
-    Source: the mismatch is that of Touvron et al. 2019, "Fixing the train-test
-    resolution discrepancy".
+    Source: Touvron et al. 2019, "Fixing the train-test resolution discrepancy",
+    describes the mismatch.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Blur with a kernel of three by three, in training nothing."""
+        """Blur with a 3x3 kernel; in training return the input unchanged."""
         if training:
             return inputs
         kernel = tf.constant(self.kernel(), inputs.dtype)
@@ -110,14 +111,14 @@ class Soften(keras.layers.Layer):
 def build_network(
     *, dropout: float = 0.3, precision: str = "float32", layers_of: str = "large"
 ) -> keras.Model:
-    """Build the network: (N, 28, 28, 1) float32 in [0, 1] to (N, 13) float32 logits.
+    """Build a network from (N, 28, 28, 1) float32 in [0, 1] to (N, 13) float32 logits.
 
     Args:
-        layers_of: the name of its layers in NETWORKS.
-        dropout: before the last layer, in training.
-        precision: Keras' dtype policy of the convolutions: "float32", or
-            "mixed_bfloat16" to train faster where the processor has it. The weights
-            are float32 either way.
+        layers_of: key of its layers in NETWORKS.
+        dropout: rate before the last layer, in training.
+        precision: Keras' dtype policy for the convolutions: "float32", or
+            "mixed_bfloat16" to train faster on processors that support it. The
+            weights are float32 in both.
     """
     image = keras.Input((SIDE_PX, SIDE_PX, 1), name="image")
     x = Soften(dtype="float32")(image)
@@ -135,7 +136,7 @@ def convolved(
     precision: str = "float32",
     activation: str = "relu",
 ) -> Any:
-    """Lay a stack of convolutions on a tensor, each normalised and activated."""
+    """Apply a stack of convolutions, each followed by normalisation and activation."""
     for layer in stack:
         x = layers.Conv2D(
             layer.filters,
@@ -155,10 +156,10 @@ def convolved(
 
 
 def in_stock_layers(network: keras.Model) -> keras.Model:
-    """Return the same network, as it reads, in Keras' own layers only.
+    """Return the same network for inference, with Keras' own layers only.
 
-    The softening becomes a convolution that is not trainable; a fused normalisation
-    becomes a BatchNormalization. Layers keep their names and the others their kind.
+    `Soften` becomes a convolution that is not trainable, `FusedBatchNormalization` a
+    BatchNormalization. All layers keep their names.
     """
 
     def in_stock(layer: Any) -> Any:
@@ -180,11 +181,11 @@ def in_stock_layers(network: keras.Model) -> keras.Model:
 
 
 class Convolution(NamedTuple):
-    """A convolution, and whether its pixels are pooled by fours.
+    """A convolution, and where its output is max-pooled 2x2, if at all.
 
-    First, before it is normalised, is quicker by a sixth of a step: normalisation and
-    activation see a quarter. Last, the normalisation melts into the convolution when
-    it is converted.
+    "first" pools before normalisation and activation, which then see a quarter of the
+    pixels: a step is a sixth faster. "last" pools after them, so that conversion can
+    fuse the normalisation into the convolution.
     """
 
     filters: int
@@ -194,8 +195,8 @@ class Convolution(NamedTuple):
 
 
 NETWORKS: dict[str, tuple[Convolution, ...]] = {
-    # Large kernels first, two poolings, most weights where the picture is small: 11.8
-    # million multiplications in all. What ships.
+    # The network that ships: large kernels first, two poolings, most weights where the
+    # picture is small. 11.8 million multiplications.
     "large": (
         Convolution(32, 5, pooled="last"),
         Convolution(64, 3),
@@ -203,7 +204,7 @@ NETWORKS: dict[str, tuple[Convolution, ...]] = {
         Convolution(160, 3, "same"),
         Convolution(160, 3, "same"),
     ),
-    # The same idea for speed: 0.9 million.
+    # The same idea for speed: 0.9 million multiplications.
     "small": (
         Convolution(16, 5, pooled="first"),
         Convolution(32, 3, pooled="first"),

@@ -1,9 +1,10 @@
 """The options of a training, and presets of them.
 
 The fast recipe read MNIST's test images at 99.50 % ± 0.03 (mean and standard deviation
-of 5 seeds), in 24.3 s from start to end where Keras' own example took 231.7 s for
-99.10 % ± 0.09: two cores of an Intel Xeon at 2.1 GHz, TensorFlow 2.21.0, Keras 3.15.1,
-2026-11-26. `python -m bench.training` measures it; docs/training.md has the rest.
+of 5 seeds) and took 24.3 s from start to end. Keras' own example took 231.7 s for
+99.10 % ± 0.09. Both ran on two cores of an Intel Xeon at 2.1 GHz, TensorFlow 2.21.0,
+Keras 3.15.1, 2026-11-26. `python -m bench.training` measures it; docs/training.md has
+the rest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +23,9 @@ class TrainConfig:
 
     seed: int = 1  # of weights, order and augmentation
     epochs: int = 30  # passes over the training digits
-    hardest: float = 1.0  # of an epoch, what those after the first take: the worst read
+    hardest: float = 1.0  # share of steps after epoch 1, on the worst-read digits
     batch_size: int = 128  # of all devices together
-    parts: int = 1  # of a batch, computed side by side; each normalises by itself
+    parts: int = 1  # of a batch, in parallel, each with its own batch statistics
     network: str = "large"  # or "small": the layers of mlcore.training.model
     precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
     learning_rate: float = 0.006  # the peak
@@ -33,30 +34,30 @@ class TrainConfig:
     weight_decay: float = 0.02  # AdamW's, decoupled
     label_smoothing: float = 0.05  # of the digit; the kind is not smoothed
     dropout: float = 0.3  # before the last layer
-    ema_momentum: float = 0.998  # of the weights' moving average, which is what ships
-    variety: str = "hand"  # or "affine", cheaper, or "none": how digits are varied
-    non_digits: int = 8_000  # made anew each epoch: several digits in one, or none
-    kind_weight: float = 0.3  # of the kind's loss beside the digit's
+    ema_momentum: float = 0.998  # of the weights' moving average, which is saved
+    variety: str = "hand"  # the augmentation; or "affine", which is faster, or "none"
+    non_digits: int = 8_000  # made for each epoch: several digits, or no digit
+    kind_weight: float = 0.3  # of the kind's loss; the digit's has weight 1
     measure_every: int = 1  # epochs between evaluations on held-out digits; 0: never
-    restated_on: int = 0  # digits that end the normalisations' estimate; 0 takes all
-    several_share: float = 0.001  # of held-out digits that may be refused as several,
-    not_a_digit_share: float = 0.003  # as not a digit,
-    unsure_share: float = 0.002  # and as unsure
+    restated_on: int = 0  # digits for the final normalisation statistics; 0: all
+    several_share: float = 0.001  # of held-out digits that may be refused as "several"
+    not_a_digit_share: float = 0.003  # the same for "not_a_digit"
+    unsure_share: float = 0.002  # the same for "unsure"
     pen: bool = False  # learn from the pen drawings in PEN_DIR as well
-    pen_renderings: int = 2  # of each training writer's digit, redrawn each epoch
+    pen_renderings: int = 2  # of each training writer's digit, in each epoch
     non_digit_renderings: int = 1  # of each letter, symbol and sketch
-    leave_out: str = ""  # "letters" or "sketches": not trained on, to judge on them
-    start_from: str = ""  # a bundle's folder: its weights instead of random ones
-    snapshot: str = ""  # a snapshot's folder: learn from its training side as well
+    leave_out: str = ""  # "letters" or "sketches": kept out of training, to judge
+    start_from: str = ""  # a bundle's folder: start from its weights
+    snapshot: str = ""  # a snapshot's folder: learn from its training side too
     allow_missing_digits: bool = False  # in the snapshot: MNIST has all ten
-    snapshot_renderings: int = 4  # of each of its drawings, redrawn each epoch
-    digits: int = 0  # so many of MNIST's only, for trials; 0 takes all
-    checkpoint: str = ""  # folder of the run's state; default one in var/runs
+    snapshot_renderings: int = 4  # of each of its drawings, in each epoch
+    digits: int = 0  # use only so many of MNIST's, for trials; 0: all
+    checkpoint: str = ""  # folder of the run's state; by default in var/runs
     fresh: bool = False  # start from the beginning, even if an equal run was stopped
-    dry_run: bool = False  # describe the run and how long it takes; write nothing
-    watched: bool = False  # end when standard input closes: the starter has ended
-    threads: int = 0  # of TensorFlow; 0 takes a thread for each core
-    out: str = ""  # folder to write the bundle into; default var/bundles
+    dry_run: bool = False  # describe the run and its duration; write nothing
+    watched: bool = False  # end when standard input closes: the parent has ended
+    threads: int = 0  # of TensorFlow; 0: one for each core
+    out: str = ""  # folder for the bundle; by default var/bundles
 
 
 _NOT_OF_THE_RECIPE = (
@@ -79,10 +80,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "beta_2": 0.98,
         "weight_decay": 0.07,
         "dropout": 0.0,
-        "ema_momentum": 0.0,  # the rate falls to 0: the last weights are a mean already
+        "ema_momentum": 0.0,  # not needed: the learning rate falls to 0
         "non_digits": 256,
-        "measure_every": 0,  # a look takes as long as a fifth of an epoch
-        "restated_on": 5_000,  # all 55,000 take as long as an epoch
+        "measure_every": 0,  # an evaluation takes a fifth of an epoch
+        "restated_on": 5_000,  # all 55,000 would take as long as an epoch
     },
 }
 """Defaults by name; other flags override them."""
@@ -111,7 +112,7 @@ def check(config: TrainConfig) -> None:
     """Check the values of a config.
 
     Raises:
-        DataError: names the flag, its value and what it takes.
+        DataError: names the flag, its value and what is allowed.
     """
     one_of = {
         "network": ("large", "small"),

@@ -2,11 +2,11 @@
 
     state.npz       what the next start continues from; deleted when training is done
     metrics.csv     a line for each epoch
-    tensorboard/    the same as curves
+    tensorboard/    the same figures as curves
     run.json        config and results, written at the end
 
-The same command continues a training that was stopped or killed: it finds the folder by
-the recipe in its state. A lock marks the folder of a training that is running.
+The same command continues a training that was stopped or killed: it finds the folder
+whose state has the same recipe. A running training locks its folder.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ class Run:
 
     Args:
         key: the recipe.
-        checkpoint: the folder to use; by default that of an equal training that was
-            stopped, or a new one.
+        checkpoint: the folder to use; by default that of a stopped training with the
+            same recipe, or a new one.
         fresh: ignore trainings that were stopped.
     """
 
@@ -60,8 +60,7 @@ class Run:
     def record(self, told: Mapping[str, Any], *, is_done: bool) -> Path:
         """Write run.json, and delete the state if the training is done.
 
-        A given checkpoint folder belongs to the caller, so the record then gets a
-        folder of its own.
+        If the caller gave a checkpoint folder, the record goes to a new folder.
         """
         folder = self.folder if self._is_ours else _new_folder()
         with replaced(folder / RECORD) as path:
@@ -108,7 +107,7 @@ def _locked(folder: Path) -> IO[str] | None:
 
 
 def _tidy(folder: Path) -> None:
-    """Delete a folder with neither state nor record: its first epoch never ended."""
+    """Delete a folder with neither state nor record; else remove its lock."""
     if (folder / STATE).is_file() or (folder / RECORD).is_file():
         (folder / LOCK).unlink(missing_ok=True)
         (folder / "progress.json").unlink(missing_ok=True)
@@ -121,7 +120,7 @@ def _runs() -> Path:
 
 
 def _new_folder() -> Path:
-    """Make a folder named for now; a second one of the same second gets a number."""
+    """Make a folder named after the time, numbered if several start in a second."""
     parent = _runs()
     parent.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -144,7 +143,7 @@ def duration(seconds: float) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the free space of the disk on which a folder is, or will be."""
+    """Return the free space on the disk of a folder that may not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free

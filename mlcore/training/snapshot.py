@@ -1,11 +1,11 @@
 """A snapshot on disk: reviewed drawings with their labels, for one training.
 
-    snapshot.json       the snapshot's digest, its date, how many were erased since
+    snapshot.json       the digest, the number of drawings, and how many were erased
     drawings.jsonl.gz   one drawing a line: id, kind, digit, split, and its strokes or
                         its digit image
 
-The site writes it for a run and deletes it afterwards: a drawing that its owner may
-delete is kept in one place only.
+The site writes it for a run and deletes it afterwards, so that a drawing which its
+owner may delete is stored in the database only.
 """
 
 import base64
@@ -33,9 +33,9 @@ Split = Literal["train", "holdout"]
 class SnapshotDrawing:
     """One reviewed drawing.
 
-    digit: 0 to 9 where the kind is "digit", else None. strokes: as drawn, in CSS
-    pixels, or None for a picture. image: (28, 28) uint8 as it is read. is_borne_out:
-    whether two people say so: a reviewer, and who drew it or another reviewer.
+    digit: 0 to 9 if the kind is "digit", else None. strokes: as drawn, in CSS pixels;
+    None for a picture. image: (28, 28) uint8, as the model reads it. is_borne_out:
+    whether two people agree: a reviewer, and its author or another reviewer.
     """
 
     id: str
@@ -49,7 +49,7 @@ class SnapshotDrawing:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Reviewed drawings under the digest of what was selected."""
+    """Reviewed drawings, and the digest of their selection."""
 
     digest: str
     drawings: list[SnapshotDrawing]
@@ -63,10 +63,10 @@ class Snapshot:
 def write_snapshot(
     folder: Path, *, digest: str, lines: Iterable[Mapping[str, Any] | None]
 ) -> int:
-    """Write a snapshot as it streams in; return how many drawings it holds.
+    """Write a snapshot line by line; return its number of drawings.
 
     Args:
-        lines: as `line_of` makes them; None for one that was erased since.
+        lines: from `line_of`; None for a drawing that was erased since selection.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = erased = 0
@@ -92,7 +92,7 @@ def line_of(
     image: NDArray[np.uint8] | None,
     is_borne_out: bool,
 ) -> dict[str, Any]:
-    """Return a drawing as its line of the file: strokes, or else its digit image."""
+    """Return a drawing's line of the file, with its strokes or its digit image."""
     return {
         "id": id,
         "kind": kind,
@@ -110,7 +110,7 @@ def load_snapshot(folder: Path) -> Snapshot:
     """Load a snapshot.
 
     Raises:
-        DataError: it is not there, or cut off.
+        DataError: it is missing, damaged or incomplete.
     """
     try:
         header = json.loads((folder / HEADER).read_text())
@@ -158,18 +158,18 @@ def as_read(strokes: Sequence[Points]) -> NDArray[np.uint8]:
 SAME_ABOVE = 0.97
 """Cosine of two digit images above which they count as one drawing.
 
-Of two drawings of one digit by one writer of pendigits-train it is above that in 0.12 %
-of all pairs (0.36 % of ones, the most alike); of a drawing sent again, moved and
-smaller, it is 1.000.
+Among pairs of drawings of one digit by one writer of pendigits-train 0.12 % are above
+it (0.36 % for ones, the most alike). For a drawing that is sent again, moved and
+smaller, the cosine is 1.000.
 """
 
 
 class Duplicates:
-    """Finds near-identical digit images among those seen so far, 1.6 kB for each.
+    """Finds near-identical digit images among those seen so far; each takes 1.6 kB.
 
-    Random hyperplanes put alike images into the same buckets with high probability;
-    only what lies in a common bucket is compared. Two images as far apart as SAME_ABOVE
-    allows, 14 degrees, share one of eight buckets in 99 % of all cases.
+    Random hyperplanes put similar images into the same bucket with high probability,
+    and only images in a common bucket are compared. Two images at the largest angle
+    that SAME_ABOVE allows, 14 degrees, share one of eight buckets in 99 % of cases.
 
     Source: Charikar 2002, "Similarity estimation techniques from rounding algorithms".
     """
@@ -185,10 +185,10 @@ class Duplicates:
         self._kept: list[NDArray[np.float16]] = []
 
     def is_new(self, image: NDArray[np.uint8], *, of: object) -> bool:
-        """Return whether an image is new under its name, and remember it if so.
+        """Return whether no similar image has the same label; remember it if so.
 
         Args:
-            image: (28, 28) uint8. of: what it shows, such as its digit.
+            image: (28, 28) uint8. of: its label, such as its digit.
         """
         vector = image.ravel().astype(np.float32)
         vector /= max(float(np.linalg.norm(vector)), 1e-6)

@@ -10,11 +10,11 @@ one thread, 42 to 48 with --pen, as measured on two AMD cores of 2024 that train
 another network and ran tests beside it; the run is recorded in var/runs/<time>/.
 """
 
-# threads are set before NumPy and TensorFlow are loaded
+# Set threads before NumPy and TensorFlow are imported.
 import os
 
-# NumPy's BLAS threads spin while TensorFlow computes: with them a step on two cores
-# takes 1.2 to 1.6 times as long.
+# NumPy's BLAS threads spin while TensorFlow computes: a step on two cores would take
+# 1.2 to 1.6 times as long.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -105,14 +105,14 @@ class Trained:
 
 
 def train(config: TrainConfig) -> Trained:
-    """Train, calibrate, evaluate and save one model; continue one that was stopped.
+    """Train, calibrate, evaluate and save one model, or continue a stopped training.
 
     Raises:
-        DataError, BundleError, TrainingError, OSError: it failed; says why.
-        KeyboardInterrupt: it was stopped before the first epoch ended.
+        DataError, BundleError, TrainingError, OSError: the training failed; says why.
+        KeyboardInterrupt: it was stopped before the first evaluation.
     """
     started = time.monotonic()
-    commit = source_commit()  # now: files may change while it trains
+    commit = source_commit()  # read now: files may change during training
     prepare(config)
     rng = np.random.default_rng(config.seed)
     given = load(config)
@@ -197,7 +197,7 @@ class Given:
 
 
 def load(config: TrainConfig) -> Given:
-    """Load the data and the bundle that a training uses, each once."""
+    """Load the data and the bundle that a training uses."""
     mnist = load_mnist().first(config.digits)
     start = open_bundle(Path(config.start_from)) if config.start_from else None
     snapshot = load_snapshot(Path(config.snapshot)) if config.snapshot else None
@@ -214,7 +214,7 @@ def judge_missing_digits(snapshot: Snapshot, *, allowed: bool) -> None:
     """Report digits that are missing on a snapshot's training side.
 
     Raises:
-        DataError: some are, and that is not allowed.
+        DataError: digits are missing and `allowed` is false.
     """
     drawn = {drawing.digit for drawing in snapshot.of("train")}
     missing = [str(digit) for digit in range(DIGITS) if digit not in drawn]
@@ -230,7 +230,7 @@ def judge_missing_digits(snapshot: Snapshot, *, allowed: bool) -> None:
 
 
 def new_network(config: TrainConfig, start: Bundle | None) -> keras.Model:
-    """Build the network, with the weights it starts from."""
+    """Build the network; set its weights to those of `start`, if given."""
     network = build_network(
         dropout=config.dropout, precision=config.precision, layers_of=config.network
     )
@@ -246,7 +246,7 @@ def finish(
     config: TrainConfig,
     provenance: Mapping[str, Any],
 ) -> Bundle:
-    """Convert a network, calibrate and evaluate it as it serves, and save it."""
+    """Convert a network, calibrate and evaluate the served form, and save it."""
     files = {
         SERVED_WEIGHTS: served_weights(network),
         KERAS_WEIGHTS: keras_weights(network),
@@ -267,8 +267,8 @@ def finish(
         write_bundle, files=files, calibration=calibration, provenance=provenance
     )
     with tempfile.TemporaryDirectory() as scratch:
-        # Measured through the serving path, so on a bundle; the one that is kept
-        # carries the figures.
+        # The serving path needs a bundle: measure on a draft, then write the final
+        # bundle with the figures.
         draft = Recogniser(write(Path(scratch), metrics={}))
         metrics = {
             "mnist_validation": read_mnist(draft, given.mnist.validation).figures(),
@@ -281,9 +281,9 @@ def take_weights(network: keras.Model, bundle: Bundle) -> None:
     """Set a network's weights to those of a bundle.
 
     Raises:
-        DataError: the bundle's network is built otherwise.
+        DataError: the bundle's network has other layers.
     """
-    # safe_mode: no code of the file's own, such as a Lambda layer, is ever run.
+    # safe_mode: never run code in the file, such as a Lambda layer.
     kept = keras.models.load_model(
         bundle.folder / KERAS_WEIGHTS, compile=False, safe_mode=True
     )
@@ -301,9 +301,9 @@ def take_weights(network: keras.Model, bundle: Bundle) -> None:
 def training_set(
     given: Given, *, config: TrainConfig, rng: np.random.Generator
 ) -> Dataset:
-    """Join what an epoch trains on: MNIST, made non-digits, and drawings redrawn.
+    """Join an epoch's drawings: MNIST, made non-digits and redrawn drawings.
 
-    Each call makes and redraws the drawings again, so no two epochs are the same.
+    Each call makes non-digits and redraws drawings again, so epochs differ.
     """
     mnist = given.mnist.train
     datasets = [mnist_dataset(mnist), made_non_digits(mnist, config.non_digits, rng)]
@@ -327,7 +327,7 @@ def training_set(
 
 
 def without(pen: PenData, left_out: str) -> PenData:
-    """Drop one kind of non-digits: "letters" (and symbols), "sketches", or neither."""
+    """Drop non-digits: "letters" (with symbols), "sketches", or none for ""."""
     kind_left_out = {"letters": False, "sketches": True, "": None}[left_out]
     return PenData(
         digits=pen.digits,
@@ -355,7 +355,7 @@ def keras_weights(network: keras.Model) -> bytes:
 
 
 def weights_digest(network: keras.Model) -> str:
-    """Return a digest of the weights, which does not depend on the file format."""
+    """Return a digest of the weights that does not depend on the file format."""
     values = (weight.tobytes() for weight in network.get_weights())
     return hashlib.sha256(b"".join(values)).hexdigest()
 
@@ -402,7 +402,7 @@ def pen_sha256() -> dict[str, str]:
 
 
 def source_commit() -> str:
-    """Return the commit of the code, with "-dirty" if files were changed since."""
+    """Return the code's commit, with "-dirty" if tracked files differ from it."""
     try:
         named = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty"],
@@ -420,7 +420,7 @@ def source_commit() -> str:
 
 
 def dry_run(config: TrainConfig) -> str:
-    """Load, build, time a few steps and describe the run. Writes nothing."""
+    """Load, build, time a few steps and describe the run. Write nothing."""
     prepare(config)
     rng = np.random.default_rng(config.seed)
     given = load(config)
@@ -462,7 +462,7 @@ def dry_run(config: TrainConfig) -> str:
 
 
 ROOM_BYTES = 20_000_000
-"""At most, for the bundle, the run and its state together."""
+"""Most disk space that the bundle, the run and its state take together."""
 
 
 def bundles_folder(config: TrainConfig) -> Path:
@@ -471,10 +471,10 @@ def bundles_folder(config: TrainConfig) -> Path:
 
 
 def config_from(arguments: Sequence[str]) -> TrainConfig:
-    """Read the flags: each field of the config, over what `--preset` says.
+    """Read the flags, one for each field; they override those of `--preset`.
 
     Raises:
-        SystemExit: names the flag that is wrong, in one line.
+        SystemExit: a flag is wrong; names it in one line.
     """
     parser = command_parser(
         __doc__,
@@ -498,7 +498,7 @@ def config_from(arguments: Sequence[str]) -> TrainConfig:
 
 
 def told_of(trained: Trained) -> str:
-    """Summarise a training: its result, and where its files are."""
+    """Summarise a training: its result and the folders of its files."""
     bundle, history = trained.bundle, trained.fitted.history
     test = bundle.metrics["mnist_test"]
     weights = bundle.manifest["provenance"]["weights_sha256"]
