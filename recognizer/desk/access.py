@@ -1,4 +1,4 @@
-"""What the desk's pages share: who may open them, and what each of them shows."""
+"""What the desk's pages share: permissions, addresses and template context."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -15,21 +15,21 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def needs(*permissions: str) -> Callable[[View], View]:
-    """Answer 403 to anyone who lacks one of these permissions of our app."""
+    """Answer 403 to anyone who lacks one of these `recognizer` permissions."""
     names = [f"recognizer.{permission}" for permission in permissions]
     return permission_required(names, raise_exception=True)
 
 
 def page(route: str, view: Callable[..., HttpResponseBase], *, name: str) -> URLPattern:
-    """Return the address of a page for staff, below that of a model."""
+    """Return the address of a page for staff, below a model's address."""
     return path(route, admin.site.admin_view(view), name=name)
 
 
 def staff(request: HttpRequest) -> User:
-    """Return who is signed in; the admin has checked that somebody is."""
+    """Return the signed-in user; the admin has checked that there is one."""
     return cast(User, request.user)
 
 
 def on_page(request: HttpRequest, *, title: str, **context: Any) -> dict[str, Any]:
-    """Return what all pages of the admin show, with what this one shows."""
+    """Return a page's template context, with what all admin pages need."""
     return {**admin.site.each_context(request), "title": title, **context}

@@ -18,7 +18,7 @@ from recognizer.learning.figures import Figures, current_figures
 from recognizer.reader.active import active_model
 from recognizer.templatetags.figures import share
 
-WIDTH, HEIGHT = 480, 160  # of a plot's bars, in its own units
+WIDTH, HEIGHT = 480, 160  # of a plot's bars, in SVG units
 CELL = 24
 
 
@@ -60,7 +60,7 @@ def figures(request: HttpRequest) -> HttpResponseBase:
 
 
 def _drawings(**filters: str) -> str:
-    """Return the address of the list of some drawings."""
+    """Return the address of the list of drawings with these filters."""
     address = reverse("admin:recognizer_submission_changelist")
     return f"{address}?{urlencode(filters)}"
 
@@ -68,7 +68,7 @@ def _drawings(**filters: str) -> str:
 def _bars(rows: list[tuple[str, int, str, str]]) -> list[dict[str, Any]]:
     """Lay out bars of (label, count, title, link) side by side.
 
-    Places are whole numbers: a template writes others with a comma in German.
+    Positions are whole numbers, because German templates write a decimal comma.
     """
     most = max((count for _, count, *_ in rows), default=0) or 1
     width = WIDTH // max(1, len(rows))
@@ -92,7 +92,7 @@ def _bars(rows: list[tuple[str, int, str, str]]) -> list[dict[str, Any]]:
 def _histogram(
     counts: list[int], column: str, *, most: float, **filters: str
 ) -> list[dict[str, Any]]:
-    """Lay out bins of a column of the shown predictions."""
+    """Lay out a histogram of a column of the shown predictions."""
     step = most / BINS
     rows = []
     for number, count in enumerate(counts):
@@ -112,7 +112,7 @@ def _histogram(
 
 
 def _confusion(found: Figures, read_by: dict[str, str]) -> list[dict[str, Any]]:
-    """Lay out cells: how many drawings of a digit were read as another."""
+    """Lay out the cells of the confusion matrix."""
     return [
         {
             "x": CELL * read,
@@ -142,5 +142,5 @@ def _accuracy(accuracy: Share | None) -> str:
 
 
 def addresses() -> list[URLPattern]:
-    """Return the page's address, below that of the models."""
+    """Return the page's address, below the models' address."""
     return [page("figures/", figures, name="figures")]

@@ -46,7 +46,7 @@ def links_to(rows: Iterable[tuple[Any, str]]) -> SafeString:
 
 @contextmanager
 def refusals_shown(request: HttpRequest) -> Iterator[None]:
-    """Show why something was refused as a message on the next page."""
+    """Show the reason for a refusal as a message on the next page."""
     try:
         yield
     except (NothingToLearnError, ReaderUnavailableError, GateError) as error:
@@ -58,14 +58,14 @@ def refusals_shown(request: HttpRequest) -> Iterator[None]:
 
 @admin.register(Snapshot)
 class SnapshotAdmin(KeptAdmin):
-    """What was selected for training, with its datasheet."""
+    """Snapshots with their datasheets."""
 
     list_display = ("short_digest", "drawings", "created_by", "created_at")
     list_select_related = ("created_by",)
     fields = readonly_fields = ("digest", "sheet", "created_by", "created_at")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the addresses of what can be done."""
+        """Add the addresses of the actions."""
         return [
             page("make/", make_snapshot, name="snapshot-make"),
             page("<uuid:pk>/train/", train, name="snapshot-train"),
@@ -74,12 +74,12 @@ class SnapshotAdmin(KeptAdmin):
 
     @admin.display(description=_("drawings"))
     def drawings(self, snapshot: Snapshot) -> int:
-        """How many."""
+        """Return the number of drawings."""
         return int(snapshot.datasheet["drawings"])
 
     @admin.display(description=_("datasheet"))
     def sheet(self, snapshot: Snapshot) -> SafeString:
-        """The figures of the selection."""
+        """Return the datasheet as a table."""
         return format_html(
             '<table class="facts">{}</table>',
             format_html_join(
@@ -101,7 +101,7 @@ def _as_text(value: Any) -> str:
 @require_POST
 @needs("add_snapshot")
 def make_snapshot(request: HttpRequest) -> HttpResponseBase:
-    """Freeze what was reviewed."""
+    """Make a snapshot of the reviewed drawings."""
     with refusals_shown(request):
         snapshot = snapshots.make_snapshot(actor=staff(request))
         text = gettext("Snapshot %(snapshot)s has been created.")
@@ -132,7 +132,7 @@ def train(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 @admin.register(TrainingRun)
 class TrainingRunAdmin(KeptAdmin):
-    """Trainings, as they stand."""
+    """Training runs with their progress."""
 
     list_display = (
         "id",
@@ -162,12 +162,12 @@ class TrainingRunAdmin(KeptAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Look after silent ones first: a page never shows a dead run as running."""
+        """Tend silent runs first, so that no page shows a dead run as running."""
         training.tend_runs()
         return super().get_queryset(request)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the addresses of what can be done."""
+        """Add the addresses of the actions."""
         return [
             page("<uuid:pk>/state/", run_state, name="training-state"),
             page("<uuid:pk>/cancel/", cancel, name="training-cancel"),
@@ -176,7 +176,7 @@ class TrainingRunAdmin(KeptAdmin):
 
     @admin.display(description=_("progress"))
     def share(self, run: TrainingRun) -> SafeString:
-        """How far it is."""
+        """Return the progress as a bar and in percent."""
         return format_html(
             '<progress id="run-progress" max="1" value="{}"></progress> {}',
             f"{run.progress:.3f}",
@@ -185,7 +185,7 @@ class TrainingRunAdmin(KeptAdmin):
 
     @admin.display(description=_("candidate"))
     def result(self, run: TrainingRun) -> SafeString | str:
-        """The version it made, with the gate's report."""
+        """Link to the version that the run made and to its gate reports."""
         if run.version is None:
             return gettext("none yet")
         made, judged = gettext("model %(model)s"), gettext("gate report %(report)s")
@@ -199,14 +199,14 @@ class TrainingRunAdmin(KeptAdmin):
 
     @admin.display(description=_("log"))
     def end_of_log(self, run: TrainingRun) -> SafeString:
-        """What its processes have printed."""
+        """Return the end of the log."""
         return format_html('<pre id="run-log" class="log">{}</pre>', run.log)
 
 
 @require_GET
 @needs("view_trainingrun")
 def run_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Answer how a run stands, for its page."""
+    """Answer a run's state as JSON, for its page."""
     training.tend_runs()
     run = get_object_or_404(TrainingRun, pk=pk)
     return JsonResponse(
@@ -236,7 +236,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 @admin.register(GateReport)
 class GateReportAdmin(KeptAdmin):
-    """Candidates against what read then."""
+    """Candidates compared with the model that was active then."""
 
     list_display = ("candidate", "incumbent", "has_passed", "snapshot", "created_at")
     list_select_related = ("candidate", "incumbent", "snapshot")
@@ -252,7 +252,7 @@ class GateReportAdmin(KeptAdmin):
 
 
 def report_context(gate: GateReport) -> dict[str, Any]:
-    """Return what the report's page shows, sets in the order they were judged."""
+    """Return the report page's context, with the sets in the order they were judged."""
     report = gate.report
     checks = {one["name"]: one for one in report["checks"] if one["fixes"] is not None}
     sets: dict[str, dict[str, Any]] = {}
@@ -282,7 +282,7 @@ class ModelVersionAdmin(KeptAdmin):
     readonly_fields = ("metrics", "gates")
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the addresses of what can be done."""
+        """Add the addresses of the actions."""
         return [
             page("<uuid:pk>/promote/", promote, name="model-promote"),
             page("<uuid:pk>/roll-back/", roll_back, name="model-roll-back"),
@@ -293,7 +293,7 @@ class ModelVersionAdmin(KeptAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
     ) -> Any:
-        """Say whether it may be promoted."""
+        """Show whether the version may be promoted."""
         if version := self.get_object(request, object_id):
             reads = active_model()
             kwargs["extra_context"] = {
@@ -319,7 +319,7 @@ class ModelVersionAdmin(KeptAdmin):
 
     @admin.display(description=_("gate reports"))
     def gates(self, version: ModelVersion) -> SafeString | str:
-        """Each comparison it has been through."""
+        """Link to the version's gate reports."""
         reports = version.gate_reports.select_related("incumbent").order_by("-pk")
         passed = gettext("passed against %(model)s")
         failed = gettext("failed against %(model)s")
@@ -333,7 +333,7 @@ class ModelVersionAdmin(KeptAdmin):
 @require_POST
 @needs("change_modelversion")
 def promote(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Let a version read from now on."""
+    """Make a version active."""
     version = get_object_or_404(ModelVersion, pk=pk)
     reason = request.POST.get("reason", "")
     with refusals_shown(request):
@@ -346,7 +346,7 @@ def promote(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 @require_POST
 @needs("change_modelversion")
 def roll_back(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Let a version that has read before read again."""
+    """Make a retired version active again."""
     version = get_object_or_404(ModelVersion, pk=pk)
     with refusals_shown(request):
         promotion.roll_back(actor=staff(request), to=version)

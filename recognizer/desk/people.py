@@ -17,7 +17,7 @@ admin.site.register(User, UserAdmin)
 
 @admin.register(Visitor)
 class VisitorAdmin(ReadOnlyAdmin):
-    """Who draws."""
+    """The visitors who draw."""
 
     list_display = ("id", "user", "may_train", "created_at")
     list_select_related = ("user",)
@@ -25,7 +25,7 @@ class VisitorAdmin(ReadOnlyAdmin):
 
 @admin.register(Token)
 class TokenAdmin(ReadOnlyAdmin):
-    """The keys of programs: made here for a user, revoked by deleting them."""
+    """API tokens: staff make one for a user here, and delete it to revoke it."""
 
     list_display = (
         "name",
@@ -43,13 +43,13 @@ class TokenAdmin(ReadOnlyAdmin):
     autocomplete_fields = ("user",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may add tokens may act for any user: a right to give with care."""
+        """Require `add_token`; grant it with care: its holders can act as any user."""
         return request.user.has_perm("recognizer.add_token")
 
     def save_model(
         self, request: HttpRequest, obj: Token, form: Any, change: bool
     ) -> None:
-        """Make the token and show its text, this once."""
+        """Make the token and show its text once."""
         token, text = make_token(
             user=obj.user,
             name=obj.name,
@@ -65,5 +65,5 @@ class TokenAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("scopes"))
     def may(self, token: Token) -> str:
-        """Its scopes."""
+        """Return the token's scopes."""
         return ", ".join(token.scopes)

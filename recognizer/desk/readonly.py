@@ -1,4 +1,4 @@
-"""The admin of facts."""
+"""Admin classes for rows that nobody edits."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-LISTED = 10_000  # of the newest rows: counting and sorting more takes ever longer
+LISTED = 10_000  # newest rows; counting and sorting all of them takes ever longer
 
 
 class NewestRows(ChangeList):
-    """A list of the newest rows alone, by whatever it is filtered and sorted."""
+    """A list of the newest rows only, however it is filtered and sorted."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.leaves_out = False
@@ -26,7 +26,7 @@ class NewestRows(ChangeList):
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Any = None
     ) -> QuerySet[Any]:
-        """Leave out what is older."""
+        """Leave out older rows."""
         keys = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)
         for oldest in keys[LISTED - 1 : LISTED]:
             self.leaves_out = True
@@ -35,13 +35,13 @@ class NewestRows(ChangeList):
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Facts are added by the site and edited by nobody."""
+    """Rows that the site adds and nobody edits."""
 
     ordering = ("-id",)
     show_full_result_count = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """List the newest ones."""
+        """List the newest rows only."""
         return NewestRows
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -54,7 +54,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 class KeptAdmin(ReadOnlyAdmin):
-    """Facts that nobody deletes either."""
+    """Rows that nobody edits or deletes."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody deletes."""

@@ -1,4 +1,4 @@
-"""The review desk: one drawing after the other by keyboard, or a sheet at once."""
+"""The review desk: drawings one by one by keyboard, or a sheet of them at once."""
 
 from collections.abc import Callable
 from functools import partial
@@ -40,7 +40,7 @@ def desk(request: HttpRequest) -> HttpResponseBase:
 
 
 def second_desk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Show the desk with what a gate report doubts, for a second opinion."""
+    """Show the desk with the drawings whose labels a gate report doubts."""
     report = get_object_or_404(GateReport, pk=pk)
     acts = {
         "claim": reverse("admin:review-second-claim", args=[pk]),
@@ -76,7 +76,7 @@ KEYS = {
     Rejection.UNREADABLE: "r",
     Rejection.OFFENSIVE: "o",
 }
-"""The key of each reason, after x."""
+"""The key for each rejection reason, pressed after x."""
 
 TEXTS = (
     gettext_noop("The site refused this. Reload the page."),
@@ -93,7 +93,7 @@ TEXTS = (
     gettext_noop("The author confirmed the reading."),
     gettext_noop("The author has not answered."),
 )
-"""What the desk's script says, for translation."""
+"""Messages of the desk's script, for translation."""
 
 
 def claim(request: HttpRequest) -> HttpResponseBase:
@@ -120,12 +120,12 @@ def _claimed(
 
 
 def decide(request: HttpRequest) -> HttpResponseBase:
-    """Take one decision: `digit`, or `rejected` with the reason."""
+    """Store a decision: `digit`, or `rejected` with the reason."""
     return _decided(request, review.decide)
 
 
 def second_decide(request: HttpRequest) -> HttpResponseBase:
-    """Take a second opinion, in the same form as a decision."""
+    """Store a second opinion, sent in the same form as a decision."""
     return _decided(request, review.give_second_opinion)
 
 
@@ -139,7 +139,7 @@ def _decided(request: HttpRequest, decide: Callable[..., Submission]) -> HttpRes
 
 
 def undo(request: HttpRequest) -> HttpResponseBase:
-    """Take one's own decision back; the drawing returns to the desk."""
+    """Undo the reviewer's own decision; the drawing returns to the desk."""
     return _answer(request, review.take_back, shows=True)
 
 
@@ -149,7 +149,7 @@ def skip(request: HttpRequest) -> HttpResponseBase:
 
 
 def unskip(request: HttpRequest) -> HttpResponseBase:
-    """Bring back what the reviewer has skipped."""
+    """Offer the reviewer their skipped drawings again."""
     return JsonResponse({"back": review.forget_skips(reviewer=staff(request))})
 
 
@@ -201,7 +201,7 @@ def _digit_of(request: HttpRequest) -> int:
 def _answer(
     request: HttpRequest, act: Callable[..., Any], *, shows: bool = False
 ) -> HttpResponse:
-    """Do something with the drawing `id`; answer with it if the desk shows it again."""
+    """Call `act` with the drawing `id`; answer the drawing if `shows` is true."""
     try:
         submission_id = UUID(request.POST.get("id", ""))
     except ValueError:
@@ -241,7 +241,7 @@ def _as_shown(submission: Submission) -> dict[str, Any]:
 
 
 def addresses() -> list[URLPattern]:
-    """Return the desk's addresses, below those of the submissions; for reviewers."""
+    """Return the desk's addresses for reviewers, below the submissions' address."""
     views: list[tuple[str, str, Callable[..., HttpResponseBase]]] = [
         ("", "desk", require_GET(desk)),
         ("claim/", "claim", require_POST(claim)),

@@ -1,4 +1,4 @@
-"""The admin as a whole: it asks staff for their password itself, again and again."""
+"""The admin site: it has its own sign-in and asks for the password regularly."""
 
 import time
 from functools import partial
@@ -17,27 +17,27 @@ _GIVEN_AT = "staff_password_given_at"
 
 
 class Desk(AdminSite):
-    """Open to staff who gave their password at its own door a while ago at most.
+    """Admits staff who have recently entered their password on its own sign-in page.
 
-    Whoever signed in on the site is asked again: that door lets more guesses through,
-    and a browser left open at it shall not be the staff's.
+    Signing in on the site is not enough: the site allows more wrong guesses, and a
+    browser left signed in there must not open the admin.
     """
 
     site_title = "Digitsite"
     site_header = gettext_lazy("Digitsite administration")
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Whether this browser's user is staff and has just proved it."""
+        """Whether the user is staff and has recently entered the password."""
         age_s = time.time() - request.session.get(_GIVEN_AT, 0)
         return age_s < settings.STAFF_PASSWORD_AGE_S and super().has_permission(request)
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Ask for name and password; note when they were right."""
+        """Ask for name and password; if they are right, record the time."""
         context = {
             "title": _("Staff sign-in"),
-            # Django would tell who is signed in that they may not come in.
+            # Otherwise Django tells a signed-in user that they have no access.
             "user": AnonymousUser(),
             **(extra_context or {}),
         }
@@ -51,5 +51,5 @@ class Desk(AdminSite):
 
 
 def note_password(session: Any) -> None:
-    """Note in a session that its user has just given the password."""
+    """Record in a session that its user has just entered the password."""
     session[_GIVEN_AT] = time.time()

@@ -1,4 +1,4 @@
-"""The admin: staff look at drawings and models; facts are shown, never edited."""
+"""Drawings in the admin: staff can look at them but not edit them."""
 
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from recognizer.responses import picture_response
 
 
 class DigitFilter(admin.AllValuesFieldListFilter):
-    """A filter that offers the ten digits and none, without looking for them."""
+    """Filters by digit or none; it offers all of them without querying for values."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,7 +35,7 @@ class DigitFilter(admin.AllValuesFieldListFilter):
 
 @admin.register(Submission)
 class SubmissionAdmin(ReadOnlyAdmin):
-    """The drawings with what was read in them."""
+    """The drawings with their readings."""
 
     list_display = (
         "thumbnail",
@@ -76,7 +76,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
     fields = readonly_fields
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        """Load predictions along."""
+        """Load the shown predictions too."""
         return Submission.objects.with_shown_prediction()
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
@@ -97,7 +97,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         ]
 
     def drawing_svg(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
-        """Answer a drawing's picture to staff."""
+        """Answer a drawing's picture as SVG."""
         drawing = self._drawing_to_view(request, pk)
         return picture_response(request, svg_of(drawing).encode(), "image/svg+xml")
 
@@ -107,7 +107,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         return picture_response(request, pictures.seen_png(image), "image/png")
 
     def _drawing_to_view(self, request: HttpRequest, pk: UUID) -> Drawing:
-        """Return a drawing to who may view them; being staff is not enough."""
+        """Return a drawing if the user may view drawings; being staff is not enough."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return engine.drawing_of(get_object_or_404(Submission, pk=pk))
@@ -133,24 +133,24 @@ class SubmissionAdmin(ReadOnlyAdmin):
         shown = submission.shown_prediction
         if shown.refusal:
             return shown.get_refusal_display()
-        # Never 100 %: the page does not claim it either.
+        # Never 100 %, as on the public pages.
         return f"{shown.digit} ({min(shown.confidence, 0.999):.1%})"
 
     @admin.display(description=_("feedback"), ordering="verdict", empty_value="")
     def feedback(self, submission: Submission) -> str:
-        """What the visitor said of the reading, if anything."""
+        """The visitor's feedback on the reading, if any."""
         verdict, digit = submission.get_verdict_display(), submission.corrected_digit
         return verdict if digit is None else f"{verdict}: {digit}"
 
     @admin.display(description=_("label"), ordering="label_digit", empty_value="")
     def label(self, submission: Submission) -> str:
-        """What a reviewer decided, if anybody did."""
+        """The reviewers' decision, if any."""
         digit = submission.label_digit
         return submission.get_rejection_display() if digit is None else str(digit)
 
     @admin.display(description=_("probabilities"))
     def probabilities(self, submission: Submission) -> SafeString:
-        """All ten, one a line."""
+        """The ten probabilities, one per line."""
         return format_html_join(
             "",
             '{}: <progress max="1" value="{}"></progress> {}<br>',
@@ -162,12 +162,12 @@ class SubmissionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("model"))
     def read_by(self, submission: Submission) -> str:
-        """Which version read it."""
+        """The version that made the shown reading."""
         return submission.shown_prediction.model_version.short_digest
 
     @admin.display(description=_("other readings"))
     def other_readings(self, submission: Submission) -> SafeString | str:
-        """What other versions make of it."""
+        """Other versions' readings."""
         others = submission.predictions.exclude(role=Prediction.Role.SHOWN)
         lines = (
             (

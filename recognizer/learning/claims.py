@@ -1,4 +1,4 @@
-"""A training run in the hands of one worker, which alone may change its row."""
+"""A worker's claim on a training run: only that worker may change the run's row."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,11 @@ from recognizer.learning.promotion import register_model
 from recognizer.models import GateReport, ModelVersion, TrainingRun
 
 State = TrainingRun.State
-LOG_KEPT = 20_000  # characters of a log's end
+LOG_KEPT = 20_000  # characters, from the log's end
 
 
 class RunLostError(RuntimeError):
-    """Another worker has this run now, or it has ended."""
+    """Another worker has this run now, or the run has ended."""
 
 
 class CancelledError(RuntimeError):
@@ -35,7 +35,7 @@ class Claim:
         """Change the row while this worker has the run.
 
         Raises:
-            RunLostError: it has lost the run.
+            RunLostError: this worker no longer has the run.
         """
         mine = TrainingRun.objects.filter(
             pk=self.run.pk, attempt=self.attempt, state=State.RUNNING
@@ -49,17 +49,17 @@ class Claim:
         """Report progress.
 
         Raises:
-            RunLostError, CancelledError: stop.
+            RunLostError, CancelledError: the worker must stop.
         """
         self.change(progress=progress, doing=doing[:200], log=log[-LOG_KEPT:])
         if TrainingRun.objects.filter(pk=self.run.pk, is_cancel_wanted=True).exists():
             raise CancelledError
 
     def end(self, state: State, *, log: str, problem: str = "") -> None:
-        """Record that it failed or was cancelled.
+        """Record that the run failed or was cancelled.
 
         Raises:
-            RunLostError: another worker has the run.
+            RunLostError: this worker no longer has the run.
         """
         self.change(
             state=state,
@@ -73,10 +73,10 @@ class Claim:
     def finish(
         self, *, bundle: Bundle, report: dict[str, Any], log: str
     ) -> ModelVersion:
-        """Register what was trained, with its gate report: all of it or nothing.
+        """Register the trained model and its gate report in one transaction.
 
         Raises:
-            RunLostError: another worker has the run, and registers its own result.
+            RunLostError: this worker no longer has the run; nothing is registered.
         """
         version = register_model(bundle=bundle, origin=ModelVersion.Origin.TRAINED)
         self.change(

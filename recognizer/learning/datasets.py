@@ -1,4 +1,4 @@
-"""A snapshot's drawings as arrays, written to disk for a training."""
+"""Writes a snapshot's drawings to disk for a training run."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ _AT_ONCE = 200
 
 
 def content_of(submission: Submission) -> str:
-    """Return a digest of the drawing itself, whatever was said of it."""
+    """Return a digest of the drawing alone, without feedback and labels."""
     if submission.form == Submission.Form.STROKES:
         drawn = [submission.strokes, submission.width, submission.height]
         content = json.dumps(drawn, separators=(",", ":")).encode()
@@ -30,7 +30,7 @@ def content_of(submission: Submission) -> str:
 
 
 def image_of(submission: Submission) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """Return the drawing as it is read: (28, 28) uint8, all 0 without ink."""
+    """Return the drawing as the model sees it: (28, 28) uint8, all 0 without ink."""
     image = engine.seen_in(engine.drawing_of(submission))
     if image is None:
         return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
@@ -45,7 +45,7 @@ def write_folder(snapshot: Snapshot, folder: Path) -> int:
 
 
 def write_earlier(snapshot: Snapshot, folder: Path) -> int:
-    """Write the hold-outs of all snapshots before this one, as labelled then."""
+    """Write the hold-outs of all earlier snapshots; a drawing's latest label counts."""
     items = SnapshotItem.objects.filter(
         snapshot__pk__lt=snapshot.pk, split="holdout"
     ).order_by("submission_id", "-snapshot_id")

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 Figures = dict[str, Any]
 
 _FIGURES = {"digits", "accuracy", "refused", "accuracy_answered", "ece"}
-# How the page calls what file and bundles name.
+# Names in the file and in bundles, with the names that the page shows.
 NAMES = {
     "mnist_validation": gettext_noop("MNIST validation (used for model selection)"),
     "mnist_test": gettext_noop("MNIST test"),
@@ -78,9 +78,9 @@ def figures_in(
 def evaluation_of(digest: str) -> Figures | None:
     """Return the evaluation that comes with the code, if it is of this bundle.
 
-    digits, others, changed: a row for each kind of drawing. misread: by kind of digits,
-    the share of each digit misread. confidence: how many digits were read with which
-    confidence, in equal bins; empty if that was not counted.
+    digits, others, changed: a row for each kind of drawing. misread: for each kind of
+    digits, the share of each digit that was misread. confidence: histogram of the
+    digits' confidence, in equal bins; empty if it was not counted.
     """
 
     def parse(written: Figures) -> Figures | None:

@@ -18,7 +18,7 @@ INK_OF_MNIST = (
     *(0, 118, 1667, 4635, 7648, 9728, 9883, 8274, 5758, 3634),
     *(1959, 996, 433, 170, 61, 25, 5, 5, 0, 1),
 )
-"""Of MNIST's 55,000 training images, how many have so much ink, in BINS."""
+"""Histogram of the ink in MNIST's 55,000 training images, in BINS."""
 SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infinite
 
 
@@ -26,10 +26,10 @@ SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infi
 class Figures:
     """The figures of the site and of the active model.
 
-    model: the active version; accuracy, confusion, confidence and the pointers'
-    accuracies are about it alone. None if no version is active.
+    model: the active version, None if there is none. accuracy, confusion, confidence
+    and the pointers' accuracies cover this version only.
     by_day: day and number. refusals: code, name and number. confusion: by true digit,
-    then by the likeliest. confidence, ink: numbers in BINS. confidence_drift,
+    then by likeliest digit. confidence, ink: histograms in BINS. confidence_drift,
     ink_drift: PSI; None if there is nothing to compare with.
     """
 
@@ -48,11 +48,11 @@ class Figures:
 
 
 def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
-    """Return the figures from the tallies: no row is counted.
+    """Return the figures from the tallies, without counting rows.
 
     Args:
-        shipped_confidence: the reference, in BINS, for an active version that came
-            with the code and so has no gate report here; empty if unknown.
+        shipped_confidence: the reference histogram, in BINS, for an active version
+            without a gate report, because it came with the code; empty if unknown.
     """
     kept = dict(
         Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")

@@ -1,4 +1,4 @@
-"""What reviewers decide, and all that follows from it."""
+"""Stores reviewers' decisions, with the tallies, priorities and audit entries."""
 
 from recognizer.drawings import tallies
 from recognizer.drawings.idempotency import RequestKey, store_once, stored_under
@@ -14,15 +14,15 @@ def label_submission(
     rejected: str = "",
     once: RequestKey | None = None,
 ) -> Submission:
-    """Add what a reviewer decided; all are kept, this one counts.
+    """Add a reviewer's decision; all are kept, the newest counts.
 
     Args:
         digit, rejected: exactly one of them.
-        once: under a key of before nothing is added.
+        once: if an earlier request had this key, nothing is added.
     """
 
     def store() -> Submission:
-        # Two reviewers at once: the second takes away what the first has added.
+        # If two reviewers label at once, the second subtracts the first's tallies.
         locked = Submission.objects.filter(pk=submission.pk).locked().get()
         return add_label(
             locked, Label(reviewer=reviewer, digit=digit, rejected=rejected)
@@ -32,7 +32,7 @@ def label_submission(
 
 
 def add_label(submission: Submission, label: Label) -> Submission:
-    """Add a decision to a locked submission with all that follows from it."""
+    """Add a decision to a locked submission; update priority, tallies and audit."""
     before = tallies.label_tallies_of(submission)
     AuditEntry.objects.create(
         actor=label.reviewer,

@@ -1,4 +1,4 @@
-"""Who says what about a drawing."""
+"""The opinions of authors and reviewers on drawings."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,15 +7,15 @@ from uuid import UUID
 from recognizer.models import Label, Rejection, Submission, Verdict
 
 What = tuple[int | None, str]
-"""What somebody says of a drawing: a digit, or else a rejection."""
+"""An opinion on a drawing: a digit or a rejection."""
 
 
 def voices(
     submissions: Iterable[Submission],
 ) -> defaultdict[tuple[UUID, What], set[object]]:
-    """Return who says what of these drawings: reviewers, and who drew it.
+    """Return who holds each opinion on these drawings: reviewers and authors.
 
-    People, by user or else browser: nobody counts twice.
+    Authors are identified by user, or by browser without one: nobody counts twice.
     """
     found: defaultdict[tuple[UUID, What], set[object]] = defaultdict(set)
     drawn = list(submissions)

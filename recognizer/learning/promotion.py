@@ -1,4 +1,4 @@
-"""Which model reads: promoted through the gate, rolled back at once, all audited."""
+"""Promotes a model through the gate, or rolls back to an earlier one; both audited."""
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -14,11 +14,11 @@ Action = AuditEntry.Action
 
 
 class GateError(ValueError):
-    """A candidate that may not read yet: why not, and the way out."""
+    """A model may not be made active; the message says why."""
 
 
 def verdict_on(version: ModelVersion, *, incumbent: ModelVersion) -> GateReport | None:
-    """Return the latest comparison of a candidate with what reads now, if any."""
+    """Return a candidate's latest gate report against the incumbent, if any."""
     reports = GateReport.objects.filter(candidate=version, incumbent=incumbent)
     return reports.order_by("-pk").first()
 
@@ -27,13 +27,14 @@ def verdict_on(version: ModelVersion, *, incumbent: ModelVersion) -> GateReport 
 def promote(
     *, version: ModelVersion, actor: User | None, reason: str = ""
 ) -> ModelVersion:
-    """Let a candidate that has passed its gate read, in all processes within 0.25 s.
+    """Make a candidate that passed its gate active, in all processes within 0.25 s.
 
     Args:
-        reason: why it may read although it has not passed; goes into the audit.
+        reason: why to promote it although it has not passed; stored in the audit.
 
     Raises:
-        GateError: it has not passed against what reads now, and no reason is given.
+        GateError: it is active already, or it has not passed against the active
+            model and no reason is given.
     """
     former = _lock(version)
     if version == former:
@@ -59,10 +60,10 @@ def promote(
 def roll_back(
     *, actor: User | None, to: ModelVersion | None = None, reason: str = ""
 ) -> ModelVersion:
-    """Let a version that has read before read again: the former one if none is named.
+    """Make a retired version active again; by default the one promoted last.
 
     Raises:
-        GateError: there is none, or the named one has never read.
+        GateError: there is none, or the given one is not a retired version.
     """
     retired = ModelVersion.objects.filter(
         stage=Stage.RETIRED, promoted_at__isnull=False
@@ -77,7 +78,7 @@ def roll_back(
 
 
 def _lock(version: ModelVersion) -> ModelVersion:
-    """Let nobody else change what reads meanwhile; return what reads."""
+    """Lock the active version against concurrent promotions, and return it."""
     rows = ModelVersion.objects.select_for_update().order_by("pk")
     list(rows.filter(stage=Stage.ACTIVE))
     version.refresh_from_db()
@@ -106,7 +107,7 @@ def _promote(
 
 @transaction.atomic
 def register_model(*, bundle: Bundle, origin: str) -> ModelVersion:
-    """Make a bundle known as a candidate, its bytes kept beside it; once per digest."""
+    """Register a bundle as a candidate and store its bytes, once per digest."""
     version, is_new = ModelVersion.objects.get_or_create(
         digest=bundle.digest,
         defaults={"origin": origin, "manifest": dict(bundle.manifest)},
@@ -118,7 +119,7 @@ def register_model(*, bundle: Bundle, origin: str) -> ModelVersion:
 
 @transaction.atomic
 def promote_model(*, version: ModelVersion) -> ModelVersion:
-    """Let this version read from now on and retire the former one."""
+    """Make this version active and retire the one that was."""
     ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).exclude(
         pk=version.pk
     ).update(stage=ModelVersion.Stage.RETIRED)
@@ -129,10 +130,10 @@ def promote_model(*, version: ModelVersion) -> ModelVersion:
 
 
 def prepare_configured_models() -> ModelVersion:
-    """Let the shipped bundle read, or the one that BUNDLE names.
+    """Make sure that a model is active, given the shipped bundle and BUNDLE.
 
     Raises:
-        ImproperlyConfigured: it is no bundle that this code can use.
+        ImproperlyConfigured: this code cannot use one of the bundles.
     """
     try:
         starter = open_bundle(settings.STARTER_BUNDLE)
@@ -143,10 +144,10 @@ def prepare_configured_models() -> ModelVersion:
 
 
 def prepare_models(*, starter: Bundle, named: Bundle | None = None) -> ModelVersion:
-    """See to it that a model is active, and return it.
+    """Make sure that a model is active, and return it.
 
-    A bundle the operator names reads as long as it is named. A starter that came with
-    newer code replaces an older starter, never a model that was trained here.
+    A bundle that the operator names is active as long as it is named. A starter bundle
+    from newer code replaces an older starter, but never a model that was trained here.
     """
     if named is not None:
         version = register_model(bundle=named, origin=ModelVersion.Origin.NAMED)

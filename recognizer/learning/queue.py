@@ -8,7 +8,7 @@ from recognizer.models import TrainingRun
 
 
 def queue_state() -> dict[str, float]:
-    """Count the waiting tasks, the seconds the oldest has waited, and the trainings."""
+    """Count waiting tasks and running trainings; measure the oldest task's wait."""
     found = DBTaskResult.objects.ready().aggregate(
         waiting=Count("pk"), oldest=Min("enqueued_at")
     )

@@ -1,4 +1,4 @@
-"""The time machine: old drawings read again by any version, beside what was shown."""
+"""Rescoring: any version reads old drawings again, to compare with what was shown."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ from recognizer.reader.recognisers import recogniser_for
 
 @dataclass
 class Rescored:
-    """What a rescoring came to.
+    """The counts of a rescoring.
 
-    otherwise: read as another digit than was shown. was_right, is_right: of those whose
-    digit a reviewer named.
+    otherwise: drawings read as another digit than the shown one. reviewed: drawings
+    labelled with a digit. was_right: those that the shown reading got right; is_right:
+    those that this version gets right.
     """
 
     read: int = 0
@@ -45,13 +46,13 @@ def rescore(
     afresh: bool = False,
     tell: Callable[[Rescored], None] = lambda so_far: None,
 ) -> Rescored:
-    """Read all drawings again by a version, oldest first; go on where it was stopped.
+    """Read all drawings again with a version, oldest first; resume where it stopped.
 
-    Each batch is one transaction with the place it has reached, so a kill loses one
-    batch at most. What the version has read already is not read twice.
+    Each batch is stored in one transaction with the position reached, so a kill loses
+    at most one batch. Drawings that the version has already read are skipped.
 
     Args:
-        most: stop after so many. afresh: begin at the oldest again.
+        most: stop after this many drawings. afresh: start at the oldest again.
 
     Raises:
         ReaderUnavailableError: this code cannot run the version.
@@ -71,7 +72,7 @@ def rescore(
         if not found:
             break
         made = []
-        for submission in found:  # slow: before the transaction
+        for submission in found:  # slow, so before the transaction
             reading = engine.read(engine.drawing_of(submission), recogniser=recogniser)
             prediction = prediction_of(
                 reading,
@@ -91,7 +92,7 @@ def _store(place: Rescoring, made: list[Prediction]) -> None:
     ids = [one.submission_id for one in made]
     here = set(Submission.objects.filter(pk__in=ids).values_list("pk", flat=True))
     kept = [one for one in made if one.submission_id in here]  # the rest was deleted
-    # Where two rescore at once, each drawing is kept once.
+    # If two processes rescore at once, each reading is stored once.
     Prediction.objects.bulk_create(kept, ignore_conflicts=True)
     place.done_up_to = ids[-1]
     place.read += len(kept)

@@ -1,7 +1,7 @@
-"""The review queue: claim, decide, take back, skip; nobody overwrites anybody.
+"""The review queue: reviewers claim, decide, take back and skip drawings.
 
-A claimed drawing is its reviewer's for LEASE; whoever decides keeps the lease of what
-they hold alive by claiming on.
+A claimed drawing is leased to its reviewer for LEASE. Each further claim renews the
+leases of the drawings that the reviewer still has.
 """
 
 import contextlib
@@ -32,12 +32,12 @@ LEASE = timedelta(minutes=5)
 
 
 class ReviewConflictError(ValueError):
-    """Somebody else decided, or is about to: what happened and the way out."""
+    """The drawing's labels or its lease do not allow this; the message says why."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a reviewer says of a drawing: a digit, or a rejection; exactly one."""
+    """A reviewer's decision on a drawing: either a digit or a rejection."""
 
     digit: int | None = None
     rejected: str = ""
@@ -50,11 +50,11 @@ def claim_next(
     but: Collection[UUID] = (),
     only_trainable: bool = False,
 ) -> list[Submission]:
-    """Take the most useful undecided drawings onto a reviewer's desk.
+    """Claim the most useful undecided drawings for a reviewer.
 
     Args:
-        but: what lies there already; its lease is renewed.
-        only_trainable: leave out drawings that their owners do not let train.
+        but: drawings that the reviewer already has; their leases are renewed.
+        only_trainable: leave out drawings whose owners do not allow training.
     """
     queue = Submission.objects.awaiting_review().order_by("-review_priority", "pk")
     if only_trainable:
@@ -63,7 +63,7 @@ def claim_next(
 
 
 def claim_agreed(*, reviewer: User, digit: int, count: int) -> list[Submission]:
-    """Take undecided drawings that were read as this digit and confirmed."""
+    """Claim undecided drawings read as this digit and confirmed by their authors."""
     agreed = Submission.objects.awaiting_review().filter(
         verdict=Verdict.RIGHT, shown_digit=digit
     )
@@ -80,7 +80,7 @@ def _claim(
 ) -> list[Submission]:
     now = timezone.now()
     free = queue.free_for(reviewer, now=now).exclude(pk__in=but)
-    # Rows that another claim is taking are skipped; it holds them in a moment.
+    # Skip the rows that another claim is taking right now.
     found = list(
         free.with_shown_prediction().select_for_update(of=("self",), skip_locked=True)[
             :count
@@ -95,11 +95,11 @@ def _claim(
 
 @transaction.atomic
 def decide(*, submission_id: UUID, reviewer: User, decision: Decision) -> Submission:
-    """Label a drawing from the queue, unless somebody else has it or was quicker.
+    """Label a drawing, unless another reviewer has claimed or labelled it.
 
     Raises:
         Submission.DoesNotExist: its owner has deleted it.
-        ReviewConflictError: it is decided, or on another's desk.
+        ReviewConflictError: it is labelled, or leased to another reviewer.
     """
     locked = Submission.objects.filter(pk=submission_id).locked().get()
     _refuse_if_taken(locked, reviewer)
@@ -126,12 +126,13 @@ def _refuse_if_taken(submission: Submission, reviewer: User) -> None:
 def doubted(
     *, report: GateReport, reviewer: User, count: int, but: Collection[UUID] = ()
 ) -> list[Submission]:
-    """Return drawings that wait for a second opinion, which this reviewer may give.
+    """Return drawings that need a second opinion and that this reviewer may judge.
 
-    Those that a gate found contradicting a sure reading on one person's word, and that
-    still stand so: not those decided by this reviewer, nor those skipped.
+    A gate doubts a label that contradicts a confident reading if one person alone gave
+    it. Left out: drawings that no longer have such a label, and drawings that this
+    reviewer has labelled or skipped.
     """
-    doubts = report.report.get("doubted", [])  # reports of former code have none
+    doubts = report.report.get("doubted", [])  # older reports have none
     ids = [UUID(drawing["submission"]) for drawing in doubts]
     theirs = Label.objects.filter(submission=OuterRef("pk"), reviewer=reviewer)
     skipped = ReviewSkip.objects.filter(submission=OuterRef("pk"), reviewer=reviewer)
@@ -155,14 +156,14 @@ def doubted(
 def give_second_opinion(
     *, submission_id: UUID, reviewer: User, decision: Decision
 ) -> Submission:
-    """Decide once more what somebody else has decided.
+    """Give a second opinion on another reviewer's label.
 
-    The same again bears the label out. Another one takes it back: both opinions stay on
-    record, nothing is decided, and the drawing returns to the queue.
+    The same decision confirms the label. A different one withdraws it: both opinions
+    stay on record, and the drawing returns to the queue.
 
     Raises:
         Submission.DoesNotExist: its owner has deleted it.
-        ReviewConflictError: nothing is decided, or by this very reviewer.
+        ReviewConflictError: it has no label, or this reviewer gave it.
     """
     locked = Submission.objects.filter(pk=submission_id).locked().get()
     if not locked.is_labelled:
@@ -187,11 +188,11 @@ def give_second_opinion(
 
 @transaction.atomic
 def take_back(*, submission_id: UUID, reviewer: User) -> Submission:
-    """Withdraw a reviewer's own decision; the drawing comes back to their desk.
+    """Withdraw a reviewer's own decision and lease the drawing to them again.
 
     Raises:
         Submission.DoesNotExist: its owner has deleted it.
-        ReviewConflictError: the decision that counts is not theirs.
+        ReviewConflictError: the current decision is not theirs.
     """
     locked = Submission.objects.filter(pk=submission_id).locked().get()
     latest = Label.objects.filter(submission=locked).order_by("-created_at").first()
@@ -218,22 +219,22 @@ def skip(*, submission_id: UUID, reviewer: User) -> None:
 
 
 def skip_all(*, submission_ids: Collection[UUID], reviewer: User) -> None:
-    """Leave several drawings to others; those that are gone need no leaving."""
+    """Leave several drawings to others; ignore deleted ones."""
     for submission_id in sorted(submission_ids):
         with contextlib.suppress(Submission.DoesNotExist):
             skip(submission_id=submission_id, reviewer=reviewer)
 
 
 def forget_skips(*, reviewer: User) -> int:
-    """Bring back what a reviewer has skipped; return how many."""
+    """Offer a reviewer their skipped drawings again; return how many."""
     return ReviewSkip.objects.filter(reviewer=reviewer).delete()[0]
 
 
 def approve(*, submission_ids: Sequence[UUID], reviewer: User) -> int:
-    """Label drawings as their visitors and the reading agreed; return how many.
+    """Label drawings with the reading that their authors confirmed; return how many.
 
-    Each in a transaction of its own, so that nobody waits for all of them; what was
-    decided, taken or withdrawn in the meantime is left alone.
+    Each drawing has its own transaction, so that nobody waits for all of them. Drawings
+    that are labelled, claimed by others or no longer confirmed by now are left alone.
     """
     approved = 0
     for submission_id in submission_ids:

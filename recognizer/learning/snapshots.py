@@ -1,4 +1,4 @@
-"""Snapshots: what was reviewed and may train, selected once and frozen."""
+"""Snapshots: frozen selections of reviewed drawings that may be used for training."""
 
 import hashlib
 from collections import Counter
@@ -24,33 +24,33 @@ from recognizer.models import (
     Visitor,
 )
 
-HOLDOUT_SHARE = 0.25  # of the drawings, by whole people
-MOST_OF_ONE_PERSON = 200  # drawings; the newest ones
+HOLDOUT_SHARE = 0.25  # of the drawings; a person's are never divided
+MOST_OF_ONE_PERSON = 200  # drawings, the newest
 TRAINABLE = Q(label_digit__isnull=False) | Q(
     rejection__in=[Rejection.SEVERAL, Rejection.NOT_A_DIGIT]
 )
-"""What a label says enough of; ambiguous, unreadable, offensive ones teach nothing."""
+"""Drawings to learn from: no ambiguous, unreadable or offensive ones."""
 
 
 class NothingToLearnError(ValueError):
-    """No reviewed drawing may train: what to do about it."""
+    """There is no drawing to train on; the message says what to do."""
 
 
 def make_snapshot(
     *, actor: User | None, most_of_one: int = MOST_OF_ONE_PERSON
 ) -> Snapshot:
-    """Select reviewed, consented drawings; equal selections are one snapshot.
+    """Select reviewed drawings with consent; equal selections are one snapshot.
 
     Args:
-        most_of_one: drawings of one person at most, so that nobody's hand or grudge
-            outweighs all others.
+        most_of_one: the most drawings of one person, so that nobody's handwriting or
+            abuse outweighs all others.
 
     Raises:
-        NothingToLearnError: there is none, or none on the training side.
+        NothingToLearnError: there is no drawing in the training split.
     """
     freeze_people()
     selection = _Selection(most_of_one)
-    # The hold-out first: a drawing near one of its own does not train.
+    # The hold-out first: near duplicates of its drawings are not trained on.
     for split in (Split.HOLDOUT, Split.TRAIN):
         for person in _people(split):
             selection.add_person(person, split)
@@ -64,10 +64,10 @@ def make_snapshot(
 
 @transaction.atomic
 def freeze_people() -> None:
-    """Put everybody new on one side for good: all that is a person's lies on it.
+    """Assign each new person, with all their drawings, permanently to one split.
 
-    A new browser of a known user goes to the user's side. Others go where drawings
-    are lacking, in the order of a hash, the first to training.
+    A new browser of a known user gets the user's split. The others are assigned in the
+    order of a hash, each to the split that lacks drawings, the first to training.
     """
     reviewed = dict(
         Submission.objects.filter(TRAINABLE, visitor__may_train=True)
@@ -85,7 +85,7 @@ def freeze_people() -> None:
     sides: dict[object, str] = {}
     known = Visitor.objects.exclude(split="").filter(user__isnull=False)
     for user, split in known.order_by("split").values_list("user", "split"):
-        sides[user] = split  # "train" comes last and so decides
+        sides[user] = split  # "train" comes last and so wins
     for visitor in sorted(new, key=_shuffled):
         person = visitor.user_id or visitor.pk
         if person not in sides:
@@ -102,10 +102,10 @@ def _shuffled(visitor: Visitor) -> bytes:
 
 
 def _people(split: Split) -> Iterator[list[UUID]]:
-    """Yield the visitors of each person on a side, as ids.
+    """Yield each person's visitors in a split, as ids.
 
-    Who turns out to be on both sides, by signing in from two browsers that were known
-    apart, trains with what is on that side; the rest is left out.
+    A user may turn out to be in both splits, by signing in from two browsers that were
+    assigned separately. Their drawings in the hold-out are then left out.
     """
     both = Visitor.objects.filter(split=Split.TRAIN, user__isnull=False)
     here = Visitor.objects.filter(may_train=True, split=split)
@@ -118,7 +118,7 @@ def _people(split: Split) -> Iterator[list[UUID]]:
 
 @dataclass
 class _Selection:
-    """What is selected so far: rows to be, without the drawings themselves."""
+    """The selection so far, as unsaved rows without the drawings themselves."""
 
     most_of_one: int
     items: list[SnapshotItem] = field(default_factory=list)
@@ -128,7 +128,7 @@ class _Selection:
     pointers: Counter[str] = field(default_factory=Counter)
 
     def add_person(self, visitors: list[UUID], split: Split) -> None:
-        """Take a person's newest drawings, each near-identical one once."""
+        """Add a person's newest drawings, without near duplicates."""
         theirs = Submission.objects.filter(TRAINABLE, visitor__in=visitors)
         taken = 0
         for submission in theirs.order_by("-pk").iterator(chunk_size=200):
@@ -154,7 +154,7 @@ class _Selection:
         self.people[split] += bool(taken)
 
     def digest(self) -> str:
-        """Name the selection by ids, contents, labels and sides."""
+        """Return a digest of the ids, contents, labels and splits."""
         told = hashlib.sha256()
         for item in sorted(self.items, key=lambda item: item.submission_id):
             label = item.kind if item.digit is None else item.digit
@@ -164,7 +164,7 @@ class _Selection:
         return told.hexdigest()
 
     def datasheet(self) -> dict[str, Any]:
-        """Say what is in it: figures only, nothing of any one person."""
+        """Describe the selection in figures, without data about any one person."""
 
         def by_digit(split: str) -> dict[str, int]:
             of_split = Counter(

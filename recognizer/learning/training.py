@@ -1,9 +1,9 @@
 """Training runs as rows: started, kept alive by heartbeats, resumed once, ended.
 
-django-tasks hands a run to a worker, but a killed worker leaves its task RUNNING for
-ever. So the row TrainingRun is the truth. A worker that claims a run increments its
-attempt, and may change the row only while that attempt is the latest. A worker that
-was replaced finds no row to change and stops.
+django-tasks hands a run to a worker, but the task of a killed worker stays RUNNING for
+ever. Therefore only the TrainingRun row counts. A worker that claims a run increments
+its attempt, and may change the row only while that attempt is the latest. A worker
+that was replaced finds no row to change and stops.
 """
 
 from datetime import timedelta
@@ -27,7 +27,7 @@ from recognizer.models import (
 from recognizer.reader.active import active_model
 
 State = TrainingRun.State
-MOST_LOSSES = 2  # of its worker; taken up again after the first
+MOST_LOSSES = 2  # of its worker; the run resumes after the first
 
 
 @transaction.atomic
@@ -37,7 +37,7 @@ def start_training(
     """Queue a training on a snapshot, from the active version's weights.
 
     Args:
-        options: flags of `mlcore.training.train` with their values, over the usual.
+        options: flags of `mlcore.training.train` with values; they override the usual.
 
     Raises:
         ReaderUnavailableError: no model is active.
@@ -69,7 +69,7 @@ def cancel_training(*, run: TrainingRun, actor: User | None) -> TrainingRun:
     return locked
 
 
-# --- what became of the others -----------------------------------------------------
+# --- runs without a heartbeat -------------------------------------------------------
 
 
 def tend_runs() -> int:
@@ -91,7 +91,7 @@ def _silent() -> QuerySet[TrainingRun]:
 def _tend(run_id: UUID) -> bool:
     run = _silent().select_for_update().filter(pk=run_id).first()
     if run is None:
-        return False  # it beats again, or another worker was quicker
+        return False  # it has a heartbeat again, or another process was quicker
     if run.state == State.QUEUED and _waits_for_a_worker(run):
         return False
     run.heartbeat_at = timezone.now()
@@ -117,7 +117,7 @@ def _end(run: TrainingRun, state: State) -> None:
 
 
 def _waits_for_a_worker(run: TrainingRun) -> bool:
-    """Whether its task is still in the queue, so that no worker has lost it."""
+    """Whether its task is still in the queue, so no worker has started it."""
     if run.task_id is None:
         return False
     return DBTaskResult.objects.ready().filter(pk=run.task_id).exists()

@@ -1,9 +1,9 @@
-"""The crossing from a training run to its bundle: two children, watched.
+"""Train a run's bundle and judge it, in two child processes that are watched.
 
-`mlcore.training.train` and `mlcore.judging.gate` run as processes of their own, so that
-TensorFlow and all its memory end with them. They end by themselves when this process
-does, however it went; what they write is replaced whole, so that a kill at any moment
-leaves a state to go on from and never half a bundle.
+`mlcore.training.train` and `mlcore.judging.gate` run as processes of their own, which
+frees TensorFlow's memory when they end. They exit when this process does, even if it
+is killed. They replace whole files only, so a kill at any moment leaves a state to
+resume from and never half a bundle.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ TRAINING_SHARE = 0.8  # of the progress; the rest is the gate's
 
 
 class TrainingFailedError(RuntimeError):
-    """A child ended badly: what it said last."""
+    """The run cannot be finished; the message says why."""
 
 
 def is_installed() -> bool:
@@ -71,17 +71,17 @@ def train(run_id: str) -> str:
 
 
 def enqueue(run: TrainingRun) -> None:
-    """Let a worker take a run that waits."""
+    """Queue a waiting run for a worker."""
     run.task_id = UUID(train.enqueue(str(run.pk)).id)
     run.save(update_fields=["task_id"])
 
 
 @transaction.atomic
 def hand_back(claim: Claim, *, log: str) -> None:
-    """Let another worker go on: this one was told to stop.
+    """Queue a run for another worker, because this one was told to stop.
 
     Raises:
-        RunLostError: the run is another worker's already.
+        RunLostError: this worker no longer has the run.
     """
     claim.change(
         state=TrainingRun.State.QUEUED,
@@ -92,7 +92,7 @@ def hand_back(claim: Claim, *, log: str) -> None:
 
 
 def perform(run_id: UUID) -> str:
-    """Do a run from its claim to its end; return how that was."""
+    """Claim a run and do it; return how it ended."""
     claim = claim_run(run_id=run_id)
     if claim is None:
         return "not available"
@@ -104,9 +104,9 @@ def perform(run_id: UUID) -> str:
         state = _perform(claim, watched)
     except RunLostError as error:
         log.warning("%s", error)
-        return "lost"  # its folder is another worker's now
+        return "lost"  # another worker uses the folder now
     except (SystemExit, KeyboardInterrupt):
-        _remove_copies(folder)  # who goes on writes them anew; the checkpoint stays
+        _remove_copies(folder)  # the next worker makes new ones; the checkpoint stays
         with contextlib.suppress(RunLostError):
             hand_back(claim, log=watched.log())
         raise
@@ -120,10 +120,10 @@ def _remove_copies(folder: Path) -> None:
 
 
 def clear_away() -> int:
-    """Remove what ended runs left on this machine; return how many.
+    """Remove the folders of ended runs on this machine; return how many.
 
-    A killed worker leaves its copy of the snapshot, and so does one whose run another
-    took over: the drawings in it shall not outlive their deletion.
+    A worker that is killed or loses its run leaves its copy of the snapshot behind.
+    That copy must not keep drawings that are deleted later.
     """
     left = 0
     folders = settings.RUNS_FOLDER.iterdir() if settings.RUNS_FOLDER.is_dir() else ()
@@ -131,7 +131,7 @@ def clear_away() -> int:
         try:
             run = TrainingRun.objects.filter(pk=UUID(folder.name)).first()
         except ValueError:
-            continue  # of `make train`, which has no drawings of ours
+            continue  # a run folder of `make train`: it holds no drawings of this site
         if run is None or not run.is_under_way:
             shutil.rmtree(folder, ignore_errors=True)
             left += 1
@@ -150,7 +150,7 @@ def _perform(claim: Claim, watched: "_Watched") -> TrainingRun.State:
         return TrainingRun.State.CANCELLED
     except RunLostError:
         raise
-    except Exception as error:  # whatever it is: no run may go on for ever
+    except Exception as error:  # any error must end the run
         log.exception("Training %s failed", claim.run.pk)
         problem = str(error) or type(error).__name__
         claim.end(TrainingRun.State.FAILED, log=watched.log(), problem=problem)
@@ -163,7 +163,7 @@ def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
     if run.request_id:
         watched.note(f"Started by request {run.request_id}.")
     snapshot, earlier, out = folder / "snapshot", folder / "earlier", folder / "out"
-    # Written anew by each attempt: what was erased in between is not in it.
+    # Each attempt writes the copies again, without drawings deleted since.
     _remove_copies(folder)
     shutil.rmtree(out, ignore_errors=True)
     datasets.write_folder(run.snapshot, snapshot)
@@ -178,7 +178,7 @@ def _train_and_judge(watched: "_Watched") -> tuple[Bundle, dict[str, Any]]:
             f"--snapshot={snapshot}",
             f"--checkpoint={folder}",
             f"--out={out}",
-            "--allow-missing-digits",  # a site's first corrections are of a few
+            "--allow-missing-digits",  # a site's first labels cover only a few
             "--watched",
         ],
         begin=0.0,
@@ -217,7 +217,7 @@ def _flags(options: dict[str, Any]) -> list[str]:
 
 
 class _Watched:
-    """Runs children for a claim: beats while they run, ends them where it must."""
+    """Runs child processes for a claim; sends heartbeats, kills them on errors."""
 
     def __init__(self, claim: Claim, folder: Path) -> None:
         self.claim = claim
@@ -225,7 +225,7 @@ class _Watched:
         self._log = folder / "log"
 
     def log(self) -> str:
-        """Return the log of this run's children, the end of it."""
+        """Return the end of the log that the run's children write."""
         try:
             with self._log.open("rb") as file:
                 file.seek(max(0, self._log.stat().st_size - 4 * LOG_KEPT))
@@ -234,7 +234,7 @@ class _Watched:
             return ""
 
     def note(self, line: str) -> None:
-        """Add a line of our own to the log."""
+        """Add a line to the log."""
         with self._log.open("a") as file:
             file.write(f"{line}\n")
 
@@ -242,16 +242,17 @@ class _Watched:
         """Run a child to its end.
 
         Raises:
-            TrainingFailedError: it ended badly. RunLostError, CancelledError.
+            TrainingFailedError: its exit code is not 0.
+            RunLostError, CancelledError: it had to be killed.
         """
         progress = self.folder / "progress.json"
         progress.unlink(missing_ok=True)
-        nice = shutil.which("nice")  # the site goes first
+        nice = shutil.which("nice")  # serving pages has priority
         with self._log.open("a") as file:
             child = subprocess.Popen(
                 [*([nice, "-n", "10"] if nice else []), *command],
                 cwd=settings.BASE_DIR,
-                stdin=subprocess.PIPE,  # closes with us: the child ends then
+                stdin=subprocess.PIPE,  # closes when we exit; then the child exits
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
@@ -276,7 +277,7 @@ class _Watched:
     def _beat(self, progress: float, doing: str) -> None:
         try:
             self.claim.beat(progress=progress, doing=doing, log=self.log())
-        except DatabaseError as error:  # it may come back before we count as silent
+        except DatabaseError as error:  # try again until the run counts as silent
             log.warning("No heartbeat: %s", error)
 
 

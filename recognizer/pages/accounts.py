@@ -52,7 +52,7 @@ class SignInView(LoginView):
         return limit_failures(SITE, super().post, request)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in, and note whose the browser's visitor is now."""
+        """Sign in, and make the browser's visitor the user's."""
         response = super().form_valid(form)
         caller_of(self.request)
         return response
@@ -61,7 +61,7 @@ class SignInView(LoginView):
 @sensitive_post_parameters()
 @never_cache
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Make a user, who is signed in at once."""
+    """Create a user and sign them in."""
     if request.method == "POST" and (refused := refuse_too_often(request, SIGN_UP)):
         return refused
     form = SignUpForm(request.POST or None)
@@ -83,7 +83,7 @@ class ForgottenPasswordView(PasswordResetView):
 
 
 class NewPasswordView(SuccessMessageMixin, PasswordResetConfirmView):
-    """Take a new password from who followed the link of the mail."""
+    """Set a new password for a user who followed the link in the mail."""
 
     template_name = "recognizer/password_new.html"
     success_url = reverse_lazy("sign-in")
@@ -91,7 +91,7 @@ class NewPasswordView(SuccessMessageMixin, PasswordResetConfirmView):
 
 
 class ChangePasswordView(SuccessMessageMixin, PasswordChangeView):
-    """Take a new password from who knows the present one."""
+    """Set a new password for a user who knows the current one."""
 
     template_name = "recognizer/password_change.html"
     success_url = reverse_lazy("account")
@@ -100,7 +100,7 @@ class ChangePasswordView(SuccessMessageMixin, PasswordChangeView):
     )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Take it, unless it was tried too often."""
+        """Change the password, unless there were too many attempts."""
         refused = refuse_too_often(request, OWN_PASSWORD)
         return refused or super().post(request, *args, **kwargs)
 
@@ -109,7 +109,7 @@ class ChangePasswordView(SuccessMessageMixin, PasswordChangeView):
 @login_required
 @sensitive_post_parameters()
 def change_email(request: HttpRequest) -> HttpResponse:
-    """Take another address, or none, from who knows the password."""
+    """Change or remove the email address of a user who knows the password."""
     user = cast(User, request.user)
     if request.method == "POST" and (
         refused := refuse_too_often(request, OWN_PASSWORD)
@@ -134,7 +134,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def set_consent(request: HttpRequest) -> HttpResponse:
-    """Note whether the user's drawings may train models."""
+    """Store whether the user's drawings may be used for training."""
     caller = caller_of(request)
     visitors.set_consent(
         visitors=caller.visitors,
@@ -148,7 +148,7 @@ def set_consent(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def make_token(request: HttpRequest) -> HttpResponse:
-    """Make a token and show its text, this once: it is kept nowhere."""
+    """Make a token and show its text once; the text is not stored."""
     form = TokenForm(request.POST, may_review=caller_of(request).may_review)
     if not form.is_valid():
         return _account_page(request, form=form, status=400)

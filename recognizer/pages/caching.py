@@ -1,4 +1,4 @@
-"""Who may keep a page: nobody between us and the visitor whose page it is."""
+"""Cache headers for pages that differ for each visitor."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,6 @@ _View = Callable[..., HttpResponse]
 
 
 def ones_own(view: _View) -> _View:
-    """Keep a page out of shared caches, and ask anew each time it is shown."""
+    """Keep a page out of shared caches, and let browsers revalidate it each time."""
     private = cache_control(private=True, no_cache=True)
     return private(vary_on_cookie(view))

@@ -1,7 +1,7 @@
-"""The results of the experiments, from the file `mlcore.judging.experiments` writes.
+"""The experiments' results, from the file that `mlcore.judging.experiments` writes.
 
-What the page says about the figures is computed from them: which answer is best,
-whether its lead is greater than chance explains, and which did not learn.
+The page's conclusions are computed from the figures: which answer is best, whether its
+lead is larger than chance explains, and which answers did not learn.
 """
 
 import math
@@ -22,7 +22,7 @@ from recognizer.learning.evaluation import figures_in
 LEARNT_FROM = 0.5
 """A training below this accuracy has not learnt; guessing gets 10 %."""
 
-# How the page calls what the file names, where that is not its name in the trade.
+# Names in the file that the page translates or writes differently.
 NAMES = {
     "SGD with momentum": gettext_noop("SGD with momentum"),
     "relu": "ReLU",
@@ -42,7 +42,7 @@ NAMES = {
 class Answer:
     """One way to train, and how well it reads held-out digits.
 
-    accuracies: for each seed, after each of its epochs.
+    accuracies: for each seed, the accuracy after each epoch.
     log_loss: after the last epoch, mean over the seeds; None where one diverged.
     is_base: whether it is the setting that all questions start from.
     """
@@ -60,7 +60,7 @@ class Answer:
 
     @property
     def seeds(self) -> int:
-        """How often it was trained."""
+        """The number of trainings, one for each seed."""
         return len(self.accuracies)
 
     @cached_property
@@ -70,7 +70,7 @@ class Answer:
 
     @cached_property
     def spread(self) -> float:
-        """Standard deviation over the seeds; 0 for a single one."""
+        """Standard deviation over the seeds; 0 for a single seed."""
         return _deviation(self.last)
 
     @property
@@ -88,7 +88,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """One thing that was varied, with the answers in the order they were tried."""
+    """One setting that was varied, with the answers in the order they were tried."""
 
     name: str
     answers: list[Answer]
@@ -100,12 +100,12 @@ class Question:
 
     @property
     def failed(self) -> list[Answer]:
-        """The answers that did not learn in all of their trainings."""
+        """The answers that failed to learn in at least one training."""
         return [answer for answer in self.answers if answer.failed]
 
     @cached_property
     def ranked(self) -> list[Answer]:
-        """The others, the most accurate first."""
+        """The answers that learnt in all trainings, the most accurate first."""
         learnt = [answer for answer in self.answers if not answer.failed]
         return sorted(learnt, key=lambda answer: answer.accuracy, reverse=True)
 
@@ -119,14 +119,14 @@ class Question:
         return [
             other
             for other in self.ranked[1:]
-            # Rounded as on the page: it never says that 0.05 is greater than 0.05.
+            # Rounded as on the page, which must not say that 0.05 exceeds 0.05.
             if round(best.accuracy - other.accuracy, 4)
             <= round(max(best.spread, other.spread), 4)
         ]
 
     @property
     def lead(self) -> float:
-        """By how much the best is ahead of the second."""
+        """The lead of the best answer over the second."""
         return self.ranked[0].accuracy - self.ranked[1].accuracy
 
     @property
@@ -224,6 +224,6 @@ def _day(written: str) -> date | None:
 def _named(label: str) -> str:
     if label in NAMES:
         return gettext(NAMES[label])
-    if label.replace(".", "", 1).isdecimal():  # a number, as the reader writes it
+    if label.replace(".", "", 1).isdecimal():  # a number, in the reader's locale
         return label.replace(".", str(get_format("DECIMAL_SEPARATOR")))
     return label

@@ -23,14 +23,14 @@ class _EmailMeta:
 
 
 class SignUpForm(UserCreationForm):
-    """A name, an address if one likes, and a password, twice."""
+    """A name, an optional email address, and the password twice."""
 
     class Meta(_EmailMeta, UserCreationForm.Meta):
         fields: ClassVar = ("username", "email")
 
 
 class EmailForm(forms.ModelForm):
-    """Another address for the user, who proves to be it by the password."""
+    """A new email address, which the user confirms with the password."""
 
     password = forms.CharField(
         label=_("Your password"),
@@ -50,10 +50,10 @@ class EmailForm(forms.ModelForm):
 
 
 class ForgottenPasswordForm(PasswordResetForm):
-    """An address; whether an account has it shows neither in words nor in time."""
+    """An address; neither the answer nor its timing shows if an account has it."""
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Send what leads to a new password, at most once a minute to one address."""
+        """Send a link to set a new password, at most once a minute to one address."""
         if mail.may_send_to(self.cleaned_data["email"]):
             super().save(*args, **kwargs)
 
@@ -66,14 +66,14 @@ class ForgottenPasswordForm(PasswordResetForm):
         to_email: str,
         html_email_template_name: str | None = None,
     ) -> None:
-        """Hand the mail over, without waiting for the mail server."""
+        """Send the mail without waiting for the mail server."""
         subject = render_to_string(subject_template_name, context).strip()
         body = render_to_string(email_template_name, context)
         mail.send_later(EmailMessage(subject, body, from_email, [to_email]))
 
 
 class TokenForm(forms.Form):
-    """What a new token is called, may do, and until when."""
+    """A new token's name, scopes and lifetime."""
 
     LIFETIMES: ClassVar = [
         ("30", _("30 days")),
@@ -103,6 +103,6 @@ class TokenForm(forms.Form):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the token ends; None where it does not."""
+        """When the token expires; None if it does not."""
         days = self.cleaned_data["days"]
         return timezone.now() + timedelta(days=int(days)) if days else None

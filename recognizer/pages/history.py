@@ -1,4 +1,4 @@
-"""The history: a visitor's own drawings, and what can be done with them."""
+"""The history: a visitor's own drawings, with answers, deletion and consent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,7 +39,7 @@ Filters = dict[str, str]
 
 
 def _filters_of(query: Mapping[str, Any]) -> Filters:
-    """Take the filters from an address, in one order; ignore malformed ones."""
+    """Take the filters from an address, in a fixed order; ignore malformed ones."""
     filters = {}
     if query.get("digit") in DIGITS:
         filters["digit"] = query["digit"]
@@ -73,7 +73,7 @@ def _nothing_found(filters: Filters) -> str:
 
 
 def _choices(filters: Filters) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return links that set a filter, or remove the one that is set: words, digits."""
+    """Return links that set or remove a filter: the filters in words, then by digit."""
 
     def choice(key: str, value: str, words: str, label: str = "") -> dict[str, Any]:
         is_on = filters.get(key) == value
@@ -131,7 +131,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "nothing_found": _nothing_found(filters),
         "next_url": older and reverse("history", query={**filters, "before": older}),
         "previous_url": newer and reverse("history", query={**filters, "after": newer}),
-        # Whether there is anyone to store a consent for.
+        # Whether there is a visitor or user whose consent can be stored.
         "is_anybodys": bool(caller.visitors) or caller.user is not None,
         "is_empty": not page.submissions and not _own(request).exists(),
         "may_train": caller.may_train,
@@ -157,7 +157,7 @@ def _uuid(value: str | None) -> UUID | None:
 @require_safe
 @ones_own
 def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
-    """Show one of the visitor's drawings with all that is known of it."""
+    """Show one of the visitor's drawings with everything known about it."""
     visitors = caller_of(request).visitors
     own = Submission.objects.owned_by(*visitors).with_shown_prediction()
     submission = get_object_or_404(own, pk=submission_id)
@@ -189,7 +189,7 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
 
 
 def _canvas(submission: Submission) -> dict[str, Any] | None:
-    """Return the strokes as they are painted, and as they are replayed."""
+    """Return the strokes as SVG paths, and as points for the replay."""
     if submission.form != Submission.Form.STROKES:
         return None
     strokes = engine.strokes_of(submission)
@@ -202,7 +202,7 @@ def _canvas(submission: Submission) -> dict[str, Any] | None:
 
 
 def _extras(submission: Submission) -> dict[str, str]:
-    """Make what the model saw and why; without a model the page goes without."""
+    """Return the images of what the model saw and why; none without a model."""
     if submission.refusal == Refusal.BLANK:
         return {}
     try:
@@ -213,7 +213,7 @@ def _extras(submission: Submission) -> dict[str, str]:
 
 @require_POST
 def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
-    """Take a visitor's answer: a verdict, or the digit that it truly is."""
+    """Store a visitor's answer: a verdict, or the true digit."""
     submission = get_object_or_404(_own(request), pk=submission_id)
     given = request.POST.get("digit", "")
     digit = int(given) if given in DIGITS else None
@@ -273,10 +273,10 @@ def delete_all(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def set_consent(request: HttpRequest) -> HttpResponse:
-    """Note whether the visitor's drawings may train models."""
+    """Store whether the visitor's drawings may be used for training."""
     caller = caller_of(request)
     if caller.key is None:
-        raise Http404  # nobody to note it for: the page does not offer it
+        raise Http404  # no visitor to store it for: the page does not offer it
     visitors.set_consent(
         visitors=caller.visitors,
         user=caller.user,

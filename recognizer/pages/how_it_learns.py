@@ -1,4 +1,4 @@
-"""How it learns: the network's layers, and the experiments by which it was chosen."""
+"""How it learns: the network's layers and the experiments that led to them."""
 
 import math
 from typing import Any
@@ -26,7 +26,7 @@ from recognizer.templatetags.figures import points, share
 @require_safe
 @ones_own
 def how_it_learns(request: HttpRequest) -> HttpResponse:
-    """Show how the network came to be as it is."""
+    """Show the network and the experiments behind it."""
     page: dict[str, Any] = {
         "digit": _digit(explained_digit()),
         "fast": fast_in(settings.FAST_TRAINING),
@@ -54,13 +54,13 @@ def how_it_learns(request: HttpRequest) -> HttpResponse:
 
 # --- a digit as numbers -------------------------------------------------------------
 
-SHADES = 8  # a grey level is painted as one of so many
+SHADES = 8  # grey levels are drawn in this many opacities
 
 
 def _digit(digit: ExplainedDigit) -> dict[str, Any]:
     """Return a digit three times: as strokes, as grey levels, as dots and zeros.
 
-    strokes: data of paths. shades: an opacity, and the path of all pixels that have it.
+    strokes: SVG paths. shades: pairs of an opacity and the path of its pixels.
     """
     shades: dict[int, str] = {}
     for y, row in enumerate(digit.levels):
@@ -86,7 +86,7 @@ _BEGINS_A_ROW = {"InputLayer", "Soften", "Conv2D", "Flatten"}
 
 
 def _rows(layers: list[Layer]) -> list[dict[str, Any]]:
-    """Return a row for each convolution with what follows it, or other layer."""
+    """Return the table's rows: a convolution's row has the layers after it too."""
     together: list[list[Layer]] = []
     for layer in layers:
         if layer.kind in _BEGINS_A_ROW or not together:
@@ -123,7 +123,7 @@ def _layer_name(layer: Layer) -> str:
 
 # --- the experiments ----------------------------------------------------------------
 
-# What the file calls a question: its title, and the name of what is varied.
+# By name in the file: a question's title, and the name of the varied setting.
 QUESTIONS = {
     "optimizer": (gettext_noop("Which optimiser?"), gettext_noop("Optimiser")),
     "learning_rate": (
@@ -145,7 +145,7 @@ QUESTIONS = {
 
 
 def _name_of_base(experiments: dict[str, Any], varied: str) -> str:
-    """Return what the tables call the base's optimiser or activation."""
+    """Return the base setting's optimiser or activation, as the tables name it."""
     for question in experiments["questions"]:
         if question.name == varied:
             for answer in question.answers:
@@ -158,7 +158,7 @@ def _question(question: Question, read: int) -> dict[str, Any]:
     """Return a question as a section: what is asked, curves, figures, conclusions."""
     title, varied = QUESTIONS.get(question.name, (question.name, ""))
     weights = {answer.weights for answer in question.answers}
-    # Half an image stands for none misread.
+    # If no image is misread, half an image is drawn.
     plot = curves([answer.errors() for answer in question.answers], least=0.5 / read)
     return {
         "name": question.name,
@@ -183,7 +183,7 @@ def _question(question: Question, read: int) -> dict[str, Any]:
 
 
 def _conclusions(question: Question) -> list[str]:
-    """Say which answer is best, by what lead, and which did not learn."""
+    """Say which answer is best, how large its lead is, and which did not learn."""
     return [_of_the_best(question)] + [
         _(
             "%(name)s did not learn in %(failed)s of %(seeds)s runs: its mean accuracy "

@@ -1,4 +1,4 @@
-"""The words of the pages' scripts, for the translators and in the page's language."""
+"""The messages of the pages' scripts, and their translations."""
 
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_noop as _
@@ -31,11 +31,11 @@ PHRASES = (
     _("over %(share)s"),
     _("under %(share)s"),
 )
-"""What the modules in static/recognizer/js say; a test compares them with this."""
+"""Messages of the modules in static/recognizer/js; a test compares the two."""
 
 
 def translated_phrases() -> dict[str, str]:
-    """Return the translation of each; nothing where the page is in English."""
+    """Return each message's translation; nothing if the page is in English."""
     if (get_language() or "en").startswith("en"):
         return {}
     return {phrase: gettext(phrase) for phrase in PHRASES}

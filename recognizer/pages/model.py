@@ -1,4 +1,4 @@
-"""How well it does: the model card of the active model, as a page."""
+"""The model page: the model card of the active model."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ VERSIONS_SHOWN = 50
 @require_safe
 @ones_own
 def model(request: HttpRequest) -> HttpResponse:
-    """Show what is known of the active model, and list the other versions."""
+    """Show what is known about the active model, and list the versions."""
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
     numbers = stats()
     page: dict[str, Any] = {
@@ -38,7 +38,7 @@ def model(request: HttpRequest) -> HttpResponse:
 
 
 def _site(reviewed: Reviewed) -> dict[str, Any]:
-    """Return what reviewed drawings of this site say of the model."""
+    """Return the model's results on this site's reviewed drawings."""
     shares = [one.share for one in reviewed.by_digit if one.share]
     start = axis_start(shares, step=0.1)
     return {

@@ -1,7 +1,7 @@
-"""The geometry of the plots, written for SVG: always with a decimal point.
+"""The geometry of the plots, as SVG text: always with a decimal point.
 
 A table beside each plot has its numbers. Bars and intervals are 100 units wide and the
-page stretches them; curves are drawn as they are.
+page stretches them; it does not stretch curves.
 """
 
 import math
@@ -12,7 +12,7 @@ from recognizer.drawings.statistics import Share
 
 
 def axis_start(shares: Iterable[Share], *, step: float) -> float:
-    """Return the last whole step below all intervals: an axis from there to 1."""
+    """Return where an axis to 1 begins: at the last whole step below all intervals."""
     lowest = min((share.low for share in shares), default=0.0)
     # An axis from 1 would have no width; 1e-9 is for the rounding of floats.
     start = math.floor(min(lowest, 1 - step) / step + 1e-9) * step
@@ -49,7 +49,7 @@ def whisker(
 
 
 def bar_width(share: float, *, of: float) -> str:
-    """Return the width of a bar; one of the share `of` has the full width."""
+    """Return the width of a bar; a share of `of` gets the full width."""
     return _written(100 * share / of if of else 0)
 
 
@@ -76,12 +76,12 @@ def curves(answers: Sequence[Sequence[_Reach]], *, least: float) -> dict[str, An
 
     Args:
         answers: for each answer, the range of its seeds' errors after each epoch.
-        least: shown for an error of 0, which a logarithmic scale does not have.
+        least: drawn for an error of 0, which a logarithmic scale cannot show.
 
     Returns:
         curves: for each answer, SVG paths: a line through the means, the band of the
         range around it, and a mark on each mean.
-        errors, epochs: the ticks of the axes, as pairs of value and place.
+        errors, epochs: the ticks of the axes, as pairs of value and position.
     """
     floored = [
         [tuple(max(one, least) for one in reach) for reach in epochs]
@@ -123,7 +123,7 @@ def curves(answers: Sequence[Sequence[_Reach]], *, least: float) -> dict[str, An
 
 
 def mark(number: int) -> str:
-    """Return the shape of a curve's mark, drawn around a point: six in turn."""
+    """Return the SVG path of a curve's mark around a point; six shapes repeat."""
     return _MARKS[number % len(_MARKS)]
 
 

@@ -1,4 +1,4 @@
-"""The page that says what is kept, why, for how long, and how to be rid of it."""
+"""The privacy page: what is stored, why, for how long, and how to delete it."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 @require_safe
 def privacy(request: HttpRequest) -> HttpResponse:
-    """Show it."""
+    """Show the privacy page."""
     shown = {
         "retention_days": settings.RETENTION_DAYS,
         "visitor_days": settings.VISITOR_COOKIE_SECONDS // (24 * 3600),

@@ -1,4 +1,4 @@
-"""The page that takes a picture of a digit, for browsers without JavaScript too."""
+"""The upload page for a picture of a digit; it works without JavaScript too."""
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -31,13 +31,13 @@ _PROBLEMS = {
         "The picture is damaged or incomplete. Save it again and upload the new file."
     ),
 }
-"""What the API says in English, by its codes."""
+"""Messages for the API's error codes, for translation."""
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
-    """Show the form; read and keep the picture sent, and go to its page."""
+    """Show the form; read and store a picture that was sent, and go to its page."""
     if request.method != "POST":
         return _page(request, PictureForm())
     form = PictureForm(request.POST, request.FILES)

@@ -1,18 +1,18 @@
-// The review desk. Some drawings lie ready on it, so that no key waits for the network;
-// each decision is sent while the next drawing is looked at already.
+// The review desk. It loads some drawings in advance, so that no key waits for the
+// network, and sends each decision while the reviewer looks at the next drawing.
 
 import { translate } from "../js/messages.js";
 import { pathOf, Replay } from "../js/replay.js";
 
 const desk = document.querySelector("#desk");
 const find = (selector) => desk.querySelector(selector);
-const REPLAY_MS = 900; // any drawing is drawn in this time
-const LOW = 5; // drawings on the desk below which more are claimed
+const REPLAY_MS = 900; // length of every replay
+const LOW = 5; // more are claimed when fewer drawings are ready
 
-let ready = []; // drawings, the first is looked at
-let decided = []; // ids decided here, the latest last, for undo
-const unkept = new Set(); // ids whose decision is on its way
-let sending = Promise.resolve(); // answers come in the order of the keys
+let ready = []; // drawings; the first one is shown
+let decided = []; // ids decided here, oldest first, for undo
+const unkept = new Set(); // ids whose decision is being sent
+let sending = Promise.resolve(); // sends one after the other, in the order of the keys
 let isClaiming = false;
 let done = 0;
 let startedAt = 0;
@@ -38,7 +38,7 @@ async function claim() {
   isClaiming = true;
   let drawings = [];
   try {
-    // What is decided but not yet kept must not come back either.
+    // Drawings whose decision is still being sent must not come back either.
     const have = [...ready.map((drawing) => drawing.id), ...unkept];
     const fields = have.map((id) => ["have", id]);
     if (find("#trainable")?.checked) fields.push(["trainable", "1"]);
@@ -51,7 +51,7 @@ async function claim() {
   } finally {
     isClaiming = false;
   }
-  if (drawings.length) claim(); // a quick hand may have taken them all by now
+  if (drawings.length) claim(); // a fast reviewer may have used them all by now
 }
 
 function send(address, drawing, fields, onDone) {
@@ -63,12 +63,12 @@ function send(address, drawing, fields, onDone) {
     } catch (error) {
       say(error.message);
       if (!error.isFinal) {
-        ready.unshift(drawing); // not kept: it is decided again
+        ready.unshift(drawing); // not stored: the reviewer decides again
         show();
       }
     } finally {
       unkept.delete(drawing.id);
-      claim(); // while it was on its way there may have been no room for more
+      claim(); // this drawing may have counted against the desk's limit
     }
   });
 }

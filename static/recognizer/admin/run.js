@@ -1,4 +1,4 @@
-// A training's page follows it while it runs.
+// Updates a training run's page while it runs.
 
 const run = document.querySelector("#run");
 const EVERY_MS = 2000;
@@ -17,7 +17,7 @@ async function look() {
       if (isAtEnd) log.scrollTop = log.scrollHeight;
     }
   } catch {
-    // the site is away for a moment: look again
+    // the site does not answer right now: try again
   }
   setTimeout(look, EVERY_MS);
 }

@@ -1,5 +1,5 @@
 /**
- * The page's side of the API. Network only: no DOM, no timers of the page.
+ * The page's API client. Network only: no DOM and no timers of the page.
  *
  * @typedef {import("./strokes.js").Drawing | {image: string}} Drawing strokes, or a
  *   picture as data URL
@@ -11,7 +11,7 @@
  * @property {number} digitness how digit-like the ink is, 0 to 1
  * @property {{code: string, message: string} | null} refusal
  * @property {string} [seen] data URL of the 28x28 digit image
- * @property {string} [why] data URL of what spoke for and against, to lay over it
+ * @property {string} [why] data URL of the explanation, an image to lay over `seen`
  * @typedef {{id: string, drawing?: Drawing, prediction?: Reading}} Submission
  */
 
@@ -19,7 +19,7 @@
 // flight included.
 const KEEPALIVE_MAX_CHARS = 48_000;
 
-// How far back a drawing whose answer got lost is looked for.
+// Number of newest submissions searched for a drawing whose answer was lost.
 const NEWEST_COUNT = 5;
 
 /** A failed call. `code` is the API's own, or "network" when no answer came. */
@@ -37,14 +37,14 @@ export class ApiError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** No answer came: whether the server did its part is unknown. */
+  /** No answer came: the server may or may not have done the call. */
   get isNetworkFailure() {
     return this.code === "network";
   }
 
   /**
-   * The same call may well succeed later. A 403 too: it comes while someone
-   * signs in or out in another tab, and the next call has the new token.
+   * Whether the same call may succeed later. This includes 403: it comes after signing
+   * in or out in another tab, and the next call has the new token.
    */
   get isTemporary() {
     return this.isNetworkFailure || [403, 429].includes(this.status) || this.status >= 500;
@@ -57,13 +57,13 @@ export class ApiClient {
   #csrfToken;
   #fetch;
   #timeoutMs;
-  /** @type {AbortController | null} of the newest reading, while it lasts */
+  /** @type {AbortController | null} of the reading in progress */
   #reading = null;
 
   /**
    * @param {{readingsUrl: string, submissionsUrl: string, csrfToken?: () => string | undefined,
-   *   fetch?: typeof fetch, timeoutMs?: number}} options csrfToken gives the
-   *   present token, which only signed-in people's calls need
+   *   fetch?: typeof fetch, timeoutMs?: number}} options csrfToken returns the
+   *   current token, which only signed-in users' calls need
    */
   constructor({ readingsUrl, submissionsUrl, csrfToken, fetch, timeoutMs = 15_000 }) {
     this.#readingsUrl = readingsUrl;
@@ -95,8 +95,8 @@ export class ApiClient {
         body: { drawings: [drawing] },
         abort: mine,
       });
-      // Asked by identity, not by `aborted`: an answer already under way when
-      // the newer call came must not be shown after it.
+      // Compared by identity, not by `aborted`: an answer that was already arriving
+      // when the newer call began must not be shown after it.
       if (this.#reading !== mine) return null;
       const [reading] = answer.readings;
       if (reading.error) throw new ApiError({ status: 400, ...reading.error });
@@ -109,7 +109,7 @@ export class ApiClient {
     }
   }
 
-  /** Give up the reading under way; its promise resolves to null. */
+  /** Abort the reading in progress; its promise resolves to null. */
   stopReading() {
     const former = this.#reading;
     this.#reading = null;
@@ -117,12 +117,12 @@ export class ApiClient {
   }
 
   /**
-   * Store a drawing. The request outlives the page when it is small enough.
-   * Tabs take turns, because a newcomer's first answer brings the cookie: two
-   * first calls at once would make two owners.
+   * Store a drawing. A small enough request continues after the page has closed.
+   * Tabs take turns: the first answer sets the visitor's cookie, so two first calls
+   * at once would create two visitors.
    *
    * @param {Drawing} drawing
-   * @param {{isLeaving?: boolean}} [options] there is no time to take turns
+   * @param {{isLeaving?: boolean}} [options] whether to send without taking turns
    * @returns {Promise<Submission>}
    * @throws {ApiError}
    */
@@ -133,10 +133,10 @@ export class ApiClient {
   }
 
   /**
-   * Look for a drawing whose submission may have arrived without an answer.
-   * `Idempotency-Key` can not do this: a browser's first call has no cookie
-   * yet, and without one the API takes no key. A picture is not found again: it
-   * is kept in another form than it was sent.
+   * Look for a drawing that may have been stored although no answer came.
+   * `Idempotency-Key` cannot do this: a browser's first call has no cookie yet, and
+   * without one the API accepts no key. Pictures are never found, because the server
+   * stores them in another form.
    *
    * @param {Drawing} drawing
    * @returns {Promise<Submission | null>}
@@ -194,7 +194,7 @@ export class ApiClient {
       return response.status === 204 ? null : await response.json();
     } catch (error) {
       if (error instanceof ApiError) throw error;
-      // fetch says TypeError, an abort says AbortError, a broken body SyntaxError.
+      // fetch throws TypeError, an abort AbortError, a broken body SyntaxError.
       const message = "No connection to the server.";
       throw new ApiError({ code: "network", message, status: 0 });
     } finally {
@@ -203,7 +203,7 @@ export class ApiClient {
   }
 }
 
-/** Read the API's one error form; a proxy in between may answer otherwise. */
+/** Read an error in the API's format; a proxy in between may send another. */
 async function errorFrom(response) {
   const { status } = response;
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);

@@ -1,6 +1,6 @@
 /**
- * The draw page: ink goes from the pad to the API, to be read, and to the outbox, to
- * be stored; their answers go to the page.
+ * The draw page: sends the pad's ink to the API for a reading and to the outbox for
+ * storage, and shows their answers.
  */
 import { ApiClient } from "./api.js";
 import { FeedbackOutbox } from "./feedback_outbox.js";
@@ -38,13 +38,13 @@ const outbox = new Outbox({ api, storage: storageOf("sessionStorage") });
 const feedbackOutbox = new FeedbackOutbox({ api, storage: storageOf("sessionStorage") });
 const readAgain = new Retry(() => read({ isSettled: true }));
 
-// About the newest ink: `lastAskedAt` slows the live readings down, `problem` is why it
-// is unread, `reading` is what was last read in it. `image` is the data URL of the
-// picture on the pad, if it holds one instead of strokes.
+// About the current ink: `lastAskedAt` limits the rate of live readings, `problem` is
+// why reading failed, `reading` is the last reading. `image` is the data URL of the
+// picture on the pad, if there is one instead of strokes.
 const live = { lastAskedAt: 0, problem: null, reading: null, image: null };
 let isWhyShown = storageOf("localStorage")?.getItem(WHY_KEY) === "shown";
 
-/** Read for each call: signing in or out in another tab changes it. */
+/** Called for each request: signing in or out in another tab changes the token. */
 function csrfToken() {
   const cookie = /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie);
   return cookie?.[1] ?? page.dataset.csrfToken;
@@ -54,7 +54,7 @@ function storageOf(kind) {
   try {
     return globalThis[kind];
   } catch {
-    return null; // Cookies and storage are blocked: a reload starts afresh.
+    return null; // Cookies and storage are blocked: a reload loses unsent data.
   }
 }
 
@@ -65,7 +65,7 @@ function drawingNow() {
 
 /* Reading ---------------------------------------------------------------- */
 
-/** Read the ink as it is now. Only a settled reading is explained and said aloud. */
+/** Read the current ink. Only settled readings are explained and announced. */
 async function read({ isSettled }) {
   readAgain.stop();
   const drawing = drawingNow();
@@ -133,7 +133,7 @@ function showState() {
   buttons.retry.hidden = !problem?.isTemporary;
 }
 
-/** What is wrong, the newest mistake of the visitor's own before all. */
+/** Return what is wrong; the visitor's own latest mistake comes first. */
 function problemNow() {
   const isOfReading = live.problem instanceof PictureError || outbox.problem === null;
   const problem = isOfReading ? live.problem : outbox.problem;
@@ -147,14 +147,14 @@ function canClear() {
   return pad.strokes.canClear || pad.hasPicture;
 }
 
-/** Ask only about ink that is on the pad, kept, and read as it is now. */
+/** Ask about the ink on the pad, but only if it is stored and its reading is current. */
 function showFeedback(keptId) {
   const isAnswered = live.reading !== null && !api.isReading;
   if (keptId === null || pad.isBlank) feedback.hide();
   else if (isAnswered) feedback.ask(keptId, live.reading.digit);
 }
 
-/** Lay the explanation over the strokes; a picture has it over what was seen. */
+/** Lay the explanation over the strokes; for a picture it is over the 28x28 image. */
 function showWhy(reading) {
   const overlay = byId("why-overlay");
   const isOverStrokes = Boolean(reading?.why) && !pad.strokes.isBlank;
@@ -187,7 +187,7 @@ function wordsFor(error, reassurance) {
 /* Acting ----------------------------------------------------------------- */
 
 function startNewDrawing() {
-  // Before the ink is gone: a sheet not yet kept is kept now.
+  // Before the ink is cleared: the outbox stores a sheet that is not stored yet.
   keyboardPen.lift();
   pad.finish();
   outbox.newSheet();
@@ -214,7 +214,7 @@ function onAnswerFailed({ detail: { id, error } }) {
 }
 
 function onStrokeStart() {
-  // Whatever was kept of a sheet that was undone to nothing stays kept.
+  // If everything was undone, the sheet's stored submission stays: begin a new sheet.
   if (pad.strokes.all.length === 1) outbox.newSheet();
   outbox.hold();
   showWhy(null);
@@ -237,7 +237,7 @@ function onKey(event) {
   const isUndoKey = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();
   if (event.altKey || event.isComposing) return;
-  // Single keys only where one draws or answers, so that they surprise nobody.
+  // Single keys work only where visitors draw or answer, to avoid surprises.
   const isHere = event.target.closest("#pad, #answer") !== null;
   const isOnPad = event.target === canvas;
   if (isUndoKey && key === "z" && !event.shiftKey) pad.undo();
@@ -355,7 +355,7 @@ addEventListener("pagehide", () => {
 addEventListener("pageshow", (event) => {
   if (event.persisted) outbox.comeBack();
 });
-// A phone may drop a hidden page without another word.
+// A phone may close a hidden page without a further event.
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "hidden") keep();
 });

@@ -1,6 +1,6 @@
 /**
- * Sends the answer to a reading without loading the page anew. The form works
- * without this as well.
+ * Sends feedback on a reading without reloading the page. The form also works
+ * without this script.
  */
 import { translate } from "./messages.js";
 
@@ -16,7 +16,7 @@ section.addEventListener("submit", async (event) => {
   try {
     const fresh = await answered(form, submitter);
     form.replaceWith(fresh.querySelector("form"));
-    // The same element, so that its new words are heard.
+    // Keep this element: screen readers announce its new text.
     said.textContent = fresh.querySelector("#feedback-said").textContent;
     const same = `button[name="${submitter.name}"][value="${submitter.value}"]`;
     (section.querySelector(same) ?? section.querySelector("button")).focus();
@@ -27,7 +27,7 @@ section.addEventListener("submit", async (event) => {
   }
 });
 
-/** Send it; after signing in or out elsewhere once more, with the page's new token. */
+/** Send the form; after a 403 (signed in or out elsewhere) once more with a new token. */
 async function answered(form, submitter) {
   const body = new FormData(form);
   body.append(submitter.name, submitter.value);

@@ -1,9 +1,9 @@
 /**
- * Sends visitors' answers about readings and loses none: an answer that cannot be
- * sent waits in the given storage, outlives a reload, and is sent again. No DOM.
+ * Sends visitors' answers about readings. An answer that cannot be sent waits in the
+ * given storage, survives a reload, and is sent again. No DOM.
  *
- * Fires "given" with `detail` {id, verdict, digit?} once the server has an answer,
- * and "failed" with `detail` {id, error, isWaiting} when it does not take one now.
+ * Fires "given" with `detail` {id, verdict, digit?} when the server has stored an
+ * answer, and "failed" with `detail` {id, error, isWaiting} when it has not.
  *
  * @typedef {{id: string, verdict: string, digit?: number}} Given
  */
@@ -30,14 +30,14 @@ export class FeedbackOutbox extends EventTarget {
     return this.#waiting.length > 0;
   }
 
-  /** @param {Given} given sent now, after those that wait; the latest of a drawing counts */
+  /** @param {Given} given sent after those that wait; a drawing's latest one counts */
   give(given) {
     this.#waiting.push(given);
     this.#save();
     return this.sendNow();
   }
 
-  /** Take up what an earlier page of this tab could not send. */
+  /** Send the answers that an earlier page of this tab could not send. */
   restore() {
     this.#waiting = load(this.#storage, STORAGE_KEY) ?? [];
     return this.sendNow();

@@ -1,10 +1,10 @@
 /**
- * Asks whether a kept drawing was read right, and takes the correction: one tap,
- * or one key.
+ * Asks whether a stored drawing was read right, and takes the correction with one
+ * tap or one key.
  *
- * It shows one of two steps: `ask`, and `thanks`, from where the answer can be
- * taken back. On its root it fires "feedback" with `detail` {id, verdict,
- * digit?}; the page sends it and then calls `thank` or `fail`.
+ * It shows one of two steps: `ask`, or `thanks`, where visitors can withdraw the
+ * answer. On its root it fires "feedback" with `detail` {id, verdict, digit?}; the
+ * page sends the answer and then calls `thank` or `fail`.
  */
 import { translate } from "./messages.js";
 
@@ -31,10 +31,10 @@ export class FeedbackView {
   }
 
   /**
-   * Ask about a kept drawing; asking again about the same one changes nothing.
+   * Ask about a stored drawing; asking again about the same one changes nothing.
    *
    * @param {string} id of the submission
-   * @param {number | null} digit what it was read as; null asks what it was
+   * @param {number | null} digit what it was read as; if null, ask what it is
    */
   ask(id, digit) {
     if (id === this.#id) return;
@@ -54,15 +54,15 @@ export class FeedbackView {
     this.#showStep(this.#given.has(id) ? "thanks" : "ask");
   }
 
-  /** There is nothing to ask about now. */
+  /** Hide the question. */
   hide() {
     this.#id = null;
     this.#root.hidden = true;
   }
 
   /**
-   * Take an answer by key: the true digit, x for no digit, Backspace to take the
-   * answer back.
+   * Take an answer by key: the true digit, x for no digit, Backspace to withdraw
+   * the answer.
    *
    * @param {string} key
    * @returns {boolean} whether the key was an answer
@@ -86,7 +86,7 @@ export class FeedbackView {
     if (id !== this.#id) return;
     const hadFocus = this.#root.contains(document.activeElement);
     this.#showStep(this.#given.has(id) ? "thanks" : "ask");
-    // The button that was pressed is gone: go on where its successor stands.
+    // The pressed button is hidden now: move the focus to the next step's button.
     if (hadFocus) this.#root.querySelector("div:not([hidden]) > button:not([hidden])").focus();
   }
 

@@ -1,10 +1,10 @@
 /**
- * Where the 28x28 picture that the model saw lies on the canvas, so that what
- * is known of its pixels can be laid over the drawing. No DOM.
+ * Computes where the model's 28x28 picture lies on the canvas, so that the
+ * explanation of its pixels can be laid over the drawing. No DOM.
  *
  * It follows mlcore: `ink.rasterise` gives strokes a pen of 11 % of their longest
- * side, `preprocess.normalize` fits the ink into 20 px and puts its centre of mass
- * on the middle of 28.
+ * side. `preprocess.normalize` fits the ink into 20 px and puts its centre of mass
+ * in the centre of the 28 px.
  *
  * @typedef {import("./strokes.js").Point} Point
  */
@@ -35,7 +35,7 @@ export function frameOf(strokes, penWidth) {
   return { x, y, size: SIDE_PX * pixel };
 }
 
-/** Of lines of one width: each stretch weighs as much as it is long. */
+/** The centre of mass of lines of one width: each segment's weight is its length. */
 function centreOfMass(strokes) {
   let [mass, x, y] = [0, 0, 0];
   for (const stroke of strokes) {

@@ -1,11 +1,11 @@
 /**
- * A pen for those who draw by keyboard: arrows move it, Space puts it down and
- * lifts it. Handwriting needs no hand here.
+ * A pen for drawing with the keyboard: arrow keys move it, Space puts it down and
+ * lifts it.
  *
- * The pen goes from crossing to crossing of the sheet's squares; with Shift in
- * quarter steps. Ink goes through the middles between the places, so that steps
- * right and down in turn make a slope, not stairs. Home, End and the page keys
- * go aslant, as on a number pad.
+ * The pen moves along the sheet's grid, by one square or with Shift by a quarter.
+ * Ink goes through the midpoints between its positions, so that alternate steps
+ * right and down make a slope, not stairs. Home, End and the page keys move
+ * diagonally, as on a number pad.
  */
 import { CANVAS_PX } from "./strokes.js";
 
@@ -65,7 +65,7 @@ export class KeyboardPen {
     this.#pad.showCursor({ x: this.#x, y: this.#y, isDown: this.#isDown });
   }
 
-  /** The keyboard is used elsewhere: lift the pen and hide it. */
+  /** Lift and hide the pen, because the keyboard is used elsewhere. */
   leave() {
     this.lift();
     this.#pad.showCursor(null);
@@ -78,7 +78,7 @@ export class KeyboardPen {
     this.#pad.finish();
   }
 
-  /** The stroke was ended by others: an undo, a new sheet, another pen. */
+  /** Something else ended the stroke: an undo, a new sheet or another pen. */
   ended() {
     this.#isDown = false;
   }

@@ -1,29 +1,29 @@
 /**
- * The queue of drawings to be stored: each one is sent once its pen has rested, and
- * again until the server has it. None is lost.
+ * The queue of drawings to be stored. It sends each drawing once the pen has rested,
+ * and retries until the server has stored it.
  *
- * No DOM. A *sheet* is one drawing from its first ink to "New drawing". Ink
- * added to a kept sheet is stored as a new submission, and the former one,
- * now superseded, is deleted after that. Whatever is not stored yet lies in the
- * given storage too, so that a reload takes it up again.
+ * No DOM. A *sheet* is one drawing from its first ink to "New drawing". When ink is
+ * added to a stored sheet, the sheet is stored as a new submission and the old one
+ * is then deleted. Drawings that are not stored yet are also in the given storage,
+ * so that they survive a reload.
  *
- * Fires "update" whenever what it can tell has changed.
+ * Fires "update" whenever its state has changed.
  *
  * @typedef {import("./strokes.js").Drawing} Drawing
  * @typedef {import("./api.js").ApiError} ApiError
  * @typedef {Object} Sheet
- * @property {Drawing | null} drawing its present ink
+ * @property {Drawing | null} drawing its current ink
  * @property {boolean} isDue its pen has rested, or the visitor asked
  * @property {string | null} keptId the submission that holds `keptInk`
  * @property {string | null} keptInk
- * @property {string | null} refusedInk what the server would not take
- * @property {Drawing | null} attempted sent without an answer: it may be stored
+ * @property {string | null} refusedInk ink that the server refused
+ * @property {Drawing | null} attempted sent but not answered: it may be stored
  */
 import { load, pageClock, Retry, save } from "./retry.js";
 
 const REST_MS = 1200;
-// What a page sends as it goes is stored about as the next page opens: looked for
-// at once it would not be found, and stored a second time.
+// A drawing sent while a page closes is stored about when the next page opens. If the
+// next page looked for it at once, it might not find it and store it a second time.
 const LOOK_AFTER_MS = 2000;
 const STORAGE_KEY = "digitsite.unkept";
 
@@ -37,7 +37,7 @@ export class Outbox extends EventTarget {
   #putAway = [];
   /** @type {string[]} superseded submissions still to be deleted */
   #superseded = [];
-  /** @type {Set<string>} answered submissions, which nothing supersedes */
+  /** @type {Set<string>} submissions with feedback, which are never deleted */
   #answered = new Set();
   /** @type {Sheet | null} */
   #sending = null;
@@ -62,21 +62,21 @@ export class Outbox extends EventTarget {
     this.#retry = new Retry(() => this.#work(), clock);
   }
 
-  /** Whether the ink on the pad still waits to be stored. */
+  /** Whether the ink on the pad is still to be stored. */
   get isUnkept() {
     return isUnkept(this.#present);
   }
 
   /**
-   * @returns {string | null} the submission that holds what is on the pad; on
-   *   an empty pad the last one kept
+   * @returns {string | null} the submission that holds the ink on the pad; if the
+   *   pad is empty, the last one stored
    */
   get keptId() {
     if (this.#present.drawing === null) return this.#lastKeptId;
     return isKept(this.#present) ? this.#present.keptId : null;
   }
 
-  /** @returns {ApiError | null} why storing does not go on, if it does not */
+  /** @returns {ApiError | null} why storing has stopped, if it has */
   get problem() {
     return this.#problem;
   }
@@ -105,7 +105,7 @@ export class Outbox extends EventTarget {
     this.#work();
   }
 
-  /** Put the present sheet away, storing it if it is not yet kept. */
+  /** Begin a new sheet; the present one is stored if it is not yet. */
   newSheet() {
     this.hold();
     if (this.isUnkept) this.#putAway.push(this.#present);
@@ -115,7 +115,7 @@ export class Outbox extends EventTarget {
   }
 
   /**
-   * Somebody has said how this submission was read: it stays, whatever is drawn on.
+   * Keep a submission that has feedback, even if its drawing changes.
    *
    * @param {string} id
    */
@@ -123,14 +123,14 @@ export class Outbox extends EventTarget {
     this.#answered.add(id);
   }
 
-  /** Go on at once after a failure. */
+  /** Retry at once after a failure. */
   retryNow() {
     this.#retry.reset();
     this.#present.isDue = true;
     this.#work();
   }
 
-  /** The page goes away: send what is left, and do not wait for answers. */
+  /** The page is closing: send what is left without waiting for answers. */
   leave() {
     this.hold();
     this.#retry.stop();
@@ -139,10 +139,10 @@ export class Outbox extends EventTarget {
       const isUnderWay = sheet === this.#sending && sheet.attempted === sheet.drawing;
       if (isUnderWay) continue;
       sheet.attempted = sheet.drawing;
-      // Its answer finds nobody; `attempted` has the next page look for it.
+      // Nobody receives the answer; `attempted` makes the next page look for it.
       this.#api.submit(sheet.drawing, { isLeaving: true }).catch(() => {});
-      // Until a first answer has brought the cookie, two calls would make two
-      // owners: the others wait in storage for the next page.
+      // The first answer sets the visitor's cookie. Two calls before it would create
+      // two visitors, so the other drawings wait in storage for the next page.
       if (this.#lastKeptId === null) break;
     }
     this.#save();
@@ -155,7 +155,7 @@ export class Outbox extends EventTarget {
   }
 
   /**
-   * Take up what an earlier page of this tab could not store.
+   * Load the drawings that an earlier page of this tab could not store.
    *
    * @returns {Drawing | null} the ink that was on the pad
    */
@@ -223,7 +223,7 @@ export class Outbox extends EventTarget {
       return await this.#api.findStored(drawing);
     } catch (error) {
       if (error.isTemporary) throw error;
-      return null; // Rather a drawing kept twice than one lost.
+      return null; // Store it again: a duplicate is better than a loss.
     }
   }
 
@@ -236,7 +236,7 @@ export class Outbox extends EventTarget {
       sheet.attempted = null;
       this.#markKept(sheet, drawing, submission.id);
     } catch (error) {
-      // After a lost answer or a server's failure it may be stored all the same.
+      // After a lost answer or a server error the drawing may still be stored.
       const isCertain = error.status >= 400 && error.status < 500;
       if (isCertain) sheet.attempted = null;
       if (error.isTemporary) throw error;
@@ -257,7 +257,7 @@ export class Outbox extends EventTarget {
     try {
       await this.#api.delete(this.#superseded[0]);
     } catch (error) {
-      // What the server will not delete stays as an older drawing: no harm.
+      // If the server refuses, the old submission stays in the history.
       if (error.isTemporary) throw error;
     }
     this.#superseded.shift();

@@ -1,19 +1,19 @@
 /**
- * The surface one draws on: pointer events in, ink on a canvas out.
+ * The drawing pad: turns pointer events into ink on a canvas.
  *
- * One finger draws; two scroll and zoom the page, as the stylesheet's
- * `touch-action` lets them. It knows nothing of the network. On its canvas it
- * fires
- *   newsheet      someone draws over a picture: whoever listens clears the pad
+ * One finger draws; two fingers scroll and zoom the page, as the stylesheet's
+ * `touch-action` allows. The pad does not use the network. It fires these events
+ * on its canvas:
+ *   newsheet      someone draws over a picture: the listener clears the pad
  *   strokestart   the pen came down
- *   change        there is more, less or other ink; `detail.isLive` tells a pen
- *                 still moving from a finished stroke, an undo or a new sheet
- *   strokeend     the pen was lifted, or taken away
+ *   change        the ink has changed; `detail.isLive` is true while the pen
+ *                 moves, false after a stroke, an undo or a new sheet
+ *   strokeend     the stroke has ended or was cancelled
  */
 import { CANVAS_PX, PEN_WIDTH_PX, Strokes, toCanvasPoint } from "./strokes.js";
 
-// A second finger this soon, or while the ink is this short, means to scroll or
-// zoom: what the first one drew is no stroke. Later it is a palm or a slip.
+// A second finger this soon, or while the stroke is this short, starts a scroll or
+// zoom, and the stroke is dropped. A later one is a palm or a slip and is ignored.
 const GESTURE_MS = 250;
 const GESTURE_PX = 24;
 
@@ -21,7 +21,7 @@ export class Pad {
   #canvas;
   #context;
   #strokes = new Strokes();
-  /** @type {{id: number, type: string, startedAt: number} | null} what draws now */
+  /** @type {{id: number, type: string, startedAt: number} | null} the pen that is down */
   #pen = null;
   /** @type {CanvasImageSource | null} shown instead of strokes */
   #picture = null;
@@ -88,7 +88,7 @@ export class Pad {
   }
 
   /**
-   * Put a pen down, whatever pen it is.
+   * Put a pen of any kind down.
    *
    * @param {[number, number]} place on the canvas
    * @param {number} timeMs any steady clock
@@ -106,9 +106,9 @@ export class Pad {
   }
 
   /**
-   * End the stroke being drawn, if any, where it is.
+   * End the stroke being drawn, if any.
    *
-   * @param {{isTakenBack?: boolean}} [options] as if the pen had not come down
+   * @param {{isTakenBack?: boolean}} [options] whether to remove the stroke
    */
   finish({ isTakenBack = false } = {}) {
     if (!this.#strokes.isOpen) return;
@@ -134,7 +134,7 @@ export class Pad {
     for (const name of ["pointercancel", "lostpointercapture"]) {
       canvas.addEventListener(name, (event) => this.#penGone(event));
     }
-    // A long press of a finger would open a menu in the middle of a stroke.
+    // Otherwise a long press opens a menu in the middle of a stroke.
     canvas.addEventListener("contextmenu", (event) => {
       if (this.#pen !== null) event.preventDefault();
     });
@@ -145,7 +145,7 @@ export class Pad {
     if (this.#pen !== null || !event.isPrimary || event.button !== 0) return;
     event.preventDefault();
     this.finish(); // the keyboard's stroke, if one is open
-    // A finger's focus would show as the keyboard's does.
+    // The stylesheet hides the focus ring then, which is for the keyboard.
     this.#canvas.toggleAttribute("data-pointed", true);
     this.#canvas.focus({ preventScroll: true });
     this.#pen = {
@@ -157,7 +157,7 @@ export class Pad {
     this.beginStroke(this.#place(event), event.timeStamp, event.pointerType);
   }
 
-  /** A second finger scrolls or zooms; a pen draws, though a palm was first. */
+  /** A second finger starts a scroll or zoom; a pen draws even after a palm. */
   #otherPointerDown(event) {
     if (this.#pen.type !== "touch") return;
     const isYoung = event.timeStamp - this.#pen.startedAt < GESTURE_MS;
@@ -169,7 +169,7 @@ export class Pad {
 
   #penMoved(event) {
     if (event.pointerId !== this.#pen?.id) return;
-    // Released where no event told us: outside the window, or over a dialog.
+    // Released where the canvas gets no event: outside the window or over a dialog.
     if (event.pointerType === "mouse" && event.buttons === 0 && event.type !== "pointerup") {
       this.finish();
       return;
@@ -208,7 +208,7 @@ export class Pad {
     this.#watchPixelRatio();
   }
 
-  /** A window moved to another screen keeps its size but not its pixels. */
+  /** Redraw when the window moves to a screen with another pixel ratio. */
   #watchPixelRatio() {
     matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener(
       "change",
@@ -236,7 +236,7 @@ export class Pad {
     const scale = size / CANVAS_PX;
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, CANVAS_PX, CANVAS_PX);
-    // The stylesheet owns the pen's colour, for light, dark and forced colours.
+    // The stylesheet sets the pen's colour, for light, dark and forced colours.
     const ink = getComputedStyle(canvas).color;
     if (this.#picture) drawPicture(context, this.#picture);
     context.strokeStyle = ink;
@@ -260,7 +260,7 @@ function drawPicture(context, picture) {
   context.drawImage(picture, x, y, width, height);
 }
 
-/** Cross hairs, and a ring as wide as the pen: full while it is down. */
+/** Draw cross hairs and a ring as wide as the pen; the ring is bold while it is down. */
 function drawCursor(context, { x, y, isDown }) {
   context.lineWidth = isDown ? 5 : 2;
   context.beginPath();
@@ -272,7 +272,7 @@ function drawCursor(context, { x, y, isDown }) {
   context.stroke();
 }
 
-/** Draw through the midpoints between points: corners of the hand, not of sampling. */
+/** Draw curves through the midpoints between points, to smooth the sampling's corners. */
 function drawStroke(context, stroke) {
   const [x0, y0] = stroke[0];
   context.beginPath();

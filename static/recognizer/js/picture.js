@@ -1,6 +1,6 @@
 /**
- * Makes a drawing of a picture file: shrunk, since a phone's photo has more
- * pixels than anyone needs to read one digit.
+ * Turns a picture file into a drawing. Pictures are shrunk, because a phone's photo
+ * has more pixels than it takes to read one digit.
  */
 const MAX_SIDE_PX = 1024;
 const SENT_AS_IT_IS_BYTES = 256 * 1024;
@@ -24,7 +24,7 @@ export function shrunkSize({ width, height }) {
 
 /**
  * @param {DataTransfer | null} transfer what was pasted or dropped
- * @returns {File | null} its first picture, else its first file: to say what is wrong
+ * @returns {File | null} its first picture, else its first file, for an error message
  */
 export function pictureIn(transfer) {
   const files = [...(transfer?.files ?? [])];
@@ -59,7 +59,7 @@ function shrunk(picture, type) {
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  // Only JPEG is never see-through; of the others the server sees what lies under.
+  // PNG and WebP may be transparent. As WebP they stay so, and the server handles it.
   const kind = type === "image/png" || type === "image/webp" ? "image/webp" : "image/jpeg";
   return canvas.toDataURL(kind, QUALITY);
 }

@@ -1,8 +1,8 @@
 /**
- * Replays a stored drawing on its page: by a button, or by hand with the slider.
+ * Replays a stored drawing on its page, with a button or the slider.
  *
- * Nothing moves by itself. Where people want less motion the button shows one
- * stroke more at a time.
+ * Nothing moves by itself. For people who prefer reduced motion, the button shows
+ * one more stroke at a time.
  */
 import { pathOf, Replay } from "./replay.js";
 

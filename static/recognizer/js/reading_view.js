@@ -1,18 +1,18 @@
 /**
- * Shows a reading. The words are pure functions; only ReadingView knows the DOM.
+ * Shows a reading. Pure functions write the words; only ReadingView uses the DOM.
  *
  * @typedef {import("./api.js").Reading} Reading
  */
 import { inPercent, translate } from "./messages.js";
 
-// Below this the runner-up is not worth a visitor's thought.
+// A less probable runner-up is not mentioned.
 const SECOND_WORTH_NAMING = 0.005;
 
 /**
- * Say a probability without claiming certainty: never 0 % and never 100 %.
+ * Write a probability without claiming certainty: never 0 % and never 100 %.
  *
  * @param {number} probability
- * @param {{over?: string, under?: string}} [words] for what lies off the scale
+ * @param {{over?: string, under?: string}} [words] for values that would round to 0 % or 100 %
  * @returns {string}
  */
 export function percent(
@@ -42,7 +42,7 @@ export function secondGuess({ digit, second, probabilities }) {
 
 /**
  * @param {Reading} reading
- * @returns {string} one sentence for those who hear the page
+ * @returns {string} one sentence for screen readers
  */
 export function sentence(reading) {
   if (reading.refusal !== null) return reading.refusal.message;
@@ -66,7 +66,7 @@ export class ReadingView {
   #root;
   #find;
 
-  /** @param {HTMLElement} root the answer's region, `data-state` tells its look */
+  /** @param {HTMLElement} root the answer's region; `data-state` sets its style */
   constructor(root) {
     this.#root = root;
     this.#find = (id) => root.querySelector(`#${id}`);
@@ -86,7 +86,7 @@ export class ReadingView {
     this.#showSeen(reading);
   }
 
-  /** The answer shown is not about the ink on the pad. */
+  /** Mark the shown answer: it is not about the ink on the pad. */
   markStale() {
     if (this.#root.dataset.state !== "empty") this.#root.dataset.state = "stale";
   }

@@ -1,17 +1,17 @@
 /**
- * The course of a drawing in time. No DOM: `node --test` runs it.
+ * A drawing's ink over time, for replays. No DOM: `node --test` runs it.
  *
  * @typedef {[number, number] | [number, number, number]} Sent x, y (y down) and
  *   perhaps t in ms, as a drawing was sent
  * @typedef {[number, number, number]} Moment x, y, and t in ms of the replay
  */
 
-// Whoever thinks between two strokes need not be waited for.
+// Longer pauses between strokes are cut to this.
 export const LONGEST_PAUSE_MS = 500;
-// For points that came without a time: a calm hand, in drawing widths a second.
+// For points without a time: a calm hand's speed, in drawing widths per second.
 const CALM_SPEED = 1.6;
 const CALM_PAUSE_MS = 250;
-// A dot is seen before the next stroke begins.
+// Long enough to see a dot before the next stroke begins.
 const SHORTEST_STROKE_MS = 60;
 
 export class Replay {
@@ -42,7 +42,7 @@ export class Replay {
   }
 
   /**
-   * The ink there is at a time; the last point is between two that were sent.
+   * The ink drawn by a time; the last point is interpolated.
    *
    * @param {number} time in ms
    * @returns {[number, number][][]} a list for each stroke, empty before it began
@@ -70,7 +70,7 @@ export function pathOf(points) {
   return `M${x} ${y}L${rest.map(([px, py]) => `${px} ${py}`).join(" ")}`;
 }
 
-/** Give each point its time in the replay: it begins at 0 and never goes back. */
+/** Give each point its time in the replay, which begins at 0 and never decreases. */
 function inOneTime(strokes, size) {
   const isTimed = strokes.every((stroke) => stroke.every(([, , t]) => t !== undefined));
   const isTold = isTimed && strokes.some((stroke) => stroke.at(-1)[2] > stroke[0][2]);

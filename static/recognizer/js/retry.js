@@ -1,9 +1,9 @@
-/** Calls that failed and are tried again, and the storage they wait in. */
+/** Retries failed calls, and stores what they have to send. */
 
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
 
-/** The page's timers, where a test brings none of its own. */
+/** The page's timers; tests pass their own. */
 export const pageClock = {
   setTimeout: (...args) => setTimeout(...args),
   clearTimeout: (id) => clearTimeout(id),
@@ -37,18 +37,18 @@ export class Retry {
     this.#timer = this.#clock.setTimeout(this.#action, delayMs);
   }
 
-  /** The action is tried now, or no longer. */
+  /** Cancel the next retry. */
   stop() {
     this.#clock.clearTimeout(this.#timer);
   }
 
-  /** The action succeeded, or is asked for by the visitor: back to short delays. */
+  /** Start with short delays again, after a success or when the visitor retries. */
   reset() {
     this.#failures = 0;
   }
 }
 
-/** @returns {any} what `save` put there; null without it, or without storage */
+/** @returns {any} the value that `save` stored; null if there is none, or no storage */
 export function load(storage, key) {
   try {
     return JSON.parse(storage.getItem(key));
@@ -63,6 +63,6 @@ export function save(storage, key, value) {
     if (value === null) storage.removeItem(key);
     else storage.setItem(key, JSON.stringify(value));
   } catch {
-    // Storage is off or full: the value still lives on this page.
+    // Storage is off or full: the value is only kept on this page.
   }
 }

@@ -24,13 +24,13 @@ export const MAX_POINTS = 10_000;
 // The kinds of pointer the API knows; a browser may name others, or none.
 const POINTERS = ["mouse", "touch", "pen", "keyboard"];
 
-// How long a drawing restored after a reload is taken to have rested. Its
-// clock is gone; only the order of times matters to anyone.
+// Pause assumed between a drawing's last point and its first new one after a
+// reload. The true pause is unknown; only the order of times matters.
 const REST_AFTER_RESTORE_MS = 1000;
 
 /**
- * Map a place on screen to the logical canvas, held inside it: ink beyond the
- * edge would be read without being seen.
+ * Map a place on screen to the logical canvas, clamped to it: ink beyond the edge
+ * would be read but not seen.
  *
  * @param {number} clientX
  * @param {number} clientY
@@ -61,7 +61,7 @@ export class Strokes {
   #pointer;
 
   /**
-   * Take up a drawing again, as `toDrawing` gave it.
+   * Restore a drawing that `toDrawing` returned.
    *
    * @param {Drawing} drawing
    * @returns {Strokes}
@@ -97,7 +97,7 @@ export class Strokes {
     return this.#strokes.reduce((sum, stroke) => sum + stroke.length, 0);
   }
 
-  /** @returns {readonly Point[][]} for drawing on screen; not to be changed */
+  /** @returns {readonly Point[][]} for drawing on screen; do not change it */
   get all() {
     return this.#strokes;
   }
@@ -107,7 +107,7 @@ export class Strokes {
    *
    * @param {[number, number]} place on the canvas
    * @param {number} timeMs any steady clock
-   * @param {string} [pointer] the first pointer of a drawing names it
+   * @param {string} [pointer] a drawing keeps its first pointer
    */
   begin([x, y], timeMs, pointer) {
     this.end();
@@ -146,14 +146,14 @@ export class Strokes {
     this.#isOpen = false;
   }
 
-  /** Take the open stroke back for good, as if it had never begun. */
+  /** Remove the open stroke; it cannot be redone. */
   drop() {
     if (!this.#isOpen) return;
     this.end();
     this.#strokes.pop();
   }
 
-  /** @returns {number} the longer side of the open stroke's box, in canvas pixels */
+  /** @returns {number} the longer side of the open stroke's bounding box, in canvas pixels */
   get openExtent() {
     if (!this.#isOpen) return 0;
     const stroke = this.#strokes.at(-1);
@@ -180,7 +180,7 @@ export class Strokes {
     return true;
   }
 
-  /** Begin a new drawing. What was drawn can not be undone back. */
+  /** Begin a new drawing. Undo does not bring the old one back. */
   clear() {
     this.#strokes = [];
     this.#undone = [];
@@ -202,7 +202,7 @@ export class Strokes {
   }
 
   #since(timeMs) {
-    // Coalesced events may lie a moment before the event that brought them.
+    // Coalesced events may be slightly earlier than the event that contains them.
     return Math.max(this.#lastTime(), Math.round(timeMs - this.#startedAt));
   }
 
@@ -210,12 +210,12 @@ export class Strokes {
     return this.#strokes.at(-1)?.at(-1)[2] ?? 0;
   }
 
-  /** Keep every second point until the drawing fits: the shape stays. */
+  /** Halve the number of points until the drawing fits; its shape stays. */
   #keepWithinBudget() {
     while (this.pointCount > MAX_POINTS) this.#strokes = this.#strokes.map(halved);
   }
 
-  /** Make room for a stroke by joining the neighbours with the least gap. */
+  /** Make room for a stroke: join the consecutive strokes with the smallest gap. */
   #joinClosestStrokes() {
     let closest = 1;
     let leastGap = Infinity;

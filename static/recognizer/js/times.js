@@ -1,4 +1,4 @@
-/** Shows the page's times in the reader's own zone; the server knows UTC only. */
+/** Shows the page's times in the reader's time zone; the server sends UTC. */
 const asHere = new Intl.DateTimeFormat(document.documentElement.lang, {
   dateStyle: "medium",
   timeStyle: "short",
