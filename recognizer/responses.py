@@ -1,4 +1,4 @@
-"""Responses that several packages use: the API's error form, a drawing's picture.
+"""Responses that several packages use: API errors and a drawing's picture.
 
 {"error": {"code": "...", "message": "what was wrong and what to do", "fields": {}}}
 """

@@ -34,7 +34,7 @@ def _moved(bitmap: Bitmap, rng: np.random.Generator, *, share: float) -> Grey:
 
 
 def _scaled(bitmap: Bitmap, rng: np.random.Generator, *, scale: float) -> Grey:
-    """Shrink it on the same page, or enlarge it on a page that grows with it."""
+    """Scale the drawing. Its canvas keeps its size, or grows if the ink grows."""
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = cv2.resize(bitmap, None, fx=scale, fy=scale, interpolation=way)
     page = np.zeros(np.maximum(bitmap.shape, small.shape), np.uint8)

@@ -3,10 +3,12 @@ r"""Compare a candidate with the incumbent on what neither was trained on, and j
     python -m mlcore.judging.gate --candidate DIR --incumbent DIR --snapshot DIR \
         --out FILE
 
-The candidate must not lose on MNIST's validation images, the calibration pen writers
-(if PEN_DIR is set), changed drawings, drawings with a blot in a corner, earlier
-hold-outs, calibration, refusals and speed. It must win on the snapshot's hold-out. Only
-a few of the snapshot's labels may rest on one person's word against a sure reading.
+On MNIST's validation images, the calibration pen writers (if PEN_DIR is set), changed
+drawings, drawings with a blot in a corner and earlier hold-outs, the candidate may lose
+no more than `Tolerances` allows. The same goes for calibration error, refused digits,
+non-digits read as digits, and the time of a reading. The candidate must win on the
+snapshot's hold-out. Only a few of the snapshot's labels may rest on one person's word
+against a sure reading.
 MNIST's test set is reported and decides nothing. Prints one line per check and writes a
 JSON report. Exits with 0 whether the gate passes or fails. Takes about two minutes.
 
@@ -67,7 +69,7 @@ class Tolerances:
     one_change: float = 0.03  # of the drawings of any single change or blot
     blots: float = 0.03
     certain: float = 0.01
-    win: float = 0.05  # the probability that chance alone fixes as many is lower
+    win: float = 0.05  # a win is significant if its p-value is lower
     refused: float = 0.005  # more of the digits refused
     admitted: float = 0.03  # more of the non-digits read as a digit
     calibration_error: float = 0.005

@@ -63,7 +63,7 @@ def normalize(bitmap: Bitmap) -> DigitImage:
 
 
 def _corner(ink: Bitmap) -> tuple[int, int]:
-    """Return the box's (y, x) that puts its centre of mass on pixel (14, 14)."""
+    """Return the top-left (y, x) that puts the ink's centre of mass on (14, 14)."""
     moments = cv2.moments(ink)
     total = moments["m00"]
     if total == 0:  # a faint speck that was averaged away

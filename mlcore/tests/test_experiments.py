@@ -110,6 +110,7 @@ class TestCommand:
         assert results["digits"] == [100, 100]
         assert "98.00 % ± 0.00   log-loss 0.1000" in capsys.readouterr().out
 
+    @pytest.mark.long
     def test_trains_with_each_seed(
         self,
         tmp_path: Path,

@@ -21,6 +21,7 @@ from mlcore.training.recipe import TrainConfig
 
 
 class TestParts:
+    @pytest.mark.long
     def test_of_a_batch_learn_as_the_whole_does(self) -> None:
         # Two equal halves: each has the statistics that the whole batch has.
         rng = np.random.default_rng(1)
@@ -34,6 +35,7 @@ class TestParts:
         assert whole[-1] < whole[0] / 2
         assert in_parts == pytest.approx(whole, rel=1e-3)
 
+    @pytest.mark.long
     def test_may_be_uneven(self) -> None:
         images = np.zeros((5, 28, 28, 1), np.float32)
         targets = np.eye(13, dtype=np.float32)[:5]

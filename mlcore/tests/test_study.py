@@ -66,6 +66,7 @@ class TestTrainings:
 
         assert len(commands) == 1
 
+    @pytest.mark.long
     def test_that_fail_say_so(self, var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(RECIPES, "broken", ("--no-such-flag",))
         training = Training("broken", 1)

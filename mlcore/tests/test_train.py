@@ -496,6 +496,7 @@ class TestCommand:
         with pytest.raises(SystemExit, match=r"is not MNIST's: sha256 .* Delete it"):
             run_command(monkeypatch, "--epochs 1")
 
+    @pytest.mark.long
     def test_on_a_full_disk_keeps_the_former_epoch(
         self,
         small: TrainConfig,

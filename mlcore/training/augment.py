@@ -52,7 +52,7 @@ def vary(
     """Augment digits: vary each one's slant, size, place, shape and pen.
 
     Args:
-        images: (N, 28, 28) uint8, framed as `normalize` frames.
+        images: (N, 28, 28) uint8, with the framing of `normalize`.
 
     Returns:
         (N, 28, 28) float32 in [0, 1].

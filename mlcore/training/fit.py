@@ -425,7 +425,7 @@ def measured(network: keras.Model, held_out: Mapping[str, Digits]) -> dict[str, 
 
 
 def network_logits(network: keras.Model, digits: Digits) -> Logits:
-    """Run the Keras network on framed digits: (N, 13) float32."""
+    """Return the Keras network's logits for framed digits: (N, 13) float32."""
     images = digits.images[..., np.newaxis].astype(np.float32) / 255
     logits: Logits = network.predict(images, batch_size=500, verbose=0)
     return logits

@@ -32,7 +32,7 @@ class ThrottledError(Throttled):
     def __init__(self, *, limit: int, seconds: int, wait_s: int) -> None:
         super().__init__()
         self.wait_s = wait_s
-        # Replaces the sentence that DRF words and translates.
+        # Replaces DRF's own message, which it would translate.
         self.detail = ErrorDetail(
             f"{limit:,} calls in {seconds:,} s are allowed. Try again in {wait_s:,} s. "
             "Reading up to 256 drawings is one call."

@@ -13,7 +13,7 @@ from recognizer.models import ModelVersion, Submission, Tally
 
 @dataclass(frozen=True)
 class Share:
-    """A share of a number of cases, with its 95 % interval."""
+    """A proportion with its 95 % confidence interval."""
 
     value: float
     low: float

@@ -2,8 +2,9 @@
 
 Rows of Submission, Picture, Prediction, Feedback and Label are facts: they are added,
 never edited. A new model can therefore read old drawings again, and each figure can be
-traced to its drawing and model. Derived columns of Submission are written in the same
-transaction; lists and queues use them instead of joining for the latest row.
+traced to its drawing and model. The exceptions are Submission's lease and its derived
+columns. Derived columns are written in the transaction of their facts; lists and queues
+use them instead of joining for the latest row.
 """
 
 from collections.abc import Sequence

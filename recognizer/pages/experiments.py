@@ -105,7 +105,7 @@ class Question:
 
     @cached_property
     def ranked(self) -> list[Answer]:
-        """The answers that learnt in all trainings, the most accurate first."""
+        """The answers whose networks learnt in every training, most accurate first."""
         learnt = [answer for answer in self.answers if not answer.failed]
         return sorted(learnt, key=lambda answer: answer.accuracy, reverse=True)
 

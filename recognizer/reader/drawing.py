@@ -35,8 +35,9 @@ class StrokeDrawing:
 class PictureDrawing:
     """A picture of a drawing, decoded to grey levels.
 
-    grey: (H, W) uint8. is_ink: whether the values are ink levels already (`pixels`), so
-    that no ink has to be found.
+    grey: (H, W) uint8.
+    is_ink: whether the values are already ink levels, as in the API's `pixels`; the ink
+        is then not searched for.
     """
 
     grey: NDArray[np.uint8]

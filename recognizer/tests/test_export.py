@@ -203,6 +203,7 @@ class TestZipStream:
             name: b"".join(content) for name, content in entries.items()
         }
 
+    @pytest.mark.long
     def test_takes_more_entries_than_the_old_format_has_numbers_for(
         self, tmp_path: Path
     ) -> None:

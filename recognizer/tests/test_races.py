@@ -21,6 +21,8 @@ from recognizer.tests.conftest import SEVEN
 from recognizer.tests.machines import at_once
 from tools.server import Server, serving
 
+pytestmark = pytest.mark.database
+
 API = "/api/v1/"
 
 
@@ -64,7 +66,6 @@ def derived(server: Server) -> str:
     return server.manage("rebuild")
 
 
-@pytest.mark.database
 class TestOneKey:
     def test_sent_fifty_times_at_once_stores_one_row(
         self, server: Server, racer: dict[str, str]

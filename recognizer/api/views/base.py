@@ -15,10 +15,11 @@ _FROM_OTHER_PAGES = {"cross-site", "same-site"}
 
 
 class RecognizerView(APIView):
-    """A view. It refuses unsafe methods called from pages of other sites.
+    """A view that refuses unsafe methods called from pages of other sites.
 
-    scopes: the scope a token needs, by method, where it is not the default. query: the
-    validated query string, as an instance of the model given to `call`.
+    scopes: by method, the scope a token needs instead of the default one.
+    query: the validated query string, an instance of the model that the method's
+        `call` decorator names.
     """
 
     scopes: Mapping[str, str] = {}

@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
 
 def tend_for_ever() -> None:
-    """Recover runs without heartbeat and remove their leftovers, until exit."""
+    """Recover runs without a heartbeat and remove ended runs' folders, until exit."""
     stop = threading.Event()
     while not stop.wait(TEND_EVERY_S):
         try:

@@ -65,12 +65,7 @@ class Walk:
 @pytest.fixture(
     scope="module",
     params=[
-        # `make test` looks at the phone by day; `make test-all` at all four.
-        pytest.param(
-            (screen, scheme),
-            id=f"{screen}-{scheme}",
-            marks=[] if (screen, scheme) == ("phone", "light") else pytest.mark.long,
-        )
+        pytest.param((screen, scheme), id=f"{screen}-{scheme}")
         for screen in SCREENS
         for scheme in ("light", "dark")
     ],
@@ -113,7 +108,6 @@ def violations(page: Page) -> list[str]:
 
 
 class TestEveryPage:
-    @pytest.mark.journey
     def test_has_nothing_that_axe_minds(self, walk: Walk) -> None:
         assert walk.minded_by_axe == []
 
