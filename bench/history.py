@@ -32,6 +32,7 @@ if __name__ == "__main__":  # before the models are imported
     django.setup()
 
 from recognizer.drawings import tallies
+from recognizer.drawings.inserts import insert_statement
 from recognizer.drawings.priority import review_priority
 from recognizer.drawings.submitting import columns_of, prediction_of
 from recognizer.models import (
@@ -67,11 +68,8 @@ class Table:
         fields = {field.attname: field for field in model._meta.concrete_fields}
         self._constant = [f for name, f in fields.items() if name not in varying]
         in_order = [*(fields[name] for name in varying), *self._constant]
-        columns = ", ".join(str(field.column) for field in in_order)
-        places = ", ".join(["%s"] * len(in_order))
-        table = model._meta.db_table
-        # The names are those of our own table and columns, not user input.
-        self._insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608
+        columns = tuple(str(field.column) for field in in_order)
+        self._insert = insert_statement(model, columns)
 
     def constants(self, row: models.Model) -> tuple[Any, ...]:
         """Return the constant columns of a row, as database values."""

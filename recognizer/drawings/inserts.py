@@ -41,8 +41,11 @@ def insert(rows: Sequence[NewRow[Any]]) -> None:
     if not rows:
         return
     model: type[Model] = type(rows[0].row)
+    columns = tuple(field.column for field in _fields(model))
     with connection.cursor() as cursor:
-        cursor.executemany(_statement(model), [new.values for new in rows])
+        cursor.executemany(
+            insert_statement(model, columns), [new.values for new in rows]
+        )
     for new in rows:
         new.row._state.adding = False
         new.row._state.db = connection.alias
@@ -54,8 +57,9 @@ def _fields(model: type[Model]) -> list["Field[Any, Any]"]:
 
 
 @cache
-def _statement(model: type[Model]) -> str:
-    columns = ", ".join(f'"{field.column}"' for field in _fields(model))
-    places = ", ".join(["%s"] * len(_fields(model)))
+def insert_statement(model: type[Model], columns: tuple[str, ...]) -> str:
+    """Return the INSERT for one row of a model."""
+    table, *names = map(connection.ops.quote_name, [model._meta.db_table, *columns])
+    places = ", ".join(["%s"] * len(names))
     # Only names of our own tables and columns are written into the statement.
-    return f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES ({places})'  # noqa: S608
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608

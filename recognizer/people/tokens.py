@@ -12,7 +12,7 @@ from recognizer.models import Scope, Token, User
 _LAST_USE_PRECISION = timedelta(minutes=1)
 
 
-TOKEN_START = "dgs_"  # lets scanners find leaked tokens  # noqa: S105
+_PREFIX = "dgs_"  # lets scanners find leaked tokens
 
 
 def make_token(
@@ -23,7 +23,7 @@ def make_token(
     expires_at: datetime | None = None,
 ) -> tuple[Token, str]:
     """Make a token; its text is returned only here."""
-    text = TOKEN_START + secrets.token_urlsafe(32)
+    text = _PREFIX + secrets.token_urlsafe(32)
     token = Token.objects.create(
         user=user,
         name=name,

@@ -169,6 +169,7 @@ class _Moody(BaseHTTPRequestHandler):
 
     sent: list[dict[str, Any]]
     answers: list[int]
+    server_url: str
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -193,7 +194,7 @@ def moody() -> Iterator[type[_Moody]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         thread = Thread(target=httpd.serve_forever)
         thread.start()
-        Handler.server_url = f"http://127.0.0.1:{httpd.server_port}"  # type: ignore[attr-defined]
+        Handler.server_url = f"http://127.0.0.1:{httpd.server_port}"
         yield Handler
         httpd.shutdown()
         thread.join()

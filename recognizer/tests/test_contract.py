@@ -6,7 +6,7 @@ import pytest
 
 from recognizer.api.contract import incoming
 from recognizer.api.contract.judging import judged
-from recognizer.reader.drawing import DrawingError
+from recognizer.reader.drawing import DrawingError, StrokeDrawing
 from recognizer.tests.drawings import SEVEN
 
 MODELS = [
@@ -75,5 +75,6 @@ class TestStrokes:
 
         drawing = incoming.drawing_in({**SEVEN, "strokes": sent})
 
-        assert drawing.strokes == sent  # type: ignore[union-attr]
-        assert type(drawing.strokes[0][0][0]) is int  # type: ignore[union-attr]
+        assert isinstance(drawing, StrokeDrawing)
+        assert drawing.strokes == sent
+        assert type(drawing.strokes[0][0][0]) is int
