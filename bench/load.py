@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from bench.samples import as_body, template_samples
-from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Points, draw_on_canvas
+from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX, Points, draw_on_canvas
 from mlcore.reading.specimens import CANVAS_PX
 
 DRAWINGS = 500

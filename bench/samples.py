@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mlcore import paths
-from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Points
+from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX, Points
 from mlcore.reading.specimens import CANVAS_PX, jittered, specimens
 from mlcore.training.data import load_pen, scale_to_canvas
 

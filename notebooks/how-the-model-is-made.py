@@ -41,11 +41,14 @@ from mlcore.judging.experiments import RESULTS
 from mlcore.judging.judge import CANVAS_PX
 from mlcore.judging.markdown import percent, table
 from mlcore.judging.show import INK_FROM, dots_and_zeros, shown
-from mlcore.reading import calibrate, ink
+from mlcore.reading import calibrate
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle
 from mlcore.reading.calibrate import DIGITS, softmax
 from mlcore.reading.inference import Recogniser, ServedNetwork
+from mlcore.reading.ink import find_ink
+from mlcore.reading.pictures import decode_picture, encode_png
 from mlcore.reading.preprocess import BOX_PX, SIDE_PX, normalize
+from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX, draw_on_canvas, rasterise
 from mlcore.reading.specimens import jittered, specimens
 from mlcore.training import data
 from mlcore.training.augment import VARIETIES, vary
@@ -219,8 +222,8 @@ def placed(strokes, share, place):
 
 def drawn(strokes):
     """Draw strokes as the page does: (280, 280) uint8, with its one pen."""
-    pen = ink.DEFAULT_PEN_WIDTH_PX
-    return ink.draw_on_canvas(strokes, width=CANVAS_PX, height=CANVAS_PX, pen_width=pen)
+    pen = DEFAULT_PEN_WIDTH_PX
+    return draw_on_canvas(strokes, width=CANVAS_PX, height=CANVAS_PX, pen_width=pen)
 
 
 def told(image):
@@ -283,7 +286,7 @@ def is_right_each_way(strokes, label, share):
         ),
         "resized, anywhere": plainly_resized(drawn(anywhere)),
         "framed, from the picture": normalize(drawn(anywhere)),
-        "framed, from strokes": normalize(ink.rasterise(anywhere)),
+        "framed, from strokes": normalize(rasterise(anywhere)),
     }
     return {way: probabilities_of(i).argmax() == label for way, i in ways.items()}
 
@@ -762,11 +765,11 @@ rounded = [stroke.astype(float).round(1).tolist() for stroke in seven.strokes]
 sent = json.dumps({"strokes": rounded})
 print(f"{sent[:70]}...\n")
 strokes = [np.array(stroke, np.float32) for stroke in json.loads(sent)["strokes"]]
-from_strokes = shipped.read(ink.rasterise(strokes))
+from_strokes = shipped.read(rasterise(strokes))
 print(shown("A crossed seven of our own, read by the shipped model", from_strokes))
 
-png = ink.encode_png(255 - drawn(strokes))
-from_picture = shipped.read(ink.find_ink(ink.decode_picture(png)))
+png = encode_png(255 - drawn(strokes))
+from_picture = shipped.read(find_ink(decode_picture(png)))
 print(f"\nAs strokes {from_strokes.digit}, as a picture {from_picture.digit}.")
 
 # %% [markdown]

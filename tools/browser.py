@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
-from mlcore.reading.ink import Points
+from mlcore.reading.rasterise import Points
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},

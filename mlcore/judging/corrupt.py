@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.reading.ink import Bitmap
+from mlcore.reading.preprocess import Bitmap
 
 Grey = NDArray[np.uint8]
 """(H, W) uint8 grey levels, as `ink.find_ink` takes them."""

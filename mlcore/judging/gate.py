@@ -40,12 +40,13 @@ from mlcore.commands import command_parser
 from mlcore.files import replaced
 from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.judging.judge import enlarged, on_canvas
-from mlcore.reading import ink
 from mlcore.reading.bundle import open_bundle
 from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.histograms import BINS, MOST_INK
 from mlcore.reading.inference import Reading, Recogniser
-from mlcore.reading.ink import Bitmap
+from mlcore.reading.ink import find_ink
+from mlcore.reading.pictures import encode_png
+from mlcore.reading.preprocess import Bitmap
 from mlcore.training.checkpoint import end_with_starter, say
 from mlcore.training.data import Digits, Mnist, PenData, load_mnist, load_pen
 from mlcore.training.dataset import as_served, made_non_digits
@@ -478,7 +479,7 @@ def _change_checks(
         tell(0.25 + 0.6 * number / len(CORRUPTIONS), way)
         rng = np.random.default_rng(0)
         pairs[way] = both.read(
-            (ink.find_ink(corrupt(bitmap, rng)) for bitmap in drawn), labels
+            (find_ink(corrupt(bitmap, rng)) for bitmap in drawn), labels
         )
     tell(0.85, "blots in corners")
     blots = {
@@ -564,7 +565,7 @@ def _shown(name: str, pair: Pair, drawings: Sequence[Any]) -> list[dict[str, Any
 
 
 def _data_url(image: NDArray[np.uint8]) -> str:
-    return f"data:image/png;base64,{base64.b64encode(ink.encode_png(image)).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(encode_png(image)).decode()}"
 
 
 def _reference(

@@ -18,12 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.judging.corrupt import CORRUPTIONS
-from mlcore.reading import ink
 from mlcore.reading.bundle import Bundle
 from mlcore.reading.histograms import BINS
 from mlcore.reading.inference import Reading, Recogniser
-from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
-from mlcore.reading.preprocess import normalize
+from mlcore.reading.ink import find_ink
+from mlcore.reading.pictures import decode_picture, encode_png
+from mlcore.reading.preprocess import Bitmap, normalize
+from mlcore.reading.rasterise import (
+    DEFAULT_PEN_WIDTH_PX,
+    Points,
+    draw_on_canvas,
+    rasterise,
+)
 from mlcore.reading.specimens import specimens
 from mlcore.training.augment import written_side_by_side
 from mlcore.training.data import Digits, PenData, PenDrawing, scale_to_canvas
@@ -94,8 +100,8 @@ def read_enlarged(recogniser: Recogniser, digits: Digits) -> ReadDigits:
     """Read MNIST digits as 280x280 black-on-white PNG pictures."""
     readings = []
     for image in progress(digits.images, "reading MNIST as PNG"):
-        png = ink.encode_png(255 - enlarged(image))
-        readings.append(recogniser.read(ink.find_ink(ink.decode_picture(png))))
+        png = encode_png(255 - enlarged(image))
+        readings.append(recogniser.read(find_ink(decode_picture(png))))
     return ReadDigits(readings, digits.labels)
 
 
@@ -110,7 +116,7 @@ def read_pen(recogniser: Recogniser, drawings: Sequence[PenDrawing]) -> ReadDigi
 def read_all(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> list[Reading]:
     """Read strokes in any unit, scaled to the page's canvas."""
     return [
-        recogniser.read(ink.rasterise(scale_to_canvas(strokes)))
+        recogniser.read(rasterise(scale_to_canvas(strokes)))
         for strokes in progress(drawings, "reading strokes")
     ]
 
@@ -166,7 +172,7 @@ def accuracy_of_bitmaps(
     """Read corrupted pictures; return the share read right."""
     rng = np.random.default_rng(0)
     read = [
-        int(np.argmax(recogniser.read(ink.find_ink(corrupt(b, rng))).probabilities))
+        int(np.argmax(recogniser.read(find_ink(corrupt(b, rng))).probabilities))
         for b in bitmaps
     ]
     return float((np.array(read) == labels).mean())
@@ -174,7 +180,7 @@ def accuracy_of_bitmaps(
 
 def on_canvas(drawing: PenDrawing, pen_width: float = DEFAULT_PEN_WIDTH_PX) -> Bitmap:
     """Draw a pen drawing as its author would see it on the page."""
-    return ink.draw_on_canvas(
+    return draw_on_canvas(
         scale_to_canvas(drawing.strokes),
         width=CANVAS_PX,
         height=CANVAS_PX,
@@ -203,9 +209,9 @@ def measure_speed(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> S
     network, whole = [], []
     for strokes in drawings:
         started = time.perf_counter()
-        recogniser.read(ink.rasterise(strokes))
+        recogniser.read(rasterise(strokes))
         whole.append(time.perf_counter() - started)
-        image = normalize(ink.rasterise(strokes))
+        image = normalize(rasterise(strokes))
         started = time.perf_counter()
         recogniser.network.logits(image)
         network.append(time.perf_counter() - started)

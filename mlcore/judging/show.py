@@ -20,8 +20,9 @@ from mlcore import paths
 from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.reading.bundle import BundleError, open_bundle
 from mlcore.reading.inference import Reading, Recogniser
-from mlcore.reading.ink import Bitmap, PictureError, decode_picture, find_ink
-from mlcore.reading.preprocess import SIDE_PX
+from mlcore.reading.ink import find_ink
+from mlcore.reading.pictures import PictureError, decode_picture
+from mlcore.reading.preprocess import SIDE_PX, Bitmap
 from mlcore.training.data import DataError, mnist_folder, parse_idx
 
 Part = Literal["train", "test"]

@@ -21,8 +21,13 @@ from mlcore.reading.calibrate import (
     RefusalCode,
     kind_probabilities,
 )
-from mlcore.reading.ink import Bitmap
-from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, DigitImage, normalize
+from mlcore.reading.preprocess import (
+    SIDE_PX,
+    Bitmap,
+    BlankDrawingError,
+    DigitImage,
+    normalize,
+)
 
 WINDOW_PX = 4
 """Side of the window that `explain` covers: about two widths of a pen stroke."""

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.reading.ink import Bitmap
-
+Bitmap = NDArray[np.uint8]
+"""(H, W) uint8, ink 255 on paper 0."""
 DigitImage = NDArray[np.float32]
 """(28, 28, 1) float32 in [0, 1]."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.reading.ink import Points
+from mlcore.reading.rasterise import Points
 
 CANVAS_PX = 280.0
 """Side of the page's canvas."""

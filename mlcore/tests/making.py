@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mlcore import paths
-from mlcore.reading import ink
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
 from mlcore.reading.calibrate import Calibration
-from mlcore.reading.ink import Points
+from mlcore.reading.rasterise import Points, draw_on_canvas
 from mlcore.reading.specimens import Specimen, specimens
 from mlcore.training.collect import write_pen_drawings
 from mlcore.training.data import (
@@ -83,7 +82,7 @@ def picture_of(
     pen: int = 0,
 ) -> NDArray[np.uint8]:
     """Draw strokes as a picture: (side, side) uint8 grey levels."""
-    drawn = ink.draw_on_canvas(strokes, width=side, height=side, pen_width=pen_width)
+    drawn = draw_on_canvas(strokes, width=side, height=side, pen_width=pen_width)
     grey = np.rint(paper + (drawn / 255.0) * (pen - paper))
     return np.asarray(grey, np.uint8)
 

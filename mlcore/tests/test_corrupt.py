@@ -4,7 +4,9 @@ import pytest
 
 from mlcore.judging.corrupt import CORRUPTIONS, Corruption
 from mlcore.reading.inference import Recogniser
-from mlcore.reading.ink import Bitmap, draw_on_canvas, find_ink
+from mlcore.reading.ink import find_ink
+from mlcore.reading.preprocess import Bitmap
+from mlcore.reading.rasterise import draw_on_canvas
 from mlcore.tests.making import specimen
 
 

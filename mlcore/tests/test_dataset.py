@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
-from mlcore.reading.ink import rasterise
 from mlcore.reading.preprocess import normalize
+from mlcore.reading.rasterise import rasterise
 from mlcore.reading.specimens import specimens
 from mlcore.tests.making import DRAWING_SOURCES, drawings_of, line, specimen
 from mlcore.training.augment import redrawn, rendered, written_side_by_side

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from mlcore.reading.bundle import KERAS_WEIGHTS, Bundle, open_bundle, unpack_bundle
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, kind_probabilities
 from mlcore.reading.inference import BLANK, Reading, Recogniser
-from mlcore.reading.ink import Bitmap, rasterise
-from mlcore.reading.preprocess import normalize
+from mlcore.reading.preprocess import Bitmap, normalize
+from mlcore.reading.rasterise import rasterise
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2, ONE_OF_EACH, drawings_of, specimen
 from mlcore.training.data import Mnist
 

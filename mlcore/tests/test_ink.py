@@ -11,23 +11,18 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlcore.reading.ink import (
-    FAINTEST_CONTRAST,
+from mlcore.reading.ink import FAINTEST_CONTRAST, find_ink
+from mlcore.reading.pictures import (
     MAX_PIXELS,
     MAX_STORED_SIDE_PX,
-    RASTER_PX,
-    Bitmap,
     PictureError,
-    Points,
     decode_data_url,
     decode_picture,
     decode_stored_png,
-    draw_on_canvas,
     encode_png,
-    find_ink,
-    rasterise,
 )
-from mlcore.reading.preprocess import DigitImage, normalize
+from mlcore.reading.preprocess import Bitmap, DigitImage, normalize
+from mlcore.reading.rasterise import RASTER_PX, Points, draw_on_canvas, rasterise
 from mlcore.tests.making import (
     DRAWING_SOURCES,
     ONE_OF_EACH,

@@ -10,9 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlcore.reading import ink
 from mlcore.reading.inference import Recogniser
-from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, Bitmap, Points
+from mlcore.reading.ink import find_ink
+from mlcore.reading.pictures import decode_picture, encode_png
+from mlcore.reading.preprocess import Bitmap
+from mlcore.reading.rasterise import (
+    DEFAULT_PEN_WIDTH_PX,
+    Points,
+    draw_on_canvas,
+    rasterise,
+)
 from mlcore.reading.specimens import jittered, specimens
 from mlcore.tests.making import DRAWING_SOURCES, SPECIMENS, drawings_of
 
@@ -44,7 +51,7 @@ def as_picture(
     side = round(1.5 * PAGE_PX * max(scale, 1))
     middle = side / 2 + np.array(shift)
     placed = [(s - PAGE_PX / 2) * scale + middle for s in strokes]
-    drawn = ink.draw_on_canvas(
+    drawn = draw_on_canvas(
         [stroke.astype(np.float32) for stroke in placed],
         width=side,
         height=side,
@@ -56,9 +63,7 @@ def as_picture(
 def read_pictures(recogniser: Recogniser, pictures: list[Bitmap]) -> Probabilities:
     return np.array(
         [
-            recogniser.read(
-                ink.find_ink(ink.decode_picture(ink.encode_png(picture)))
-            ).probabilities
+            recogniser.read(find_ink(decode_picture(encode_png(picture)))).probabilities
             for picture in pictures
         ]
     )
@@ -66,7 +71,7 @@ def read_pictures(recogniser: Recogniser, pictures: list[Bitmap]) -> Probabiliti
 
 def read_strokes(recogniser: Recogniser, drawings: list[list[Points]]) -> Probabilities:
     return np.array(
-        [recogniser.read(ink.rasterise(strokes)).probabilities for strokes in drawings]
+        [recogniser.read(rasterise(strokes)).probabilities for strokes in drawings]
     )
 
 
@@ -163,7 +168,7 @@ class TestOtherPen:
         drawings = drawn_by_several(SPECIMENS)
 
         def read_with(pen: float) -> Probabilities:
-            bitmaps = [ink.rasterise(strokes, pen_width=pen) for strokes in drawings]
+            bitmaps = [rasterise(strokes, pen_width=pen) for strokes in drawings]
             return np.array([starter.read(bitmap).probabilities for bitmap in bitmaps])
 
         assert np.abs(read_with(pen_width) - read_with(18)).max() <= 0.02

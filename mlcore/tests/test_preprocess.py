@@ -5,14 +5,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from mlcore.reading.ink import Bitmap, rasterise
 from mlcore.reading.preprocess import (
     BOX_PX,
     SIDE_PX,
+    Bitmap,
     BlankDrawingError,
     DigitImage,
     normalize,
 )
+from mlcore.reading.rasterise import rasterise
 from mlcore.tests.making import DRAWING_SOURCES, drawings_of
 from mlcore.training.data import Mnist
 

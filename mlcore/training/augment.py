@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.reading.ink import PEN_SHARE, Bitmap, Points, rasterise
-from mlcore.reading.preprocess import SIDE_PX, BlankDrawingError, normalize
+from mlcore.reading.preprocess import SIDE_PX, Bitmap, BlankDrawingError, normalize
+from mlcore.reading.rasterise import PEN_SHARE, Points, rasterise
 
 
 @dataclass(frozen=True)

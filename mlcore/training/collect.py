@@ -23,7 +23,7 @@ import numpy as np
 
 from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.files import replaced
-from mlcore.reading.ink import Points
+from mlcore.reading.rasterise import Points
 from mlcore.training.data import PEN_FILE_ENDING, DataError, PenDrawing
 from mlcore.training.progress import progress
 

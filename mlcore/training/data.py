@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from mlcore import paths
 from mlcore.files import replaced
-from mlcore.reading.ink import Points
+from mlcore.reading.rasterise import Points
 
 
 class DataError(ValueError):

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
-from mlcore.reading.ink import Points
 from mlcore.reading.preprocess import SIDE_PX
+from mlcore.reading.rasterise import Points
 from mlcore.training.augment import (
     doodle,
     glyph,

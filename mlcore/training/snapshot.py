@@ -19,8 +19,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.reading.ink import Points, rasterise
 from mlcore.reading.preprocess import SIDE_PX
+from mlcore.reading.rasterise import Points, rasterise
 from mlcore.training.augment import framed
 from mlcore.training.data import DataError
 

@@ -24,7 +24,7 @@ from recognizer.models import (
 )
 from recognizer.reader import engine
 from recognizer.reader.active import active_reader
-from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
+from recognizer.reader.drawing import Drawing, PixelDrawing, StrokeDrawing
 from recognizer.reader.pictures import stored_png
 
 
@@ -63,11 +63,8 @@ def submit_drawing(
     submission.loaded_shown = [shown]
     submission.image_just_read = reading.image
     submission.review_priority = review_priority(submission)
-    picture = (
-        Picture(submission=submission, png=stored_png(drawing))
-        if isinstance(drawing, PictureDrawing)
-        else None
-    )
+    png = stored_png(drawing)
+    picture = Picture(submission=submission, png=png) if png is not None else None
     try:
         with stage("store"):
             _new_submissions.store(
@@ -147,5 +144,6 @@ def columns_of(drawing: Drawing) -> dict[str, object]:
             "height": drawing.height,
             "pen_width": drawing.pen_width,
         }
-    form = Submission.Form.PIXELS if drawing.is_ink else Submission.Form.PICTURE
-    return {"form": form}
+    if isinstance(drawing, PixelDrawing):
+        return {"form": Submission.Form.PIXELS}
+    return {"form": Submission.Form.PICTURE}

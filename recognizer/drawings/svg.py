@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
+from recognizer.reader.drawing import Drawing, StrokeDrawing
 from recognizer.reader.pictures import as_data_url, drawing_png
 
 
 def svg_of(drawing: Drawing) -> str:
     """Draw strokes as paths, dark on white; embed a picture as it is."""
-    if isinstance(drawing, PictureDrawing):
-        height, width = drawing.grey.shape
+    if not isinstance(drawing, StrokeDrawing):
+        height, width = drawing.shown().shape[:2]
         url = as_data_url(drawing_png(drawing))
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'

@@ -1,4 +1,4 @@
-"""A drawing from a request or from the database: strokes or a picture."""
+"""A drawing from a request or from the database: strokes, a picture or pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,19 +33,32 @@ class StrokeDrawing:
 
 @dataclass(frozen=True)
 class PictureDrawing:
-    """A picture of a drawing, decoded to grey levels.
+    """A picture of a drawing; its ink is still to be found.
 
-    grey: (H, W) uint8.
-    is_ink: whether the values are already ink levels, as in the API's `pixels`; the ink
-        is then not searched for.
+    rgb: (H, W, 3) uint8.
     """
 
-    grey: NDArray[np.uint8]
-    is_ink: bool = False
+    rgb: NDArray[np.uint8]
     pointer: str = ""
 
+    def shown(self) -> NDArray[np.uint8]:
+        """Return the picture that people see: as it was sent."""
+        return self.rgb
 
-Drawing = StrokeDrawing | PictureDrawing
+
+@dataclass(frozen=True)
+class PixelDrawing:
+    """The API's `pixels`: (28, 28) uint8, ink 255 on paper 0."""
+
+    levels: NDArray[np.uint8]
+    pointer: str = ""
+
+    def shown(self) -> NDArray[np.uint8]:
+        """Return the picture that people see: dark ink on white."""
+        return 255 - self.levels
+
+
+Drawing = StrokeDrawing | PictureDrawing | PixelDrawing
 
 
 class DrawingError(ValueError):

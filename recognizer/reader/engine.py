@@ -2,16 +2,22 @@
 
 import numpy as np
 
-from mlcore.reading import ink
 from mlcore.reading.inference import Reading
 from mlcore.reading.inference import Recogniser as Recogniser
-from mlcore.reading.preprocess import BlankDrawingError, normalize
+from mlcore.reading.ink import find_ink
+from mlcore.reading.pictures import decode_stored_png
+from mlcore.reading.preprocess import Bitmap, BlankDrawingError, normalize
+from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX as DEFAULT_PEN_WIDTH_PX
+from mlcore.reading.rasterise import Points, rasterise
 from recognizer.metrics import count_reading, stage
 from recognizer.models import Picture, Submission
 from recognizer.models.strokes import Stroke
-from recognizer.reader.drawing import Drawing, PictureDrawing, StrokeDrawing
-
-DEFAULT_PEN_WIDTH_PX = ink.DEFAULT_PEN_WIDTH_PX
+from recognizer.reader.drawing import (
+    Drawing,
+    PictureDrawing,
+    PixelDrawing,
+    StrokeDrawing,
+)
 
 
 def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
@@ -24,11 +30,13 @@ def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
     return reading
 
 
-def bitmap_of(drawing: Drawing) -> ink.Bitmap:
+def bitmap_of(drawing: Drawing) -> Bitmap:
     """Return the bitmap that a model reads, for a drawing of any form."""
     if isinstance(drawing, StrokeDrawing):
-        return ink.rasterise(points_of(drawing), pen_width=drawing.pen_width)
-    return drawing.grey if drawing.is_ink else ink.find_ink(drawing.grey)
+        return rasterise(points_of(drawing), pen_width=drawing.pen_width)
+    if isinstance(drawing, PixelDrawing):
+        return drawing.levels
+    return find_ink(drawing.rgb)
 
 
 def seen_in(drawing: Drawing) -> np.ndarray | None:
@@ -39,12 +47,12 @@ def seen_in(drawing: Drawing) -> np.ndarray | None:
         return None
 
 
-def points_of(drawing: StrokeDrawing) -> list[ink.Points]:
+def points_of(drawing: StrokeDrawing) -> list[Points]:
     """Return the strokes as arrays of x and y, without times."""
     return [_xy_of(stroke) for stroke in drawing.strokes]
 
 
-def _xy_of(stroke: Stroke) -> ink.Points:
+def _xy_of(stroke: Stroke) -> Points:
     # From a flat iterator: NumPy takes twice as long for a list of lists.
     numbers = (number for point in stroke for number in point[:2])
     return np.fromiter(numbers, np.float32).reshape(-1, 2)
@@ -55,11 +63,10 @@ def drawing_of(submission: Submission) -> Drawing:
     if submission.form == Submission.Form.STROKES:
         return strokes_of(submission)
     png = bytes(Picture.objects.get(submission=submission).png)
-    return PictureDrawing(
-        ink.decode_stored_png(png),
-        is_ink=submission.form == Submission.Form.PIXELS,
-        pointer=submission.pointer,
-    )
+    picture = decode_stored_png(png)
+    if submission.form == Submission.Form.PIXELS:
+        return PixelDrawing(picture[..., 0], pointer=submission.pointer)
+    return PictureDrawing(picture, pointer=submission.pointer)
 
 
 def strokes_of(submission: Submission) -> StrokeDrawing:

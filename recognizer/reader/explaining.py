@@ -12,8 +12,8 @@ from mlcore.judging import show
 from mlcore.reading import anatomy
 from mlcore.reading.anatomy import Layer as Layer
 from mlcore.reading.bundle import KERAS_WEIGHTS, BundleError, open_bundle
-from mlcore.reading.ink import DEFAULT_PEN_WIDTH_PX, rasterise
 from mlcore.reading.preprocess import BOX_PX, SIDE_PX, normalize
+from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX, rasterise
 from mlcore.reading.specimens import CANVAS_PX, specimens
 
 SHOWN = (7, "crossed")

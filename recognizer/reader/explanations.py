@@ -4,15 +4,15 @@ from collections.abc import Collection
 
 import numpy as np
 
-from mlcore.reading import ink
 from mlcore.reading.inference import Recogniser as Recogniser
+from mlcore.reading.pictures import encode_png
 from mlcore.reading.preprocess import SIDE_PX
 from recognizer.models import Submission
 from recognizer.reader.engine import drawing_of, seen_in
 from recognizer.reader.pictures import as_data_url, seen_png
 from recognizer.reader.recognisers import recogniser_for
 
-FOR_BGR, AGAINST_BGR = (60, 36, 190), (200, 110, 30)
+FOR_RGB, AGAINST_RGB = (190, 36, 60), (30, 110, 200)
 
 
 def extras(
@@ -50,7 +50,7 @@ def why_png(image: np.ndarray | None, *, recogniser: Recogniser) -> bytes:
     paint = np.zeros((SIDE_PX, SIDE_PX, 4), np.uint8)
     if image is not None:
         weight = recogniser.explain(image)
-        paint[weight > 0, :3] = FOR_BGR
-        paint[weight < 0, :3] = AGAINST_BGR
+        paint[weight > 0, :3] = FOR_RGB
+        paint[weight < 0, :3] = AGAINST_RGB
         paint[..., 3] = np.rint(np.abs(weight) * 255)
-    return ink.encode_png(paint)
+    return encode_png(paint)

@@ -6,23 +6,34 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlcore.reading import ink
+from mlcore.reading.pictures import (
+    Picture,
+    PictureError,
+    decode_data_url,
+    decode_picture,
+    encode_png,
+)
 from mlcore.reading.preprocess import SIDE_PX
+from mlcore.reading.rasterise import draw_on_canvas
 from recognizer.models import Submission
-from recognizer.reader.drawing import Drawing, DrawingError, PictureDrawing
+from recognizer.reader.drawing import (
+    Drawing,
+    DrawingError,
+    PictureDrawing,
+    PixelDrawing,
+    StrokeDrawing,
+)
 from recognizer.reader.engine import drawing_of, points_of, seen_in
 
 Sent = TypeVar("Sent", bytes, str)
-GreyLevels = NDArray[np.uint8]
 
 PNG_SIDE_PX = 560  # of pictures for display: twice the page's canvas
 
 
 def seen_png(image: np.ndarray | None) -> bytes:
     """Encode the digit image that a model saw; all black if there was no ink."""
-    return ink.encode_png(_grey_levels(image))
+    return encode_png(_grey_levels(image))
 
 
 def _grey_levels(image: np.ndarray | None) -> np.ndarray:
@@ -47,40 +58,44 @@ def picture_from_bytes(content: bytes) -> PictureDrawing:
     Raises:
         DrawingError: with mlcore's code and message.
     """
-    return PictureDrawing(_decoded(ink.decode_picture, content))
+    return PictureDrawing(_decoded(decode_picture, content))
 
 
 def picture_from_data_url(url: str, *, pointer: str = "") -> PictureDrawing:
     """Decode `data:image/...;base64,...`; raises DrawingError."""
-    return PictureDrawing(_decoded(ink.decode_data_url, url), pointer=pointer)
+    return PictureDrawing(_decoded(decode_data_url, url), pointer=pointer)
 
 
-def _decoded(decode: Callable[[Sent], GreyLevels], content: Sent) -> GreyLevels:
+def _decoded(decode: Callable[[Sent], Picture], content: Sent) -> Picture:
     try:
         with _decoding:
             return decode(content)
-    except ink.PictureError as error:
+    except PictureError as error:
         raise DrawingError(error.code, str(error)) from error
 
 
-def stored_png(drawing: PictureDrawing) -> bytes:
-    """Encode a picture as it is stored."""
-    return ink.encode_png(drawing.grey)
+def stored_png(drawing: Drawing) -> bytes | None:
+    """Encode a picture or pixels as they are stored; None for strokes."""
+    if isinstance(drawing, StrokeDrawing):
+        return None
+    return encode_png(
+        drawing.levels if isinstance(drawing, PixelDrawing) else drawing.rgb
+    )
 
 
 def drawing_png(drawing: Drawing) -> bytes:
     """Encode a drawing for display: dark ink on white, or the picture as stored."""
-    if isinstance(drawing, PictureDrawing):
-        return ink.encode_png(255 - drawing.grey if drawing.is_ink else drawing.grey)
+    if not isinstance(drawing, StrokeDrawing):
+        return encode_png(drawing.shown())
     left, top, width, height = drawing.frame()
     scale = PNG_SIDE_PX / max(width, height)
-    bitmap = ink.draw_on_canvas(
+    bitmap = draw_on_canvas(
         [(points - (left, top)) * scale for points in points_of(drawing)],
         width=max(1, round(width * scale)),
         height=max(1, round(height * scale)),
         pen_width=drawing.pen_width * scale,
     )
-    return ink.encode_png(255 - bitmap)
+    return encode_png(255 - bitmap)
 
 
 def idx_header(*shape: int) -> bytes:
@@ -94,6 +109,6 @@ def idx_header(*shape: int) -> bytes:
 def idx_image(submission: Submission) -> np.ndarray:
     """Return (28, 28) uint8 as in MNIST: `pixels` as sent, others normalised."""
     drawing = drawing_of(submission)
-    if isinstance(drawing, PictureDrawing) and drawing.is_ink:
-        return drawing.grey
+    if isinstance(drawing, PixelDrawing):
+        return drawing.levels
     return _grey_levels(seen_in(drawing))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mlcore import paths
-from mlcore.reading.ink import Points
+from mlcore.reading.rasterise import Points
 from mlcore.training.data import PEN_DIGIT_FILES, read_pen_drawings, scale_to_canvas
 
 SEVEN: dict[str, Any] = {

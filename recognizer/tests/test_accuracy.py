@@ -15,8 +15,8 @@ import pytest
 from django.test import Client
 
 from mlcore import paths
-from mlcore.reading import ink
-from mlcore.reading.ink import Points
+from mlcore.reading.pictures import encode_png
+from mlcore.reading.rasterise import Points
 from mlcore.reading.specimens import jittered, specimens
 from mlcore.training.data import Digits, load_mnist, read_pen_drawings, scale_to_canvas
 from recognizer.tests.conftest import post_json, record_figure
@@ -40,7 +40,7 @@ def as_pixels(image: np.ndarray) -> dict[str, Any]:
 
 def as_enlarged_png(image: np.ndarray) -> dict[str, Any]:
     large = cv2.resize(255 - image, (280, 280), interpolation=cv2.INTER_LINEAR)
-    png = ink.encode_png(np.asarray(large, np.uint8))
+    png = encode_png(np.asarray(large, np.uint8))
     return {"image": f"data:image/png;base64,{base64.b64encode(png).decode()}"}
 
 

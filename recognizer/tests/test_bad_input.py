@@ -11,7 +11,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 
-from mlcore.reading import ink
+from mlcore.reading.pictures import encode_png
 from recognizer.models import Submission, Visitor
 from recognizer.tests.conftest import SEVEN, post_json
 
@@ -43,7 +43,7 @@ def png_claiming(width: int, height: int) -> bytes:
     )
 
 
-PNG = ink.encode_png(np.arange(2500, dtype=np.uint8).reshape(50, 50))
+PNG = encode_png(np.arange(2500, dtype=np.uint8).reshape(50, 50))
 
 BAD_DRAWINGS: dict[str, tuple[Any, str]] = {
     "no strokes": (with_strokes([]), "invalid"),

@@ -10,7 +10,8 @@ import pytest
 from django.test import Client
 from PIL import Image
 
-from mlcore.reading import ink
+from mlcore.reading.pictures import decode_stored_png, encode_png
+from mlcore.reading.rasterise import draw_on_canvas
 from recognizer.models import ModelVersion, Submission, Visitor
 from recognizer.tests.conftest import SEVEN, post_json
 
@@ -98,7 +99,7 @@ class TestReadings:
         (reading,) = read(program, {"pixels": [[0] * 28] * 28}, query="?include=seen")
 
         png = base64.b64decode(reading["seen"].split(",")[1])
-        assert not ink.decode_stored_png(png).any()
+        assert not decode_stored_png(png).any()
 
 
 class TestWhy:
@@ -156,9 +157,9 @@ class TestTheSameDrawing:
         self, program: Client
     ) -> None:
         strokes = [np.array(stroke, np.float32) for stroke in SEVEN["strokes"]]
-        light = ink.draw_on_canvas(strokes, width=280, height=280, pen_width=18)
+        light = draw_on_canvas(strokes, width=280, height=280, pen_width=18)
         urls = [
-            f"data:image/png;base64,{base64.b64encode(ink.encode_png(picture)).decode()}"
+            f"data:image/png;base64,{base64.b64encode(encode_png(picture)).decode()}"
             for picture in (light, 255 - light)
         ]
 

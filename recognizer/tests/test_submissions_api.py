@@ -11,7 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
-from mlcore.reading import ink
+from mlcore.reading.pictures import encode_png
+from mlcore.reading.rasterise import draw_on_canvas
 from recognizer.models import ModelVersion, Picture, Prediction, Submission, Visitor
 from recognizer.tests.conftest import SEVEN, post_json
 
@@ -22,8 +23,8 @@ URL = "/api/v1/submissions/"
 def seven_png() -> bytes:
     """The seven of the tests as black-on-white PNG."""
     strokes = [np.array(stroke, np.float32) for stroke in SEVEN["strokes"]]
-    return ink.encode_png(
-        255 - ink.draw_on_canvas(strokes, width=280, height=280, pen_width=18)
+    return encode_png(
+        255 - draw_on_canvas(strokes, width=280, height=280, pen_width=18)
     )
 
 
@@ -199,7 +200,7 @@ class TestBlank:
             {
                 "image": "data:image/png;base64,"
                 + base64.b64encode(
-                    ink.encode_png(np.full((50, 50), 255, np.uint8))
+                    encode_png(np.full((50, 50), 255, np.uint8))
                 ).decode()
             },
         ],

@@ -25,7 +25,7 @@ from recognizer.models import Rejection, Submission, Verdict
 from recognizer.reader.drawing import (
     Drawing,
     DrawingError,
-    PictureDrawing,
+    PixelDrawing,
     StrokeDrawing,
 )
 from recognizer.reader.engine import DEFAULT_PEN_WIDTH_PX
@@ -174,8 +174,8 @@ class PixelsIn(_DrawingIn):
 
     def drawing(self) -> Drawing:
         """Return the drawing to read."""
-        grey = np.array(self.pixels, np.uint8)
-        return PictureDrawing(grey, is_ink=True, pointer=self.pointer or "")
+        levels = np.array(self.pixels, np.uint8)
+        return PixelDrawing(levels, pointer=self.pointer or "")
 
 
 _WAYS: Mapping[str, type[StrokesIn | ImageIn | PixelsIn]] = {

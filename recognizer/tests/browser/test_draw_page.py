@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from mlcore.reading.ink import Points
+from mlcore.reading.rasterise import Points
 from mlcore.reading.specimens import Specimen, specimens
 from recognizer.models.strokes import unpack_strokes
 from recognizer.tests.browser.conftest import Site

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from mlcore.reading.ink import draw_on_canvas
+from mlcore.reading.rasterise import draw_on_canvas
 from mlcore.reading.specimens import specimens
 from recognizer.tests.browser.conftest import Site
 from recognizer.tests.browser.test_draw_page import read_digit

@@ -2,7 +2,7 @@
  * Computes where the model's 28x28 picture lies on the canvas, so that the
  * explanation of its pixels can be laid over the drawing. No DOM.
  *
- * It follows mlcore: `ink.rasterise` gives strokes a pen of 11 % of their longest
+ * It follows mlcore: `rasterise` gives strokes a pen of 11 % of their longest
  * side. `preprocess.normalize` fits the ink into 20 px and puts its centre of mass
  * in the centre of the 28 px.
  *

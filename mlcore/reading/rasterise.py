@@ -1,0 +1,86 @@
+"""Turn strokes into a bitmap."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.reading.preprocess import Bitmap
+
+Points = NDArray[np.float32]
+"""One stroke: (N, 2) float32, x to the right and y down, in CSS pixels."""
+
+DEFAULT_PEN_WIDTH_PX = 18.0
+"""Width of the page's only pen, on its 280 px canvas."""
+
+PEN_SHARE = 0.11
+"""Width of the reading pen as a share of the drawing's longest side.
+
+Chosen so that drawn digits carry as much ink in 28x28 as MNIST's do (mean pixel
+value 0.13). The exact value hardly matters: from 0.07 to 0.16 the shipped model has an
+accuracy of 99.1 to 99.4 % on the calibration writers.
+"""
+RASTER_PX = 160
+"""Longest side of a rasterised drawing: 8 px for each of the 20 px it shrinks to."""
+
+
+def rasterise(
+    strokes: Sequence[Points],
+    *,
+    pen_width: float = DEFAULT_PEN_WIDTH_PX,
+    pen_share: float = PEN_SHARE,
+) -> Bitmap:
+    """Draw strokes with a round, anti-aliased pen and crop to the ink.
+
+    Place and size on the canvas say nothing about the digit. So the drawing is scaled
+    to RASTER_PX first, and the pen's width depends on the drawing's size, not the
+    canvas: a tiny seven gets lines as thick as a large one. A drawing no larger than
+    the pen that drew it is a dot, so it keeps that pen's width.
+
+    Args:
+        strokes: at least one, each (N, 2) with N >= 1; a single point is a dot. Ink
+            outside the canvas counts like any other.
+        pen_width: width of the pen that drew, in the units of the strokes.
+        pen_share: width of the reading pen; only training varies it.
+
+    Returns:
+        Bitmap whose longest side is RASTER_PX plus one pixel on each edge.
+    """
+    points = np.concatenate(strokes)
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = float((high - low).max())
+    reading_pen = extent * pen_share if extent > pen_width else pen_width
+    reading_pen = max(reading_pen, 1e-6)  # a dot of a pen without width is still a dot
+    scale = RASTER_PX / (extent + reading_pen)
+    pen_px = reading_pen * scale
+    margin = pen_px / 2 + 1
+    shape = np.ceil((high - low) * scale + 2 * margin).astype(int)
+    bitmap: Bitmap = np.zeros((shape[1], shape[0]), np.uint8)
+    _trace(bitmap, [(stroke - low) * scale + margin for stroke in strokes], pen_px)
+    return bitmap
+
+
+def draw_on_canvas(
+    strokes: Sequence[Points], *, width: int, height: int, pen_width: float
+) -> Bitmap:
+    """Draw strokes as their author saw them, with the same canvas and pen.
+
+    This is for people to look at. Reading uses `rasterise`.
+    """
+    bitmap: Bitmap = np.zeros((height, width), np.uint8)
+    _trace(bitmap, strokes, pen_width)
+    return bitmap
+
+
+def _trace(bitmap: Bitmap, strokes: Sequence[Points], pen_px: float) -> None:
+    # OpenCV's thick lines have round ends. Points are exact to 1/16 pixel, but the
+    # width is rounded to whole pixels: at most 3 % off for a rasterised 16 px pen.
+    fraction_bits = 4
+    thickness = max(1, round(pen_px))
+    fixed = [np.rint(line * (1 << fraction_bits)).astype(np.int32) for line in strokes]
+    # A lone point is doubled: OpenCV draws a line of zero length as a round dot.
+    lines = [np.repeat(line, 2, axis=0) if len(line) == 1 else line for line in fixed]
+    cv2.polylines(
+        bitmap, lines, False, 255, thickness, cv2.LINE_AA, shift=fraction_bits
+    )
