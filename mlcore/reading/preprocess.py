@@ -17,8 +17,8 @@ Bitmap = NDArray[np.uint8]
 DigitImage = NDArray[np.float32]
 """(28, 28, 1) float32 in [0, 1]."""
 
-PREPROCESSING_VERSION = 1
-"""Raise it when a change here or in `ink` alters a drawing's digit image."""
+PREPROCESSING_VERSION = 2
+"""Raise it when a change here, in `rasterise` or in `ink` alters a digit image."""
 
 SIDE_PX = 28
 BOX_PX = 20
@@ -51,7 +51,7 @@ def normalize(bitmap: Bitmap) -> DigitImage:
     ink = bitmap[top : top + height, left : left + width]
     scale = BOX_PX / max(width, height)
     if scale != 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        size = [max(1, math.floor(length * scale + 0.5)) for length in (width, height)]
         # Averages the area when shrinking, so each pixel is its share of ink.
         smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         ink = np.asarray(cv2.resize(ink, size, interpolation=smooth), np.uint8)

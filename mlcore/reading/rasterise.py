@@ -1,6 +1,8 @@
 """Turn strokes into a bitmap."""
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -31,12 +33,17 @@ def rasterise(
     pen_width: float = DEFAULT_PEN_WIDTH_PX,
     pen_share: float = PEN_SHARE,
 ) -> Bitmap:
-    """Draw strokes with a round, anti-aliased pen and crop to the ink.
+    """Draw strokes with a round pen and crop to the ink.
 
     Place and size on the canvas say nothing about the digit. So the drawing is scaled
     to RASTER_PX first, and the pen's width depends on the drawing's size, not the
     canvas: a tiny seven gets lines as thick as a large one. A drawing no larger than
     the pen that drew it is a dot, so it keeps that pen's width.
+
+    Lines are drawn one pixel wide between points rounded to pixels (Bresenham), then
+    dilated by a disc. So each pixel is ink or paper, and another implementation can
+    repeat them exactly. `preprocess.normalize` makes grey levels of them when it
+    shrinks them by eight.
 
     Args:
         strokes: at least one, each (N, 2) with N >= 1; a single point is a dot. Ink
@@ -45,7 +52,7 @@ def rasterise(
         pen_share: width of the reading pen; only training varies it.
 
     Returns:
-        Bitmap whose longest side is RASTER_PX plus one pixel on each edge.
+        Bitmap of 0 and 255 whose longest side is about RASTER_PX.
     """
     points = np.concatenate(strokes)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -53,12 +60,26 @@ def rasterise(
     reading_pen = extent * pen_share if extent > pen_width else pen_width
     reading_pen = max(reading_pen, 1e-6)  # a dot of a pen without width is still a dot
     scale = RASTER_PX / (extent + reading_pen)
-    pen_px = reading_pen * scale
-    margin = pen_px / 2 + 1
-    shape = np.ceil((high - low) * scale + 2 * margin).astype(int)
-    bitmap: Bitmap = np.zeros((shape[1], shape[0]), np.uint8)
-    _trace(bitmap, [(stroke - low) * scale + margin for stroke in strokes], pen_px)
-    return bitmap
+    disc = _disc(reading_pen * scale)
+    margin = disc.shape[0] // 2
+    width, height = np.floor((high - low) * scale + 0.5).astype(int) + 2 * margin + 1
+    lines = [
+        np.floor((stroke - low) * scale + (margin + 0.5)).astype(np.int32)
+        for stroke in strokes
+    ]
+    path = cv2.polylines(np.zeros((height, width), np.uint8), lines, False, 255)
+    return np.asarray(cv2.dilate(path, disc), np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _disc(pen_px: float) -> NDArray[np.uint8]:
+    """Return a disc of ones, half a pixel wider on each side than the pen.
+
+    The pixels at the pen's edge are half covered: half of them count as ink.
+    """
+    radius = (pen_px + 1) / 2
+    reach = np.arange(-math.floor(radius), math.floor(radius) + 1)
+    return (reach**2 + reach[:, None] ** 2 <= radius**2).astype(np.uint8)
 
 
 def draw_on_canvas(
@@ -69,18 +90,13 @@ def draw_on_canvas(
     This is for people to look at. Reading uses `rasterise`.
     """
     bitmap: Bitmap = np.zeros((height, width), np.uint8)
-    _trace(bitmap, strokes, pen_width)
-    return bitmap
-
-
-def _trace(bitmap: Bitmap, strokes: Sequence[Points], pen_px: float) -> None:
-    # OpenCV's thick lines have round ends. Points are exact to 1/16 pixel, but the
-    # width is rounded to whole pixels: at most 3 % off for a rasterised 16 px pen.
+    # OpenCV's thick lines have round ends. Points are exact to 1/16 pixel.
     fraction_bits = 4
-    thickness = max(1, round(pen_px))
     fixed = [np.rint(line * (1 << fraction_bits)).astype(np.int32) for line in strokes]
     # A lone point is doubled: OpenCV draws a line of zero length as a round dot.
     lines = [np.repeat(line, 2, axis=0) if len(line) == 1 else line for line in fixed]
+    thickness = max(1, round(pen_width))
     cv2.polylines(
         bitmap, lines, False, 255, thickness, cv2.LINE_AA, shift=fraction_bits
     )
+    return bitmap

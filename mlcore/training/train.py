@@ -52,6 +52,7 @@ from mlcore.reading.bundle import (
 )
 from mlcore.reading.calibrate import DIGITS, HeldOut, RefusedShares, fit_calibration
 from mlcore.reading.inference import Recogniser, ServedNetwork
+from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.checkpoint import end_with_starter
 from mlcore.training.data import (
     MNIST_SHA256,
@@ -336,9 +337,13 @@ def without(pen: PenData, left_out: str) -> PenData:
 
 
 def served_weights(network: keras.Model) -> bytes:
-    """Convert to LiteRT with 8-bit weights and built-in operations only."""
+    """Convert to LiteRT with 8-bit weights and built-in operations only.
+
+    The batch is fixed to one image: LiteRT for browsers takes no other.
+    """
+    one_image = keras.InputSpec(shape=(1, SIDE_PX, SIDE_PX, 1), dtype="float32")
     with tempfile.TemporaryDirectory() as scratch:
-        network.export(scratch, verbose=False)
+        network.export(scratch, verbose=False, input_signature=[one_image])
         converter = tf.lite.TFLiteConverter.from_saved_model(scratch)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
