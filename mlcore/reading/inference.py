@@ -6,7 +6,7 @@ made at the first reading, after a server has forked. Each computes on one threa
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -21,6 +21,8 @@ from mlcore.reading.calibrate import (
     RefusalCode,
     kind_probabilities,
 )
+from mlcore.reading.ink import candidates
+from mlcore.reading.pictures import Picture
 from mlcore.reading.preprocess import (
     SIDE_PX,
     Bitmap,
@@ -32,6 +34,7 @@ from mlcore.reading.preprocess import (
 WINDOW_PX = 4
 """Side of the window that `explain` covers: about two widths of a pen stroke."""
 WINDOW_STEP_PX = 2
+SURE = 0.95
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,23 @@ class Recogniser:
             refusal=refusal,
             image=image,
         )
+
+    def read_picture(self, picture: Picture) -> Reading:
+        """Read one picture: of all that may be its ink, what is likeliest a digit."""
+        best: Reading | None = None
+        best_score = -1.0
+        for candidate in candidates(picture):
+            reading = self.read(candidate.bitmap)
+            score = reading.digitness * reading.confidence * candidate.trust
+            if score > best_score:
+                best, best_score = reading, score
+            if score >= SURE:
+                break
+        if best is None:
+            return BLANK
+        if best.refusal is None and best_score < 0.5:
+            return replace(best, digit=None, refusal="not_a_digit", digitness=best.digitness*0.5)
+        return best
 
     def explain(self, image: DigitImage) -> NDArray[np.float32]:
         """Measure which ink counts for or against the likeliest digit, by covering it.
