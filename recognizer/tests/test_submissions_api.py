@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from PIL import Image
+from PIL import Image, ImageOps
 
-from mlcore.reading.pictures import encode_png
+from mlcore.reading.pictures import decode_stored_png, encode_png
 from mlcore.reading.rasterise import draw_on_canvas
 from recognizer.models import ModelVersion, Picture, Prediction, Submission, Visitor
+from recognizer.reader import engine
+from recognizer.reader.recognisers import recogniser_for
 from recognizer.tests.conftest import SEVEN, post_json
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -30,8 +32,12 @@ def seven_png() -> bytes:
 
 def seven_as(kind: str, **options: Any) -> bytes:
     """The same as another kind of file."""
+    return saved(Image.open(io.BytesIO(seven_png())), kind, **options)
+
+
+def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    Image.open(io.BytesIO(seven_png())).save(file, kind, **options)
+    picture.save(file, kind, **options)
     return file.getvalue()
 
 
@@ -148,7 +154,7 @@ class TestPictures:
         assert response.status_code == 201
         assert response.json()["prediction"]["digit"] == 7
 
-    def test_data_urls_are_read_and_kept_as_grey_png(self, program: Client) -> None:
+    def test_data_urls_are_read_and_kept_as_png(self, program: Client) -> None:
         url = f"data:image/png;base64,{base64.b64encode(seven_png()).decode()}"
 
         answer = post_json(program, URL, {"image": url}).json()
@@ -160,6 +166,35 @@ class TestPictures:
         seen = program.get(answer["drawing_url"])
         assert seen.status_code == 200
         assert seen["Content-Type"] == "image/png"
+
+    def test_are_kept_in_colour(self, program: Client) -> None:
+        grey = Image.open(io.BytesIO(seven_png()))
+        red_on_white = Image.merge("RGB", [grey.point(lambda level: 255), grey, grey])
+
+        response = program.post(
+            URL, saved(red_on_white, "PNG"), content_type="image/png"
+        )
+
+        kept = decode_stored_png(
+            bytes(Picture.objects.get(pk=response.json()["id"]).png)
+        )
+        assert np.array_equal(kept, np.asarray(red_on_white))
+
+    def test_are_read_again_as_they_were_read_first(
+        self, program: Client, active_model: ModelVersion
+    ) -> None:
+        photo = Image.open(io.BytesIO(seven_png())).resize((1500, 1300))
+        content = saved(ImageOps.colorize(photo, "navy", "ivory"), "JPEG")
+
+        answer = program.post(URL, content, content_type="image/jpeg").json()
+
+        again = engine.read(
+            engine.drawing_of(Submission.objects.get(pk=answer["id"])),
+            recogniser=recogniser_for(active_model),
+        )
+        first = answer["prediction"]
+        assert again.digit == first["digit"] == 7
+        assert list(again.probabilities) == first["probabilities"]
 
     def test_base64_may_be_broken_into_lines(self, program: Client) -> None:
         text = base64.encodebytes(seven_png()).decode()
