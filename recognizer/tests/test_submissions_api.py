@@ -15,6 +15,7 @@ from mlcore.reading.pictures import decode_stored_png, encode_png
 from mlcore.reading.rasterise import draw_on_canvas
 from recognizer.models import ModelVersion, Picture, Prediction, Submission, Visitor
 from recognizer.reader import engine
+from recognizer.reader.drawing import PixelDrawing
 from recognizer.reader.recognisers import recogniser_for
 from recognizer.tests.conftest import SEVEN, post_json
 
@@ -212,6 +213,33 @@ class TestPictures:
         )
 
         assert response.json()["source"] == "upload"
+
+    @pytest.mark.parametrize("strongest", [1, 16, 128])
+    def test_faint_pixels_are_read_at_full_contrast_and_kept_as_sent(
+        self, program: Client, strongest: int
+    ) -> None:
+        seven = np.zeros((28, 28), np.uint8)
+        seven[5:8, 7:20] = seven[8:24, 16:19] = 1
+
+        faint, full = (
+            post_json(program, URL, {"pixels": (seven * ink).tolist()}).json()
+            for ink in (strongest, 255)
+        )
+
+        for known in ("digit", "probabilities"):
+            assert faint["prediction"][known] == full["prediction"][known]
+        assert faint["prediction"]["digit"] == 7
+        kept = engine.drawing_of(Submission.objects.get(pk=faint["id"]))
+        assert isinstance(kept, PixelDrawing)
+        assert np.array_equal(kept.levels, seven * strongest)
+        assert program.get(faint["drawing_url"]).content == (
+            program.get(full["drawing_url"]).content
+        )
+
+    def test_pixels_too_faint_to_see_are_blank(self, program: Client) -> None:
+        answer = post_json(program, URL, {"pixels": [[3] * 28] * 28}).json()
+
+        assert answer["prediction"]["refusal"]["code"] == "blank"
 
     def test_pixels_are_read_as_ink_and_read_the_same_again(
         self, program: Client
