@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mlcore.reading.rasterise import RASTER_PX, Points, draw_on_canvas, rasterise
+from mlcore.reading.rasterise import (
+    DEFAULT_PEN_WIDTH_PX,
+    RASTER_PX,
+    Points,
+    default_pen_width,
+    draw_on_canvas,
+    rasterise,
+)
 from mlcore.tests.making import (
     DRAWING_SOURCES,
     drawings_of,
@@ -108,6 +115,32 @@ class TestRasterise:
 
         for stroke, kept in zip(strokes, before, strict=True):
             assert np.array_equal(stroke, kept)
+
+
+class TestDefaultPenWidth:
+    @pytest.mark.parametrize("side", [1.0, 20.0, 28.0, 280.0])
+    @pytest.mark.parametrize("source", DRAWING_SOURCES)
+    def test_draws_the_same_digit_on_a_canvas_of_any_size(
+        self, source: str, side: float
+    ) -> None:
+        for drawn in drawings_of(source):
+            smaller = [stroke * np.float32(side / 280) for stroke in drawn.strokes]
+
+            image = framed(smaller, pen_width=default_pen_width(side, side))
+
+            assert gap(image, framed(drawn.strokes)) < 0.004
+
+    def test_keeps_a_dot_a_dot(self) -> None:
+        dot = [line((0.5, 0.5), (0.502, 0.501))]
+
+        image = framed(dot, pen_width=default_pen_width(1, 1))
+
+        assert gap(image, framed([line((140, 140))])) < 0.06
+
+    def test_follows_the_longest_side_up_to_that_of_the_page(self) -> None:
+        assert default_pen_width(28, 14) == pytest.approx(1.8)
+        assert default_pen_width(14, 28) == pytest.approx(1.8)
+        assert default_pen_width(1920, 1080) == DEFAULT_PEN_WIDTH_PX
 
 
 class TestDrawOnCanvas:

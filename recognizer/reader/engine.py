@@ -12,8 +12,8 @@ from mlcore.reading.preprocess import (
     at_full_contrast,
     normalize,
 )
-from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX as DEFAULT_PEN_WIDTH_PX
 from mlcore.reading.rasterise import Points, rasterise
+from mlcore.reading.rasterise import default_pen_width as default_pen_width
 from recognizer.metrics import count_reading, stage
 from recognizer.models import Picture, Submission
 from recognizer.models.strokes import Stroke

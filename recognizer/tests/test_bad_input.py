@@ -58,6 +58,18 @@ BAD_DRAWINGS: dict[str, tuple[Any, str]] = {
     "a point too far away": (with_strokes([[[100_001, 0]]]), "invalid"),
     "a point of a huge integer": (with_strokes([[[2**63, 0]]]), "invalid"),
     "a point after a huge time": (with_strokes([[[1, 2, 1e308]]]), "invalid"),
+    "a point years after the first": (
+        with_strokes([[[1, 2, 0], [1, 2, 1_764_368_800_000]]]),
+        "invalid",
+    ),
+    "a point years before the first": (
+        with_strokes([[[1, 2, 1_764_368_800_000], [1, 2, 0]]]),
+        "invalid",
+    ),
+    "a point of words after times since 1970": (
+        with_strokes([[[1, 2, 1_764_368_800_000], ["1", "2", "3"]]]),
+        "invalid",
+    ),
     "too many points": (with_strokes([[[1, 2]] * 10_001]), "too_many_points"),
     "too many strokes": (with_strokes([[[1, 2]]] * 201), "too_many_strokes"),
     "no width": ({"strokes": [[[1, 2]]], "height": 280}, "invalid"),

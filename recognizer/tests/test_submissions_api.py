@@ -88,6 +88,37 @@ class TestStrokes:
         assert shown.probabilities == answer["prediction"]["probabilities"]
         assert shown.digit == submission.shown_digit == answer["prediction"]["digit"]
 
+    @pytest.mark.parametrize("side", [1, 20, 28])
+    def test_on_a_small_canvas_are_read_like_those_on_the_page(
+        self, program: Client, side: int
+    ) -> None:
+        small = (np.array(SEVEN["strokes"]) * (side / 280)).tolist()
+
+        answer = post_json(
+            program, URL, {"strokes": small, "width": side, "height": side}
+        ).json()
+
+        large = post_json(program, URL, SEVEN).json()
+        assert answer["prediction"]["probabilities"] == pytest.approx(
+            large["prediction"]["probabilities"], abs=0.001
+        )
+        assert answer["drawing"]["pen_width"] == pytest.approx(18 * side / 280)
+
+    def test_with_times_since_1970_are_stored_with_times_since_the_first_point(
+        self, program: Client
+    ) -> None:
+        start = 1_764_368_800_000
+        strokes = [
+            [[70, 70, start], [205, 66, start + 90]],
+            [[125, 225, start + 240.5]],
+        ]
+
+        answer = post_json(program, URL, {**SEVEN, "strokes": strokes}).json()
+
+        since = [[[70, 70, 0], [205, 66, 90]], [[125, 225, 240.5]]]
+        assert answer["drawing"]["strokes"] == since
+        assert Submission.objects.get(pk=answer["id"]).strokes == since
+
     def test_location_leads_to_the_same_answer(self, program: Client) -> None:
         response = post_json(program, URL, SEVEN)
 
