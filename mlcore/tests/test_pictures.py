@@ -1,7 +1,11 @@
 import base64
+import struct
 import time
 import tracemalloc
+from collections.abc import Callable
 from io import BytesIO
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from mlcore.reading.ink import find_ink
 from mlcore.reading.pictures import (
@@ -58,8 +62,31 @@ def coloured(ink_level: int) -> Image.Image:
     return Image.merge("RGBA", [flat, flat, flat, INK])
 
 
-def sixteen_bits() -> Image.Image:
-    return Image.fromarray(GREY.astype(np.uint16) * 257)
+def deep(bits: int) -> Image.Image:
+    """Return the six in 16 bits, of which only that many are used."""
+    return Image.fromarray(np.rint(GREY / 255 * (2**bits - 1)).astype(np.uint16))
+
+
+def bmp(
+    rgba: NDArray[np.uint8], *, has_opacity: bool = False, is_top_down: bool = False
+) -> bytes:
+    """Make a 32-bit BMP: a plain one, or one that declares its opacity."""
+    height, width = rgba.shape[:2]
+    rows = rgba[..., [2, 1, 0, 3]][:: 1 if is_top_down else -1].tobytes()
+    masks = struct.pack("<4I4s48x", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    more = masks if has_opacity else b""
+    header = struct.pack(
+        "<IiiHHIIiiII",
+        40 + len(more),
+        width,
+        -height if is_top_down else height,
+        *(1, 32, 3 if has_opacity else 0),
+        *(len(rows), 0, 0, 0, 0),
+    )
+    start = 14 + len(header) + len(more)
+    return (
+        struct.pack("<2sIII", b"BM", start + len(rows), 0, start) + header + more + rows
+    )
 
 
 BLACK_ON_WHITE = {
@@ -71,7 +98,10 @@ BLACK_ON_WHITE = {
     "1-bit PNG": encoded(
         PICTURE.convert("1", dither=Image.Dither.NONE), "PNG", optimize=True
     ),
-    "16-bit PNG": encoded(sixteen_bits(), "PNG"),
+    "16-bit PNG": encoded(deep(16), "PNG"),
+    "10 bits in a 16-bit PNG": encoded(deep(10), "PNG"),
+    "12 bits in a 16-bit PNG": encoded(deep(12), "PNG"),
+    "8 bits in a 16-bit PNG": encoded(deep(8), "PNG"),
     "grey JPEG": encoded(PICTURE, "JPEG"),
     "RGB JPEG": encoded(PICTURE.convert("RGB"), "JPEG"),
     "progressive JPEG": encoded(PICTURE, "JPEG", progressive=True),
@@ -81,6 +111,23 @@ BLACK_ON_WHITE = {
     ),
     "lossy WebP": encoded(PICTURE.convert("RGB"), "WEBP"),
     "lossless WebP": encoded(PICTURE.convert("RGB"), "WEBP", lossless=True),
+    "GIF": encoded(PICTURE, "GIF"),
+    "1-bit BMP": encoded(PICTURE.convert("1", dither=Image.Dither.NONE), "BMP"),
+    "grey BMP": encoded(PICTURE, "BMP"),
+    "24-bit BMP": encoded(PICTURE.convert("RGB"), "BMP"),
+    "32-bit BMP": encoded(PICTURE.convert("RGBA"), "BMP"),
+    "32-bit BMP with a zero fourth byte": bmp(np.dstack([RGB, 0 * GREY])),
+    "32-bit BMP with zero opacity": bmp(np.dstack([RGB, 0 * GREY]), has_opacity=True),
+    "32-bit BMP with the ink in its fourth byte": bmp(np.dstack([0 * RGB, 255 - GREY])),
+    "upside-down 32-bit BMP with the ink in its fourth byte": bmp(
+        np.dstack([0 * RGB, 255 - GREY]), is_top_down=True
+    ),
+    "32-bit BMP with opacity": bmp(np.dstack([0 * RGB, 255 - GREY]), has_opacity=True),
+    "transparent GIF": encoded(
+        PICTURE.convert("1", dither=Image.Dither.NONE).convert("P"),
+        "GIF",
+        transparency=1,
+    ),
     "transparent dark ink, PNG": encoded(coloured(0), "PNG"),
     "transparent dark ink, WebP": encoded(coloured(0), "WEBP", lossless=True),
     "transparent paper colour, PNG": encoded(PICTURE, "PNG", transparency=255),
@@ -172,7 +219,7 @@ class TestDecodePicture:
 
         assert gap(picture, seen) < 1.5
 
-    @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+    @pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF"])
     def test_takes_the_first_frame_of_an_animation(self, kind: str) -> None:
         dark = Image.new("RGB", PICTURE.size, (0, 0, 0))
 
@@ -206,7 +253,7 @@ class TestDecodePicture:
 
         assert picture.shape == (1, MAX_STORED_SIDE_PX, 3)
 
-    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
     @pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.3, 0.5, 0.8, 0.95, 0.99])
     def test_refuses_a_file_that_was_cut_off(self, kind: str, share: float) -> None:
         whole = encoded(PICTURE.convert("RGB"), kind)
@@ -215,6 +262,35 @@ class TestDecodePicture:
             decode_picture(whole[: int(share * len(whole))])
 
         assert refused.value.code in {"damaged_image", "not_an_image"}
+
+    @pytest.mark.parametrize("cut", [1, 2, 3])
+    @pytest.mark.parametrize(
+        "options",
+        [{}, {"progressive": True}, {"restart_marker_rows": 1}],
+        ids=["baseline", "progressive", "with restarts"],
+    )
+    def test_reads_a_jpeg_that_lacks_its_end(
+        self, options: dict[str, Any], cut: int
+    ) -> None:
+        whole = encoded(PICTURE.convert("RGB"), "JPEG", **options)
+
+        picture = decode_picture(whole[:-cut])
+
+        assert gap(picture, decode_picture(whole)) < 0.1
+
+    @pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 0.95, 0.98])
+    @pytest.mark.parametrize(
+        "options",
+        [{"progressive": True}, {"restart_marker_rows": 1}],
+        ids=["progressive", "with restarts"],
+    )
+    def test_refuses_a_jpeg_that_lacks_more(
+        self, options: dict[str, Any], share: float
+    ) -> None:
+        whole = encoded(PICTURE.convert("RGB"), "JPEG", **options)
+
+        with pytest.raises(PictureError, match="damaged or cut off"):
+            decode_picture(whole[: int(share * len(whole))])
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
     def test_says_that_a_cut_file_is_damaged(self, kind: str) -> None:
@@ -225,12 +301,37 @@ class TestDecodePicture:
 
         assert refused.value.code == "damaged_image"
 
-    @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "ICO", "PPM"])
+    @pytest.mark.parametrize("kind", ["TIFF", "ICO", "PPM"])
     def test_refuses_other_kinds_of_picture(self, kind: str) -> None:
-        with pytest.raises(PictureError, match="PNG, JPEG or WebP") as refused:
+        with pytest.raises(
+            PictureError, match="PNG, JPEG, WebP, GIF or BMP"
+        ) as refused:
             decode_picture(encoded(PICTURE, kind))
 
         assert refused.value.code == "not_an_image"
+
+    @pytest.mark.parametrize(
+        ("content", "name"),
+        [
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC (iPhone)"),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC (iPhone)"),
+            (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "AVIF"),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
+            (encoded(PICTURE, "TIFF"), "TIFF"),
+            (encoded(PICTURE, "PDF"), "PDF"),
+            (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+            (b"<?xml version='1.0'?>\n<!-- a seven --><SVG></SVG>", "SVG"),
+        ],
+    )
+    def test_names_what_people_send_for_a_picture(
+        self, content: bytes, name: str
+    ) -> None:
+        with pytest.raises(PictureError) as refused:
+            decode_picture(content)
+
+        assert refused.value.code == "not_an_image"
+        assert refused.value.kind == name
+        assert f"of type {name}: send a PNG, JPEG," in str(refused.value)
 
     @pytest.mark.parametrize(
         "content", [b"", b"\0", b"<svg/>", b"%PDF-1.7", b"\x89PNG\r\n\x1a\n"]
@@ -246,7 +347,7 @@ class TestDecodePicture:
         with pytest.raises(PictureError):
             decode_picture(content)
 
-    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
     @given(place=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255))
     def test_meets_damage_with_its_own_error_only(
         self, kind: str, place: float, change: int
@@ -261,6 +362,65 @@ class TestDecodePicture:
 
         assert picture.ndim == 3
         assert max(picture.shape[:2]) <= MAX_STORED_SIDE_PX
+
+
+class TestWindow:
+    """A screenshot of one window: a see-through margin, often with its shadow."""
+
+    @staticmethod
+    def shot(
+        window: Picture, *, margin: int = 30, shadow: int = 0, corner: int = 0
+    ) -> bytes:
+        """Save a window as macOS does."""
+        height, width = window.shape[:2]
+        opacity = Image.new("L", (width + 2 * margin, height + 2 * margin), 0)
+        pen = ImageDraw.Draw(opacity)
+        low, right, bottom = margin, margin + width - 1, margin + height - 1
+        for grown in range(min(margin, shadow), 0, -1):
+            pen.rounded_rectangle(
+                (low - grown, low - grown, right + grown, bottom + grown),
+                corner + grown,
+                fill=100 * (shadow - grown) // shadow,
+            )
+        pen.rounded_rectangle((low, low, right, bottom), corner, fill=255)
+        rgba = np.zeros((*np.asarray(opacity).shape, 4), np.uint8)
+        rgba[margin : margin + height, margin : margin + width, :3] = window
+        rgba[..., 3] = np.asarray(opacity)
+        return encode_png(rgba)
+
+    @pytest.mark.parametrize("window", [RGB, 255 - RGB, SQUARES])
+    @pytest.mark.parametrize("shadow", [0, 25])
+    def test_is_cut_out_of_its_margin(self, window: Picture, shadow: int) -> None:
+        picture = decode_picture(self.shot(window, shadow=shadow))
+
+        assert np.array_equal(picture, window)
+
+    def test_loses_its_rounded_corners(self) -> None:
+        picture = decode_picture(self.shot(255 - RGB, shadow=25, corner=20))
+
+        lost = (280 - picture.shape[0]) // 2
+        assert 5 <= lost <= 7
+        assert np.array_equal(picture, 255 - RGB[lost:-lost, lost:-lost])
+
+    def test_is_not_seen_in_a_bar_of_ink(self) -> None:
+        one = np.zeros((100, 12, 3), np.uint8)
+
+        picture = decode_picture(self.shot(one))
+
+        assert picture.shape == (160, 72, 3)
+        assert (picture[30:130, 30:42] == 0).all()
+        assert (picture == 255).mean() > 0.8
+
+    def test_is_not_seen_in_ink_that_is_no_rectangle(self) -> None:
+        picture = decode_picture(encoded(coloured(0), "PNG"))
+
+        assert picture.shape == RGB.shape
+
+    def test_is_not_seen_in_paper_that_is_hardly_see_through(self) -> None:
+        rgba = np.dstack([RGB, np.full_like(GREY, 200)])
+        rgba[40:240, 40:240, 3] = 255
+
+        assert decode_picture(encode_png(rgba)).shape == RGB.shape
 
 
 class TestPixelBomb:
@@ -312,6 +472,41 @@ class TestDecodeDataUrl:
         picture = decode_data_url(head + base64.b64encode(content).decode())
 
         assert np.array_equal(picture, decode_picture(content))
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param(lambda text: text.rstrip("="), id="no padding"),
+            pytest.param(
+                lambda text: text.replace("+", "-").replace("/", "_"), id="URL-safe"
+            ),
+            pytest.param(quote, id="percent-escaped"),
+            pytest.param(lambda text: quote(text, safe=""), id="all escaped"),
+            pytest.param(lambda text: text[:50] + "\r\n" + text[50:], id="lines"),
+        ],
+    )
+    def test_reads_base64_as_programs_write_it(
+        self, change: Callable[[str], str]
+    ) -> None:
+        content = encoded(PICTURE, "JPEG") + b"\xfb\xff"  # trailing bytes are ignored
+        text = base64.b64encode(content).decode()
+        assert "+" in text
+        assert "/" in text
+        assert text.endswith("=")
+
+        picture = decode_data_url("data:image/jpeg;base64," + change(text))
+
+        assert np.array_equal(picture, decode_picture(content))
+
+    @pytest.mark.parametrize(
+        "parameters", [";name=seven.png", ";name=a%20b (1).png", ";charset=utf-8;a=b"]
+    )
+    def test_skips_parameters(self, parameters: str) -> None:
+        text = base64.b64encode(encoded(PICTURE, "PNG")).decode()
+
+        picture = decode_data_url(f"data:image/png{parameters};base64,{text}")
+
+        assert np.array_equal(picture, RGB)
 
     @pytest.mark.parametrize(
         "url",

@@ -201,6 +201,19 @@ class TestBadBodies:
         assert response.status_code == 400
         assert response.json()["error"]["code"] == "not_an_image"
 
+    def test_of_a_known_kind_that_is_not_read_are_named(self, program: Client) -> None:
+        response = program.post(
+            URL, b"%PDF-1.7\n" + bytes(99), content_type="image/png"
+        )
+
+        error = response.json()["error"]
+        assert response.status_code == 400
+        assert error["code"] == "not_an_image"
+        assert error["message"] == (
+            "This file is of type PDF: send a PNG, JPEG, WebP, GIF or BMP picture."
+        )
+        assert error["fields"] == {"image": "PDF"}
+
     def test_multipart_without_the_image_gets_400(self, program: Client) -> None:
         response = program.post(URL, {"picture": "x"})
 

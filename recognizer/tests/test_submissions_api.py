@@ -168,6 +168,10 @@ class TestPictures:
             ("image/png", seven_png()),
             ("image/jpeg", seven_as("JPEG")),
             ("image/webp", seven_as("WEBP")),
+            ("image/gif", seven_as("GIF")),
+            ("image/bmp", seven_as("BMP")),
+            ("image/png", seven_as("GIF")),
+            ("image/x-ms-bmp", seven_as("JPEG")),
         ],
     )
     def test_raw_bodies_are_read(

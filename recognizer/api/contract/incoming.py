@@ -168,7 +168,7 @@ class StrokesIn(_DrawingIn):
 
 
 class ImageIn(_DrawingIn):
-    """A PNG, JPEG or WebP picture, dark on light or light on dark."""
+    """A PNG, JPEG, WebP, GIF or BMP picture, dark on light or light on dark."""
 
     image: str = Field(
         description="image must be a data URL.",
