@@ -1,6 +1,8 @@
 """Bad input gets a clear 4xx in the one error form, and nothing is stored."""
 
 import base64
+import codecs
+import gzip
 import struct
 import zlib
 from typing import Any
@@ -9,6 +11,7 @@ import numpy as np
 import orjson
 import pytest
 from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from mlcore.reading.pictures import encode_png
@@ -219,6 +222,51 @@ class TestBadBodies:
 
         assert response.status_code == 400
         assert "image" in response.json()["error"]["message"]
+
+    def test_multipart_with_two_images_gets_400(self, program: Client) -> None:
+        two = [SimpleUploadedFile(f"{n}.png", PNG, "image/png") for n in (1, 2)]
+
+        response = program.post(URL, {"image": two})
+
+        assert response.status_code == 400
+        assert response.json()["error"]["fields"] == {"image": "got 2 files"}
+        assert not Submission.objects.exists()
+
+    @pytest.mark.parametrize("url", [URL, "/api/v1/readings/"])
+    @pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP"])
+    def test_that_are_packed_get_415(
+        self, program: Client, url: str, encoding: str
+    ) -> None:
+        response = program.post(
+            url,
+            gzip.compress(orjson.dumps({"drawings": [SEVEN]})),
+            content_type="application/json",
+            headers={"Content-Encoding": encoding},
+        )
+
+        error = response.json()["error"]
+        assert response.status_code == 415
+        assert error["code"] == "unsupported_media_type"
+        assert f"Content-Encoding '{encoding}'" in error["message"]
+
+    def test_that_say_they_are_not_packed_are_read(self, program: Client) -> None:
+        response = program.post(
+            URL,
+            orjson.dumps(SEVEN),
+            content_type="application/json",
+            headers={"Content-Encoding": "identity"},
+        )
+
+        assert response.status_code == 201
+
+    def test_that_begin_with_a_byte_order_mark_are_read(self, program: Client) -> None:
+        response = program.post(
+            URL,
+            codecs.BOM_UTF8 + orjson.dumps(SEVEN),
+            content_type="application/json",
+        )
+
+        assert response.status_code == 201
 
     def test_damaged_multipart_gets_400(self, program: Client) -> None:
         response = program.post(URL, b"--x", content_type="multipart/form-data")
