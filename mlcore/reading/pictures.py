@@ -89,7 +89,7 @@ def decode_picture(content: bytes) -> Picture:
     try:
         picture = Image.open(BytesIO(content), formats=PICTURE_FORMATS)
     except Exception as error:  # Pillow's openers raise nearly anything on bad bytes
-        kind = kind_of_file(content)
+        kind = _kind_of_file(content)
         raise PictureError(
             "not_an_image",
             f"This file is of type {kind}: send a {FORMAT_NAMES} picture."
@@ -114,7 +114,7 @@ def decode_picture(content: bytes) -> Picture:
         ) from error
 
 
-def kind_of_file(content: bytes) -> str | None:
+def _kind_of_file(content: bytes) -> str | None:
     """Name a file that people send for a picture and that is not read, by its bytes."""
     if content[4:8] == b"ftyp":
         brands = content[8:32]

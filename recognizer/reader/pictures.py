@@ -47,7 +47,7 @@ def as_data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-# Decoding a picture at the pixel limit takes up to 360 MB, or 720 MB for WebP
+# Decoding a picture at the pixel limit takes up to 520 MB, or 750 MB for WebP
 # (measured). So each process decodes one picture at a time.
 _decoding = threading.Lock()
 
