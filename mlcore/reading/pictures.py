@@ -6,8 +6,10 @@ Functions that read bytes from outside raise only `PictureError`.
 import base64
 import binascii
 import re
+import struct
 from io import BytesIO
 from typing import Any
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -21,33 +23,47 @@ MAX_PIXELS = 50_000_000
 """Pictures with more pixels are refused before they are decoded."""
 MAX_DECODED_SIDE_PX = 2_048
 MAX_STORED_SIDE_PX = 1_024
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP")
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+FORMAT_NAMES = "PNG, JPEG, WebP, GIF or BMP"
+MOST_MISSING = 0.005
+"""Greatest share of a JPEG that may be missing with the file's last bytes."""
 # Off: MAX_PIXELS is checked instead. Pillow refuses only above twice its own limit.
 Image.MAX_IMAGE_PIXELS = None
 
 
 class PictureError(ValueError):
-    """The bytes are not a picture that can be read; `code` names why."""
+    """The bytes are not a picture that can be read.
 
-    def __init__(self, code: str, message: str) -> None:
+    code: why. kind: the type of a file that is not read, if it is known.
+    """
+
+    def __init__(self, code: str, message: str, *, kind: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.kind = kind
 
 
-_DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+(;[\w=.-]+)*;base64,", re.IGNORECASE)
+_JPEG_END = b"\xff\xd9"
+_RESTARTS = b"\xff\xdd\0\4"
+_DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+(;[^;,]*)*;base64,", re.IGNORECASE)
+_STANDARD_ALPHABET = str.maketrans("-_", "+/", "=")
 
 
 def decode_data_url(url: str) -> Picture:
-    """Decode `data:image/...;base64,...`; see `decode_picture`."""
+    """Decode `data:image/...;base64,...`; see `decode_picture`.
+
+    The base64 may be broken into lines, percent-escaped, in the URL-safe alphabet, or
+    without padding.
+    """
     head = _DATA_URL.match(url)
     if head is None:
         raise PictureError(
             "not_a_data_url",
             "The image must be a data URL such as data:image/png;base64,iVBORw0...",
         )
+    text = "".join(unquote(url[head.end() :]).split()).translate(_STANDARD_ALPHABET)
     try:
-        # Many programs break base64 into lines.
-        content = base64.b64decode("".join(url[head.end() :].split()), validate=True)
+        content = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise PictureError(
             "not_a_data_url", f"The image's base64 text is damaged: {error}."
@@ -56,11 +72,12 @@ def decode_data_url(url: str) -> Picture:
 
 
 def decode_picture(content: bytes) -> Picture:
-    """Decode PNG, JPEG or WebP to colours as a person would see them.
+    """Decode PNG, JPEG, WebP, GIF or BMP to colours as a person would see them.
 
     Format and size are checked before decoding. Transparent parts become white, or
-    black if the picture is mostly transparent and its opaque part is light. EXIF
-    orientation is applied. Only the first frame of an animation is decoded.
+    black if the picture is mostly transparent and its opaque part is light. The
+    see-through margin of a window's screenshot is cut off. EXIF orientation is applied.
+    Only the first frame of an animation is decoded. A JPEG may lack its last few bytes.
 
     Returns:
         (H, W, 3) uint8 RGB, longest side at most MAX_STORED_SIDE_PX. This is the form
@@ -72,9 +89,13 @@ def decode_picture(content: bytes) -> Picture:
     try:
         picture = Image.open(BytesIO(content), formats=PICTURE_FORMATS)
     except Exception as error:  # Pillow's openers raise nearly anything on bad bytes
+        kind = _kind_of_file(content)
         raise PictureError(
             "not_an_image",
-            "These bytes are not a PNG, JPEG or WebP picture: send one of these.",
+            f"This file is of type {kind}: send a {FORMAT_NAMES} picture."
+            if kind
+            else f"These bytes are not a {FORMAT_NAMES} picture: send one of these.",
+            kind=kind,
         ) from error
     if picture.width * picture.height > MAX_PIXELS:
         raise PictureError(
@@ -83,9 +104,7 @@ def decode_picture(content: bytes) -> Picture:
             f"{MAX_PIXELS:,} are read: make it smaller.",
         )
     try:
-        picture.draft("RGB", (MAX_DECODED_SIDE_PX, MAX_DECODED_SIDE_PX))
-        picture.load()
-        upright = _reduced(picture)
+        upright = _reduced(_loaded(picture, content))
         ImageOps.exif_transpose(upright, in_place=True)
         return _colours(upright)
     except Exception as error:  # decoders raise nearly anything too
@@ -93,6 +112,74 @@ def decode_picture(content: bytes) -> Picture:
             "damaged_image",
             "The picture is damaged or cut off: save it again and send the new file.",
         ) from error
+
+
+def _kind_of_file(content: bytes) -> str | None:
+    """Name a file that people send for a picture and that is not read, by its bytes."""
+    if content[4:8] == b"ftyp":
+        brands = content[8:32]
+        if b"avif" in brands or b"avis" in brands:
+            return "AVIF"
+        if any(brand in brands for brand in (b"heic", b"heix", b"hevc", b"mif1")):
+            return "HEIC (iPhone)"
+    if content.startswith((b"II*\0", b"MM\0*")):
+        return "TIFF"
+    head = content[:1024].lower()
+    return "PDF" if b"%pdf-" in head else "SVG" if b"<svg" in head else None
+
+
+def _loaded(picture: Image.Image, content: bytes) -> Image.Image:
+    size = (MAX_DECODED_SIDE_PX, MAX_DECODED_SIDE_PX)
+    picture.draft("RGB", size)
+    try:
+        picture.load()
+    except OSError:
+        if picture.format != "JPEG":
+            raise
+        return _lacking_its_end(content, size)
+    return _with_opacity(picture, content) if picture.format == "BMP" else picture
+
+
+def _lacking_its_end(content: bytes, size: tuple[int, int]) -> Image.Image:
+    """Decode a JPEG without its last few bytes, as broken uploads leave it.
+
+    With an end marker, any beginning can be decoded. So it is decoded with filling in
+    between too: the pixels that differ are missing.
+    """
+    begun = content.rstrip(b"\xff")
+    pictures = [
+        Image.open(BytesIO(begun + filling + _JPEG_END), formats=["JPEG"])
+        for filling in (b"", b"\x35" * len(begun))
+    ]
+    for picture in pictures:
+        picture.draft("RGB", size)
+    ended, filled = (np.asarray(picture) for picture in pictures)
+    missing = float((ended != filled).mean())
+    # Filling ends at the next restart marker, but what is missing is mid-grey.
+    if _RESTARTS in begun and (ended[-1, -1] == 128).all():
+        missing = 1.0
+    if missing > MOST_MISSING:
+        raise OSError("The picture is cut off.")
+    return pictures[0]
+
+
+def _with_opacity(bmp: Image.Image, content: bytes) -> Image.Image:
+    """Tell opacity from filling in a 32-bit BMP.
+
+    The fourth byte of a plain one is reserved, and Pillow ignores it. Some programs
+    keep opacity there, so it is used if the colours alone show nothing.
+    """
+    start, height, bits, packing = (
+        struct.unpack_from(kind, content, at)[0]
+        for kind, at in (("<I", 10), ("<i", 22), ("<H", 28), ("<I", 30))
+    )
+    is_plain = bmp.mode == "RGB" and (bits, packing) == (32, 0)
+    if is_plain and not np.ptp(np.asarray(bmp), axis=(0, 1)).any():
+        down = 1 if height < 0 else -1
+        pixels = content[start:]
+        bmp = Image.frombytes("RGBA", bmp.size, pixels, "raw", "BGRA", 0, down)
+    is_unused = bmp.mode == "RGBA" and bmp.getchannel("A").getextrema()[1] == 0
+    return bmp.convert("RGB") if is_unused else bmp
 
 
 def _reduced(picture: Image.Image) -> Image.Image:
@@ -110,7 +197,11 @@ def _colours(picture: Image.Image) -> Picture:
         if picture.mode in ("1", "L", "LA"):
             return _grey_as_rgb(np.asarray(picture.convert("L")))
         return shrink(np.asarray(picture.convert("RGB")), MAX_STORED_SIDE_PX)
-    return _on_backdrop(np.asarray(picture.convert("RGBA")))
+    rgba = np.asarray(picture.convert("RGBA"))
+    window = _window_in(rgba)
+    if window is not None:
+        return shrink(window, MAX_STORED_SIDE_PX)
+    return _on_backdrop(rgba)
 
 
 def _grey_as_rgb(grey: NDArray[np.uint8]) -> Picture:
@@ -120,8 +211,10 @@ def _grey_as_rgb(grey: NDArray[np.uint8]) -> Picture:
 
 def _eight_bits(deep: NDArray[Any]) -> NDArray[np.uint8]:
     # Pillow would clip 16-bit and 32-bit values to 255 instead of scaling them.
+    # Cameras and scanners put 10 or 12 bits into a file of 16.
+    strongest = deep.max(initial=0)
+    top = next((top for top in (255, 1023, 4095) if strongest <= top), 65535)
     small = shrink(deep, MAX_STORED_SIDE_PX).astype(np.float32)
-    top = 65535.0 if small.max(initial=0) > 255 else 255.0
     return np.asarray(np.clip(np.rint(small * (255.0 / top)), 0, 255), np.uint8)
 
 
@@ -133,6 +226,31 @@ def _on_backdrop(rgba: NDArray[np.uint8]) -> Picture:
     backdrop = 0.0 if ink_is_light and is_drawn_on_nothing else 255.0
     composed = np.rint(colours * opacity + backdrop * (1 - opacity))
     return np.asarray(composed, np.uint8)
+
+
+def _window_in(rgba: NDArray[np.uint8]) -> Picture | None:
+    """Find the opaque window in a screenshot with a see-through margin or shadow.
+
+    Returns:
+        The window without its rounded corners; None if the opaque part is no rectangle
+        or has one colour only: it is ink then.
+    """
+    opacity = rgba[..., 3]
+    opaque = opacity == 255
+    left, top, width, height = cv2.boundingRect(opaque.astype(np.uint8))
+    box = opaque[top : top + height, left : left + width]
+    if box.size == 0:
+        return None
+    corners = (box[::down, ::right].diagonal() for down in (1, -1) for right in (1, -1))
+    inset = max(int(corner.argmax()) for corner in corners)
+    inner = np.s_[inset : height - inset, inset : width - inset]
+    margin_px = opacity.size - box.size
+    margin = float(opacity.sum(dtype=np.int64)) - 255.0 * float(box.sum())
+    is_window = box[inner].all() and inset <= 0.1 * min(width, height)
+    if not is_window or margin > 127 * margin_px:
+        return None
+    window = rgba[top : top + height, left : left + width, :3][inner]
+    return np.ascontiguousarray(window) if np.ptp(window, axis=(0, 1)).any() else None
 
 
 def _is_opaque(picture: Image.Image) -> bool:

@@ -24,6 +24,17 @@ SIDE_PX = 28
 BOX_PX = 20
 
 
+MASK_INK = 1
+"""Ink level of a digit image sent as a mask of 0 and 1."""
+FAINTEST_INK = 8
+"""A digit image whose strongest ink is fainter counts as blank.
+
+Nobody sees less on a screen; scikit-learn's digits reach 16.
+"""
+FULL_INK = 254
+"""Strongest ink of the faintest digit in MNIST."""
+
+
 class BlankDrawingError(ValueError):
     """The drawing has no ink to read."""
 
@@ -60,6 +71,26 @@ def normalize(bitmap: Bitmap) -> DigitImage:
     image[y : y + ink.shape[0], x : x + ink.shape[1], 0] = ink
     image /= 255.0
     return image
+
+
+def at_full_contrast(levels: Bitmap) -> Bitmap:
+    """Stretch a faint digit image until its strongest ink is 255.
+
+    Some programs send 0 and 1, or scikit-learn's 0 to 16. MNIST's digits pass
+    unchanged.
+
+    Args:
+        levels: (H, W) uint8, ink on paper 0.
+
+    Returns:
+        Bitmap of the same shape; all zero if the strongest ink is too faint to see.
+    """
+    strongest = int(levels.max())
+    if strongest >= FULL_INK:
+        return levels
+    if strongest < FAINTEST_INK and strongest != MASK_INK:
+        return np.zeros_like(levels)
+    return np.asarray(np.rint(levels * (255.0 / strongest)), np.uint8)
 
 
 def _corner(ink: Bitmap) -> tuple[int, int]:

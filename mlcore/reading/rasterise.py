@@ -15,6 +15,7 @@ Points = NDArray[np.float32]
 
 DEFAULT_PEN_WIDTH_PX = 18.0
 """Width of the page's only pen, on its 280 px canvas."""
+DEFAULT_CANVAS_PX = 280.0
 
 PEN_SHARE = 0.11
 """Width of the reading pen as a share of the drawing's longest side.
@@ -25,6 +26,16 @@ accuracy of 99.1 to 99.4 % on the calibration writers.
 """
 RASTER_PX = 160
 """Longest side of a rasterised drawing: 8 px for each of the 20 px it shrinks to."""
+
+
+def default_pen_width(width: float, height: float) -> float:
+    """Return the pen of strokes sent without one: the page's, scaled to the canvas.
+
+    On a canvas of 28 px or of 1, every drawing would be a dot of an 18 px pen. On a
+    larger canvas than the page's the pen stays: a wider one would make dots of what
+    somebody wrote small on a whole screen.
+    """
+    return DEFAULT_PEN_WIDTH_PX * min(1.0, max(width, height) / DEFAULT_CANVAS_PX)
 
 
 def rasterise(

@@ -17,7 +17,8 @@ from PIL import Image
 from mlcore import paths
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
 from mlcore.reading.calibrate import Calibration
-from mlcore.reading.rasterise import Points, draw_on_canvas
+from mlcore.reading.preprocess import DigitImage, normalize
+from mlcore.reading.rasterise import Points, draw_on_canvas, rasterise
 from mlcore.reading.specimens import Specimen, specimens
 from mlcore.training.collect import write_pen_drawings
 from mlcore.training.data import (
@@ -85,6 +86,16 @@ def picture_of(
     drawn = draw_on_canvas(strokes, width=side, height=side, pen_width=pen_width)
     grey = np.rint(paper + (drawn / 255.0) * (pen - paper))
     return np.asarray(grey, np.uint8)
+
+
+def framed(strokes: list[Points], *, pen_width: float = 18.0) -> DigitImage:
+    """Return the digit image of strokes."""
+    return normalize(rasterise(strokes, pen_width=pen_width))
+
+
+def gap(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return the mean difference of two pictures, in their own units."""
+    return float(np.abs(one.astype(np.float64) - other.astype(np.float64)).mean())
 
 
 def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from mlcore.reading.preprocess import (
     BOX_PX,
+    FAINTEST_INK,
     SIDE_PX,
     Bitmap,
     BlankDrawingError,
     DigitImage,
+    at_full_contrast,
     normalize,
 )
 from mlcore.reading.rasterise import rasterise
@@ -53,6 +55,40 @@ class TestNormalizeOfMnist:
         ]
 
         assert sum(unchanged) == 9_996 + 4_999
+
+
+class TestAtFullContrast:
+    def test_changes_no_digit_of_mnist(self, mnist: Mnist) -> None:
+        everything = (mnist.train, mnist.validation, mnist.test)
+
+        for digits in everything:
+            for image in digits.images:
+                assert at_full_contrast(image) is image
+        assert min(part.images.max(axis=(1, 2)).min() for part in everything) == 254
+
+    def test_gives_a_mask_of_0_and_1_full_ink(self, mnist: Mnist) -> None:
+        mask = (mnist.test.images[0] > 127).astype(np.uint8)
+
+        assert np.array_equal(at_full_contrast(mask), 255 * mask)
+
+    @pytest.mark.parametrize("strongest", [FAINTEST_INK, 16, 100, 253])
+    def test_gives_faint_ink_the_contrast_it_lacks(
+        self, mnist: Mnist, strongest: int
+    ) -> None:
+        image = mnist.test.images[0]
+        faint = np.rint(image * (strongest / image.max())).astype(np.uint8)
+
+        stretched = at_full_contrast(faint)
+
+        assert stretched.max() == 255
+        off_by = np.abs(stretched - np.rint(image * (255 / image.max())))
+        assert off_by.max() <= 255 / strongest / 2 + 1
+
+    @pytest.mark.parametrize("strongest", [0, 2, 3, FAINTEST_INK - 1])
+    def test_takes_what_nobody_sees_for_blank(self, strongest: int) -> None:
+        faint = np.full((SIDE_PX, SIDE_PX), strongest, np.uint8)
+
+        assert not at_full_contrast(faint).any()
 
 
 class TestNormalizeOfDrawings:

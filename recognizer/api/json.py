@@ -1,5 +1,6 @@
 """JSON with orjson, which refuses NaN, deep nesting and broken UTF-8."""
 
+import codecs
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -33,7 +34,8 @@ class JSONParser(BaseParser):
     ) -> Any:
         """Return the parsed body."""
         try:
-            return orjson.loads(stream.read())
+            # Windows programs begin UTF-8 with a byte order mark.
+            return orjson.loads(stream.read().removeprefix(codecs.BOM_UTF8))
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is not valid JSON: {error}.") from error
 

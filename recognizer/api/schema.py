@@ -20,7 +20,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 Shape = dict[str, Any]
 
 JSON = "application/json"
-PICTURES = ("image/png", "image/jpeg", "image/webp")
+PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp")
 DRAWING_BODIES: Mapping[str, Any] = {
     JSON: DrawingIn,
     "multipart/form-data": OpenApiRequest(

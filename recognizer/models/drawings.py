@@ -260,7 +260,7 @@ class Erasure(models.Model):
 
 
 class Picture(models.Model):
-    """The greyscale PNG of a submission that was not sent as strokes.
+    """The PNG of a submission that was not sent as strokes, without metadata.
 
     It has its own table so that lists never load it.
     """

@@ -21,7 +21,7 @@ PHRASES = (
     _("The server is busy. %(reassurance)s"),
     _("The server has a problem. %(reassurance)s"),
     _("This drawing was deleted."),
-    _("This file cannot be opened as a picture. Use a PNG, JPEG or WebP file."),
+    _("This file cannot be opened. Use a PNG, JPEG, WebP, GIF or BMP picture."),
     _("What did you draw?"),
     _("Your answer could not be saved. Please try again."),
     _("Your answer is safe in this tab and will be sent again."),

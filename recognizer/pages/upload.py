@@ -19,13 +19,20 @@ class PictureForm(forms.Form):
 
     picture = forms.FileField(
         label=_("Picture of a digit"),
-        help_text=_("PNG, JPEG or WebP, up to 10 MB. Dark on light or light on dark."),
-        widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+        help_text=_(
+            "PNG, JPEG, WebP, GIF or BMP, up to 10 MB. Dark on light or light on dark."
+        ),
+        widget=forms.FileInput(
+            attrs={"accept": "image/png,image/jpeg,image/webp,image/gif,image/bmp"}
+        ),
     )
 
 
+_OF_ANOTHER_TYPE = _(
+    "This file is of type %(kind)s. Use a PNG, JPEG, WebP, GIF or BMP picture."
+)
 _PROBLEMS = {
-    "not_an_image": _("This file is not a PNG, JPEG or WebP picture."),
+    "not_an_image": _("This file is not a PNG, JPEG, WebP, GIF or BMP picture."),
     "too_many_pixels": _("The picture has too many pixels. Make it smaller."),
     "damaged_image": _(
         "The picture is damaged or incomplete. Save it again and upload the new file."
@@ -47,7 +54,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     try:
         drawing = picture_from_bytes(form.cleaned_data["picture"].read())
     except DrawingError as error:
-        form.add_error("picture", _PROBLEMS.get(error.code, error.message))
+        form.add_error("picture", _problem(error))
         return _page(request, form, status=400)
     submission = submit_drawing(
         drawing=drawing,
@@ -59,6 +66,13 @@ def upload(request: HttpRequest) -> HttpResponse:
     if caller.key is None:
         remember_visitor(response, submission.visitor)
     return response
+
+
+def _problem(error: DrawingError) -> str:
+    """Return the message for an error, in the reader's language."""
+    if "image" in error.fields:
+        return _OF_ANOTHER_TYPE % {"kind": error.fields["image"]}
+    return str(_PROBLEMS.get(error.code, error.message))
 
 
 def _page(

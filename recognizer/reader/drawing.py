@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlcore.reading.preprocess import at_full_contrast
 from recognizer.models.strokes import Stroke
 
 
@@ -54,8 +55,8 @@ class PixelDrawing:
     pointer: str = ""
 
     def shown(self) -> NDArray[np.uint8]:
-        """Return the picture that people see: dark ink on white."""
-        return 255 - self.levels
+        """Return the picture that people see: dark ink on white, as it is read."""
+        return 255 - at_full_contrast(self.levels)
 
 
 Drawing = StrokeDrawing | PictureDrawing | PixelDrawing

@@ -6,9 +6,14 @@ from mlcore.reading.inference import Reading
 from mlcore.reading.inference import Recogniser as Recogniser
 from mlcore.reading.ink import find_ink
 from mlcore.reading.pictures import decode_stored_png
-from mlcore.reading.preprocess import Bitmap, BlankDrawingError, normalize
-from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX as DEFAULT_PEN_WIDTH_PX
+from mlcore.reading.preprocess import (
+    Bitmap,
+    BlankDrawingError,
+    at_full_contrast,
+    normalize,
+)
 from mlcore.reading.rasterise import Points, rasterise
+from mlcore.reading.rasterise import default_pen_width as default_pen_width
 from recognizer.metrics import count_reading, stage
 from recognizer.models import Picture, Submission
 from recognizer.models.strokes import Stroke
@@ -35,7 +40,7 @@ def bitmap_of(drawing: Drawing) -> Bitmap:
     if isinstance(drawing, StrokeDrawing):
         return rasterise(points_of(drawing), pen_width=drawing.pen_width)
     if isinstance(drawing, PixelDrawing):
-        return drawing.levels
+        return at_full_contrast(drawing.levels)
     return find_ink(drawing.rgb)
 
 

@@ -47,13 +47,13 @@ def as_data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-# Decoding a picture at the pixel limit takes up to 360 MB, or 720 MB for WebP
+# Decoding a picture at the pixel limit takes up to 520 MB, or 750 MB for WebP
 # (measured). So each process decodes one picture at a time.
 _decoding = threading.Lock()
 
 
 def picture_from_bytes(content: bytes) -> PictureDrawing:
-    """Decode a PNG, JPEG or WebP file.
+    """Decode a PNG, JPEG, WebP, GIF or BMP file.
 
     Raises:
         DrawingError: with mlcore's code and message.
@@ -71,7 +71,8 @@ def _decoded(decode: Callable[[Sent], Picture], content: Sent) -> Picture:
         with _decoding:
             return decode(content)
     except PictureError as error:
-        raise DrawingError(error.code, str(error)) from error
+        fields = {"image": error.kind} if error.kind else {}
+        raise DrawingError(error.code, str(error), fields) from error
 
 
 def stored_png(drawing: Drawing) -> bytes | None:

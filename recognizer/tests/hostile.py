@@ -127,6 +127,11 @@ def by_hand() -> dict[str, Callable[[], bytes]]:
             _digit("P"), "GIF", comment=_HTML
         ),
         "BMP": lambda: _saved(_digit(), "BMP"),
+        "GIF at the limit": lambda: _huge("P", "GIF", 7071, 7071),
+        "GIF over the limit": lambda: _huge("P", "GIF", 7100, 7100),
+        "32-bit BMP": lambda: _saved(_digit("RGBA"), "BMP"),
+        "32-bit BMP without its pixels": lambda: _saved(_digit("RGBA"), "BMP")[:60],
+        "JPEG at the limit, cut off": lambda: _huge("RGB", "JPEG", 7071, 7071)[:-2],
         "TIFF": lambda: _saved(_digit(), "TIFF"),
         "ICO": lambda: _saved(_digit(), "ICO"),
         "PNG, then ZIP": lambda: some_png + _zip(_HTML),

@@ -30,4 +30,6 @@ def data_url(content: bytes) -> str:
 schemathesis.openapi.media_type("image/png", pictures("PNG"))
 schemathesis.openapi.media_type("image/jpeg", pictures("JPEG"))
 schemathesis.openapi.media_type("image/webp", pictures("WEBP"))
+schemathesis.openapi.media_type("image/gif", pictures("GIF"))
+schemathesis.openapi.media_type("image/bmp", pictures("BMP"))
 schemathesis.openapi.format("picture-data-url", pictures("PNG").map(data_url))

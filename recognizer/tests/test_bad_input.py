@@ -1,6 +1,8 @@
 """Bad input gets a clear 4xx in the one error form, and nothing is stored."""
 
 import base64
+import codecs
+import gzip
 import struct
 import zlib
 from typing import Any
@@ -9,6 +11,7 @@ import numpy as np
 import orjson
 import pytest
 from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from mlcore.reading.pictures import encode_png
@@ -58,6 +61,18 @@ BAD_DRAWINGS: dict[str, tuple[Any, str]] = {
     "a point too far away": (with_strokes([[[100_001, 0]]]), "invalid"),
     "a point of a huge integer": (with_strokes([[[2**63, 0]]]), "invalid"),
     "a point after a huge time": (with_strokes([[[1, 2, 1e308]]]), "invalid"),
+    "a point years after the first": (
+        with_strokes([[[1, 2, 0], [1, 2, 1_764_368_800_000]]]),
+        "invalid",
+    ),
+    "a point years before the first": (
+        with_strokes([[[1, 2, 1_764_368_800_000], [1, 2, 0]]]),
+        "invalid",
+    ),
+    "a point of words after times since 1970": (
+        with_strokes([[[1, 2, 1_764_368_800_000], ["1", "2", "3"]]]),
+        "invalid",
+    ),
     "too many points": (with_strokes([[[1, 2]] * 10_001]), "too_many_points"),
     "too many strokes": (with_strokes([[[1, 2]]] * 201), "too_many_strokes"),
     "no width": ({"strokes": [[[1, 2]]], "height": 280}, "invalid"),
@@ -189,11 +204,69 @@ class TestBadBodies:
         assert response.status_code == 400
         assert response.json()["error"]["code"] == "not_an_image"
 
+    def test_of_a_known_kind_that_is_not_read_are_named(self, program: Client) -> None:
+        response = program.post(
+            URL, b"%PDF-1.7\n" + bytes(99), content_type="image/png"
+        )
+
+        error = response.json()["error"]
+        assert response.status_code == 400
+        assert error["code"] == "not_an_image"
+        assert error["message"] == (
+            "This file is of type PDF: send a PNG, JPEG, WebP, GIF or BMP picture."
+        )
+        assert error["fields"] == {"image": "PDF"}
+
     def test_multipart_without_the_image_gets_400(self, program: Client) -> None:
         response = program.post(URL, {"picture": "x"})
 
         assert response.status_code == 400
         assert "image" in response.json()["error"]["message"]
+
+    def test_multipart_with_two_images_gets_400(self, program: Client) -> None:
+        two = [SimpleUploadedFile(f"{n}.png", PNG, "image/png") for n in (1, 2)]
+
+        response = program.post(URL, {"image": two})
+
+        assert response.status_code == 400
+        assert response.json()["error"]["fields"] == {"image": "got 2 files"}
+        assert not Submission.objects.exists()
+
+    @pytest.mark.parametrize("url", [URL, "/api/v1/readings/"])
+    @pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP"])
+    def test_that_are_packed_get_415(
+        self, program: Client, url: str, encoding: str
+    ) -> None:
+        response = program.post(
+            url,
+            gzip.compress(orjson.dumps({"drawings": [SEVEN]})),
+            content_type="application/json",
+            headers={"Content-Encoding": encoding},
+        )
+
+        error = response.json()["error"]
+        assert response.status_code == 415
+        assert error["code"] == "unsupported_media_type"
+        assert f"Content-Encoding '{encoding}'" in error["message"]
+
+    def test_that_say_they_are_not_packed_are_read(self, program: Client) -> None:
+        response = program.post(
+            URL,
+            orjson.dumps(SEVEN),
+            content_type="application/json",
+            headers={"Content-Encoding": "identity"},
+        )
+
+        assert response.status_code == 201
+
+    def test_that_begin_with_a_byte_order_mark_are_read(self, program: Client) -> None:
+        response = program.post(
+            URL,
+            codecs.BOM_UTF8 + orjson.dumps(SEVEN),
+            content_type="application/json",
+        )
+
+        assert response.status_code == 201
 
     def test_damaged_multipart_gets_400(self, program: Client) -> None:
         response = program.post(URL, b"--x", content_type="multipart/form-data")

@@ -40,7 +40,9 @@ class TestRead:
         path = tmp_path / "seven.png"
         path.write_bytes(seven_png())
 
-        for drawing in (str(path), path, seven_as("JPEG"), seven_as("WEBP"), STROKES):
+        others = [seven_as(kind) for kind in ("JPEG", "WEBP", "GIF", "BMP")]
+
+        for drawing in (str(path), path, *others, STROKES):
             reading = site.read(drawing)
 
             assert reading.digit == 7

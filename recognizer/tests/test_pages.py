@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from recognizer.models import Submission, Visitor
@@ -15,6 +16,36 @@ pytestmark = pytest.mark.usefixtures("active_model")
 def draw_some(client: Client, count: int) -> None:
     for _ in range(count):
         post_json(client, "/api/v1/submissions/", SEVEN)
+
+
+class TestUpload:
+    def test_offers_and_names_the_five_kinds_of_file(self, program: Client) -> None:
+        page = program.get("/upload/").content.decode()
+
+        assert "PNG, JPEG, WebP, GIF or BMP" in page
+        for kind in ("png", "jpeg", "webp", "gif", "bmp"):
+            assert f"image/{kind}" in page
+
+    @pytest.mark.parametrize(
+        ("language", "sentence"),
+        [
+            ("en", "This file is of type HEIC (iPhone). Use a PNG, JPEG"),
+            ("de", "Diese Datei ist vom Typ HEIC (iPhone). Verwende ein Bild"),
+        ],
+    )
+    def test_names_a_file_of_another_type(
+        self, client: Client, language: str, sentence: str
+    ) -> None:
+        photo = SimpleUploadedFile(
+            "IMG_0042.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic"
+        )
+
+        response = client.post(
+            "/upload/", {"picture": photo}, headers={"Accept-Language": language}
+        )
+
+        assert response.status_code == 400
+        assert sentence in response.content.decode()
 
 
 class TestHistory:

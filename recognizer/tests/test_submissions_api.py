@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from PIL import Image
+from PIL import Image, ImageOps
 
-from mlcore.reading.pictures import encode_png
+from mlcore.reading.pictures import decode_stored_png, encode_png
 from mlcore.reading.rasterise import draw_on_canvas
 from recognizer.models import ModelVersion, Picture, Prediction, Submission, Visitor
+from recognizer.reader import engine
+from recognizer.reader.drawing import PixelDrawing
+from recognizer.reader.recognisers import recogniser_for
 from recognizer.tests.conftest import SEVEN, post_json
 
 pytestmark = pytest.mark.usefixtures("active_model")
@@ -30,8 +33,12 @@ def seven_png() -> bytes:
 
 def seven_as(kind: str, **options: Any) -> bytes:
     """The same as another kind of file."""
+    return saved(Image.open(io.BytesIO(seven_png())), kind, **options)
+
+
+def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    Image.open(io.BytesIO(seven_png())).save(file, kind, **options)
+    picture.save(file, kind, **options)
     return file.getvalue()
 
 
@@ -80,6 +87,37 @@ class TestStrokes:
         shown = submission.predictions.get(role=Prediction.Role.SHOWN)
         assert shown.probabilities == answer["prediction"]["probabilities"]
         assert shown.digit == submission.shown_digit == answer["prediction"]["digit"]
+
+    @pytest.mark.parametrize("side", [1, 20, 28])
+    def test_on_a_small_canvas_are_read_like_those_on_the_page(
+        self, program: Client, side: int
+    ) -> None:
+        small = (np.array(SEVEN["strokes"]) * (side / 280)).tolist()
+
+        answer = post_json(
+            program, URL, {"strokes": small, "width": side, "height": side}
+        ).json()
+
+        large = post_json(program, URL, SEVEN).json()
+        assert answer["prediction"]["probabilities"] == pytest.approx(
+            large["prediction"]["probabilities"], abs=0.001
+        )
+        assert answer["drawing"]["pen_width"] == pytest.approx(18 * side / 280)
+
+    def test_with_times_since_1970_are_stored_with_times_since_the_first_point(
+        self, program: Client
+    ) -> None:
+        start = 1_764_368_800_000
+        strokes = [
+            [[70, 70, start], [205, 66, start + 90]],
+            [[125, 225, start + 240.5]],
+        ]
+
+        answer = post_json(program, URL, {**SEVEN, "strokes": strokes}).json()
+
+        since = [[[70, 70, 0], [205, 66, 90]], [[125, 225, 240.5]]]
+        assert answer["drawing"]["strokes"] == since
+        assert Submission.objects.get(pk=answer["id"]).strokes == since
 
     def test_location_leads_to_the_same_answer(self, program: Client) -> None:
         response = post_json(program, URL, SEVEN)
@@ -130,6 +168,10 @@ class TestPictures:
             ("image/png", seven_png()),
             ("image/jpeg", seven_as("JPEG")),
             ("image/webp", seven_as("WEBP")),
+            ("image/gif", seven_as("GIF")),
+            ("image/bmp", seven_as("BMP")),
+            ("image/png", seven_as("GIF")),
+            ("image/x-ms-bmp", seven_as("JPEG")),
         ],
     )
     def test_raw_bodies_are_read(
@@ -148,7 +190,7 @@ class TestPictures:
         assert response.status_code == 201
         assert response.json()["prediction"]["digit"] == 7
 
-    def test_data_urls_are_read_and_kept_as_grey_png(self, program: Client) -> None:
+    def test_data_urls_are_read_and_kept_as_png(self, program: Client) -> None:
         url = f"data:image/png;base64,{base64.b64encode(seven_png()).decode()}"
 
         answer = post_json(program, URL, {"image": url}).json()
@@ -160,6 +202,35 @@ class TestPictures:
         seen = program.get(answer["drawing_url"])
         assert seen.status_code == 200
         assert seen["Content-Type"] == "image/png"
+
+    def test_are_kept_in_colour(self, program: Client) -> None:
+        grey = Image.open(io.BytesIO(seven_png()))
+        red_on_white = Image.merge("RGB", [grey.point(lambda level: 255), grey, grey])
+
+        response = program.post(
+            URL, saved(red_on_white, "PNG"), content_type="image/png"
+        )
+
+        kept = decode_stored_png(
+            bytes(Picture.objects.get(pk=response.json()["id"]).png)
+        )
+        assert np.array_equal(kept, np.asarray(red_on_white))
+
+    def test_are_read_again_as_they_were_read_first(
+        self, program: Client, active_model: ModelVersion
+    ) -> None:
+        photo = Image.open(io.BytesIO(seven_png())).resize((1500, 1300))
+        content = saved(ImageOps.colorize(photo, "navy", "ivory"), "JPEG")
+
+        answer = program.post(URL, content, content_type="image/jpeg").json()
+
+        again = engine.read(
+            engine.drawing_of(Submission.objects.get(pk=answer["id"])),
+            recogniser=recogniser_for(active_model),
+        )
+        first = answer["prediction"]
+        assert again.digit == first["digit"] == 7
+        assert list(again.probabilities) == first["probabilities"]
 
     def test_base64_may_be_broken_into_lines(self, program: Client) -> None:
         text = base64.encodebytes(seven_png()).decode()
@@ -177,6 +248,33 @@ class TestPictures:
         )
 
         assert response.json()["source"] == "upload"
+
+    @pytest.mark.parametrize("strongest", [1, 16, 128])
+    def test_faint_pixels_are_read_at_full_contrast_and_kept_as_sent(
+        self, program: Client, strongest: int
+    ) -> None:
+        seven = np.zeros((28, 28), np.uint8)
+        seven[5:8, 7:20] = seven[8:24, 16:19] = 1
+
+        faint, full = (
+            post_json(program, URL, {"pixels": (seven * ink).tolist()}).json()
+            for ink in (strongest, 255)
+        )
+
+        for known in ("digit", "probabilities"):
+            assert faint["prediction"][known] == full["prediction"][known]
+        assert faint["prediction"]["digit"] == 7
+        kept = engine.drawing_of(Submission.objects.get(pk=faint["id"]))
+        assert isinstance(kept, PixelDrawing)
+        assert np.array_equal(kept.levels, seven * strongest)
+        assert program.get(faint["drawing_url"]).content == (
+            program.get(full["drawing_url"]).content
+        )
+
+    def test_pixels_too_faint_to_see_are_blank(self, program: Client) -> None:
+        answer = post_json(program, URL, {"pixels": [[3] * 28] * 28}).json()
+
+        assert answer["prediction"]["refusal"]["code"] == "blank"
 
     def test_pixels_are_read_as_ink_and_read_the_same_again(
         self, program: Client

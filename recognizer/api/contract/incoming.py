@@ -28,7 +28,7 @@ from recognizer.reader.drawing import (
     PixelDrawing,
     StrokeDrawing,
 )
-from recognizer.reader.engine import DEFAULT_PEN_WIDTH_PX
+from recognizer.reader.engine import default_pen_width
 from recognizer.reader.pictures import picture_from_data_url
 
 T = TypeVar("T")
@@ -55,6 +55,7 @@ Digit = Annotated[int, Field(ge=0, le=9), BeforeValidator(_whole)]
 
 _FAR, _SIDE = settings.MAX_COORDINATE, settings.MAX_CANVAS_SIDE
 Coordinate = Annotated[float, Field(ge=-_FAR, le=_FAR)]
+_LATEST_MS = 1e14  # since 1970: the year 5138
 Milliseconds = Annotated[
     float, Field(ge=-settings.MAX_TIME_MS, le=settings.MAX_TIME_MS)
 ]
@@ -65,14 +66,17 @@ Point = Annotated[
         union_mode="left_to_right",
         description=(
             "A point must be [x, y] or [x, y, t]: finite numbers, x and y up to "
-            f"{_FAR:,}, t in ms up to a day."
+            f"{_FAR:,}, t in ms up to a day from the first point."
         ),
     ),
 ]
 
 
 def _within_limits(strokes: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """Check the counts before each point; return the numbers as they were sent."""
+    """Check the counts before each point; return the numbers as they were sent.
+
+    Only times since 1970 are changed, to times since the first point.
+    """
     if isinstance(strokes, list):
         if len(strokes) > settings.MAX_STROKES:
             raise DrawingError(
@@ -87,8 +91,25 @@ def _within_limits(strokes: Any, handler: ValidatorFunctionWrapHandler) -> Any:
                 f"The drawing has more than {settings.MAX_POINTS:,} points. Send "
                 "fewer points per stroke.",
             )
+        strokes = _since_first_point(strokes)
     handler(strokes)
     return strokes
+
+
+def _since_first_point(strokes: list[Any]) -> list[Any]:
+    try:
+        start = strokes[0][0][2]
+        if not settings.MAX_TIME_MS < abs(start) < _LATEST_MS:
+            return strokes
+        return [
+            [
+                [*point[:2], *(round(t - start, 3) for t in point[2:])]
+                for point in stroke
+            ]
+            for stroke in strokes
+        ]
+    except (LookupError, TypeError):  # no times, or no points: validation says which
+        return strokes
 
 
 Stroke = Annotated[
@@ -103,7 +124,7 @@ Strokes = Annotated[
     WrapValidator(_within_limits),
 ]
 CanvasSide = Annotated[float, Field(ge=1, le=_SIDE)]
-PenWidth = Annotated[float, Field(ge=0.1, le=_SIDE)]
+PenWidth = Annotated[float, Field(ge=0.001, le=_SIDE)]
 
 
 class _DrawingIn(In):
@@ -129,9 +150,10 @@ class StrokesIn(_DrawingIn):
     height: CanvasSide = Field(
         description=f"height must be a number of CSS pixels from 1 to {_SIDE:,}."
     )
-    pen_width: PenWidth = Field(
-        DEFAULT_PEN_WIDTH_PX,
-        description=f"pen_width must be a number of CSS pixels from 0.1 to {_SIDE:,}.",
+    pen_width: PenWidth | None = Field(
+        None,
+        description="pen_width must be a number of CSS pixels from 0.001 to "
+        f"{_SIDE:,}, or left out.",
     )
 
     def drawing(self) -> Drawing:
@@ -140,13 +162,13 @@ class StrokesIn(_DrawingIn):
             strokes=self.strokes,
             width=self.width,
             height=self.height,
-            pen_width=self.pen_width,
+            pen_width=self.pen_width or default_pen_width(self.width, self.height),
             pointer=self.pointer or "",
         )
 
 
 class ImageIn(_DrawingIn):
-    """A PNG, JPEG or WebP picture, dark on light or light on dark."""
+    """A PNG, JPEG, WebP, GIF or BMP picture, dark on light or light on dark."""
 
     image: str = Field(
         description="image must be a data URL.",

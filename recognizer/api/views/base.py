@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.cache import patch_cache_control, patch_vary_headers
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, UnsupportedMediaType
 from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -27,14 +28,21 @@ class RecognizerView(APIView):
     rate_headers: Mapping[str, str] = {}  # set by the throttle
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """Validate the query string; refuse unsafe methods from other sites' pages."""
+        """Validate the query string; refuse packed bodies and other sites' pages."""
         super().initial(request, *args, **kwargs)
         method = request.method or ""
+        encoding = request.headers.get("Content-Encoding", "identity")
+        if method not in SAFE_METHODS and encoding.lower() not in ("", "identity"):
+            raise UnsupportedMediaType(
+                encoding,
+                f"The body has the Content-Encoding {encoding[:40]!r}: send it as it "
+                "is, without one.",
+            )
         if method != "OPTIONS" and method in self.allowed_methods:  # else a 405
             handler = getattr(self, method.lower())
             self.query = query_in(handler.query, request.query_params)
         came_from = request.headers.get("Sec-Fetch-Site", "")
-        if method not in ("GET", "HEAD", "OPTIONS") and came_from in _FROM_OTHER_PAGES:
+        if method not in SAFE_METHODS and came_from in _FROM_OTHER_PAGES:
             raise PermissionDenied(
                 "This request came from a page of another site. Call the API from "
                 "this site's pages or from a program."

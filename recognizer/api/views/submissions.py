@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework.parsers import MultiPartParser
@@ -229,14 +228,14 @@ def _content_of(request: Request) -> Any:
     body = request.data
     if not (request.content_type or "").startswith("multipart/"):
         return body
-    picture = request.FILES.get("image")
-    if not isinstance(picture, UploadedFile):
+    pictures = request.FILES.getlist("image")
+    if len(pictures) != 1:
         raise DrawingError(
             "invalid",
-            "A multipart body must contain the picture as a file named image.",
-            {"image": "missing"},
+            "A multipart body must contain the picture as one file named image.",
+            {"image": f"got {len(pictures)} files"},
         )
-    return picture.read()
+    return pictures[0].read()
 
 
 def _source(request: Request, drawing: Drawing) -> str:

@@ -1,6 +1,8 @@
 """A picture instead of strokes: chosen, dropped, pasted, photographed, by form."""
 
 import base64
+import io
+import mimetypes
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlcore.reading.rasterise import draw_on_canvas
@@ -63,7 +66,7 @@ def photo_of(digit: int, *, squared: bool) -> bytes:
 
 
 def choose(page: Page, content: bytes, name: str = "digit.png") -> None:
-    kind = "image/jpeg" if name.endswith("jpg") else "image/png"
+    kind = mimetypes.guess_type(name)[0] or ""
     page.locator("#picture").set_input_files(
         {"name": name, "mimeType": kind, "buffer": content}
     )
@@ -140,6 +143,19 @@ class TestAPicture:
         page.goto(f"{site.url}/history/")
         expect(page.locator("[data-submission]")).to_have_count(2)
 
+    @pytest.mark.parametrize("padding", [0, 300_000], ids=["as it is", "shrunk"])
+    def test_may_be_a_see_through_gif(
+        self, site: Site, desk: BrowserContext, padding: int
+    ) -> None:
+        black_on_nothing = Image.fromarray(picture_of(4)).convert("1").convert("P")
+        file = io.BytesIO()
+        black_on_nothing.save(file, "GIF", transparency=1)
+        page = site.open(desk)
+
+        choose(page, file.getvalue() + bytes(padding), "digit.gif")
+
+        assert read_digit(page) == "4"
+
     def test_that_is_none_is_refused_with_the_way_out(
         self, site: Site, desk: BrowserContext
     ) -> None:
@@ -147,7 +163,7 @@ class TestAPicture:
 
         choose(page, b"no picture at all")
 
-        expect(page.locator("#problem")).to_contain_text("PNG, JPEG or WebP")
+        expect(page.locator("#problem")).to_contain_text("PNG, JPEG, WebP, GIF or BMP")
         expect(page.locator("#sheet")).to_have_attribute("data-empty", "")
         assert site.complaints[page] == []
 
@@ -197,4 +213,6 @@ class TestWithoutScripts:
         page.get_by_label("Picture of a digit").set_input_files(file)
         page.get_by_role("button", name="Read it").click()
 
-        expect(page.locator(".errorlist")).to_contain_text("PNG, JPEG or WebP")
+        expect(page.locator(".errorlist")).to_contain_text(
+            "PNG, JPEG, WebP, GIF or BMP"
+        )

@@ -170,7 +170,7 @@ function showWhy(reading) {
 function wordsFor(error, reassurance) {
   if (error instanceof PictureError) {
     return translate(
-      "This file cannot be opened as a picture. Use a PNG, JPEG or WebP file.",
+      "This file cannot be opened. Use a PNG, JPEG, WebP, GIF or BMP picture.",
     );
   }
   if (error.status === 404) return translate("This drawing was deleted.");

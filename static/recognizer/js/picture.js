@@ -4,7 +4,7 @@
  */
 const MAX_SIDE_PX = 1024;
 const SENT_AS_IT_IS_BYTES = 256 * 1024;
-const TAKEN_TYPES = ["image/png", "image/jpeg", "image/webp"];
+const TAKEN_TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"];
 const QUALITY = 0.9;
 
 /** The file is no picture that this browser can open. */
@@ -59,8 +59,8 @@ function shrunk(picture, type) {
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  // PNG and WebP may be transparent. As WebP they stay so, and the server handles it.
-  const kind = type === "image/png" || type === "image/webp" ? "image/webp" : "image/jpeg";
+  // All but JPEG may be transparent. As WebP they stay so, and the server handles it.
+  const kind = type === "image/jpeg" ? "image/jpeg" : "image/webp";
   return canvas.toDataURL(kind, QUALITY);
 }
 

@@ -18,7 +18,7 @@ Point = Sequence[float]
 """x, y and optionally t: CSS pixels, y down, milliseconds."""
 Strokes = Sequence[Sequence[Point]]
 Picture = str | Path | bytes
-"""The path of a PNG, JPEG or WebP file, or its bytes."""
+"""The path of a PNG, JPEG, WebP, GIF or BMP file, or its bytes."""
 Drawing = Picture | Strokes
 
 _DRAWINGS_PER_CALL = 256  # the API's limit
@@ -27,6 +27,8 @@ _MEDIA_TYPES = {
     b"\x89PNG": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
     b"RIFF": "image/webp",
+    b"GIF8": "image/gif",
+    b"BM": "image/bmp",
 }
 
 
