@@ -15,7 +15,7 @@ candidates (`inference.Recogniser.read_picture`).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -55,7 +55,7 @@ SMALLEST = 0.03
 """Smallest size of a digit, as a share of the picture's longest side."""
 SMALLEST_PX = 7
 """Smallest height or width of a digit, in pixels."""
-UNLIKELY_POLARITY = 0.5
+UNLIKELY_POLARITY = 0.65
 DARKEST_PAPER = 48
 WIDEST_STROKE_PX = 15
 RIM = 0.1
@@ -131,10 +131,10 @@ def candidates(picture: Picture) -> Iterator[Candidate]:
         picture: (H, W, 3) RGB, dark on light or light on dark.
     """
     small = _smoothed(shrink(picture, WORKING_SIDE_PX))
-    grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.float32)
-    for distance, trust in _distances(small):
-        for candidate in _candidates_in(distance, grey):
-            yield replace(candidate, trust=candidate.trust * trust)
+    if _is_grey(small):
+        small = small[..., :1]
+    for page in _pages(small):
+        yield from _candidates_on(page)
 
 
 def find_ink(picture: Picture) -> Bitmap:
@@ -160,45 +160,52 @@ def _smoothed(picture: Picture) -> Picture:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.6, sigma)), np.uint8)
 
 
-def _distances(picture: Picture) -> Iterator[tuple[Distance, float]]:
-    """Yield distances from the paper, one for each way to tell where it is."""
-    bands = [picture[..., 0]] if _is_grey(picture) else list(cv2.split(picture))
-    paper = _colour_of_paper(picture)
-    if paper is not None:
-        flat = [cv2.absdiff(b, int(p)) for b, p in zip(bands, paper, strict=False)]
-        yield _norm(flat), 1.0
-    side = max(WIDEST_STROKE_PX, round(WIDEST_STROKE * max(picture.shape)) | 1)
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+@dataclass(frozen=True)
+class _Page:
+    """A picture, and one way to tell its paper from its ink.
+
+    colours, paper: (H, W, 3) or, if it is grey, (H, W, 1) uint8; `paper` is what would
+    be seen without ink. distance: between the two, in levels.
+    """
+
+    colours: NDArray[np.uint8]
+    paper: NDArray[np.uint8]
+    distance: Distance
+    trust: float = 1.0
+
+
+def _pages(colours: NDArray[np.uint8]) -> Iterator[_Page]:
+    """Yield the ways to tell paper from ink, the most likely first."""
+    common = _colour_of_paper(colours)
+    if common is not None:
+        paper = np.broadcast_to(common, colours.shape)
+        yield _Page(colours, paper, _norm(cv2.absdiff(colours, paper.copy())))
+    side = max(WIDEST_STROKE_PX, round(WIDEST_STROKE * max(colours.shape)) | 1)
+    grey = colours.mean(axis=2).astype(np.uint8)
     level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
     is_dark_on_light = float((grey > level).mean()) >= 0.5
     for is_likely in (True, False):
-        way = _darker if is_likely == is_dark_on_light else _lighter
+        trust = 1.0 if is_likely else UNLIKELY_POLARITY
         # Repeating the edge makes whatever runs along it wider than any stroke.
         for pad in (0, side):
-            hats = [way(band, side, pad) for band in bands]
-            yield _norm(hats), 1.0 if is_likely else UNLIKELY_POLARITY
-
-
-def _darker(band: NDArray[np.uint8], side: int, pad: int) -> NDArray[np.uint8]:
-    """Return how much darker each pixel is than all around it, in any light."""
-    paper = _morphed(band, cv2.MORPH_CLOSE, side, pad)
-    # Ink absorbs a share of the light: the same ink differs less in a shadow.
-    light = np.maximum(paper, DARKEST_PAPER).astype(np.float32)
-    darker = (paper - band) * (255.0 / light)
-    return np.asarray(np.minimum(darker, 255), np.uint8)
-
-
-def _lighter(band: NDArray[np.uint8], side: int, pad: int) -> NDArray[np.uint8]:
-    """Return how much lighter each pixel is than all around it."""
-    return np.asarray(band - _morphed(band, cv2.MORPH_OPEN, side, pad), np.uint8)
+            if is_likely == is_dark_on_light:
+                paper = _morphed(colours, cv2.MORPH_CLOSE, side, pad)
+                # Ink absorbs a share of the light: it differs less in a shadow.
+                light = np.maximum(paper, DARKEST_PAPER).astype(np.float32)
+                distance = _norm((paper - colours) * (255.0 / light))
+            else:
+                paper = _morphed(colours, cv2.MORPH_OPEN, side, pad)
+                distance = _norm(colours - paper)
+            yield _Page(colours, paper, distance, trust)
 
 
 def _morphed(
-    band: NDArray[np.uint8], way: int, side: int, pad: int
+    colours: NDArray[np.uint8], way: int, side: int, pad: int
 ) -> NDArray[np.uint8]:
-    wide = cv2.copyMakeBorder(band, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    wide = cv2.copyMakeBorder(colours, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
     morphed = cv2.morphologyEx(wide, way, np.ones((side, side), np.uint8))
-    return morphed[pad : pad + band.shape[0], pad : pad + band.shape[1]]
+    height, width = colours.shape[:2]
+    return morphed.reshape(*wide.shape[:2], -1)[pad : pad + height, pad : pad + width]
 
 
 def _is_grey(picture: Picture) -> bool:
@@ -206,27 +213,30 @@ def _is_grey(picture: Picture) -> bool:
     return np.array_equal(red, green) and np.array_equal(green, blue)
 
 
-def _colour_of_paper(picture: Picture) -> NDArray[np.uint8] | None:
+def _colour_of_paper(colours: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """Return the most common colour; None if no colour is common enough."""
-    coarse = (picture >> 3).astype(np.int32)
-    code = (coarse[..., 0] << 10) | (coarse[..., 1] << 5) | coarse[..., 2]
+    code = np.zeros(colours.shape[:2], np.int32)
+    for band in range(colours.shape[2]):
+        code = code * 32 + (colours[..., band] >> 3)
     common = np.bincount(code.ravel()).argmax()
-    colour = np.median(picture[code == common], axis=0).astype(np.uint8)
-    near = np.abs(picture.astype(np.int16) - colour).max(axis=2) <= PAPER_SPREAD
+    colour = np.median(colours[code == common], axis=0).astype(np.uint8)
+    near = np.abs(colours.astype(np.int16) - colour).max(axis=2) <= PAPER_SPREAD
     return colour if near.mean() >= PAPER_SHARE else None
 
 
-def _norm(bands: Sequence[NDArray[np.uint8]]) -> Distance:
-    if len(bands) == 1:
-        return bands[0].astype(np.float32)
-    squares = sum(np.square(band.astype(np.float32)) for band in bands)
+def _norm(difference: NDArray) -> Distance:
+    """Return the length of colour differences; grey ones keep their level."""
+    if difference.shape[-1:] == (1,) or difference.ndim == 2:
+        return np.asarray(difference.reshape(difference.shape[:2]), np.float32)
+    squares = np.square(difference.astype(np.float32)).sum(axis=2)
     return np.asarray(np.sqrt(squares / 1.5), np.float32)
 
 
 # --- parts ---------------------------------------------------------------------------
 
 
-def _candidates_in(distance: Distance, grey: Distance) -> Iterator[Candidate]:
+def _candidates_on(page: _Page) -> Iterator[Candidate]:
+    distance = page.distance
     # At least a quarter of every picture is paper.
     noise = float(np.quantile(distance, 0.25))
     faintest = max(FAINTEST, 8 * noise)
@@ -236,8 +246,7 @@ def _candidates_in(distance: Distance, grey: Distance) -> Iterator[Candidate]:
     low = distance >= faintest / 2
     bare = _without_lines(low, strong=distance >= STRONG * strongest)
     for mask in (bare, low) if (bare != low).any() else (low,):
-        cut = _cut_by_strength(mask, distance, faintest)
-        yield from _arranged(cut, distance, grey)
+        yield from _arranged(_cut_by_strength(mask, distance, faintest), page)
 
 
 def _cut_by_strength(mask: Mask, distance: Distance, faintest: float) -> Mask:
@@ -305,8 +314,8 @@ def _lines_across(mask: Mask) -> tuple[Mask, int]:
     return band > 0, thickest + 2 * skirt
 
 
-def _arranged(mask: Mask, distance: Distance, grey: Distance) -> Iterator[Candidate]:
-    labels, parts = _parts(mask, distance)
+def _arranged(mask: Mask, page: _Page) -> Iterator[Candidate]:
+    labels, parts = _parts(mask, page.distance)
     kinds = _sorted(parts, labels)
     tried: set[frozenset[int]] = set()
     for chosen in _choices(kinds):
@@ -314,7 +323,7 @@ def _arranged(mask: Mask, distance: Distance, grey: Distance) -> Iterator[Candid
         if not chosen or key in tried:
             continue
         tried.add(key)
-        yield _candidate(chosen, labels=labels, distance=distance, grey=grey)
+        yield _candidate(chosen, labels, page)
 
 
 def _parts(mask: Mask, distance: Distance) -> tuple[NDArray[np.int32], list[Part]]:
@@ -479,11 +488,7 @@ def _choices(kinds: _Sorted) -> Iterator[list[Part]]:
 
 
 def _candidate(
-    chosen: list[Part],
-    *,
-    labels: NDArray[np.int32],
-    distance: Distance,
-    grey: Distance,
+    chosen: list[Part], labels: NDArray[np.int32], page: _Page
 ) -> Candidate:
     left, top, right, bottom = _box(chosen)
     # Smooth edges lie outside the mask.
@@ -495,15 +500,16 @@ def _candidate(
     ]
     kept = np.isin(labels[cut], [part.label for part in chosen])
     near = cv2.dilate(kept.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    levels = np.where(near, distance[cut], 0)
+    levels = np.where(near, page.distance[cut], 0)
     strength = float(np.quantile(levels[kept], 0.9))
     levels = np.clip(levels * (255.0 / strength), 0, 255)
     levels[levels < 0.1 * 255] = 0
     bitmap = np.asarray(np.rint(levels), np.uint8)
-    trust = _trust_of_size(max(right - left, bottom - top) / max(height, width))
+    trust = page.trust
+    trust *= _trust_of_size(max(right - left, bottom - top) / max(height, width))
     trust *= _trust_of_shape(kept)
     trust *= _trust_of_edges(labels, chosen)
-    trust *= _trust_of_paper(labels, chosen, distance, grey)
+    trust *= _trust_of_paper(labels, chosen, page)
     return Candidate(_thicken_thin_lines(bitmap), trust=trust)
 
 
@@ -557,7 +563,7 @@ def _trust_of_edges(labels: NDArray[np.int32], chosen: list[Part]) -> float:
 
 
 def _trust_of_paper(
-    labels: NDArray[np.int32], chosen: list[Part], distance: Distance, grey: Distance
+    labels: NDArray[np.int32], chosen: list[Part], page: _Page
 ) -> float:
     """Doubt ink if what lies around it looks like ink rather than like paper."""
     left, top, right, bottom = _box(chosen)
@@ -566,17 +572,15 @@ def _trust_of_paper(
         max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach
     ]
     kept = np.isin(labels[around], [part.label for part in chosen])
-    levels = grey[around]
-    ink = float(np.median(levels[kept]))
     outside = cv2.dilate(kept.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0
     if not outside.any():
         return 1.0
-    plain = outside & (distance[around] < 0.2 * float(np.median(distance[around][kept])))
-    if not plain.any():
-        return 1.0
-    span = float(np.median(distance[around][kept]))
-    likes_ink = np.abs(levels[plain] - ink) < 0.3 * span
-    return 0.4 if float(likes_ink.mean()) > 0.3 else 1.0
+    colours = page.colours[around].astype(np.float32)
+    ink = np.median(colours[kept], axis=0)
+    paper = np.median(page.paper[around][kept], axis=0)
+    others = colours[outside]
+    like_ink = np.abs(others - ink).sum(axis=1) < np.abs(others - paper).sum(axis=1)
+    return 0.4 if float(like_ink.mean()) > 0.35 else 1.0
 
 
 def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
