@@ -74,8 +74,11 @@ def see_through(form: str, *, ink: int) -> bytes:
     """Encode a 5 in one grey level on nothing."""
     opacity = 255 - picture_of(5)
     level = np.full_like(opacity, ink)
+    picture = np.dstack([level, level, level, opacity])
+    if form == "BMP":  # Pillow writes it without its opacity
+        return bytes(cv2.imencode(".bmp", picture)[1])
     file = BytesIO()
-    Image.fromarray(np.dstack([level, level, level, opacity])).save(file, form)
+    Image.fromarray(picture).save(file, form)
     return file.getvalue()
 
 
@@ -379,7 +382,7 @@ class TestTurning:
 
 class TestSeeThroughPictures:
     @pytest.mark.parametrize("ink", [0, 255], ids=["dark", "light"])
-    @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "AVIF"])
+    @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "AVIF", "BMP"])
     def test_keep_their_ink(
         self, site: Site, desk: BrowserContext, form: str, ink: int
     ) -> None:
