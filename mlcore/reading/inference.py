@@ -160,7 +160,9 @@ class Recogniser:
         if best is None:
             return BLANK
         if best.refusal is None and best_score < 0.5:
-            return replace(best, digit=None, refusal="not_a_digit", digitness=best.digitness*0.5)
+            return replace(
+                best, digit=None, refusal="not_a_digit", digitness=best.digitness * 0.5
+            )
         return best
 
     def explain(self, image: DigitImage) -> NDArray[np.float32]:

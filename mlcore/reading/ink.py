@@ -335,10 +335,7 @@ def _parts(mask: Mask, distance: Distance) -> tuple[NDArray[np.int32], list[Part
     for label in range(1, count):
         left, top, wide, high, area = (int(n) for n in facts[label])
         edges = (
-            (left == 0)
-            + (top == 0)
-            + (left + wide == width)
-            + (top + high == height)
+            (left == 0) + (top == 0) + (left + wide == width) + (top + high == height)
         )
         parts.append(
             Part(label, left, top, wide, high, area, float(strengths[label]), edges)
@@ -487,9 +484,7 @@ def _choices(kinds: _Sorted) -> Iterator[list[Part]]:
     yield kinds.ink + kinds.extra + kinds.edge
 
 
-def _candidate(
-    chosen: list[Part], labels: NDArray[np.int32], page: _Page
-) -> Candidate:
+def _candidate(chosen: list[Part], labels: NDArray[np.int32], page: _Page) -> Candidate:
     left, top, right, bottom = _box(chosen)
     # Smooth edges lie outside the mask.
     skirt = 2
@@ -555,7 +550,9 @@ def _trust_of_edges(labels: NDArray[np.int32], chosen: list[Part]) -> float:
     if len(sides) > 1:
         return 0.5
     touching = np.isin(sides[0], names)
-    pieces = int(np.count_nonzero(np.diff(np.concatenate([[False], touching]).astype(int)) == 1))
+    pieces = int(
+        np.count_nonzero(np.diff(np.concatenate([[False], touching]).astype(int)) == 1)
+    )
     size = max(right - left, bottom - top)
     if pieces > 1 or touching.sum() > 0.2 * size:
         return 0.5

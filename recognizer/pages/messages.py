@@ -6,6 +6,13 @@ from django.utils.translation import gettext_noop as _
 PHRASES = (
     _("%(share)s confident"),
     _("%(share)s digit-like"),
+    _("Barely a digit."),
+    _("Frame: left %(left)s, top %(top)s, right %(right)s, bottom %(bottom)s"),
+    _(
+        "HEIC, an iPhone format, cannot be read by this browser. Save the photo as "
+        "JPEG, or send a screenshot of it."
+    ),
+    _("If it is one, %(digit)s."),
     _("Is it %(digit)s?"),
     _("It is"),
     _("We will try again."),
@@ -21,6 +28,7 @@ PHRASES = (
     _("The server is busy. %(reassurance)s"),
     _("The server has a problem. %(reassurance)s"),
     _("This drawing was deleted."),
+    _("This is a PDF. Send a photo or a screenshot of it."),
     _("This file cannot be opened. Use a PNG, JPEG, WebP, GIF or BMP picture."),
     _("What did you draw?"),
     _("Your answer could not be saved. Please try again."),

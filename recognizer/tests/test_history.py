@@ -10,7 +10,15 @@ import pytest
 from django.test import Client
 
 from recognizer.drawings.feedback import give_feedback
-from recognizer.models import Feedback, ModelVersion, Submission, Tally, User, Visitor
+from recognizer.models import (
+    Feedback,
+    ModelVersion,
+    Prediction,
+    Submission,
+    Tally,
+    User,
+    Visitor,
+)
 from recognizer.reader import explanations
 from recognizer.reader.recognisers import ReaderUnavailableError
 from recognizer.tests.conftest import SEVEN, post_json
@@ -191,6 +199,16 @@ class TestDrawing:
 
         assert f'src="/api/v1/submissions/{mine}/image.svg"' in page
         assert "replay" not in page
+
+    def test_that_is_barely_a_digit_claims_no_confidence(self, browser: Client) -> None:
+        mine = draw(browser)
+        Prediction.objects.update(digitness=0.3)
+
+        page = text_of(browser, f"/history/{mine}/")
+
+        assert "Barely a digit." in page
+        assert "If it is one, 7." in page
+        assert "confident" not in page
 
     def test_that_was_refused_says_why(self, browser: Client) -> None:
         page = text_of(browser, f"/history/{draw(browser, NO_INK)}/")

@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from mlcore import paths
 from mlcore.reading.specimens import specimens
 from recognizer.tests.browser.conftest import Site
 from tools.browser import DESK, PHONE, draw_by_finger, draw_by_mouse
@@ -135,6 +136,22 @@ class TestTheDrawPage:
 
         assert violations(page) == []
         assert page.evaluate(SMALL_TARGETS, TARGET_PX) == []
+        context.close()
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_with_a_picture_to_crop_has_nothing_that_axe_minds(
+        self, site: Site, browser: Browser, scheme: Literal["light", "dark"]
+    ) -> None:
+        size = {**PHONE, "viewport": {"width": 360, "height": 740}}
+        context = browser.new_context(**size, color_scheme=scheme, locale="de-DE")
+        page = site.open(context)
+        picture = paths.REPOSITORY / "docs" / "images" / "seven.png"
+        page.locator("#picture").set_input_files(picture)
+        expect(page.locator("#digit")).to_have_text("7")
+
+        assert violations(page) == []
+        assert page.evaluate(SMALL_TARGETS, TARGET_PX) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         context.close()
 
     def test_tells_the_bars_as_a_table(self, site: Site, desk: BrowserContext) -> None:

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { pictureIn, shrunkSize } from "../../../static/recognizer/js/picture.js";
+import {
+  backdropOf,
+  pictureIn,
+  shrunkSize,
+  turnedSize,
+  wordsForUnreadable,
+} from "../../../static/recognizer/js/picture.js";
 
 describe("shrunkSize", () => {
   it("brings a photo's longer side to 1,024 and keeps its shape", () => {
@@ -36,5 +42,45 @@ describe("pictureIn", () => {
   it("finds none in nothing", () => {
     assert.equal(pictureIn({ files: [] }), null);
     assert.equal(pictureIn(null), null);
+  });
+});
+
+describe("turnedSize", () => {
+  it("swaps the sides for each quarter", () => {
+    const size = { width: 3, height: 2 };
+
+    const sizes = [0, 1, 2, 3].map((turns) => turnedSize(size, turns));
+
+    const swapped = { width: 2, height: 3 };
+    assert.deepEqual(sizes, [size, swapped, size, swapped]);
+  });
+});
+
+describe("backdropOf", () => {
+  const nothing = [0, 0, 0, 0];
+  const [black, white] = [[0, 0, 0, 255], [255, 255, 255, 255]];
+
+  it("is white behind dark ink and behind a light picture", () => {
+    assert.equal(backdropOf([...nothing, ...nothing, ...black]), "#fff");
+    assert.equal(backdropOf([...white, ...white, ...nothing]), "#fff");
+    assert.equal(backdropOf(nothing), "#fff");
+  });
+
+  it("is black behind light ink on nothing", () => {
+    assert.equal(backdropOf([...nothing, ...nothing, ...white]), "#000");
+  });
+});
+
+describe("wordsForUnreadable", () => {
+  it("names a PDF and an iPhone's photo by their first bytes", () => {
+    assert.match(wordsForUnreadable("%PDF-1.7\n%\xe2"), /PDF.*screenshot/);
+    for (const brand of ["heic", "heix", "mif1"]) {
+      assert.match(wordsForUnreadable(`\0\0\0\x18ftyp${brand}`), /HEIC.*JPEG/);
+    }
+  });
+
+  it("says what can be used for anything else", () => {
+    assert.match(wordsForUnreadable(""), /PNG, JPEG or WebP/);
+    assert.match(wordsForUnreadable("\0\0\0\x18ftypmp42"), /PNG, JPEG or WebP/);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { percent, secondGuess, sentence } from "../../../static/recognizer/js/reading_view.js";
+import { lines, percent, secondGuess, sentence } from "../../../static/recognizer/js/reading_view.js";
 
 const plain = (words) => words.replaceAll("\u00a0", " ");
 
@@ -9,7 +9,8 @@ function makeReading(overrides) {
   const probabilities = Array(10).fill(0);
   probabilities[7] = 0.97;
   probabilities[1] = 0.03;
-  return { digit: 7, confidence: 0.97, second: 1, probabilities, refusal: null, ...overrides };
+  const refusal = null;
+  return { digit: 7, confidence: 0.97, second: 1, probabilities, digitness: 0.98, refusal, ...overrides };
 }
 
 describe("percent", () => {
@@ -43,10 +44,33 @@ describe("secondGuess", () => {
   });
 });
 
+describe("lines", () => {
+  it("say how confident the reading is, and the runner-up", () => {
+    const { first, second } = lines(makeReading());
+    assert.equal(plain(first), "97 % confident");
+    assert.equal(plain(second), "or maybe 1, 3 %");
+  });
+
+  it("claim no confidence in what is hardly a digit", () => {
+    const reading = makeReading({ digit: 0, confidence: 0.999, digitness: 0.3 });
+    assert.deepEqual(lines(reading), { first: "Barely a digit.", second: "If it is one, 0." });
+  });
+
+  it("are empty for a refusal", () => {
+    const refusal = { code: "unsure", message: "This could be 3 or 5." };
+    assert.deepEqual(lines(makeReading({ digit: null, refusal })), { first: "", second: "" });
+  });
+});
+
 describe("sentence", () => {
   it("says digit, confidence and runner-up", () => {
     const words = plain(sentence(makeReading()));
     assert.equal(words, "Looks like 7, 97 % confident; or maybe 1, 3 %.");
+  });
+
+  it("says that the drawing is barely a digit", () => {
+    const reading = makeReading({ digit: 0, digitness: 0.3 });
+    assert.equal(sentence(reading), "Barely a digit. If it is one, 0.");
   });
 
   it("says a refusal in the server's words", () => {

@@ -3,11 +3,12 @@
  * storage, and shows their answers.
  */
 import { ApiClient } from "./api.js";
+import { CropView } from "./crop_view.js";
 import { FeedbackOutbox } from "./feedback_outbox.js";
 import { FeedbackView } from "./feedback_view.js";
 import { frameOf } from "./frame.js";
 import { KeyboardPen } from "./keyboard.js";
-import { translate } from "./messages.js";
+import { inPercent, translate } from "./messages.js";
 import { Outbox } from "./outbox.js";
 import { Pad } from "./pad.js";
 import { openPicture, PictureError, pictureIn, pictureOf } from "./picture.js";
@@ -16,17 +17,19 @@ import { Retry } from "./retry.js";
 import { PEN_WIDTH_PX } from "./strokes.js";
 
 const LIVE_READING_EVERY_MS = 150;
+const CROP_REST_MS = 200;
 const WHY_KEY = "digitsite.why";
 
 const byId = (id) => document.getElementById(id);
 const page = byId("draw");
 const sheet = byId("sheet");
 const canvas = byId("pad");
-const names = ["undo", "redo", "keep", "clear", "retry", "why"];
+const names = ["undo", "redo", "keep", "clear", "turn", "cancel", "keep-picture", "retry", "why"];
 const buttons = Object.fromEntries(names.map((name) => [name, byId(name)]));
 
 const pad = new Pad(canvas);
 const keyboardPen = new KeyboardPen(pad);
+const crop = new CropView(byId("crop"));
 const answer = new ReadingView(byId("answer"));
 const feedback = new FeedbackView(byId("feedback"));
 const api = new ApiClient({
@@ -40,8 +43,10 @@ const readAgain = new Retry(() => read({ isSettled: true }));
 
 // About the current ink: `lastAskedAt` limits the rate of live readings, `problem` is
 // why reading failed, `reading` is the last reading. `image` is the data URL of the
-// picture on the pad, if there is one instead of strokes.
+// picture on the pad, if there is one instead of strokes. While a picture is cropped, it
+// is the current ink, and the pad's ink waits.
 const live = { lastAskedAt: 0, problem: null, reading: null, image: null };
+let cropTimer;
 let isWhyShown = storageOf("localStorage")?.getItem(WHY_KEY) === "shown";
 
 /** Called for each request: signing in or out in another tab changes the token. */
@@ -58,8 +63,9 @@ function storageOf(kind) {
   }
 }
 
-/** @returns {import("./api.js").Drawing | null} what is on the pad */
+/** @returns {import("./api.js").Drawing | null} the ink to read */
 function drawingNow() {
+  if (crop.isOpen) return { image: crop.result().image };
   return live.image === null ? pad.strokes.toDrawing() : { image: live.image };
 }
 
@@ -68,6 +74,7 @@ function drawingNow() {
 /** Read the current ink. Only settled readings are explained and announced. */
 async function read({ isSettled }) {
   readAgain.stop();
+  clearTimeout(cropTimer);
   const drawing = drawingNow();
   if (drawing === null) {
     api.stopReading();
@@ -112,14 +119,14 @@ function say(words) {
 
 function showState() {
   const { strokes } = pad;
-  sheet.toggleAttribute("data-empty", pad.isBlank);
+  sheet.toggleAttribute("data-empty", pad.isBlank && !crop.isOpen);
   buttons.undo.disabled = !strokes.canUndo;
   buttons.redo.disabled = !strokes.canRedo;
   buttons.clear.disabled = !canClear();
   buttons.keep.disabled = !outbox.isUnkept;
 
   const kept = byId("kept");
-  const id = strokes.isOpen ? null : outbox.keptId;
+  const id = strokes.isOpen || crop.isOpen ? null : outbox.keptId;
   kept.hidden = id === null;
   delete kept.dataset.submission;
   if (id !== null) {
@@ -157,7 +164,7 @@ function showFeedback(keptId) {
 /** Lay the explanation over the strokes; for a picture it is over the 28x28 image. */
 function showWhy(reading) {
   const overlay = byId("why-overlay");
-  const isOverStrokes = Boolean(reading?.why) && !pad.strokes.isBlank;
+  const isOverStrokes = Boolean(reading?.why) && !pad.strokes.isBlank && !crop.isOpen;
   overlay.toggleAttribute("hidden", !isOverStrokes);
   if (!isOverStrokes) return;
   const { x, y, size } = frameOf(pad.strokes.all, PEN_WIDTH_PX);
@@ -168,11 +175,6 @@ function showWhy(reading) {
 }
 
 function wordsFor(error, reassurance) {
-  if (error instanceof PictureError) {
-    return translate(
-      "This file cannot be opened. Use a PNG, JPEG, WebP, GIF or BMP picture.",
-    );
-  }
   if (error.status === 404) return translate("This drawing was deleted.");
   if (!error.isTemporary) return error.message;
   if (error.isNetworkFailure) {
@@ -236,7 +238,13 @@ function onInkChange({ detail }) {
 function onKey(event) {
   const isUndoKey = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();
+  const isOnControl = event.target.closest("a, button, input, label, summary") !== null;
   if (event.altKey || event.isComposing) return;
+  if (crop.isOpen) {
+    if (key === "escape") cancelPicture();
+    else if (key === "enter" && !isOnControl) keepPicture();
+    return;
+  }
   // Single keys work only where visitors draw or answer, to avoid surprises.
   const isHere = event.target.closest("#pad, #answer") !== null;
   const isOnPad = event.target === canvas;
@@ -246,7 +254,7 @@ function onKey(event) {
   else if (isOnPad && keyboardPen.press(event)) onKeyboardPen();
   else if (event.repeat) return;
   else if (key === "escape" && canClear()) startNewDrawing();
-  else if (key === "enter" && !event.target.closest("a, button, input, label, summary")) keep();
+  else if (key === "enter" && !isOnControl) keep();
   else if (!isHere || !feedback.press(event.key)) return;
   event.preventDefault();
 }
@@ -270,15 +278,15 @@ function keep() {
 
 /* Pictures --------------------------------------------------------------- */
 
-/** @param {File | null} file a picture to read instead of strokes */
-async function takePicture(file) {
+/** @param {File | null} file a picture to crop, and to read instead of strokes */
+async function choosePicture(file) {
   if (file === null) return;
   try {
-    const { image, picture } = await openPicture(file);
-    if (canClear()) startNewDrawing();
-    live.image = image;
-    pad.showPicture(picture);
-    keep();
+    const opened = await openPicture(file);
+    keyboardPen.lift();
+    pad.finish();
+    crop.open(opened);
+    readAnew();
   } catch (error) {
     if (!(error instanceof PictureError)) throw error;
     live.problem = error;
@@ -286,18 +294,62 @@ async function takePicture(file) {
   }
 }
 
+function keepPicture() {
+  const { image, picture } = crop.result();
+  crop.close();
+  if (canClear()) startNewDrawing();
+  live.image = image;
+  pad.showPicture(picture);
+  keep();
+  canvas.focus({ preventScroll: true });
+}
+
+/** Go back to the pad as it was. */
+function cancelPicture() {
+  crop.close();
+  readAnew();
+  canvas.focus({ preventScroll: true });
+}
+
+/** Read ink that has taken the place of other ink. */
+function readAnew() {
+  live.problem = null;
+  live.reading = null;
+  answer.markStale();
+  showWhy(null);
+  read({ isSettled: true });
+  showState();
+}
+
+function onCrop({ detail: { isByKey } }) {
+  api.stopReading();
+  live.reading = null;
+  answer.markStale();
+  if (isByKey) say(placeOfFrame());
+  clearTimeout(cropTimer);
+  cropTimer = setTimeout(() => read({ isSettled: true }), CROP_REST_MS);
+}
+
+function placeOfFrame() {
+  const sides = Object.entries(crop.sides).map(([side, share]) => [side, inPercent(share, 0)]);
+  return translate(
+    "Frame: left %(left)s, top %(top)s, right %(right)s, bottom %(bottom)s",
+    Object.fromEntries(sides),
+  );
+}
+
 function onDrag(event) {
   const hasFile = event.dataTransfer?.types.includes("Files");
   if (!hasFile) return;
   event.preventDefault();
   sheet.toggleAttribute("data-drop", event.type === "dragover");
-  if (event.type === "drop") takePicture(pictureIn(event.dataTransfer));
+  if (event.type === "drop") choosePicture(pictureIn(event.dataTransfer));
 }
 
 function onPaste(event) {
   const picture = pictureIn(event.clipboardData);
   if (picture !== null) event.preventDefault();
-  takePicture(picture);
+  choosePicture(picture);
 }
 
 /* Why -------------------------------------------------------------------- */
@@ -334,14 +386,18 @@ byId("feedback").addEventListener("feedback", ({ detail }) => {
   outbox.keepForGood(detail.id);
   feedbackOutbox.give(detail);
 });
+byId("crop").addEventListener("crop", onCrop);
 byId("picture").addEventListener("change", ({ target }) => {
-  takePicture(target.files[0] ?? null);
+  choosePicture(target.files[0] ?? null);
   target.value = ""; // so that the same file can be chosen again
 });
 buttons.undo.addEventListener("click", () => pad.undo());
 buttons.redo.addEventListener("click", () => pad.redo());
 buttons.keep.addEventListener("click", keep);
 buttons.clear.addEventListener("click", startNewDrawing);
+buttons.turn.addEventListener("click", () => crop.turn());
+buttons.cancel.addEventListener("click", cancelPicture);
+buttons["keep-picture"].addEventListener("click", keepPicture);
 buttons.retry.addEventListener("click", tryAgain);
 buttons.why.addEventListener("click", toggleWhy);
 for (const name of ["dragover", "dragleave", "drop"]) addEventListener(name, onDrag);

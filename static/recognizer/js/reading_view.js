@@ -8,6 +8,10 @@ import { inPercent, translate } from "./messages.js";
 // A less probable runner-up is not mentioned.
 const SECOND_WORTH_NAMING = 0.005;
 
+// Below it, a drawing is likelier no digit than one. Of held-out digits that are answered
+// 0.3 % are below it, of sketches and letters that are answered 37 %.
+const BARELY_A_DIGIT = 0.5;
+
 /**
  * Write a probability without claiming certainty: never 0 % and never 100 %.
  *
@@ -40,12 +44,35 @@ export function secondGuess({ digit, second, probabilities }) {
   });
 }
 
+function isBarelyADigit({ refusal, digitness }) {
+  return refusal === null && digitness < BARELY_A_DIGIT;
+}
+
+/**
+ * @param {Reading} reading
+ * @returns {{first: string, second: string}} two lines; empty for a refusal
+ */
+export function lines(reading) {
+  if (reading.refusal !== null) return { first: "", second: "" };
+  if (isBarelyADigit(reading)) {
+    return {
+      first: translate("Barely a digit."),
+      second: translate("If it is one, %(digit)s.", { digit: reading.digit }),
+    };
+  }
+  return {
+    first: translate("%(share)s confident", { share: percent(reading.confidence) }),
+    second: secondGuess(reading),
+  };
+}
+
 /**
  * @param {Reading} reading
  * @returns {string} one sentence for screen readers
  */
 export function sentence(reading) {
   if (reading.refusal !== null) return reading.refusal.message;
+  if (isBarelyADigit(reading)) return Object.values(lines(reading)).join(" ");
   return translate("Looks like %(digit)s, %(share)s confident; %(second)s.", {
     digit: reading.digit,
     share: percent(reading.confidence),
@@ -75,12 +102,12 @@ export class ReadingView {
   /** @param {Reading} reading */
   show(reading) {
     const isRefused = reading.refusal !== null;
-    this.#root.dataset.state = isRefused ? "refused" : "read";
+    const { first, second } = lines(reading);
+    const isUnlikely = isRefused || isBarelyADigit(reading);
+    this.#root.dataset.state = isUnlikely ? "doubtful" : "read";
     this.#find("digit").textContent = isRefused ? "?" : String(reading.digit);
-    this.#find("confidence").textContent = isRefused
-      ? ""
-      : translate("%(share)s confident", { share: percent(reading.confidence) });
-    this.#find("second").textContent = secondGuess(reading);
+    this.#find("confidence").textContent = first;
+    this.#find("second").textContent = second;
     this.#find("refusal").textContent = reading.refusal?.message ?? "";
     this.#showBars(reading);
     this.#showSeen(reading);
