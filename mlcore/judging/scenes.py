@@ -460,7 +460,7 @@ def row(bitmaps: list[Bitmap], rng: np.random.Generator) -> Picture:
     """Write several digits in one row."""
     cuts = []
     for bitmap in bitmaps:
-        left, top, right, bottom = _ink_box(bitmap)
+        left, _, right, _ = _ink_box(bitmap)
         cut = bitmap[:, left:right]
         gap = np.zeros((bitmap.shape[0], int(rng.uniform(20, 70))), np.uint8)
         cuts += [gap, cut]

@@ -1,0 +1,336 @@
+"""Cut ink into connected parts, and tell the digit from what mostly is none.
+
+Printed lines, frames, specks, underlines, full stops, and ink that touches an edge.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mlcore.reading.paper import Levels, Page, quantile
+
+Mask = NDArray[np.uint8]
+"""(H, W) of 0 and 1."""
+Labels = NDArray[np.int32]
+"""(H, W): the number of the part that a pixel belongs to; 0 is paper."""
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom; the last two lie just outside."""
+
+FAINTEST = 24
+"""Ink that differs less from the paper, in levels, counts as paper."""
+FAINTEST_BY_NOISE = 8
+"""The same, in multiples of the paper's noise."""
+FAINTEST_SHARE = 0.3
+"""A part ends where its ink falls under this share of its strongest ink."""
+STRONG = 0.35
+"""Ink above this share of the picture's strongest ink may be a dark printed line."""
+THICKEST_LINE = 0.05
+"""Greatest thickness of a printed line, as a share of the picture's longest side."""
+DUST = 0.015
+"""Parts up to this share of the picture's longest side are dust."""
+GAP = 0.02
+"""Pieces of a broken line are at most twice this share of the longest side apart."""
+SMALLEST = 0.03
+"""Smallest size of a digit, as a share of the picture's longest side."""
+SMALLEST_PX = 7
+"""Smallest size of a digit, in pixels."""
+SPECK = 0.12
+"""Parts under this share of the main part's size are specks."""
+FAINT = 0.35
+"""Parts under this share of the main part's strength are stains or ghosts."""
+RIM = 0.1
+"""Ink that lies within this share of each side from the edge is a frame."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A connected part of the ink. strength: its greatest distance from the paper."""
+
+    label: int
+    box: Box
+    area: int
+    strength: int
+
+    @property
+    def width(self) -> int:
+        """The width of its box."""
+        return self.box[2] - self.box[0]
+
+    @property
+    def height(self) -> int:
+        """The height of its box."""
+        return self.box[3] - self.box[1]
+
+    @property
+    def size(self) -> int:
+        """The longer side of its box."""
+        return max(self.width, self.height)
+
+    def touches_edge(self, labels: Labels) -> bool:
+        """Return whether it touches an edge of the picture."""
+        height, width = labels.shape
+        left, top, right, bottom = self.box
+        return left == 0 or top == 0 or right == width or bottom == height
+
+
+@dataclass
+class Kinds:
+    """The parts of a picture by what they probably are; dust and specks are left out.
+
+    frames: boxes, circles and lines, which no candidate includes. edge: ink that
+    touches an edge. extra: underlines and full stops.
+    """
+
+    labels: Labels
+    ink: list[Part] = field(default_factory=list)
+    edge: list[Part] = field(default_factory=list)
+    extra: list[Part] = field(default_factory=list)
+
+
+def masks(page: Page) -> list[Mask]:
+    """Return where a page has ink: without printed lines, then with them if any."""
+    noise = quantile(page.distance, 0.25)  # a quarter of every picture is paper
+    faintest = max(FAINTEST, FAINTEST_BY_NOISE * noise)
+    strongest = int(page.distance.max())
+    if strongest < faintest:
+        return []
+    ink = _above(page.distance, faintest // 2)
+    bare = _without_lines(ink, dark=_above(page.distance, int(STRONG * strongest)))
+    found = [ink] if bare is ink else [bare, ink]
+    return [_cut_by_strength(mask, page.distance, faintest) for mask in found]
+
+
+def kinds_of(mask: Mask, page: Page) -> Kinds:
+    """Sort the parts of a mask by what they probably are."""
+    labels, parts = _parts(mask, page.distance)
+    unwanted = _frames(parts) | _along_edges(parts, labels)
+    parts = [part for part in parts if part.label not in unwanted]
+    free = [part for part in parts if not part.touches_edge(labels)]
+    labels, groups = _grouped(free or parts, labels)
+    unwanted = _along_edges(groups, labels)
+    groups = [group for group in groups if group.label not in unwanted]
+    kinds = Kinds(labels)
+    if free:
+        kinds.edge = [part for part in parts if part.touches_edge(labels)]
+    least = max(SMALLEST_PX, SMALLEST * max(labels.shape))
+    main = max(groups, key=lambda part: part.width * part.height, default=None)
+    if main is None or main.size < least:
+        return kinds
+    for part in groups:
+        if part.size < SPECK * main.size or part.strength < FAINT * main.strength:
+            continue
+        is_extra = part is not main and _is_extra(part, main)
+        (kinds.extra if is_extra else kinds.ink).append(part)
+    return kinds
+
+
+def box_of(parts: Iterable[Part]) -> Box:
+    """Return the box around several parts."""
+    lefts, tops, rights, bottoms = zip(*(part.box for part in parts), strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def mask_of(parts: Sequence[Part], labels: Labels, window: Box) -> Mask:
+    """Mark the pixels of some parts within a window."""
+    chosen = np.zeros(int(labels.max()) + 1, np.uint8)
+    chosen[[part.label for part in parts]] = 1
+    left, top, right, bottom = window
+    return chosen[labels[top:bottom, left:right]]
+
+
+# --- masks ---------------------------------------------------------------------------
+
+
+def _above(levels: Levels, level: int) -> Mask:
+    return np.asarray(cv2.threshold(levels, level, 1, cv2.THRESH_BINARY)[1], np.uint8)
+
+
+def _cut_by_strength(mask: Mask, distance: Levels, faintest: int) -> Mask:
+    """Cut each part where its ink gets faint, and drop faint parts."""
+    labels, parts = _parts(mask, distance)
+    cut = np.zeros_like(mask)
+    for part in parts:
+        if part.strength < faintest:
+            continue
+        left, top, right, bottom = part.box
+        window = np.s_[top:bottom, left:right]
+        strong = distance[window] >= FAINTEST_SHARE * part.strength
+        cut[window] |= (labels[window] == part.label) & strong
+    return cut
+
+
+def _without_lines(mask: Mask, *, dark: Mask) -> Mask:
+    """Remove printed lines that run from edge to edge; the same mask if there is none.
+
+    dark: the dark ink alone. Without their soft edges, dark lines are thin.
+    """
+    level = _without_lines_across(mask, dark)
+    turned = np.ascontiguousarray(level.T)
+    upright = _without_lines_across(turned, np.ascontiguousarray(dark.T) & turned)
+    return level if upright is turned else np.ascontiguousarray(upright.T)
+
+
+def _without_lines_across(mask: Mask, dark: Mask) -> Mask:
+    lines = _lines_across(dark) | _lines_across(mask)
+    if not lines.any():
+        return mask
+    bare = mask & ~lines & 1
+    # Put back what has ink above and below: strokes that cross the line.
+    reach = round((THICKEST_LINE + 0.02) * max(mask.shape)) + 4
+    closed = cv2.morphologyEx(bare, cv2.MORPH_CLOSE, np.ones((reach, 1), np.uint8))
+    return np.asarray(bare | (mask & closed), np.uint8)
+
+
+def _lines_across(mask: Mask) -> Mask:
+    """Mark thin straight lines from the left edge to the right, and their soft edges.
+
+    Both ends may lie up to a tenth of the width inside the picture.
+    """
+    height, width = mask.shape
+    margin = max(1, width // 10)
+    if not (mask[:, :margin].any() and mask[:, -margin:].any()):
+        return np.zeros_like(mask)
+    longest = max(height, width)
+    thickest = max(2, round(THICKEST_LINE * longest))
+    upright = np.ones((thickest + 1, 1), np.uint8)
+    thin = cv2.subtract(mask, cv2.morphologyEx(mask, cv2.MORPH_OPEN, upright))
+    run = np.ones((1, max(8, width // 12)), np.uint8)
+    runs = cv2.morphologyEx(thin, cv2.MORPH_OPEN, run)
+    # Close the gaps where strokes cross or cover a line.
+    whole = cv2.morphologyEx(
+        cv2.copyMakeBorder(runs, 0, 0, width, width, cv2.BORDER_REPLICATE),
+        cv2.MORPH_CLOSE,
+        np.ones((1, width // 2 + 1), np.uint8),
+    )[:, width:-width]
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(whole)
+    left = facts[:, cv2.CC_STAT_LEFT]
+    right = left + facts[:, cv2.CC_STAT_WIDTH]
+    is_line = (left <= margin) & (right >= width - margin)
+    is_line[0] = False  # the paper
+    soft = 2 * max(1, round(0.01 * longest)) + 1
+    lines = is_line[labels].astype(np.uint8)
+    return np.asarray(cv2.dilate(lines, np.ones((soft, 1), np.uint8)), np.uint8)
+
+
+# --- parts ---------------------------------------------------------------------------
+
+
+def _parts(mask: Mask, distance: Levels) -> tuple[Labels, list[Part]]:
+    """Return the connected parts that are larger than dust."""
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(mask)
+    sizes = facts[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
+    sizes[0] = 0  # the paper
+    parts = []
+    for label in np.flatnonzero(sizes > DUST * max(mask.shape)):
+        left, top, width, height, area = (int(fact) for fact in facts[label])
+        window = np.s_[top : top + height, left : left + width]
+        strength = int(distance[window][labels[window] == label].max())
+        box = left, top, left + width, top + height
+        parts.append(Part(int(label), box, area, strength))
+    return labels, parts
+
+
+def _grouped(parts: list[Part], labels: Labels) -> tuple[Labels, list[Part]]:
+    """Join parts that nearly touch: pieces of a broken line.
+
+    Returns:
+        Labels in which each group has the label of one of its parts, and the groups.
+    """
+    if len(parts) < 2:
+        return labels, parts
+    height, width = labels.shape
+    reach = 2 * max(1, round(GAP * max(labels.shape))) + 1
+    kept = mask_of(parts, labels, (0, 0, width, height))
+    joined = cv2.morphologyEx(kept, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    _, places = cv2.connectedComponents(joined)
+    members: dict[int, list[Part]] = {}
+    for part in parts:
+        left, top, right, _ = part.box
+        x = left + int((labels[top, left:right] == part.label).argmax())
+        members.setdefault(int(places[top, x]), []).append(part)
+    renamed = np.arange(int(labels.max()) + 1, dtype=np.int32)
+    groups = []
+    for group in members.values():
+        renamed[[part.label for part in group]] = group[0].label
+        area = sum(part.area for part in group)
+        strength = max(part.strength for part in group)
+        groups.append(Part(group[0].label, box_of(group), area, strength))
+    return renamed[labels], groups
+
+
+def _frames(parts: list[Part]) -> set[int]:
+    """Return the labels of hollow parts with some other ink inside: boxes, circles."""
+    return {part.label for part in parts if _is_frame(part, parts)}
+
+
+def _is_frame(part: Part, parts: list[Part]) -> bool:
+    if part.area > 0.5 * part.width * part.height:
+        return False
+    left, top, right, bottom = part.box
+    inside = [
+        other
+        for other in parts
+        if other.box != part.box
+        and left <= other.box[0]
+        and top <= other.box[1]
+        and right >= other.box[2]
+        and bottom >= other.box[3]
+        and other.strength >= 0.2 * part.strength
+    ]
+    if sum(other.area for other in inside) < 0.1 * part.area:
+        return False
+    box = box_of(inside)
+    size = max(box[2] - box[0], box[3] - box[1])
+    return size >= 0.3 * min(part.width, part.height)
+
+
+def _along_edges(parts: list[Part], labels: Labels) -> set[int]:
+    """Return the labels of parts that lie along the edges: frames, lines, bars."""
+    height, width = labels.shape
+    count = int(labels.max()) + 1
+
+    def areas_inside(share: float) -> NDArray[np.int64]:
+        y, x = (max(1, round(share * side)) for side in (height, width))
+        inner = labels[y : height - y, x : width - x]
+        return np.bincount(inner.ravel(), minlength=count)
+
+    if not parts:
+        return set()
+    inside, central = areas_inside(RIM), areas_inside(0.25)
+    return {
+        part.label
+        for part in parts
+        if inside[part.label] < 0.1 * part.area
+        or (
+            central[part.label] == 0
+            and (part.width >= 0.8 * width or part.height >= 0.8 * height)
+            and _is_angular(part, labels)
+        )
+    }
+
+
+def _is_angular(part: Part, labels: Labels) -> bool:
+    """Return whether it is a straight line, or has ink in a corner of its box."""
+    if part.size >= 5 * min(part.width, part.height):
+        return True
+    own = mask_of([part], labels, part.box)
+    y, x = max(1, part.height // 12), max(1, part.width // 12)
+    corners = own[:y, :x], own[:y, -x:], own[-y:, :x], own[-y:, -x:]
+    return any(corner.any() for corner in corners)
+
+
+def _is_extra(part: Part, main: Part) -> bool:
+    """Return whether it looks like an underline or a full stop."""
+    left, top, _, bottom = main.box
+    is_below = part.box[1] >= bottom - 0.1 * main.height
+    is_flat = part.width >= 3 * part.height
+    is_stop = (
+        part.size < 0.25 * main.size
+        and part.area > 0.5 * part.width * part.height
+        and part.box[0] >= left + 0.6 * main.width
+        and part.box[1] >= top + 0.6 * main.height
+    )
+    return (is_below and is_flat) or is_stop
