@@ -12,7 +12,7 @@ candidates: see `inference.Recogniser.read_picture`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -40,6 +40,8 @@ They would vanish at 20 px.
 """
 SURE_SIZE = 0.06
 """Smaller ink, as a share of the picture's longest side, is doubted."""
+WITH_LINES = 0.6
+"""Trust in ink where printed lines were found but not removed."""
 SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""
 
@@ -65,10 +67,11 @@ def candidates(picture: Picture) -> Iterator[Candidate]:
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
     for page in pages(picture):
-        for mask in masks(page):
+        for trust, mask in zip((1.0, WITH_LINES), masks(page), strict=False):
             kinds = kinds_of(mask, page)
             for chosen in _choices(kinds):
-                yield _candidate(chosen, kinds.labels, page)
+                one = _candidate(chosen, kinds.labels, page)
+                yield replace(one, trust=one.trust * trust)
 
 
 def find_ink(picture: Picture) -> Bitmap:
@@ -126,14 +129,43 @@ def _trust_of_shape(mask: Mask, box: Box, labels: Labels) -> float:
     share = cv2.countNonZero(mask) / mask.size
     is_blot = thickness > 0.5 * size or (share > 0.62 and min(mask.shape) > 0.35 * size)
     lies = width > 2.5 * height and share > 0.3
-    page_height, page_width = labels.shape
-    near_x, near_y = 0.15 * page_width, 0.15 * page_height
-    is_at_side = box[2] <= near_x or box[0] >= page_width - near_x
-    is_at_end = box[3] <= near_y or box[1] >= page_height - near_y
-    is_edge_line = (height > 4 * width and is_at_side) or (
-        width > 4 * height and is_at_end
+    is_ruling = (_is_straight(mask) and _spans(box, labels)) or _lies_at_edge(box, labels)
+    return 0.3 if is_blot or lies or is_ruling else 1.0
+
+
+def _is_straight(mask: Mask) -> bool:
+    """Return whether it has nothing but long lines along the axes."""
+    height, width = mask.shape
+    level = np.ones((1, max(3, round(0.8 * width))), np.uint8)
+    upright = np.ones((max(3, round(0.8 * height)), 1), np.uint8)
+    lines = cv2.morphologyEx(mask, cv2.MORPH_OPEN, level) | cv2.morphologyEx(
+        mask, cv2.MORPH_OPEN, upright
     )
-    return 0.3 if is_blot or lies or is_edge_line else 1.0
+    return cv2.countNonZero(lines) > 0.9 * cv2.countNonZero(mask)
+
+
+def _lies_at_edge(box: Box, labels: Labels) -> bool:
+    """Return whether a box is long and thin and lies along an edge of the picture."""
+    height, width = labels.shape
+    left, top, right, bottom = box
+    near_x, near_y = 0.15 * width, 0.15 * height
+    is_at_side = right <= near_x or left >= width - near_x
+    is_at_end = bottom <= near_y or top >= height - near_y
+    return (bottom - top > 4 * (right - left) and is_at_side) or (
+        right - left > 4 * (bottom - top) and is_at_end
+    )
+
+
+def _spans(box: Box, labels: Labels) -> bool:
+    """Return whether a box reaches from one edge nearly to the other.
+
+    Where a picture is cut at a one, the one is a third of its width or more.
+    """
+    height, width = labels.shape
+    wide, high = box[2] - box[0], box[3] - box[1]
+    return (high > 0.75 * height and (wide < width / 3 or wide > 0.75 * width)) or (
+        wide > 0.75 * width and high < height / 3
+    )
 
 
 def _trust_of_edges(chosen: list[Part], labels: Labels) -> float:
