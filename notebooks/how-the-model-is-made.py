@@ -45,7 +45,6 @@ from mlcore.reading import calibrate
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, open_bundle
 from mlcore.reading.calibrate import DIGITS, softmax
 from mlcore.reading.inference import Recogniser, ServedNetwork
-from mlcore.reading.ink import find_ink
 from mlcore.reading.pictures import decode_picture, encode_png
 from mlcore.reading.preprocess import BOX_PX, SIDE_PX, normalize
 from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX, draw_on_canvas, rasterise
@@ -769,7 +768,7 @@ from_strokes = shipped.read(rasterise(strokes))
 print(shown("A crossed seven of our own, read by the shipped model", from_strokes))
 
 png = encode_png(255 - drawn(strokes))
-from_picture = shipped.read(find_ink(decode_picture(png)))
+from_picture = shipped.read_picture(decode_picture(png))
 print(f"\nAs strokes {from_strokes.digit}, as a picture {from_picture.digit}.")
 
 # %% [markdown]

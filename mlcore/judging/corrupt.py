@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlcore.reading.preprocess import Bitmap
 
 Grey = NDArray[np.uint8]
-"""(H, W) uint8 grey levels, as `ink.find_ink` takes them."""
+"""(H, W) uint8 grey levels, as `Recogniser.read_picture` takes them."""
 
 Corruption = Callable[[Bitmap, np.random.Generator], Grey]
 

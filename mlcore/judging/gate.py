@@ -44,7 +44,7 @@ from mlcore.reading.bundle import open_bundle
 from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.histograms import BINS, MOST_INK
 from mlcore.reading.inference import Reading, Recogniser
-from mlcore.reading.ink import find_ink
+from mlcore.reading.paper import Levels
 from mlcore.reading.pictures import encode_png
 from mlcore.reading.preprocess import Bitmap
 from mlcore.training.checkpoint import end_with_starter, say
@@ -258,11 +258,21 @@ class Both:
         Args:
             labels: (N,) the true digits.
         """
-        ours, theirs = [], []
-        for bitmap in bitmaps:
-            ours.append(self.candidate.read(bitmap))
-            theirs.append(self.incumbent.read(bitmap))
-        return Pair(ReadDigits(ours, labels), ReadDigits(theirs, labels))
+        pairs = [(self.candidate.read(b), self.incumbent.read(b)) for b in bitmaps]
+        return _paired(pairs, labels)
+
+    def read_pictures(self, pictures: Iterable[Levels], labels: NDArray[Any]) -> Pair:
+        """Read pictures in grey levels with both models."""
+        pairs = [
+            (self.candidate.read_picture(p), self.incumbent.read_picture(p))
+            for p in pictures
+        ]
+        return _paired(pairs, labels)
+
+
+def _paired(pairs: Sequence[tuple[Reading, Reading]], labels: NDArray[Any]) -> Pair:
+    ours, theirs = ([pair[place] for pair in pairs] for place in (0, 1))
+    return Pair(ReadDigits(ours, labels), ReadDigits(theirs, labels))
 
 
 def blotted(bitmap: Bitmap, corner: int, side_px: int) -> Bitmap:
@@ -478,8 +488,8 @@ def _change_checks(
     for number, (way, corrupt) in enumerate(CORRUPTIONS.items()):
         tell(0.25 + 0.6 * number / len(CORRUPTIONS), way)
         rng = np.random.default_rng(0)
-        pairs[way] = both.read(
-            (find_ink(corrupt(bitmap, rng)) for bitmap in drawn), labels
+        pairs[way] = both.read_pictures(
+            (corrupt(bitmap, rng) for bitmap in drawn), labels
         )
     tell(0.85, "blots in corners")
     blots = {

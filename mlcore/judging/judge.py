@@ -21,7 +21,6 @@ from mlcore.judging.corrupt import CORRUPTIONS
 from mlcore.reading.bundle import Bundle
 from mlcore.reading.histograms import BINS
 from mlcore.reading.inference import Reading, Recogniser
-from mlcore.reading.ink import find_ink
 from mlcore.reading.pictures import decode_picture, encode_png
 from mlcore.reading.preprocess import Bitmap, normalize
 from mlcore.reading.rasterise import (
@@ -101,7 +100,7 @@ def read_enlarged(recogniser: Recogniser, digits: Digits) -> ReadDigits:
     readings = []
     for image in progress(digits.images, "reading MNIST as PNG"):
         png = encode_png(255 - enlarged(image))
-        readings.append(recogniser.read(find_ink(decode_picture(png))))
+        readings.append(recogniser.read_picture(decode_picture(png)))
     return ReadDigits(readings, digits.labels)
 
 
@@ -172,7 +171,7 @@ def accuracy_of_bitmaps(
     """Read corrupted pictures; return the share read right."""
     rng = np.random.default_rng(0)
     read = [
-        int(np.argmax(recogniser.read(find_ink(corrupt(b, rng))).probabilities))
+        int(np.argmax(recogniser.read_picture(corrupt(b, rng)).probabilities))
         for b in bitmaps
     ]
     return float((np.array(read) == labels).mean())

@@ -20,9 +20,8 @@ from mlcore import paths
 from mlcore.commands import command_parser, ends_with_a_sentence
 from mlcore.reading.bundle import BundleError, open_bundle
 from mlcore.reading.inference import Reading, Recogniser
-from mlcore.reading.ink import find_ink
-from mlcore.reading.pictures import PictureError, decode_picture
-from mlcore.reading.preprocess import SIDE_PX, Bitmap
+from mlcore.reading.pictures import Picture, PictureError, decode_picture
+from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.data import DataError, mnist_folder, parse_idx
 
 Part = Literal["train", "test"]
@@ -60,14 +59,14 @@ def mnist_digit(part: Part, index: int) -> tuple[NDArray[np.uint8], int]:
     return images[index], int(labels[index])
 
 
-def picture_ink(path: Path) -> Bitmap:
-    """Read a picture file's ink.
+def picture_in(path: Path) -> Picture:
+    """Decode a picture file.
 
     Raises:
         DataError: the file cannot be read or is not a picture.
     """
     try:
-        return find_ink(decode_picture(path.read_bytes()))
+        return decode_picture(path.read_bytes())
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{path} cannot be read: {reason}.") from error
@@ -133,12 +132,12 @@ def main() -> None:
     with ends_with_a_sentence(DataError, BundleError):
         bundle = open_bundle(paths.bundle_folder())
         recogniser = Recogniser(bundle)
-        title, ink = found(told.what, told.which)
-    print(shown(f"{title}, read by {bundle.short_digest}", recogniser.read(ink)))
+        title, reading = read(what=told.what, which=told.which, by=recogniser)
+    print(shown(f"{title}, read by {bundle.short_digest}", reading))
 
 
-def found(what: str, which: str) -> tuple[str, Bitmap]:
-    """Find an MNIST image or a picture file; return what it is, and its ink.
+def read(*, what: str, which: str, by: Recogniser) -> tuple[str, Reading]:
+    """Read an MNIST image or a picture file; return what it is, and its reading.
 
     Args:
         what: "train", "test" or "file".
@@ -147,12 +146,12 @@ def found(what: str, which: str) -> tuple[str, Bitmap]:
         DataError: nothing is found; says why.
     """
     if what == "file":
-        return which, picture_ink(Path(which))
+        return which, by.read_picture(picture_in(Path(which)))
     part: Part = "train" if what == "train" else "test"
     if not which.isdecimal():
         raise DataError(f"A number counted from 0 belongs after {what}, not {which!r}.")
     image, label = mnist_digit(part, int(which))
-    return f"MNIST {part} {which}, labelled {label}", image
+    return f"MNIST {part} {which}, labelled {label}", by.read(image)
 
 
 if __name__ == "__main__":

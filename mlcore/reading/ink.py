@@ -13,6 +13,7 @@ candidates: see `inference.Recogniser.read_picture`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -46,16 +47,21 @@ SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""
 
 
+Doubt = Literal["", "cut_off", "small"]
+
+
 @dataclass(frozen=True)
 class Candidate:
     """Ink that may be a digit.
 
     bitmap: (H, W) uint8, ink 255 on paper 0, cropped to the ink. trust: in [0, 1], less
-    than 1 for ink that may be cut off, or that may be something else than ink.
+    than 1 for ink that may be cut off, or that may be something else than ink. doubt:
+    the main reason of less trust that a person can remove.
     """
 
     bitmap: Bitmap
     trust: float
+    doubt: Doubt
 
 
 def candidates(picture: Picture) -> Iterator[Candidate]:
@@ -72,12 +78,6 @@ def candidates(picture: Picture) -> Iterator[Candidate]:
             for chosen in _choices(kinds):
                 one = _candidate(chosen, kinds.labels, page)
                 yield replace(one, trust=one.trust * trust)
-
-
-def find_ink(picture: Picture) -> Bitmap:
-    """Return the likeliest ink by rules alone; one pixel of paper if there is none."""
-    first = next(candidates(picture), None)
-    return first.bitmap if first else np.zeros((1, 1), np.uint8)
 
 
 def _choices(kinds: Kinds) -> Iterator[list[Part]]:
@@ -106,15 +106,21 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
     stretch[stretch < 0.1 * 255] = 0
     levels = np.asarray(np.rint(np.minimum(stretch, 255)), np.uint8)
     bitmap = cv2.LUT(distance, levels) * soft
+    size = max(right - left, bottom - top) / max(height, width)
+    trust_of_size = min(1.0, size / SURE_SIZE)
+    trust_of_edges = _trust_of_edges(chosen, labels)
     trust = (
         page.trust
-        * min(1.0, max(right - left, bottom - top) / (SURE_SIZE * max(height, width)))
+        * trust_of_size
+        * trust_of_edges
         * min(1.0, max(part.strength for part in chosen) / SURE_STRENGTH)
         * _trust_of_shape(mask, window, labels)
-        * _trust_of_edges(chosen, labels)
         * _trust_of_surroundings(chosen, labels, page)
     )
-    return Candidate(_thicken_thin_lines(bitmap), trust)
+    doubt: Doubt = ""
+    if min(trust_of_size, trust_of_edges) < 1:
+        doubt = "small" if trust_of_size < trust_of_edges else "cut_off"
+    return Candidate(_thicken_thin_lines(bitmap), trust, doubt)
 
 
 # --- trust ---------------------------------------------------------------------------
@@ -129,7 +135,9 @@ def _trust_of_shape(mask: Mask, box: Box, labels: Labels) -> float:
     share = cv2.countNonZero(mask) / mask.size
     is_blot = thickness > 0.5 * size or (share > 0.62 and min(mask.shape) > 0.35 * size)
     lies = width > 2.5 * height and share > 0.3
-    is_ruling = (_is_straight(mask) and _spans(box, labels)) or _lies_at_edge(box, labels)
+    is_ruling = (_is_straight(mask) and _spans(box, labels)) or _lies_at_edge(
+        box, labels
+    )
     return 0.3 if is_blot or lies or is_ruling else 1.0
 
 

@@ -20,6 +20,7 @@ from recognizer.desk.readonly import ReadOnlyAdmin
 from recognizer.drawings.svg import svg_of
 from recognizer.models import Prediction, Submission
 from recognizer.reader import engine, pictures
+from recognizer.reader.active import seen_in
 from recognizer.reader.drawing import Drawing
 from recognizer.responses import picture_response
 
@@ -103,7 +104,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
 
     def seen_png(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
         """Answer the 28x28 picture the model saw."""
-        image = engine.seen_in(self._drawing_to_view(request, pk))
+        image = seen_in(self._drawing_to_view(request, pk))
         return picture_response(request, pictures.seen_png(image), "image/png")
 
     def _drawing_to_view(self, request: HttpRequest, pk: UUID) -> Drawing:

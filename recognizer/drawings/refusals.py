@@ -1,20 +1,42 @@
 """Messages for refused drawings, in the visitor's language."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from django.utils.translation import gettext as _
 
-from recognizer.models import Refusal
+from recognizer.models import Doubt, Refusal
 
 
-def refusal_message(code: str, probabilities: Sequence[float]) -> str:
+class Refused(Protocol):
+    """A refused reading, new or stored."""
+
+    @property
+    def refusal(self) -> str | None:
+        """The reason."""
+
+    @property
+    def doubt(self) -> str:
+        """What a person could do better in a picture."""
+
+    @property
+    def probabilities(self) -> Sequence[float]:
+        """Ten."""
+
+
+def refusal_message(reading: Refused) -> str:
     """Return a refusal's message; an unsure one names the two likeliest digits."""
-    if code == Refusal.BLANK:
+    if reading.refusal == Refusal.BLANK:
         return _("There is nothing to read. Draw a digit from 0 to 9.")
-    if code == Refusal.SEVERAL:
-        return _("This looks like several shapes. Draw one digit at a time.")
-    if code == Refusal.NOT_A_DIGIT:
+    if reading.doubt == Doubt.CUT_OFF:
+        return _("The digit is cut off at the edge. Show all of it.")
+    if reading.doubt == Doubt.SMALL:
+        return _("The digit is very small. Move closer, or crop the picture to it.")
+    if reading.refusal == Refusal.SEVERAL:
+        return _("There are several shapes: draw one digit, or crop the picture to one.")
+    if reading.refusal == Refusal.NOT_A_DIGIT:
         return _("This does not look like a digit from 0 to 9.")
+    probabilities = reading.probabilities
     first, second = sorted(range(10), key=lambda d: -probabilities[d])[:2]
     return _(
         "This could be %(first)s or %(second)s. Draw it a little more clearly."

@@ -130,6 +130,7 @@ def prediction_of(
         confidence=reading.confidence,
         second=reading.second,
         digitness=reading.digitness,
+        doubt=reading.doubt,
         ink=None if reading.image is None else float(reading.image.mean()),
     )
 

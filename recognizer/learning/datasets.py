@@ -15,6 +15,7 @@ from mlcore.training.snapshot import Duplicates as Duplicates
 from recognizer.learning.opinions import voices
 from recognizer.models import Picture, Snapshot, SnapshotItem, Submission
 from recognizer.reader import engine
+from recognizer.reader.active import seen_in
 
 _AT_ONCE = 200
 
@@ -31,7 +32,7 @@ def content_of(submission: Submission) -> str:
 
 def image_of(submission: Submission) -> "np.ndarray[Any, np.dtype[np.uint8]]":
     """Return the drawing as the model sees it: (28, 28) uint8, all 0 without ink."""
-    image = engine.seen_in(engine.drawing_of(submission))
+    image = seen_in(engine.drawing_of(submission))
     if image is None:
         return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
     return np.asarray(np.rint(image[..., 0] * 255), np.uint8)

@@ -4,6 +4,7 @@ from recognizer.models.audit import AuditEntry
 from recognizer.models.base import new_id
 from recognizer.models.drawings import (
     Archived,
+    Doubt,
     Erasure,
     Feedback,
     IdempotencyKey,

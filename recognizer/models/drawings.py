@@ -33,6 +33,13 @@ class Refusal(models.TextChoices):
     UNSURE = "unsure", _("unsure")
 
 
+class Doubt(models.TextChoices):
+    """Why a picture is doubted, where the person who took it can help."""
+
+    CUT_OFF = "cut_off", _("cut off at an edge")
+    SMALL = "small", _("very small")
+
+
 class Verdict(models.TextChoices):
     """A visitor's verdict on the shown prediction."""
 
@@ -310,6 +317,7 @@ class Prediction(BaseModel):
     confidence = models.FloatField()
     second = models.PositiveSmallIntegerField(null=True)
     digitness = models.FloatField()
+    doubt = models.CharField(max_length=7, choices=Doubt, blank=True, default="")
     # Mean of the digit image in [0, 1]; null for a blank.
     ink = models.FloatField(null=True)
 

@@ -3,11 +3,13 @@
 import logging
 import time
 
+import numpy as np
 from django.conf import settings
 from django.db import connection
 
 from recognizer.models import ModelVersion
 from recognizer.reader import engine
+from recognizer.reader.drawing import Drawing
 from recognizer.reader.recognisers import ReaderUnavailableError, recogniser_for
 
 logger = logging.getLogger(__name__)
@@ -43,6 +45,15 @@ def _lately_active() -> ModelVersion:
     if asked is None or now - asked[0] >= settings.ACTIVE_MODEL_KEPT_S:
         _asked = asked = now, active_model()
     return asked[1]
+
+
+def seen_in(drawing: Drawing) -> np.ndarray | None:
+    """Return the digit image that the active model sees; None if there is no ink.
+
+    Raises:
+        ReaderUnavailableError: it is a picture, and no model can be loaded.
+    """
+    return engine.seen_in(drawing, recogniser=lambda: active_reader()[1])
 
 
 def active_reader() -> tuple[ModelVersion, engine.Recogniser]:

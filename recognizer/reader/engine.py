@@ -1,10 +1,11 @@
 """Turn drawings into bitmaps and readings, with mlcore."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mlcore.reading.inference import Reading
 from mlcore.reading.inference import Recogniser as Recogniser
-from mlcore.reading.ink import find_ink
 from mlcore.reading.pictures import decode_stored_png
 from mlcore.reading.preprocess import (
     Bitmap,
@@ -27,25 +28,35 @@ from recognizer.reader.drawing import (
 
 def read(drawing: Drawing, *, recogniser: Recogniser) -> Reading:
     """Read one drawing."""
-    with stage("ink"):
-        bitmap = bitmap_of(drawing)
-    with stage("infer"):
-        reading = recogniser.read(bitmap)
+    if isinstance(drawing, PictureDrawing):
+        # The network helps to find the ink.
+        with stage("ink"):
+            reading = recogniser.read_picture(drawing.rgb)
+    else:
+        with stage("ink"):
+            bitmap = bitmap_of(drawing)
+        with stage("infer"):
+            reading = recogniser.read(bitmap)
     count_reading(reading)
     return reading
 
 
-def bitmap_of(drawing: Drawing) -> Bitmap:
-    """Return the bitmap that a model reads, for a drawing of any form."""
+def bitmap_of(drawing: StrokeDrawing | PixelDrawing) -> Bitmap:
+    """Return the bitmap that a model reads."""
     if isinstance(drawing, StrokeDrawing):
         return rasterise(points_of(drawing), pen_width=drawing.pen_width)
-    if isinstance(drawing, PixelDrawing):
-        return at_full_contrast(drawing.levels)
-    return find_ink(drawing.rgb)
+    return at_full_contrast(drawing.levels)
 
 
-def seen_in(drawing: Drawing) -> np.ndarray | None:
-    """Return the digit image of a drawing; None if it has no ink."""
+def seen_in(
+    drawing: Drawing, *, recogniser: Callable[[], Recogniser]
+) -> np.ndarray | None:
+    """Return the digit image of a drawing; None if it has no ink.
+
+    recogniser: returns the one that helps to find a picture's ink.
+    """
+    if isinstance(drawing, PictureDrawing):
+        return recogniser().read_picture(drawing.rgb).image
     try:
         return normalize(bitmap_of(drawing))
     except BlankDrawingError:

@@ -41,7 +41,7 @@ def extras_of(submission: Submission, include: Collection[str]) -> dict[str, str
     recogniser = recogniser_for(submission.shown_prediction.model_version)
     image = submission.image_just_read
     if image is None:
-        image = seen_in(drawing_of(submission))
+        image = seen_in(drawing_of(submission), recogniser=lambda: recogniser)
     return extras(include, image, recogniser=recogniser)
 
 

@@ -17,6 +17,7 @@ from mlcore.reading.pictures import (
 from mlcore.reading.preprocess import SIDE_PX
 from mlcore.reading.rasterise import draw_on_canvas
 from recognizer.models import Submission
+from recognizer.reader.active import seen_in
 from recognizer.reader.drawing import (
     Drawing,
     DrawingError,
@@ -24,7 +25,7 @@ from recognizer.reader.drawing import (
     PixelDrawing,
     StrokeDrawing,
 )
-from recognizer.reader.engine import drawing_of, points_of, seen_in
+from recognizer.reader.engine import drawing_of, points_of
 
 Sent = TypeVar("Sent", bytes, str)
 

@@ -18,9 +18,8 @@ def digit(what: str, which: str) -> str:
     Raises:
         DataError: there is no such image. ReaderUnavailableError.
     """
-    title, ink = show.found(what, which)
     version = active_model()
-    reading = recogniser_for(version).read(ink)
+    title, reading = show.read(what=what, which=which, by=recogniser_for(version))
     return show.shown(f"{title}, read by {version}", reading)
 
 
@@ -37,7 +36,8 @@ def submission(which: str) -> str:
             f"There is no submission {which}. Its id is in the address of its page."
         ) from error
     version = found.shown_prediction.model_version
-    reading = recogniser_for(version).read(engine.bitmap_of(engine.drawing_of(found)))
+    drawing = engine.drawing_of(found)
+    reading = engine.read(drawing, recogniser=recogniser_for(version))
     facts = [
         f"Submission {found.pk}",
         f"{found.created_at:%Y-%m-%d}",

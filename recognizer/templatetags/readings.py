@@ -13,4 +13,4 @@ def refusal_message(reading: Prediction) -> str:
     """Return why a drawing was refused; empty if it was not."""
     if not reading.refusal:
         return ""
-    return refusals.refusal_message(reading.refusal, reading.probabilities)
+    return refusals.refusal_message(reading)

@@ -246,8 +246,7 @@ def reading_out(
     """Convert a new or stored reading; add the images `?include=` asked for."""
     refusal = None
     if reading.refusal:
-        message = refusal_message(reading.refusal, reading.probabilities)
-        refusal = {"code": reading.refusal, "message": message}
+        refusal = {"code": reading.refusal, "message": refusal_message(reading)}
     return {
         "digit": reading.digit,
         "confidence": reading.confidence,
