@@ -12,13 +12,14 @@ candidates: see `inference.Recogniser.read_picture`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from mlcore.reading.paper import Page, pages, quantile
+from mlcore.reading.paper import Page, pages, quantile, sample
 from mlcore.reading.parts import (
     Box,
     Kinds,
@@ -34,6 +35,8 @@ from mlcore.reading.pictures import Picture
 from mlcore.reading.preprocess import Bitmap
 from mlcore.reading.rasterise import PEN_SHARE
 
+Depth = NDArray[np.float32]
+
 THINNEST_LINE_SHARE = 0.06
 """Lines thinner than this share of the ink's longest side are thickened.
 
@@ -41,8 +44,6 @@ They would vanish at 20 px.
 """
 SURE_SIZE = 0.06
 """Smaller ink, as a share of the picture's longest side, is doubted."""
-WITH_LINES = 0.6
-"""Trust in ink where printed lines were found but not removed."""
 SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""
 
@@ -73,11 +74,13 @@ def candidates(picture: Picture) -> Iterator[Candidate]:
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
     for page in pages(picture):
-        for trust, mask in zip((1.0, WITH_LINES), masks(page), strict=False):
+        for place, mask in enumerate(masks(page)):
             kinds = kinds_of(mask, page)
             for chosen in _choices(kinds):
-                one = _candidate(chosen, kinds.labels, page)
-                yield replace(one, trust=one.trust * trust)
+                # The second mask is for digits that fill their picture, so that their
+                # strokes were taken for printed lines.
+                if place == 0 or _fills(box_of(chosen), kinds.labels):
+                    yield _candidate(chosen, kinds.labels, page)
 
 
 def _choices(kinds: Kinds) -> Iterator[list[Part]]:
@@ -101,11 +104,12 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
     mask = mask_of(chosen, labels, window)
     soft = cv2.dilate(mask, np.ones((3, 3), np.uint8))
     distance = page.distance[window[1] : window[3], window[0] : window[2]]
-    strength = max(1, quantile(distance[mask > 0], 0.9))
+    strength = max(1, quantile(sample(distance)[sample(mask) > 0], 0.9))
     stretch = np.arange(256, dtype=np.float32) * (255.0 / strength)
     stretch[stretch < 0.1 * 255] = 0
     levels = np.asarray(np.rint(np.minimum(stretch, 255)), np.uint8)
-    bitmap = cv2.LUT(distance, levels) * soft
+    bitmap = np.asarray(cv2.LUT(distance, levels) * soft, np.uint8)
+    depth = _depth(mask)
     size = max(right - left, bottom - top) / max(height, width)
     trust_of_size = min(1.0, size / SURE_SIZE)
     trust_of_edges = _trust_of_edges(chosen, labels)
@@ -114,42 +118,43 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
         * trust_of_size
         * trust_of_edges
         * min(1.0, max(part.strength for part in chosen) / SURE_STRENGTH)
-        * _trust_of_shape(mask, window, labels)
+        * _trust_of_shape(mask, depth, window, labels)
         * _trust_of_surroundings(chosen, labels, page)
     )
     doubt: Doubt = ""
     if min(trust_of_size, trust_of_edges) < 1:
         doubt = "small" if trust_of_size < trust_of_edges else "cut_off"
-    return Candidate(_thicken_thin_lines(bitmap), trust, doubt)
+    return Candidate(_with_thicker_lines(bitmap, mask, depth), trust, doubt)
 
 
 # --- trust ---------------------------------------------------------------------------
 
 
-def _trust_of_shape(mask: Mask, box: Box, labels: Labels) -> float:
+def _trust_of_shape(mask: Mask, depth: Depth, box: Box, labels: Labels) -> float:
     """Doubt a blot, which has no strokes, and a line that lies or lies at an edge."""
     height, width = mask.shape
     size = max(height, width)
-    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    thickness = 2 * float(cv2.distanceTransform(framed, cv2.DIST_L2, 3).max())
+    thickness = 2 * float(depth.max())
     share = cv2.countNonZero(mask) / mask.size
     is_blot = thickness > 0.5 * size or (share > 0.62 and min(mask.shape) > 0.35 * size)
     lies = width > 2.5 * height and share > 0.3
-    is_ruling = (_is_straight(mask) and _spans(box, labels)) or _lies_at_edge(
-        box, labels
-    )
-    return 0.3 if is_blot or lies or is_ruling else 1.0
+    is_ruling = _spans(box, labels) and _is_straight(mask)
+    is_doubtful = is_blot or lies or is_ruling or _lies_at_edge(box, labels)
+    return 0.3 if is_doubtful else 1.0
 
 
 def _is_straight(mask: Mask) -> bool:
     """Return whether it has nothing but long lines along the axes."""
     height, width = mask.shape
+    gap = max(height, width) // 20 + 1
+    whole = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8))
     level = np.ones((1, max(3, round(0.8 * width))), np.uint8)
     upright = np.ones((max(3, round(0.8 * height)), 1), np.uint8)
-    lines = cv2.morphologyEx(mask, cv2.MORPH_OPEN, level) | cv2.morphologyEx(
-        mask, cv2.MORPH_OPEN, upright
+    lines = cv2.max(
+        cv2.morphologyEx(whole, cv2.MORPH_OPEN, level),
+        cv2.morphologyEx(whole, cv2.MORPH_OPEN, upright),
     )
-    return cv2.countNonZero(lines) > 0.9 * cv2.countNonZero(mask)
+    return bool(np.count_nonzero(lines) > 0.9 * np.count_nonzero(whole))
 
 
 def _lies_at_edge(box: Box, labels: Labels) -> bool:
@@ -165,43 +170,40 @@ def _lies_at_edge(box: Box, labels: Labels) -> bool:
 
 
 def _spans(box: Box, labels: Labels) -> bool:
-    """Return whether a box reaches from one edge nearly to the other.
+    """Return whether a box reaches nearly from one edge to the other, or both ways.
 
-    Where a picture is cut at a one, the one is a third of its width or more.
+    Where a picture is cut at a one, the one has a third of its width or more.
     """
     height, width = labels.shape
-    wide, high = box[2] - box[0], box[3] - box[1]
-    return (high > 0.75 * height and (wide < width / 3 or wide > 0.75 * width)) or (
-        wide > 0.75 * width and high < height / 3
+    across, down = (box[2] - box[0]) / width, (box[3] - box[1]) / height
+    return (down > 0.88 and (across < 0.33 or across > 0.7)) or (
+        across > 0.88 and (down < 0.33 or down > 0.7)
     )
 
 
 def _trust_of_edges(chosen: list[Part], labels: Labels) -> float:
     """Doubt ink that is cut off at an edge, unless the picture is cut at the ink."""
     height, width = labels.shape
-    left, top, right, bottom = box_of(chosen)
-    window = (0, 0, width, height)
-    edges = [
-        np.s_[:, 0] if left == 0 else None,
-        np.s_[0, :] if top == 0 else None,
-        np.s_[:, -1] if right == width else None,
-        np.s_[-1, :] if bottom == height else None,
-    ]
-    touched = [edge for edge in edges if edge is not None]
-    if not touched:
+    box = left, top, right, bottom = box_of(chosen)
+    touched = left == 0, top == 0, right == width, bottom == height
+    if not any(touched):
         return 1.0
-    fills_width = left <= 0.08 * width and right >= 0.92 * width
-    fills_height = top <= 0.08 * height and bottom >= 0.92 * height
-    if fills_width or fills_height:
+    if _fills(box, labels):
         return 0.9
-    if len(touched) > 1:
-        return 0.5
-    contact = mask_of(chosen, labels, window)[touched[0]] > 0
-    pieces = int(contact[0]) + int(np.count_nonzero(contact[1:] & ~contact[:-1]))
-    size = max(right - left, bottom - top)
-    # One stroke may well end at an edge.
-    is_one_stroke = pieces == 1 and np.count_nonzero(contact) <= 0.2 * size
-    return 0.8 if is_one_stroke else 0.5
+    lowest = mask_of(chosen, labels, (left, height - 1, right, height))[0] > 0
+    pieces = int(lowest[0]) + int(np.count_nonzero(lowest[1:] & ~lowest[:-1]))
+    is_narrow = np.count_nonzero(lowest) <= 0.2 * max(right - left, bottom - top)
+    # The stem of a 1, 4, 7 or 9 may well end at the lower edge.
+    is_stem = touched == (False, False, False, True) and pieces == 1 and is_narrow
+    return 0.8 if is_stem else 0.5
+
+
+def _fills(box: Box, labels: Labels) -> bool:
+    """Return whether the picture is cut at the ink, give or take a seventh."""
+    height, width = labels.shape
+    left, top, right, bottom = box
+    margins = left / width, top / height, 1 - right / width, 1 - bottom / height
+    return bool(max(margins) <= 1 / 7)
 
 
 def _trust_of_surroundings(chosen: list[Part], labels: Labels, page: Page) -> float:
@@ -209,6 +211,8 @@ def _trust_of_surroundings(chosen: list[Part], labels: Labels, page: Page) -> fl
 
     The light between two dark specks looks like light ink on dark paper otherwise.
     """
+    if page.is_uniform:
+        return 1.0
     height, width = labels.shape
     left, top, right, bottom = box_of(chosen)
     reach = max(right - left, bottom - top) // 8 + 2
@@ -232,23 +236,20 @@ def _trust_of_surroundings(chosen: list[Part], labels: Labels, page: Page) -> fl
 # --- thin lines ----------------------------------------------------------------------
 
 
-def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
-    _, mask = cv2.threshold(bitmap, 127, 1, cv2.THRESH_BINARY)
-    left, top, width, height = cv2.boundingRect(mask)
-    if width == 0:
+def _depth(mask: Mask) -> Depth:
+    """Return each pixel's distance from the nearest pixel of paper, in pixels."""
+    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3), np.float32)
+
+
+def _with_thicker_lines(bitmap: Bitmap, mask: Mask, depth: Depth) -> Bitmap:
+    """Thicken lines that would vanish at 20 px; other ink stays as it is."""
+    # The mean depth of a line of width w is about w / 4. The mask has soft edges.
+    line_px = 4.0 * float(depth.sum()) / cv2.countNonZero(mask) - 1.5
+    size = max(bitmap.shape)
+    if line_px >= THINNEST_LINE_SHARE * size:
         return bitmap
-    mask = mask[top : top + height, left : left + width]
-    # The mean distance to paper inside a line of width w is about w / 4.
-    to_paper = cv2.distanceTransform(
-        cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),
-        cv2.DIST_L2,
-        3,
-    )
-    line_px = 4.0 * float(to_paper.sum()) / float(mask.sum()) - 1.0
-    wanted_px = THINNEST_LINE_SHARE * max(width, height)
-    if line_px >= wanted_px:
-        return bitmap
-    side = 2 * round((PEN_SHARE * max(width, height) - line_px) / 2) + 1
+    side = 2 * round((PEN_SHARE * size - line_px) / 2) + 1
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     pad = side // 2
     padded = cv2.copyMakeBorder(
