@@ -22,6 +22,11 @@ def pen_folder() -> Path | None:
     return _named("PEN_DIR")
 
 
+def pictures_folder() -> Path | None:
+    """Return the folder of real pictures that PICTURES_DIR names."""
+    return _named("PICTURES_DIR")
+
+
 def bundle_folder() -> Path:
     """Return the bundle to read with: BUNDLE, else the starter that ships."""
     return _named("BUNDLE") or STARTER_BUNDLE

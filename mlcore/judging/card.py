@@ -1,6 +1,6 @@
 """The model card: everything in docs/ that is said of the shipped model, generated.
 
-    PEN_DIR=... python -m mlcore.judging.card          # judge the starter, write
+    PEN_DIR=... PICTURES_DIR=... python -m mlcore.judging.card    # judge the starter
     python -m mlcore.judging.card --words-only         # from docs/model/ as it stands
 
 Writes docs/model-card.md, its pictures and evaluation.json into docs/model/, and the
@@ -124,7 +124,12 @@ def main() -> None:
     parser.add_argument("--words-only", action="store_true")
     bundle = open_bundle(paths.STARTER_BUNDLE)
     if not parser.parse_args().words_only:
-        judged = judge(bundle, test=load_mnist().test, pen=load_pen())
+        judged = judge(
+            bundle,
+            test=load_mnist().test,
+            pen=load_pen(),
+            real=paths.pictures_folder(),
+        )
         PICTURES.mkdir(parents=True, exist_ok=True)
         draw_pictures(judged, PICTURES)
         text = json.dumps(judged.evaluation, indent=1) + "\n"
