@@ -17,8 +17,9 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from mlcore.reading.paper import Page, pages, quantile
+from mlcore.reading.paper import Page, pages, quantile, sample
 from mlcore.reading.parts import (
     Box,
     Kinds,
@@ -33,6 +34,8 @@ from mlcore.reading.parts import (
 from mlcore.reading.pictures import Picture
 from mlcore.reading.preprocess import Bitmap
 from mlcore.reading.rasterise import PEN_SHARE
+
+Depth = NDArray[np.float32]
 
 THINNEST_LINE_SHARE = 0.06
 """Lines thinner than this share of the ink's longest side are thickened.
@@ -101,11 +104,12 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
     mask = mask_of(chosen, labels, window)
     soft = cv2.dilate(mask, np.ones((3, 3), np.uint8))
     distance = page.distance[window[1] : window[3], window[0] : window[2]]
-    strength = max(1, quantile(distance[mask > 0], 0.9))
+    strength = max(1, quantile(sample(distance)[sample(mask) > 0], 0.9))
     stretch = np.arange(256, dtype=np.float32) * (255.0 / strength)
     stretch[stretch < 0.1 * 255] = 0
     levels = np.asarray(np.rint(np.minimum(stretch, 255)), np.uint8)
-    bitmap = cv2.LUT(distance, levels) * soft
+    bitmap = np.asarray(cv2.LUT(distance, levels) * soft, np.uint8)
+    depth = _depth(mask)
     size = max(right - left, bottom - top) / max(height, width)
     trust_of_size = min(1.0, size / SURE_SIZE)
     trust_of_edges = _trust_of_edges(chosen, labels)
@@ -114,31 +118,29 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
         * trust_of_size
         * trust_of_edges
         * min(1.0, max(part.strength for part in chosen) / SURE_STRENGTH)
-        * _trust_of_shape(mask, window, labels)
+        * _trust_of_shape(mask, depth, window, labels)
         * _trust_of_surroundings(chosen, labels, page)
     )
     doubt: Doubt = ""
     if min(trust_of_size, trust_of_edges) < 1:
         doubt = "small" if trust_of_size < trust_of_edges else "cut_off"
-    return Candidate(_thicken_thin_lines(bitmap), trust, doubt)
+    return Candidate(_with_thicker_lines(bitmap, mask, depth), trust, doubt)
 
 
 # --- trust ---------------------------------------------------------------------------
 
 
-def _trust_of_shape(mask: Mask, box: Box, labels: Labels) -> float:
+def _trust_of_shape(mask: Mask, depth: Depth, box: Box, labels: Labels) -> float:
     """Doubt a blot, which has no strokes, and a line that lies or lies at an edge."""
     height, width = mask.shape
     size = max(height, width)
-    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    thickness = 2 * float(cv2.distanceTransform(framed, cv2.DIST_L2, 3).max())
+    thickness = 2 * float(depth.max())
     share = cv2.countNonZero(mask) / mask.size
     is_blot = thickness > 0.5 * size or (share > 0.62 and min(mask.shape) > 0.35 * size)
     lies = width > 2.5 * height and share > 0.3
-    is_ruling = (_is_straight(mask) and _spans(box, labels)) or _lies_at_edge(
-        box, labels
-    )
-    return 0.3 if is_blot or lies or is_ruling else 1.0
+    is_ruling = _spans(box, labels) and _is_straight(mask)
+    is_doubtful = is_blot or lies or is_ruling or _lies_at_edge(box, labels)
+    return 0.3 if is_doubtful else 1.0
 
 
 def _is_straight(mask: Mask) -> bool:
@@ -146,10 +148,11 @@ def _is_straight(mask: Mask) -> bool:
     height, width = mask.shape
     level = np.ones((1, max(3, round(0.8 * width))), np.uint8)
     upright = np.ones((max(3, round(0.8 * height)), 1), np.uint8)
-    lines = cv2.morphologyEx(mask, cv2.MORPH_OPEN, level) | cv2.morphologyEx(
-        mask, cv2.MORPH_OPEN, upright
+    lines = cv2.max(
+        cv2.morphologyEx(mask, cv2.MORPH_OPEN, level),
+        cv2.morphologyEx(mask, cv2.MORPH_OPEN, upright),
     )
-    return cv2.countNonZero(lines) > 0.9 * cv2.countNonZero(mask)
+    return bool(cv2.countNonZero(lines) > 0.9 * cv2.countNonZero(mask))
 
 
 def _lies_at_edge(box: Box, labels: Labels) -> bool:
@@ -209,6 +212,8 @@ def _trust_of_surroundings(chosen: list[Part], labels: Labels, page: Page) -> fl
 
     The light between two dark specks looks like light ink on dark paper otherwise.
     """
+    if page.is_uniform:
+        return 1.0
     height, width = labels.shape
     left, top, right, bottom = box_of(chosen)
     reach = max(right - left, bottom - top) // 8 + 2
@@ -232,23 +237,20 @@ def _trust_of_surroundings(chosen: list[Part], labels: Labels, page: Page) -> fl
 # --- thin lines ----------------------------------------------------------------------
 
 
-def _thicken_thin_lines(bitmap: Bitmap) -> Bitmap:
-    _, mask = cv2.threshold(bitmap, 127, 1, cv2.THRESH_BINARY)
-    left, top, width, height = cv2.boundingRect(mask)
-    if width == 0:
+def _depth(mask: Mask) -> Depth:
+    """Return each pixel's distance from the nearest pixel of paper, in pixels."""
+    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3), np.float32)
+
+
+def _with_thicker_lines(bitmap: Bitmap, mask: Mask, depth: Depth) -> Bitmap:
+    """Thicken lines that would vanish at 20 px; other ink stays as it is."""
+    # The mean depth of a line of width w is about w / 4. The mask has soft edges.
+    line_px = 4.0 * float(depth.sum()) / cv2.countNonZero(mask) - 1.5
+    size = max(bitmap.shape)
+    if line_px >= THINNEST_LINE_SHARE * size:
         return bitmap
-    mask = mask[top : top + height, left : left + width]
-    # The mean distance to paper inside a line of width w is about w / 4.
-    to_paper = cv2.distanceTransform(
-        cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0),
-        cv2.DIST_L2,
-        3,
-    )
-    line_px = 4.0 * float(to_paper.sum()) / float(mask.sum()) - 1.0
-    wanted_px = THINNEST_LINE_SHARE * max(width, height)
-    if line_px >= wanted_px:
-        return bitmap
-    side = 2 * round((PEN_SHARE * max(width, height) - line_px) / 2) + 1
+    side = 2 * round((PEN_SHARE * size - line_px) / 2) + 1
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     pad = side // 2
     padded = cv2.copyMakeBorder(

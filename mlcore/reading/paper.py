@@ -28,6 +28,8 @@ GRAIN = 1.5
 
 Drawings and scans have 0 or 1, photos 2 to 10.
 """
+SAMPLE_SIDE_PX = 64
+"""Levels are counted in about so many rows and columns."""
 PAPER_SHARE = 0.4
 """Paper is taken to be of one colour if so much of the picture has that colour..."""
 PAPER_SPREAD = 6
@@ -52,13 +54,14 @@ class Page:
     """A picture, and one way to tell its ink from its paper.
 
     colours: of the picture. paper: what would be seen without ink. distance: between
-    the two. trust: in [0, 1].
+    the two. is_uniform: whether the paper has one colour. trust: in [0, 1].
     """
 
     colours: Colours
     paper: Colours
     distance: Levels
     trust: float
+    is_uniform: bool = False
 
 
 def pages(picture: Picture) -> Iterator[Page]:
@@ -74,13 +77,12 @@ def pages(picture: Picture) -> Iterator[Page]:
 
     Source: top-hat transform, Serra 1982, "Image Analysis and Mathematical Morphology".
     """
-    colours = _without_grain(shrink(picture, WORKING_SIDE_PX))
-    if _is_grey(colours):
-        colours = np.ascontiguousarray(colours[..., :1])
-    common = _common_colour(colours)
+    colours, bands = _prepared(shrink(picture, WORKING_SIDE_PX))
+    common = _common_colour(bands)
     if common is not None:
         paper = np.full_like(colours, common)
-        yield Page(colours, paper, _length(cv2.absdiff(colours, paper)), 1.0)
+        distance = _length(cv2.absdiff(colours, paper).reshape(colours.shape))
+        yield Page(colours, paper, distance, 1.0, is_uniform=True)
     side = max(WIDEST_STROKE_PX, round(WIDEST_STROKE * max(colours.shape)) | 1)
     grey = colours.mean(axis=2).astype(np.uint8)
     level, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
@@ -93,50 +95,59 @@ def pages(picture: Picture) -> Iterator[Page]:
             yield Page(colours, paper, distance, trust)
 
 
-def quantile(levels: Levels, share: float) -> int:
-    """Return the level that this share of the pixels does not exceed."""
-    counts = np.bincount(levels.ravel(), minlength=256)
-    return int(np.searchsorted(np.cumsum(counts), share * levels.size))
+def quantile(levels: NDArray[np.uint8], share: float) -> int:
+    """Return the least level that at least this share of the pixels does not exceed."""
+    counts = np.cumsum(np.bincount(levels.ravel(), minlength=256))
+    return int(np.searchsorted(counts, share * levels.size))
 
 
-def _without_grain(picture: Picture) -> Picture:
-    """Average grain away, if there is any."""
-    height, width = picture.shape[:2]
-    if min(height, width) < 2:
-        return picture
-    green = picture[..., 1]
-    grain = max(
-        quantile(cv2.absdiff(green[1:], green[:-1]), 0.5),
-        quantile(cv2.absdiff(green[:, 1:], green[:, :-1]), 0.5),
-    )
-    if grain <= GRAIN:
-        return picture
-    sigma = max(0.6, max(height, width) / WORKING_SIDE_PX)
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
+def sample(levels: Levels) -> Levels:
+    """Return about SAMPLE_SIDE_PX rows and columns, enough to count levels in."""
+    step_y, step_x = (max(1, side // SAMPLE_SIDE_PX) for side in levels.shape)
+    return levels[::step_y, ::step_x]
 
 
-def _is_grey(picture: Picture) -> bool:
-    red, green, blue = cv2.split(picture)
-    return np.array_equal(red, green) and np.array_equal(green, blue)
+def _prepared(picture: Picture) -> tuple[Colours, list[Levels]]:
+    """Average grain away; return the colours, and each band. Grey has one band."""
+    bands = _bands(picture)
+    if _grain(bands[1]) > GRAIN:
+        sigma = max(0.6, max(picture.shape) / WORKING_SIDE_PX)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
+        bands = _bands(picture)
+    if all(np.array_equal(bands[0], band) for band in bands[1:]):
+        return bands[0][..., np.newaxis], bands[:1]
+    return picture, bands
 
 
-def _common_colour(colours: Colours) -> Colours | None:
+def _bands(colours: Colours) -> list[Levels]:
+    return [np.asarray(band, np.uint8) for band in cv2.split(colours)]
+
+
+def _grain(band: Levels) -> int:
+    """Return the median difference of neighbouring pixels, down or across."""
+    if min(band.shape) < 2:
+        return 0
+    down = np.asarray(cv2.absdiff(band[1:], band[:-1]), np.uint8)
+    across = np.asarray(cv2.absdiff(band[:, 1:], band[:, :-1]), np.uint8)
+    return max(quantile(sample(down), 0.5), quantile(sample(across), 0.5))
+
+
+def _common_colour(bands: list[Levels]) -> Colours | None:
     """Return the most common colour; None if no colour is common enough."""
-    bands = cv2.split(colours)
-    # Eight levels make one of 32 steps of each band.
-    code = np.zeros(colours.shape[:2], np.uint16)
-    for band in bands:
-        code = code * np.uint16(32) + (band >> 3)
-    step = int(np.bincount(code.ravel()).argmax())
-    within = (code == step).astype(np.uint8)
+    near = np.full(bands[0].shape, 255, np.uint8)
     colour = []
     for band in bands:
-        counts = cv2.calcHist([band], [0], within, [256], [0, 256]).ravel()
-        colour.append(int(counts.argmax()))
-    low = tuple(max(0, level - PAPER_SPREAD) for level in colour)
-    high = tuple(min(255, level + PAPER_SPREAD) for level in colour)
-    near = cv2.countNonZero(cv2.inRange(colours, low, high))
-    return np.array(colour, np.uint8) if near >= PAPER_SHARE * code.size else None
+        likely = sample(band)[sample(near) > 0]  # alike in the bands before
+        level = int(np.bincount(likely, minlength=256).argmax())
+        near &= _within(band, level - PAPER_SPREAD, level + PAPER_SPREAD)
+        colour.append(level)
+    is_common = cv2.countNonZero(near) >= PAPER_SHARE * near.size
+    return np.array(colour, np.uint8) if is_common else None
+
+
+def _within(band: Levels, low: int, high: int) -> Levels:
+    """Mark levels from `low` to `high` with 255."""
+    return np.asarray(cv2.inRange(band, np.array(low), np.array(high)), np.uint8)
 
 
 def _dark_ink(colours: Colours, side: int, repeated: int) -> tuple[Colours, Levels]:
@@ -153,7 +164,8 @@ def _light_ink(colours: Colours, side: int, repeated: int) -> tuple[Colours, Lev
 
 def _morphed(colours: Colours, way: int, side: int, repeated: int) -> Colours:
     height, width = colours.shape[:2]
-    wide = cv2.copyMakeBorder(colours, *(4 * [repeated]), cv2.BORDER_REPLICATE)
+    around = (repeated, repeated, repeated, repeated)
+    wide = cv2.copyMakeBorder(colours, *around, cv2.BORDER_REPLICATE)
     morphed = cv2.morphologyEx(wide, way, np.ones((side, side), np.uint8))
     inner = np.s_[repeated : repeated + height, repeated : repeated + width]
     return np.asarray(morphed[inner].reshape(colours.shape), np.uint8)

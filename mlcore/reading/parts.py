@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.reading.paper import Levels, Page, quantile
+from mlcore.reading.paper import Levels, Page, quantile, sample
 
 Mask = NDArray[np.uint8]
 """(H, W) of 0 and 1."""
@@ -42,7 +42,9 @@ SPECK = 0.12
 FAINT = 0.35
 """Parts under this share of the main part's strength are stains or ghosts."""
 RIM = 0.1
-"""Ink that lies within this share of each side from the edge is a frame."""
+"""Ink that lies within this share of each side from the edge is a frame..."""
+CENTRE = 0.25
+"""... and so is an angular part that spans the picture within this share."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Kinds:
 
 def masks(page: Page) -> list[Mask]:
     """Return where a page has ink: without printed lines, then with them if any."""
-    noise = quantile(page.distance, 0.25)  # a quarter of every picture is paper
+    noise = quantile(sample(page.distance), 0.25)  # a quarter of every picture is paper
     faintest = max(FAINTEST, FAINTEST_BY_NOISE * noise)
     strongest = int(page.distance.max())
     if strongest < faintest:
@@ -169,7 +171,7 @@ def _without_lines(mask: Mask, *, dark: Mask) -> Mask:
     """
     level = _without_lines_across(mask, dark)
     turned = np.ascontiguousarray(level.T)
-    upright = _without_lines_across(turned, np.ascontiguousarray(dark.T) & turned)
+    upright = _without_lines_across(turned, np.ascontiguousarray(dark.T & level.T))
     return level if upright is turned else np.ascontiguousarray(upright.T)
 
 
@@ -181,7 +183,7 @@ def _without_lines_across(mask: Mask, dark: Mask) -> Mask:
     # Put back what has ink above and below: strokes that cross the line.
     reach = round((THICKEST_LINE + 0.02) * max(mask.shape)) + 4
     closed = cv2.morphologyEx(bare, cv2.MORPH_CLOSE, np.ones((reach, 1), np.uint8))
-    return np.asarray(bare | (mask & closed), np.uint8)
+    return np.asarray(cv2.max(bare, cv2.min(mask, closed)), np.uint8)
 
 
 def _lines_across(mask: Mask) -> Mask:
@@ -221,15 +223,21 @@ def _lines_across(mask: Mask) -> Mask:
 
 def _parts(mask: Mask, distance: Levels) -> tuple[Labels, list[Part]]:
     """Return the connected parts that are larger than dust."""
-    _, labels, facts, _ = cv2.connectedComponentsWithStats(mask)
+    x, y, wide, high = cv2.boundingRect(mask)  # the rest is paper
+    inner = mask[y : y + high, x : x + wide]
+    labels: Labels = np.zeros(mask.shape, np.int32)
+    if wide == 0:
+        return labels, []
+    _, numbers, facts, _ = cv2.connectedComponentsWithStats(inner)
+    labels[y : y + high, x : x + wide] = numbers
     sizes = facts[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
     sizes[0] = 0  # the paper
     parts = []
     for label in np.flatnonzero(sizes > DUST * max(mask.shape)):
         left, top, width, height, area = (int(fact) for fact in facts[label])
-        window = np.s_[top : top + height, left : left + width]
-        strength = int(distance[window][labels[window] == label].max())
-        box = left, top, left + width, top + height
+        box = x + left, y + top, x + left + width, y + top + height
+        window = np.s_[box[1] : box[3], box[0] : box[2]]
+        strength = int((distance[window] * (labels[window] == label)).max())
         parts.append(Part(int(label), box, area, strength))
     return labels, parts
 
@@ -290,27 +298,28 @@ def _is_frame(part: Part, parts: list[Part]) -> bool:
 
 def _along_edges(parts: list[Part], labels: Labels) -> set[int]:
     """Return the labels of parts that lie along the edges: frames, lines, bars."""
+    return {part.label for part in parts if _is_along_edges(part, labels)}
+
+
+def _is_along_edges(part: Part, labels: Labels) -> bool:
     height, width = labels.shape
-    count = int(labels.max()) + 1
+    if _area_inside(part, labels, RIM) < 0.1 * part.area:
+        return True
+    spans = part.width >= 0.8 * width or part.height >= 0.8 * height
+    return (
+        spans and _area_inside(part, labels, CENTRE) == 0 and _is_angular(part, labels)
+    )
 
-    def areas_inside(share: float) -> NDArray[np.int64]:
-        y, x = (max(1, round(share * side)) for side in (height, width))
-        inner = labels[y : height - y, x : width - x]
-        return np.bincount(inner.ravel(), minlength=count)
 
-    if not parts:
-        return set()
-    inside, central = areas_inside(RIM), areas_inside(0.25)
-    return {
-        part.label
-        for part in parts
-        if inside[part.label] < 0.1 * part.area
-        or (
-            central[part.label] == 0
-            and (part.width >= 0.8 * width or part.height >= 0.8 * height)
-            and _is_angular(part, labels)
-        )
-    }
+def _area_inside(part: Part, labels: Labels, share: float) -> int:
+    """Count its pixels that are farther than this share of each side from the edges."""
+    height, width = labels.shape
+    y, x = (max(1, round(share * side)) for side in (height, width))
+    left, top, right, bottom = part.box
+    inner = labels[
+        max(y, top) : min(height - y, bottom), max(x, left) : min(width - x, right)
+    ]
+    return int(np.count_nonzero(inner == part.label))
 
 
 def _is_angular(part: Part, labels: Labels) -> bool:
