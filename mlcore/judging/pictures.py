@@ -99,7 +99,7 @@ def read_scenes(
     """
     found: dict[str, dict[str, Outcomes]] = {}
     shown: dict[str, list[Sample]] = {}
-    for scene, draw in progress(SCENES.items(), "scenes"):
+    for place, (scene, draw) in enumerate(progress(SCENES.items(), "scenes")):
         found[scene] = {}
         read: list[Sample] = []
         for name, (bitmaps, labels) in sets.items():
@@ -113,7 +113,7 @@ def read_scenes(
             read += samples
         right = [sample for sample in read if sample.is_right]
         missed = [sample for sample in read if not sample.is_right]
-        shown[scene] = right[:1] + missed[:1]
+        shown[scene] = [some[place % len(some)] for some in (right, missed) if some]
     return found, shown
 
 

@@ -202,9 +202,13 @@ def scenes(samples: Mapping[str, Sequence[Sample]]) -> Figure:
     for axes, (scene, sample) in zip(grid, shown, strict=False):
         axes.imshow(_beside_what_was_read(sample))
         reading = sample.reading
-        said = f"refused, {reading.refusal}" if reading.refusal else f"{reading.digit}"
+        said = (
+            f"refused as {reading.refusal}"
+            if reading.refusal
+            else f"read as {reading.digit}"
+        )
         axes.set_title(
-            f"{scene}\n{sample.truth} read as {said}",
+            f"{scene}\n{sample.truth} {said}",
             color=INK if sample.is_right else SECOND,
             fontsize=7,
             loc="center",
