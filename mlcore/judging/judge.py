@@ -53,8 +53,9 @@ CORRUPTED = 500
 """Each corruption is applied to so many digits of each set."""
 IN_SCENES = 100
 """Each scene is drawn with so many digits of each set; so are pictures without one."""
+USUAL_PEN_PX = (DEFAULT_PEN_WIDTH_PX, DEFAULT_PEN_WIDTH_PX)
+"""Thinnest and thickest pen on the canvas of 280 px."""
 PENS_IN_SCENES_PX = (5.0, 18.0)
-"""Thinnest and thickest, on the canvas of 280 px."""
 
 
 class Rejections(TypedDict):
@@ -244,8 +245,7 @@ def spread_out(items: Sequence[T], number: int) -> list[T]:
 
 
 def drawn(
-    drawings: Sequence[PenDrawing],
-    pens_px: tuple[float, float] = (DEFAULT_PEN_WIDTH_PX, DEFAULT_PEN_WIDTH_PX),
+    drawings: Sequence[PenDrawing], pens_px: tuple[float, float] = USUAL_PEN_PX
 ) -> LabelledBitmaps:
     """Draw digits on the canvas, with pens from the thinnest to the thickest."""
     rng = np.random.default_rng(0)

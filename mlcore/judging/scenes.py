@@ -326,8 +326,9 @@ SCENES: Mapping[str, Scene] = {
     "cut off at an edge": _cut_off,
     "upside down": _upside_down,
 }
-"""By their names in reports. A digit in each is read right or, where it is cut off or
-upside down, refused."""
+"""By their names in reports."""
+UNREADABLE = ("cut off at an edge", "upside down")
+"""Scenes in which a digit may well be refused."""
 
 
 # --- pictures without a digit --------------------------------------------------------
