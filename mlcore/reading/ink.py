@@ -12,7 +12,7 @@ candidates: see `inference.Recogniser.read_picture`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -44,8 +44,6 @@ They would vanish at 20 px.
 """
 SURE_SIZE = 0.06
 """Smaller ink, as a share of the picture's longest side, is doubted."""
-WITH_LINES = 0.6
-"""Trust in ink where printed lines were found but not removed."""
 SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""
 
@@ -76,11 +74,13 @@ def candidates(picture: Picture) -> Iterator[Candidate]:
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
     for page in pages(picture):
-        for trust, mask in zip((1.0, WITH_LINES), masks(page), strict=False):
+        for place, mask in enumerate(masks(page)):
             kinds = kinds_of(mask, page)
             for chosen in _choices(kinds):
-                one = _candidate(chosen, kinds.labels, page)
-                yield replace(one, trust=one.trust * trust)
+                # The second mask is for digits that fill their picture, so that their
+                # strokes were taken for printed lines.
+                if place == 0 or _fills(box_of(chosen), kinds.labels):
+                    yield _candidate(chosen, kinds.labels, page)
 
 
 def _choices(kinds: Kinds) -> Iterator[list[Part]]:
@@ -146,13 +146,15 @@ def _trust_of_shape(mask: Mask, depth: Depth, box: Box, labels: Labels) -> float
 def _is_straight(mask: Mask) -> bool:
     """Return whether it has nothing but long lines along the axes."""
     height, width = mask.shape
+    gap = max(height, width) // 20 + 1
+    whole = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8))
     level = np.ones((1, max(3, round(0.8 * width))), np.uint8)
     upright = np.ones((max(3, round(0.8 * height)), 1), np.uint8)
     lines = cv2.max(
-        cv2.morphologyEx(mask, cv2.MORPH_OPEN, level),
-        cv2.morphologyEx(mask, cv2.MORPH_OPEN, upright),
+        cv2.morphologyEx(whole, cv2.MORPH_OPEN, level),
+        cv2.morphologyEx(whole, cv2.MORPH_OPEN, upright),
     )
-    return bool(cv2.countNonZero(lines) > 0.9 * cv2.countNonZero(mask))
+    return bool(np.count_nonzero(lines) > 0.9 * np.count_nonzero(whole))
 
 
 def _lies_at_edge(box: Box, labels: Labels) -> bool:
@@ -168,43 +170,40 @@ def _lies_at_edge(box: Box, labels: Labels) -> bool:
 
 
 def _spans(box: Box, labels: Labels) -> bool:
-    """Return whether a box reaches from one edge nearly to the other.
+    """Return whether a box reaches nearly from one edge to the other, or both ways.
 
-    Where a picture is cut at a one, the one is a third of its width or more.
+    Where a picture is cut at a one, the one has a third of its width or more.
     """
     height, width = labels.shape
-    wide, high = box[2] - box[0], box[3] - box[1]
-    return (high > 0.75 * height and (wide < width / 3 or wide > 0.75 * width)) or (
-        wide > 0.75 * width and high < height / 3
+    across, down = (box[2] - box[0]) / width, (box[3] - box[1]) / height
+    return (down > 0.88 and (across < 0.33 or across > 0.7)) or (
+        across > 0.88 and (down < 0.33 or down > 0.7)
     )
 
 
 def _trust_of_edges(chosen: list[Part], labels: Labels) -> float:
     """Doubt ink that is cut off at an edge, unless the picture is cut at the ink."""
     height, width = labels.shape
-    left, top, right, bottom = box_of(chosen)
-    window = (0, 0, width, height)
-    edges = [
-        np.s_[:, 0] if left == 0 else None,
-        np.s_[0, :] if top == 0 else None,
-        np.s_[:, -1] if right == width else None,
-        np.s_[-1, :] if bottom == height else None,
-    ]
-    touched = [edge for edge in edges if edge is not None]
-    if not touched:
+    box = left, top, right, bottom = box_of(chosen)
+    touched = left == 0, top == 0, right == width, bottom == height
+    if not any(touched):
         return 1.0
-    fills_width = left <= 0.08 * width and right >= 0.92 * width
-    fills_height = top <= 0.08 * height and bottom >= 0.92 * height
-    if fills_width or fills_height:
+    if _fills(box, labels):
         return 0.9
-    if len(touched) > 1:
-        return 0.5
-    contact = mask_of(chosen, labels, window)[touched[0]] > 0
-    pieces = int(contact[0]) + int(np.count_nonzero(contact[1:] & ~contact[:-1]))
-    size = max(right - left, bottom - top)
-    # One stroke may well end at an edge.
-    is_one_stroke = pieces == 1 and np.count_nonzero(contact) <= 0.2 * size
-    return 0.8 if is_one_stroke else 0.5
+    lowest = mask_of(chosen, labels, (left, height - 1, right, height))[0] > 0
+    pieces = int(lowest[0]) + int(np.count_nonzero(lowest[1:] & ~lowest[:-1]))
+    is_narrow = np.count_nonzero(lowest) <= 0.2 * max(right - left, bottom - top)
+    # The stem of a 1, 4, 7 or 9 may well end at the lower edge.
+    is_stem = touched == (False, False, False, True) and pieces == 1 and is_narrow
+    return 0.8 if is_stem else 0.5
+
+
+def _fills(box: Box, labels: Labels) -> bool:
+    """Return whether the picture is cut at the ink, give or take a seventh."""
+    height, width = labels.shape
+    left, top, right, bottom = box
+    margins = left / width, top / height, 1 - right / width, 1 - bottom / height
+    return bool(max(margins) <= 1 / 7)
 
 
 def _trust_of_surroundings(chosen: list[Part], labels: Labels, page: Page) -> float:
