@@ -7,10 +7,10 @@ On MNIST's validation images, the calibration pen writers (if PEN_DIR is set), c
 drawings, drawings with a blot in a corner, digits in scenes and earlier hold-outs, the
 candidate may lose no more than `Tolerances` allows. The same goes for calibration
 error, refused digits, wrong answers to scenes, non-digits read as digits, and the time
-of a reading. The candidate must win on the snapshot's hold-out. Only a few of the snapshot's labels may rest on one person's word
-against a sure reading.
-MNIST's test set is reported and decides nothing. Prints one line per check and writes a
-JSON report. Exits with 0 whether the gate passes or fails. Takes about two minutes.
+of a reading. The candidate must win on the snapshot's hold-out. Only a few of the
+snapshot's labels may rest on one person's word against a sure reading. MNIST's test set
+is reported and decides nothing. Prints one line per check and writes a JSON report.
+Exits with 0 whether the gate passes or fails. Takes about two minutes.
 
 Sets are compared in pairs. A drawing is fixed if only the candidate reads it right, and
 broken if only the incumbent does. If neither model is better, both are equally likely,

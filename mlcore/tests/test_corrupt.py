@@ -4,7 +4,7 @@ import pytest
 
 from mlcore.judging.corrupt import CORRUPTIONS, Corruption
 from mlcore.reading.inference import Recogniser
-from mlcore.reading.ink import find_ink
+from mlcore.reading.ink import candidates
 from mlcore.reading.preprocess import Bitmap
 from mlcore.reading.rasterise import draw_on_canvas
 from mlcore.tests.making import specimen
@@ -26,7 +26,7 @@ class TestCorruptions:
 
         assert picture.dtype == np.uint8
         assert picture.ndim == 2
-        assert find_ink(picture).max() == 255
+        assert next(candidates(picture)).bitmap.max() == 255
 
     def test_leave_the_drawing_itself_alone(self, way: str) -> None:
         bitmap = drawn("3 round")
@@ -41,7 +41,9 @@ class TestCorruptions:
         assert np.array_equal(one, same)
 
     def test_leave_a_plain_digit_readable(self, way: str, starter: Recogniser) -> None:
-        reading = starter.read(find_ink(corrupted(CORRUPTIONS[way], drawn("3 round"))))
+        picture = corrupted(CORRUPTIONS[way], drawn("3 round"))
+
+        reading = starter.read_picture(picture)
 
         assert int(np.argmax(reading.probabilities)) == 3
 
