@@ -1,6 +1,6 @@
 """Fill Markdown templates with figures, by Jinja."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 
 def render(template: Path, **context: object) -> str:
-    """Fill a Markdown template; filters are `percent`, `spread`, `fixed` and `mean`."""
+    """Fill a Markdown template, with the filters `percent`, `spread` and `fixed`."""
     environment = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=select_autoescape(),  # HTML only
@@ -17,7 +17,7 @@ def render(template: Path, **context: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(percent=percent, spread=spread, fixed=fixed, mean=mean)
+    environment.filters.update(percent=percent, spread=spread, fixed=fixed)
     return environment.get_template(template.name).render(context)
 
 
@@ -35,11 +35,6 @@ def percent(share: float | None, digits: int = 2) -> str:
 def fixed(value: float, digits: int = 0) -> str:
     """Write a number with `digits` decimals and thousands separators."""
     return f"{value:,.{digits}f}"
-
-
-def mean(shares: Iterable[float]) -> float:
-    """Return the mean."""
-    return float(np.mean(list(shares)))
 
 
 def spread(values: Sequence[float], show: Callable[[float], str] = percent) -> str:

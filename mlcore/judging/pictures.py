@@ -78,6 +78,19 @@ def outcomes(samples: Sequence[Sample]) -> Outcomes:
     }
 
 
+def together(parts: Sequence[Outcomes]) -> Outcomes:
+    """Return the outcomes of several sets as one."""
+    rows = [(part["right"], part["refused"], part["wrong"]) for part in parts]
+    sizes = [part["pictures"] for part in parts]
+    right, refused, wrong = np.average(rows, axis=0, weights=sizes).tolist()
+    return {
+        "pictures": sum(sizes),
+        "right": right,
+        "refused": refused,
+        "wrong": wrong,
+    }
+
+
 def read_pictures(
     recogniser: Recogniser, pictures: Iterable[tuple[Picture, int | None]]
 ) -> list[Sample]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlcore.judging.judge import Evaluation, Judged
 from mlcore.judging.markdown import render
-from mlcore.judging.pictures import THUMBNAIL_PX, Sample
+from mlcore.judging.pictures import THUMBNAIL_PX, Outcomes, Sample, together
 from mlcore.reading.bundle import Bundle
 from mlcore.reading.calibrate import DIGITS
 from mlcore.training.figures import ReadDigits
@@ -308,4 +308,18 @@ def _by_pen_width(pen_width: Mapping[str, float]) -> Figure:
 
 def sections(evaluation: Evaluation, *, pictures: Mapping[str, str]) -> str:
     """Write all tables and pictures of an evaluation as Markdown."""
-    return render(TEMPLATES / "sections.md", pictures=pictures, **evaluation)
+    return render(
+        TEMPLATES / "sections.md",
+        pictures=pictures,
+        all_scenes=all_scenes(evaluation),
+        **evaluation,
+    )
+
+
+def all_scenes(evaluation: Evaluation) -> dict[str, Outcomes]:
+    """Return the outcomes of all scenes together, by set."""
+    by_set: dict[str, list[Outcomes]] = {}
+    for sets in evaluation["scenes"].values():
+        for name, found in sets.items():
+            by_set.setdefault(name, []).append(found)
+    return {name: together(parts) for name, parts in by_set.items()}

@@ -14,6 +14,7 @@ from mlcore.judging.pictures import (
     read_scenes,
     read_without_digit,
     real_pictures,
+    together,
 )
 from mlcore.judging.report import scenes
 from mlcore.judging.scenes import EMPTY, SCENES, UNREADABLE, row
@@ -81,6 +82,17 @@ class TestOutcomes:
         found = outcomes(samples)
 
         assert (found["right"], found["refused"], found["wrong"]) == (0.5, 0, 0.5)
+
+    def test_of_several_sets_weigh_each_picture_the_same(self) -> None:
+        one = outcomes([sample(truth=3, digit=3)])
+        three = outcomes([sample(truth=3, digit=None)] * 3)
+
+        assert together([one, three]) == {
+            "pictures": 4,
+            "right": 0.25,
+            "refused": 0.75,
+            "wrong": 0,
+        }
 
 
 class TestScenes:
