@@ -178,7 +178,8 @@ class TestBadPictures:
         seven = picture_of(specimen("7 crossed").strokes)
         large = cv2.resize(seven, (7000, 7000), interpolation=cv2.INTER_NEAREST)
 
-        reading = starter.read_picture(decode_picture(encode_png(large)))
+        png = encode_png(np.asarray(large, np.uint8))
+        reading = starter.read_picture(decode_picture(png))
 
         assert reading.digit == 7
 
