@@ -1,6 +1,6 @@
 """The model card: everything in docs/ that is said of the shipped model, generated.
 
-    PEN_DIR=... python -m mlcore.judging.card          # judge the starter, write
+    PEN_DIR=... PICTURES_DIR=... python -m mlcore.judging.card    # judge the starter
     python -m mlcore.judging.card --words-only         # from docs/model/ as it stands
 
 Writes docs/model-card.md, its pictures and evaluation.json into docs/model/, and the
@@ -17,7 +17,14 @@ from mlcore import paths
 from mlcore.commands import command_parser
 from mlcore.judging.judge import Evaluation, judge
 from mlcore.judging.markdown import percent, render, table
-from mlcore.judging.report import EVALUATION, TEMPLATES, draw_pictures, sections
+from mlcore.judging.pictures import REPORTS, Outcomes, together
+from mlcore.judging.report import (
+    EVALUATION,
+    TEMPLATES,
+    all_scenes,
+    draw_pictures,
+    sections,
+)
 from mlcore.judging.study import HELD_OUT_LOSS
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.training.data import DataError, load_mnist, load_pen
@@ -74,8 +81,17 @@ QUOTED: Mapping[str, Callable[[float], str]] = {
 """What the card quotes of a study, and how it writes each figure."""
 
 
+REAL = {
+    "own": "single digits by several people, real",
+    "boxes": "cells of scanned sheets, real",
+    "pages": "photos of sudokus, to be refused, real",
+    REPORTS: "bug reports, real",
+}
+"""What the README calls the folders of real pictures."""
+
+
 def readme_results(evaluation: Evaluation) -> str:
-    """Write the README's table of results."""
+    """Write the README's tables of results."""
     digits = [
         [name, f"{row['digits']:,}", percent(row["accuracy"]), percent(row["refused"])]
         for name, row in evaluation["digits"].items()
@@ -84,7 +100,27 @@ def readme_results(evaluation: Evaluation) -> str:
         [name, f"{row['drawings']:,}", "", percent(row["refused"])]
         for name, row in evaluation["non_digits"].items()
     ]
-    return table(["test set", "drawings", "accuracy", "refused"], digits + others)
+    by_folder: dict[str, list[Outcomes]] = {}
+    for source, found in evaluation["real"].items():
+        by_folder.setdefault(source.split(",")[0], []).append(found)
+    pictures = {
+        f"{name} digits in {len(evaluation['scenes'])} drawn scenes": found
+        for name, found in all_scenes(evaluation).items()
+    }
+    pictures["drawn pictures to be refused"] = together(
+        list(evaluation["without_digit"].values())
+    )
+    pictures |= {
+        REAL.get(name, name): together(parts) for name, parts in by_folder.items()
+    }
+    shares = [
+        [name, f"{row['pictures']:,}"]
+        + [percent(row[what], 1) for what in ("right", "refused", "wrong")]
+        for name, row in pictures.items()
+    ]
+    return table(
+        ["test set", "drawings", "accuracy", "refused"], digits + others
+    ) + table(["pictures", "number", "right", "refused", "wrong"], shares)
 
 
 def write_words(bundle: Bundle, evaluation: Evaluation, study: Study) -> None:
@@ -124,7 +160,12 @@ def main() -> None:
     parser.add_argument("--words-only", action="store_true")
     bundle = open_bundle(paths.STARTER_BUNDLE)
     if not parser.parse_args().words_only:
-        judged = judge(bundle, test=load_mnist().test, pen=load_pen())
+        judged = judge(
+            bundle,
+            test=load_mnist().test,
+            pen=load_pen(),
+            real=paths.pictures_folder(),
+        )
         PICTURES.mkdir(parents=True, exist_ok=True)
         draw_pictures(judged, PICTURES)
         text = json.dumps(judged.evaluation, indent=1) + "\n"

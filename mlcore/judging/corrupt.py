@@ -20,8 +20,13 @@ Grey = NDArray[np.uint8]
 Corruption = Callable[[Bitmap, np.random.Generator], Grey]
 
 
+def rounded(levels: NDArray) -> NDArray[np.uint8]:
+    """Round to levels from 0 to 255."""
+    return np.asarray(np.clip(np.rint(levels), 0, 255), np.uint8)
+
+
 def _on_paper(bitmap: NDArray) -> Grey:
-    return np.asarray(255 - np.clip(np.rint(bitmap), 0, 255), np.uint8)
+    return 255 - rounded(bitmap)
 
 
 def _moved(bitmap: Bitmap, rng: np.random.Generator, *, share: float) -> Grey:
@@ -64,7 +69,7 @@ def _warped(
 def _noisy(bitmap: Bitmap, rng: np.random.Generator, *, deviation: float) -> Grey:
     # light paper that is not pure white, so that the grain shows on both sides
     grey = 225 - 0.8 * bitmap.astype(float) + rng.normal(0, deviation, bitmap.shape)
-    return np.asarray(np.clip(np.rint(grey), 0, 255), np.uint8)
+    return rounded(grey)
 
 
 def _blurred(bitmap: Bitmap, rng: np.random.Generator, *, sigma_px: float) -> Grey:
@@ -75,15 +80,14 @@ def _levels(
     bitmap: Bitmap, rng: np.random.Generator, *, paper: float, ink: float
 ) -> Grey:
     """Use these grey levels for paper and ink."""
-    mixed = paper + (ink - paper) / 255 * bitmap.astype(float)
-    return np.asarray(np.rint(mixed), np.uint8)
+    return rounded(paper + (ink - paper) / 255 * bitmap.astype(float))
 
 
 def _lit_from_a_side(bitmap: Bitmap, rng: np.random.Generator) -> Grey:
     """Light it from one side: the paper's grey level falls from 235 to 130."""
     light = np.linspace(235, 130, bitmap.shape[1])[:: rng.choice([-1, 1])]
     grey = light * (1 - 0.75 / 255 * bitmap.astype(float))
-    return np.asarray(np.rint(grey + rng.normal(0, 3, bitmap.shape)), np.uint8)
+    return rounded(grey + rng.normal(0, 3, bitmap.shape))
 
 
 def _on_printed_lines(

@@ -2,9 +2,9 @@
 
     python -m mlcore.judging.evaluate         # the starter, or the bundle BUNDLE names
 
-Reads MNIST's test set and, where PEN_DIR names them, the drawings of the judged pen
-writers; writes report.md with its pictures and evaluation.json into
-var/reports/<bundle>/. Takes about four minutes on one core.
+Reads MNIST's test set, where PEN_DIR names them the drawings of the judged pen writers,
+and where PICTURES_DIR names them real pictures; writes report.md with its pictures and
+evaluation.json into var/reports/<bundle>/. Takes about MINUTES minutes on one core.
 """
 
 from pathlib import Path
@@ -29,10 +29,13 @@ def main() -> None:
     told = parser.parse_args()
     bundle = open_bundle(told.bundle)
     pen = load_pen() if paths.pen_folder() else None
-    judged = judge(bundle, test=load_mnist().test, pen=pen)
+    real = paths.pictures_folder()
+    judged = judge(bundle, test=load_mnist().test, pen=pen, real=real)
     print(f"Bundle {bundle.short_digest}\n\n{sections(judged.evaluation, pictures={})}")
     if pen is None:
         print("PEN_DIR names no folder of pen drawings: those were not judged.")
+    if real is None:
+        print("PICTURES_DIR names no folder of real pictures: none were read.")
     out = told.out or paths.data_folder() / "reports" / bundle.short_digest
     print(f"\nReport with pictures: {write_report(judged, bundle=bundle, folder=out)}")
 

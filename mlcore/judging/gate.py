@@ -4,13 +4,13 @@ r"""Compare a candidate with the incumbent on what neither was trained on, and j
         --out FILE
 
 On MNIST's validation images, the calibration pen writers (if PEN_DIR is set), changed
-drawings, drawings with a blot in a corner and earlier hold-outs, the candidate may lose
-no more than `Tolerances` allows. The same goes for calibration error, refused digits,
-non-digits read as digits, and the time of a reading. The candidate must win on the
-snapshot's hold-out. Only a few of the snapshot's labels may rest on one person's word
-against a sure reading.
-MNIST's test set is reported and decides nothing. Prints one line per check and writes a
-JSON report. Exits with 0 whether the gate passes or fails. Takes about two minutes.
+drawings, drawings with a blot in a corner, digits in scenes and earlier hold-outs, the
+candidate may lose no more than `Tolerances` allows. The same goes for calibration
+error, refused digits, wrong answers to scenes, non-digits read as digits, and the time
+of a reading. The candidate must win on the snapshot's hold-out. Only a few of the
+snapshot's labels may rest on one person's word against a sure reading. MNIST's test set
+is reported and decides nothing. Prints one line per check and writes a JSON report.
+Exits with 0 whether the gate passes or fails. Takes about two minutes.
 
 Sets are compared in pairs. A drawing is fixed if only the candidate reads it right, and
 broken if only the incumbent does. If neither model is better, both are equally likely,
@@ -29,6 +29,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,21 @@ from mlcore import paths
 from mlcore.commands import command_parser
 from mlcore.files import replaced
 from mlcore.judging.corrupt import CORRUPTIONS
-from mlcore.judging.judge import enlarged, on_canvas
+from mlcore.judging.judge import (
+    PENS_IN_SCENES_PX,
+    USUAL_PEN_PX,
+    all_enlarged,
+    drawn,
+    on_canvas,
+    spread_out,
+)
+from mlcore.judging.pictures import LabelledBitmaps
+from mlcore.judging.scenes import EMPTY, SCENES, UNREADABLE
 from mlcore.reading.bundle import open_bundle
 from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.histograms import BINS, MOST_INK
 from mlcore.reading.inference import Reading, Recogniser
-from mlcore.reading.paper import Levels
-from mlcore.reading.pictures import encode_png
+from mlcore.reading.pictures import Picture, encode_png
 from mlcore.reading.preprocess import Bitmap
 from mlcore.training.checkpoint import end_with_starter, say
 from mlcore.training.data import Digits, Mnist, PenData, load_mnist, load_pen
@@ -69,6 +78,10 @@ class Tolerances:
     changed: float = 0.005  # of all changed drawings together
     one_change: float = 0.03  # of the drawings of any single change or blot
     blots: float = 0.03
+    scenes: float = 0.01  # of the digits in scenes, answered right
+    wrong_in_scenes: float = (
+        0.005  # more wrong answers, pictures without digits included
+    )
     certain: float = 0.01
     win: float = 0.05  # a win is significant if its p-value is lower
     refused: float = 0.005  # more of the digits refused
@@ -79,8 +92,10 @@ class Tolerances:
 
 
 TOLERANCES = Tolerances()
-CHANGED = 200
+CHANGED = 80
 """How many drawings of each set are changed in each way."""
+IN_SCENES = 12
+"""How many drawings of each set are put into each scene."""
 SHOWN = 60
 """Most fixed, and most broken, drawings that the report shows of a set."""
 SURE = 0.9
@@ -152,6 +167,20 @@ class Pair:
     def broken(self) -> list[int]:
         """Places of the drawings that only the incumbent reads right."""
         return _places(~self.candidate.right & self.incumbent.right)
+
+
+class AnsweredDigits(ReadDigits):
+    """Readings that are right only if they are not refused."""
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,): whether the answer is the true digit."""
+        return np.asarray(super().right & ~self.refused)
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """(N,): whether there is an answer, and it is not the true digit."""
+        return ~self.refused & ~self.right
 
 
 def _places(chosen: NDArray[np.bool_]) -> list[int]:
@@ -261,8 +290,8 @@ class Both:
         pairs = [(self.candidate.read(b), self.incumbent.read(b)) for b in bitmaps]
         return _paired(pairs, labels)
 
-    def read_pictures(self, pictures: Iterable[Levels], labels: NDArray[Any]) -> Pair:
-        """Read pictures in grey levels with both models."""
+    def read_pictures(self, pictures: Iterable[Picture], labels: NDArray[Any]) -> Pair:
+        """Read pictures with both models."""
         pairs = [
             (self.candidate.read_picture(p), self.incumbent.read_picture(p))
             for p in pictures
@@ -334,7 +363,10 @@ def judge_candidate(
     checks.append(doubt)
     tell(0.2, "what is not one digit")
     checks += _refusal_checks(both, mnist=mnist, pen=pen)
-    checks += _change_checks(both, mnist=mnist, pen=pen, tell=tell)
+    checks += _change_checks(both, _some_digits(mnist, pen, CHANGED), tell=tell)
+    tell(0.8, "scenes")
+    in_scenes = _some_digits(mnist, pen, IN_SCENES, PENS_IN_SCENES_PX)
+    checks += _scene_checks(both, in_scenes)
     checks.append(_speed_check(both, mnist.validation))
     tell(0.95, "MNIST test, which decides nothing")
     test = both.read(mnist.test.images, mnist.test.labels)
@@ -448,7 +480,7 @@ def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Ch
     made = made_non_digits(mnist.validation, 500, np.random.default_rng(0)).images
     sets = {"made non-digits": list(made)}
     if pen is not None and pen.non_digits:
-        few = pen.non_digits[:: max(1, len(pen.non_digits) // 500)]
+        few = spread_out(pen.non_digits, 500)
         sets["letters, symbols, sketches"] = [on_canvas(d) for d in few]
     checks = []
     for name, bitmaps in sets.items():
@@ -469,32 +501,36 @@ def _refusal_checks(both: Both, *, mnist: Mnist, pen: PenData | None) -> list[Ch
     return checks
 
 
-def _change_checks(
-    both: Both,
-    *,
+def _some_digits(
     mnist: Mnist,
     pen: PenData | None,
-    tell: Callable[[float, str], None],
+    number: int,
+    pens_px: tuple[float, float] = USUAL_PEN_PX,
+) -> LabelledBitmaps:
+    """Return so many held-out digits of each set, as on the canvas."""
+    images, labels = all_enlarged(mnist.validation, number)
+    if pen is None:
+        return images, labels
+    more, their_labels = drawn(spread_out(pen.digits, number), pens_px)
+    return [*images, *more], np.concatenate([labels, their_labels])
+
+
+def _change_checks(
+    both: Both, digits: LabelledBitmaps, *, tell: Callable[[float, str], None]
 ) -> list[Check]:
     """Check changed drawings, the worst change, and blots in corners."""
-    some = mnist.validation.first(CHANGED)
-    drawn = [enlarged(image) for image in some.images]
-    labels = some.labels.astype(np.int64)
-    if pen is not None:
-        few = pen.digits[:: max(1, len(pen.digits) // CHANGED)][:CHANGED]
-        drawn += [on_canvas(drawing) for drawing in few]
-        labels = np.concatenate([labels, [int(d.label) for d in few]])
+    bitmaps, labels = digits
     pairs = {}
     for number, (way, corrupt) in enumerate(CORRUPTIONS.items()):
-        tell(0.25 + 0.6 * number / len(CORRUPTIONS), way)
+        tell(0.25 + 0.5 * number / len(CORRUPTIONS), way)
         rng = np.random.default_rng(0)
         pairs[way] = both.read_pictures(
-            (corrupt(bitmap, rng) for bitmap in drawn), labels
+            (corrupt(bitmap, rng) for bitmap in bitmaps), labels
         )
-    tell(0.85, "blots in corners")
+    tell(0.75, "blots in corners")
     blots = {
         f"{side_px} px in the {where}": both.read(
-            [blotted(b, corner, side_px) for b in drawn], labels
+            [blotted(b, corner, side_px) for b in bitmaps], labels
         )
         for corner, where in enumerate(CORNERS)
         for side_px in (14, 28)
@@ -515,6 +551,43 @@ def _change_checks(
             "the blot it minds most", blots, tolerance=TOLERANCES.one_change
         ),
     ]
+
+
+def _scene_checks(both: Both, digits: LabelledBitmaps) -> list[Check]:
+    """Check right answers to digits in scenes, and all wrong answers."""
+    bitmaps, labels = digits
+    pairs = {}
+    for scene, draw in SCENES.items():
+        rng = np.random.default_rng(0)
+        pairs[scene] = both.read_pictures((draw(b, rng) for b in bitmaps), labels)
+    rng = np.random.default_rng(0)
+    empty = both.read_pictures(
+        (draw_one(rng) for draw_one in EMPTY.values() for _ in range(IN_SCENES)),
+        np.full(len(EMPTY) * IN_SCENES, -1),
+    )
+    readable = [pair for scene, pair in pairs.items() if scene not in UNREADABLE]
+    answers = _answers(_joined(readable))
+    ours, theirs = _answers(_joined([*pairs.values(), empty]))
+    return [
+        must_not_lose(
+            "digits in scenes, answered", Pair(*answers), tolerance=TOLERANCES.scenes
+        ),
+        must_not_exceed(
+            "scenes and empty pictures",
+            "answered wrong",
+            float(ours.wrong.mean()),
+            float(theirs.wrong.mean()),
+            by=TOLERANCES.wrong_in_scenes,
+            n=len(ours),
+        ),
+    ]
+
+
+def _answers(pair: Pair) -> tuple[AnsweredDigits, AnsweredDigits]:
+    return (
+        AnsweredDigits(pair.candidate.readings, pair.labels),
+        AnsweredDigits(pair.incumbent.readings, pair.labels),
+    )
 
 
 def _joined(pairs: Iterable[Pair]) -> Pair:

@@ -1,9 +1,10 @@
 """Judge a bundle through the serving path: figures, and the readings behind them.
 
 It reads MNIST's test set and, if there are any, the pen drawings of the judged writers,
-both also corrupted, and non-digits. It measures accuracy, calibration, speed and size.
-Accuracy is by the largest probability and includes refused drawings. The refusal rate
-and the accuracy without refused drawings are given too.
+both also corrupted and in scenes, non-digits, and real pictures. It measures accuracy,
+calibration, speed and size. Accuracy is by the largest probability and includes refused
+drawings. The refusal rate and the accuracy without refused drawings are given too. Of
+scenes and real pictures, what was answered counts.
 """
 
 import platform
@@ -11,13 +12,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypedDict
+from pathlib import Path
+from typing import TypedDict, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.judging.corrupt import CORRUPTIONS
+from mlcore.judging.pictures import (
+    LabelledBitmaps,
+    Outcomes,
+    Sample,
+    read_real,
+    read_scenes,
+    read_without_digit,
+)
 from mlcore.reading.bundle import Bundle
 from mlcore.reading.histograms import BINS
 from mlcore.reading.inference import Reading, Recogniser
@@ -35,10 +45,17 @@ from mlcore.training.data import Digits, PenData, PenDrawing, scale_to_canvas
 from mlcore.training.figures import Figures, ReadDigits, read_mnist
 from mlcore.training.progress import progress
 
+T = TypeVar("T")
+
 CANVAS_PX = 280
 PEN_WIDTHS_PX = (4, 8, 12, 18, 24, 32)
-CORRUPTED_MNIST = 1_000
-"""Each corruption is applied to so many of MNIST's test digits, from the first."""
+CORRUPTED = 500
+"""Each corruption is applied to so many digits of each set."""
+IN_SCENES = 100
+"""Each scene is drawn with so many digits of each set; so are pictures without one."""
+USUAL_PEN_PX = (DEFAULT_PEN_WIDTH_PX, DEFAULT_PEN_WIDTH_PX)
+"""Thinnest and thickest pen on the canvas of 280 px."""
+PENS_IN_SCENES_PX = (5.0, 18.0)
 
 
 class Rejections(TypedDict):
@@ -64,11 +81,12 @@ class Speed(TypedDict):
 class Evaluation(TypedDict):
     """All figures of one bundle: the content of evaluation.json.
 
-    digits: by set. changed: accuracy by corruption, then by set. pen_width: accuracy
-    by width in pixels on the 280 px canvas. by_writer: accuracy, number of drawings.
+    digits: by set. changed: accuracy by corruption, then by set. scenes: by scene, then
+    by set. without_digit: by kind. real: by source. pen_width: accuracy by width in
+    pixels on the 280 px canvas. by_writer: accuracy, number of drawings.
     confidence: histogram over the judged digits, in 20 equal bins. several_refused:
-    share of digits of two or more strokes refused as "several". Without pen drawings
-    their entries are missing, empty or None.
+    share of digits of two or more strokes refused as "several". Without pen drawings or
+    real pictures their entries are missing, empty or None.
     """
 
     bundle: str
@@ -76,6 +94,9 @@ class Evaluation(TypedDict):
     digits: dict[str, Figures]
     non_digits: dict[str, Rejections]
     changed: dict[str, dict[str, float]]
+    scenes: dict[str, dict[str, Outcomes]]
+    without_digit: dict[str, Outcomes]
+    real: dict[str, Outcomes]
     pen_width: dict[str, float]
     by_digit: dict[str, list[float | None]]
     by_writer: dict[str, tuple[float, int]]
@@ -93,6 +114,12 @@ def enlarged(image: Bitmap) -> Bitmap:
     """Enlarge an MNIST image to the size of the page's canvas."""
     size = (CANVAS_PX, CANVAS_PX)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def all_enlarged(digits: Digits, number: int) -> LabelledBitmaps:
+    """Enlarge so many of MNIST's images, evenly spread over them."""
+    few = digits.take(np.array(spread_out(range(len(digits)), number)))
+    return [enlarged(image) for image in few.images], few.labels
 
 
 def read_enlarged(recogniser: Recogniser, digits: Digits) -> ReadDigits:
@@ -152,10 +179,18 @@ def non_digit_sets(pen: PenData) -> dict[str, list[list[Points]]]:
         for size in (2, 3)
         for places_in_digits in rng.integers(len(digits), size=(500, size))
     ]
+    strokes = {
+        name: [drawing.strokes for drawing in kind]
+        for name, kind in kinds_of_non_digits(pen).items()
+    }
+    return {**strokes, "two or three digits side by side": rows}
+
+
+def kinds_of_non_digits(pen: PenData) -> dict[str, list[PenDrawing]]:
+    """Return letters and symbols, and sketches."""
     return {
-        "letters and symbols": [d.strokes for d in pen.non_digits if not d.is_sketch],
-        "sketches": [d.strokes for d in pen.non_digits if d.is_sketch],
-        "two or three digits side by side": rows,
+        "letters and symbols": [d for d in pen.non_digits if not d.is_sketch],
+        "sketches": [d for d in pen.non_digits if d.is_sketch],
     }
 
 
@@ -188,7 +223,7 @@ def on_canvas(drawing: PenDrawing, pen_width: float = DEFAULT_PEN_WIDTH_PX) -> B
 
 
 def changed_drawings(
-    recogniser: Recogniser, sets: Mapping[str, tuple[list[Bitmap], NDArray[np.uint8]]]
+    recogniser: Recogniser, sets: Mapping[str, LabelledBitmaps]
 ) -> dict[str, dict[str, float]]:
     """Corrupt each set in every way; return accuracies by corruption and set."""
     return {
@@ -198,6 +233,26 @@ def changed_drawings(
         }
         for way, corrupt in progress(CORRUPTIONS.items(), "corruptions")
     }
+
+
+# --- scenes ---------------------------------------------------------------------------
+
+
+def spread_out(items: Sequence[T], number: int) -> list[T]:
+    """Take so many items, evenly spread; all if there are fewer."""
+    places = np.linspace(0, len(items), min(number, len(items)), endpoint=False)
+    return [items[int(place)] for place in places]
+
+
+def drawn(
+    drawings: Sequence[PenDrawing], pens_px: tuple[float, float] = USUAL_PEN_PX
+) -> LabelledBitmaps:
+    """Draw digits on the canvas, with pens from the thinnest to the thickest."""
+    rng = np.random.default_rng(0)
+    return (
+        [on_canvas(drawing, rng.uniform(*pens_px)) for drawing in drawings],
+        np.array([int(drawing.label) for drawing in drawings], np.uint8),
+    )
 
 
 # --- speed --------------------------------------------------------------------------
@@ -226,23 +281,33 @@ def measure_speed(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> S
 
 @dataclass(frozen=True)
 class Judged:
-    """An evaluation, and the readings that its pictures show."""
+    """An evaluation, and the readings that its pictures show.
+
+    samples: pictures of each scene.
+    """
 
     evaluation: Evaluation
     mnist: ReadDigits
     pen: ReadDigits | None
     digitness: Mapping[str, list[float]]
+    samples: Mapping[str, Sequence[Sample]]
 
 
 def judge(
-    bundle: Bundle, *, test: Digits, pen: PenData | None, changed: bool = True
+    bundle: Bundle,
+    *,
+    test: Digits,
+    pen: PenData | None,
+    real: Path | None = None,
+    changed: bool = True,
 ) -> Judged:
     """Judge a bundle on MNIST's test set and the judged pen writers.
 
     Args:
         pen: all pen drawings; only the judged split is read.
-        changed: whether to read drawings corrupted and with other pens too, which
-            takes most of the time.
+        real: folder of real pictures.
+        changed: whether to read drawings corrupted, in scenes and with other pens too,
+            which takes most of the time.
     """
     recogniser = Recogniser(bundle)
     mnist = read_mnist(recogniser, test)
@@ -250,14 +315,18 @@ def judge(
         "MNIST test, as pixels": mnist.figures(),
         "MNIST test, as 280x280 PNG": read_enlarged(recogniser, test).figures(),
     }
-    few = test.first(CORRUPTED_MNIST)
-    to_change = {"MNIST": ([enlarged(image) for image in few.images], few.labels)}
+    to_change = {"MNIST": all_enlarged(test, CORRUPTED)}
+    in_scenes = {"MNIST": all_enlarged(test, IN_SCENES)}
+    non_digits: dict[str, list[Bitmap]] = {}
     evaluation: Evaluation = {
         "bundle": bundle.digest,
         "date": datetime.now(UTC).date().isoformat(),
         "digits": digits,
         "non_digits": {},
         "changed": {},
+        "scenes": {},
+        "without_digit": {},
+        "real": read_real(recogniser, real) if real else {},
         "pen_width": {},
         "by_digit": {"MNIST": mnist.by_digit()},
         "by_writer": {},
@@ -281,13 +350,18 @@ def judge(
             others = read_all(recogniser, drawings)
             evaluation["non_digits"][name] = rejections(others, read.readings)
             digitness[name] = [r.digitness for r in others]
-        to_change["pen"] = ([on_canvas(d) for d in judged.digits], read.labels)
+        to_change["pen"] = drawn(spread_out(judged.digits, CORRUPTED))
+        few_drawings = spread_out(judged.digits, IN_SCENES)
+        in_scenes["pen"] = drawn(few_drawings, PENS_IN_SCENES_PX)
+        non_digits = {
+            name: [on_canvas(drawing) for drawing in spread_out(kind, IN_SCENES)]
+            for name, kind in kinds_of_non_digits(judged).items()
+        }
         if changed:
             evaluation["pen_width"] = {
                 str(width): accuracy_of_bitmaps(
                     recogniser,
-                    [on_canvas(d, width) for d in judged.digits],
-                    read.labels,
+                    *drawn(judged.digits, (width, width)),
                     CORRUPTIONS["unchanged"],
                 )
                 for width in PEN_WIDTHS_PX
@@ -310,9 +384,17 @@ def judge(
     readings = mnist.readings + (read.readings if read else [])
     confidences = [reading.confidence for reading in readings]
     evaluation["confidence"] = np.histogram(confidences, BINS, (0, 1))[0].tolist()
+    samples: dict[str, list[Sample]] = {}
     if changed:
         evaluation["changed"] = changed_drawings(recogniser, to_change)
-    return Judged(evaluation, mnist, read, digitness)
+        evaluation["scenes"], samples = read_scenes(recogniser, in_scenes)
+        evaluation["without_digit"] = read_without_digit(
+            recogniser,
+            number=IN_SCENES,
+            others=non_digits,
+            digits=in_scenes.get("pen", in_scenes["MNIST"])[0],
+        )
+    return Judged(evaluation, mnist, read, digitness, samples)
 
 
 def _grouped(names: Sequence[str]) -> Iterator[tuple[str, list[int]]]:

@@ -14,9 +14,11 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from mlcore.judging.judge import Evaluation, Judged
 from mlcore.judging.markdown import render
+from mlcore.judging.pictures import THUMBNAIL_PX, Outcomes, Sample, together
 from mlcore.reading.bundle import Bundle
 from mlcore.reading.calibrate import DIGITS
 from mlcore.training.figures import ReadDigits
@@ -81,6 +83,8 @@ def draw_pictures(judged: Judged, folder: Path) -> dict[str, str]:
         "refusal": _refusal(judged, read),
         "changed": _changed(judged.evaluation["changed"]),
     }
+    if judged.samples:
+        figures["scenes"] = scenes(judged.samples)
     if judged.evaluation["by_writer"]:
         figures["by-writer"] = _by_writer(judged.evaluation["by_writer"])
         figures["pen-width"] = _by_pen_width(judged.evaluation["pen_width"])
@@ -185,6 +189,49 @@ def mistakes(read: Mapping[str, ReadDigits]) -> Figure:
     return figure
 
 
+def scenes(samples: Mapping[str, Sequence[Sample]]) -> Figure:
+    """Show pictures of each scene and the images that were read, mistakes in orange."""
+    columns = 6
+    shown = [(scene, sample) for scene, some in samples.items() for sample in some]
+    rows = -(-len(shown) // columns)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(columns * 1.8, rows * 1.25))
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, (scene, sample) in zip(grid, shown, strict=False):
+        axes.imshow(_beside_what_was_read(sample))
+        reading = sample.reading
+        said = (
+            f"refused as {reading.refusal}"
+            if reading.refusal
+            else f"read as {reading.digit}"
+        )
+        axes.set_title(
+            f"{scene}\n{sample.truth} {said}",
+            color=INK if sample.is_right else SECOND,
+            fontsize=7,
+            loc="center",
+            fontweight="normal",
+        )
+    return figure
+
+
+def _beside_what_was_read(sample: Sample) -> NDArray[np.uint8]:
+    """Return the picture and, at its right, the image that the network saw."""
+    height, width = sample.picture.shape[:2]
+    side = THUMBNAIL_PX
+    sheet = np.full((side, 2 * side, 3), 255, np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    sheet[top : top + height, left : left + width] = sample.picture
+    if sample.reading.image is not None:
+        levels = np.rint(255 * (1 - sample.reading.image[..., 0])).astype(np.uint8)
+        enlarged = levels.repeat(4, axis=0).repeat(4, axis=1)
+        top = (side - len(enlarged)) // 2
+        sheet[top : side - top, side + top : 2 * side - top] = enlarged[..., None]
+    return sheet
+
+
 def _by_digit(read: Mapping[str, ReadDigits]) -> Figure:
     figure, (axes,) = panels(["Misread, by digit"], width=6.4, height=3.4)
     width = 0.8 / len(read)
@@ -261,4 +308,18 @@ def _by_pen_width(pen_width: Mapping[str, float]) -> Figure:
 
 def sections(evaluation: Evaluation, *, pictures: Mapping[str, str]) -> str:
     """Write all tables and pictures of an evaluation as Markdown."""
-    return render(TEMPLATES / "sections.md", pictures=pictures, **evaluation)
+    return render(
+        TEMPLATES / "sections.md",
+        pictures=pictures,
+        all_scenes=all_scenes(evaluation),
+        **evaluation,
+    )
+
+
+def all_scenes(evaluation: Evaluation) -> dict[str, Outcomes]:
+    """Return the outcomes of all scenes together, by set."""
+    by_set: dict[str, list[Outcomes]] = {}
+    for sets in evaluation["scenes"].values():
+        for name, found in sets.items():
+            by_set.setdefault(name, []).append(found)
+    return {name: together(parts) for name, parts in by_set.items()}

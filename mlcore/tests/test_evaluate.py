@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mlcore import paths
-from mlcore.judging import evaluate
+from mlcore.judging import evaluate, judge
 from mlcore.judging.corrupt import CORRUPTIONS
+from mlcore.judging.scenes import EMPTY, SCENES
 from mlcore.reading.inference import Recogniser
 from mlcore.training.data import Mnist
 
@@ -27,7 +28,9 @@ class TestCommand:
         monkeypatch.setattr(
             evaluate, "load_mnist", lambda: Mnist(mnist.train, mnist.validation, few)
         )
+        monkeypatch.setattr(judge, "IN_SCENES", 2)
         monkeypatch.delenv("PEN_DIR", raising=False)
+        monkeypatch.delenv("PICTURES_DIR", raising=False)
         monkeypatch.setenv("DIGITSITE_VAR", str(var))
         monkeypatch.setattr(sys, "argv", ["evaluate"])
 
@@ -41,8 +44,10 @@ class TestCommand:
         assert said.startswith(f"Bundle {starter.bundle.short_digest}\n")
         assert rows["MNIST test, as pixels"] == "30"
         assert rows["MNIST test, as 280x280 PNG"] == "30"
-        assert set(CORRUPTIONS) <= set(rows)
+        assert {*CORRUPTIONS, *SCENES, *EMPTY} <= set(rows)
+        assert rows["2 digits in a row"] == "2"
         assert "PEN_DIR names no folder of pen drawings" in said
+        assert "PICTURES_DIR names no folder of real pictures" in said
 
     def test_writes_a_report_with_its_pictures(
         self, var: Path, starter: Recogniser
@@ -53,7 +58,7 @@ class TestCommand:
         report = (folder / "report.md").read_text()
         pictures = re.findall(r"!\[.+\]\((.+\.png)\)", report)
         assert sorted(pictures) == sorted(path.name for path in folder.glob("*.png"))
-        assert {"confusion.png", "reliability.png", "mistakes.png"} <= set(pictures)
+        assert {"confusion.png", "mistakes.png", "scenes.png"} <= set(pictures)
         found = json.loads((folder / "evaluation.json").read_text())
         assert found["bundle"] == starter.bundle.digest
         assert found["digits"]["MNIST test, as pixels"]["digits"] == 30

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlcore.judging import gate
 from mlcore.judging.gate import (
+    AnsweredDigits,
     Both,
     Pair,
     blotted,
@@ -22,6 +24,7 @@ from mlcore.judging.gate import (
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
 from mlcore.reading.calibrate import Calibration
 from mlcore.reading.inference import Reading, Recogniser
+from mlcore.reading.pictures import Picture
 from mlcore.reading.specimens import specimens
 from mlcore.training.data import Mnist
 from mlcore.training.figures import ReadDigits
@@ -128,6 +131,44 @@ class TestBlots:
         assert len(set(corners)) == 4
 
 
+class TestAnsweredDigits:
+    def test_are_neither_right_nor_wrong_if_refused(self) -> None:
+        refused = replace(read_as(1), digit=None, refusal="unsure")
+
+        read = AnsweredDigits([read_as(1), read_as(2), refused], np.array([1, 1, 1]))
+
+        assert read.right.tolist() == [True, False, False]
+        assert read.wrong.tolist() == [False, True, False]
+
+    def test_of_what_is_no_digit_are_wrong(self) -> None:
+        assert AnsweredDigits([read_as(1)], np.array([-1])).wrong.all()
+
+
+class Reckless(Recogniser):
+    """Answers 1 to each picture that the starter refuses."""
+
+    def read_picture(self, picture: Picture) -> Reading:
+        """Read, or guess."""
+        reading = super().read_picture(picture)
+        return read_as(1) if reading.refusal else reading
+
+
+class Choosy(Recogniser):
+    """Refuses every third picture that the starter reads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.asked = 0
+
+    def read_picture(self, picture: Picture) -> Reading:
+        """Read, or refuse."""
+        self.asked += 1
+        reading = super().read_picture(picture)
+        if self.asked % 3:
+            return reading
+        return replace(reading, digit=None, refusal="unsure")
+
+
 def of_specimens(*, wrong: int = 0, is_borne_out: bool = False) -> Snapshot:
     """Our own drawings as a hold-out, the first so many under another digit."""
     drawings = [
@@ -169,6 +210,7 @@ class TestReport:
         self, starter: Recogniser, few: Mnist, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(gate, "CHANGED", 10)
+        monkeypatch.setattr(gate, "IN_SCENES", 2)
         report = judge_candidate(
             Both(starter, starter),
             mnist=few,
@@ -185,6 +227,8 @@ class TestReport:
             "MNIST validation",
             "earlier hold-outs",
             "a blot in a corner",
+            "digits in scenes, answered",
+            "scenes and empty pictures",
             "speed",
             "made non-digits",
         }
@@ -198,6 +242,7 @@ class TestReport:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(gate, "CHANGED", 10)
+        monkeypatch.setattr(gate, "IN_SCENES", 2)
         report = judge_candidate(
             Both(Backdoored(starter_bundle), starter),
             mnist=few,
@@ -208,6 +253,35 @@ class TestReport:
 
         failed = [c["name"] for c in report["checks"] if not c["has_passed"]]
         assert "a blot in a corner" in failed
+
+    @pytest.mark.parametrize(
+        ("kind", "check"),
+        [
+            (Reckless, "scenes and empty pictures"),
+            (Choosy, "digits in scenes, answered"),
+        ],
+    )
+    def test_of_a_model_that_guesses_or_refuses_fails_in_scenes(
+        self,
+        kind: type[Recogniser],
+        check: str,
+        starter: Recogniser,
+        starter_bundle: Bundle,
+        few: Mnist,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(gate, "CHANGED", 1)
+        monkeypatch.setattr(gate, "IN_SCENES", 2)
+        report = judge_candidate(
+            Both(kind(starter_bundle), starter),
+            mnist=few,
+            pen=None,
+            snapshot=of_specimens(),
+            earlier=None,
+        )
+
+        failed = [c["name"] for c in report["checks"] if not c["has_passed"]]
+        assert failed == ["new hold-out", check]
 
 
 class TestLabels:
@@ -225,6 +299,7 @@ class TestLabels:
         passes: bool,
     ) -> None:
         monkeypatch.setattr(gate, "CHANGED", 2)
+        monkeypatch.setattr(gate, "IN_SCENES", 1)
         report = judge_candidate(
             Both(starter, starter),
             mnist=few,
@@ -257,6 +332,7 @@ class TestCommand:
 
         monkeypatch.delenv("PEN_DIR", raising=False)
         monkeypatch.setattr(gate, "CHANGED", 5)
+        monkeypatch.setattr(gate, "IN_SCENES", 1)
         write_snapshot(
             tmp_path / "snapshot",
             digest="b" * 64,

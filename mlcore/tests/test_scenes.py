@@ -178,7 +178,8 @@ class TestBadPictures:
         seven = picture_of(specimen("7 crossed").strokes)
         large = seven.repeat(25, axis=0).repeat(25, axis=1)  # 7000 px a side
 
-        reading = starter.read_picture(decode_picture(encode_png(large)))
+        png = encode_png(np.asarray(large, np.uint8))
+        reading = starter.read_picture(decode_picture(png))
 
         assert reading.digit == 7
 
