@@ -263,11 +263,15 @@ class TestTrust:
 
         assert (plain.trust, plain.doubt) == (1.0, "")
 
-    def test_is_lost_by_a_blot(self) -> None:
+    @pytest.mark.parametrize("radius", [12, 40, 90])
+    def test_is_no_help_to_a_blot(self, radius: int, starter: Recogniser) -> None:
         page = np.full((280, 280), 255, np.uint8)
-        cv2.circle(page, (140, 140), 40, 0, -1)
+        cv2.circle(page, (140, 140), radius, 0, -1)
 
-        assert first(page).trust < 0.5
+        reading = starter.read_picture(page)
+
+        assert reading.refusal == "not_a_digit"
+        assert reading.digitness < 0.1
 
     def test_is_lost_by_ink_that_is_cut_off(self) -> None:
         page = picture_of(
