@@ -37,6 +37,11 @@ WINDOW_PX = 4
 WINDOW_STEP_PX = 2
 SURE = 0.95
 """Digitness times confidence above which no other ink is tried in a picture."""
+SURE_AMONG_SEVERAL = 0.7
+"""Least digitness in a picture in which trusted ink looks like several shapes.
+
+The light between two dark digits may look like a 1.
+"""
 PICTURE_DIGITNESS_BELOW = 0.5
 """A picture is refused if its digitness is lower.
 
@@ -168,8 +173,11 @@ class Recogniser:
             picture: (H, W, 3) RGB or (H, W) grey levels.
         """
         best, best_score = BLANK, -1.0
+        several: Reading | None = None
         for candidate in candidates(picture):
             reading = self.read(candidate.bitmap)
+            if reading.refusal == "several" and candidate.trust == 1:
+                several = several or reading
             digitness = reading.digitness * candidate.trust
             score = digitness * reading.confidence
             if score > best_score:
@@ -177,6 +185,8 @@ class Recogniser:
                 best = replace(reading, digitness=digitness, doubt=candidate.doubt)
             if score >= SURE:
                 break
+        if several and best.digitness < SURE_AMONG_SEVERAL:
+            return several
         if best.refusal is None and best.digitness < PICTURE_DIGITNESS_BELOW:
             return replace(best, digit=None, refusal="not_a_digit")
         return best

@@ -42,7 +42,7 @@ THINNEST_LINE_SHARE = 0.06
 
 They would vanish at 20 px.
 """
-SURE_SIZE = 0.06
+SURE_SIZE = 0.065
 """Smaller ink, as a share of the picture's longest side, is doubted."""
 SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""

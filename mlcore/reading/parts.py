@@ -33,7 +33,7 @@ DUST = 0.015
 """Parts up to this share of the picture's longest side are dust."""
 GAP = 0.02
 """Pieces of a broken line are at most twice this share of the longest side apart."""
-SMALLEST = 0.03
+SMALLEST = 0.02
 """Smallest size of a digit, as a share of the picture's longest side."""
 SMALLEST_PX = 7
 """Smallest size of a digit, in pixels."""
@@ -212,17 +212,26 @@ def _lines_across(mask: Mask) -> Mask:
     right = left + facts[:, cv2.CC_STAT_WIDTH]
     reaches = (left <= margin) & (right >= width - margin)
     reaches[0] = False  # the paper
-    lines = reaches[labels]
-    for label in np.flatnonzero(
-        reaches & (facts[:, cv2.CC_STAT_HEIGHT] > thickest + 0.05 * width)
-    ):
-        # A line that a stroke runs along, or just a curve: keep its straight rows.
+    if not reaches.any():
+        return np.zeros_like(mask)
+    lines = np.zeros(mask.shape, bool)
+    usual = 1
+    for label in np.flatnonzero(reaches):
         of_it = labels == label
-        straight = np.count_nonzero(of_it, axis=1) >= 0.8 * width
-        lines &= ~of_it | straight[:, np.newaxis]
+        thickness = np.count_nonzero(of_it & (runs > 0), axis=0)
+        if np.count_nonzero(thickness) < 0.4 * width:
+            continue  # mostly gaps
+        usual = max(usual, int(np.median(thickness[thickness > 0])))
+        if facts[label, cv2.CC_STAT_HEIGHT] > thickest + 0.05 * width:
+            # A line that a stroke runs along, or just a curve: keep its straight rows.
+            of_it &= np.count_nonzero(of_it, axis=1, keepdims=True) >= 0.8 * width
+        lines |= of_it
     soft = 2 * max(1, round(0.01 * longest)) + 1
-    kernel = np.ones((soft, 1), np.uint8)
-    return np.asarray(cv2.dilate(lines.astype(np.uint8), kernel), np.uint8)
+    band = cv2.dilate(lines.astype(np.uint8), np.ones((soft, 1), np.uint8))
+    # Where ink is much thicker than the lines are, a stroke runs along a line.
+    stroke = np.ones((2 * usual + 1, 1), np.uint8)
+    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, stroke)
+    return np.asarray(cv2.subtract(band, strokes), np.uint8)
 
 
 # --- parts ---------------------------------------------------------------------------

@@ -78,6 +78,8 @@ def rasterise(
         np.floor((stroke - low) * scale + (margin + 0.5)).astype(np.int32)
         for stroke in strokes
     ]
+    # OpenCV draws no line of a lone point, so it is doubled.
+    lines = [np.repeat(line, 2, axis=0) if len(line) == 1 else line for line in lines]
     path = cv2.polylines(np.zeros((height, width), np.uint8), lines, False, 255)
     return np.asarray(cv2.dilate(path, disc), np.uint8)
 

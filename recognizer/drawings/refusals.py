@@ -28,14 +28,14 @@ def refusal_message(reading: Refused) -> str:
     """Return a refusal's message; an unsure one names the two likeliest digits."""
     if reading.refusal == Refusal.BLANK:
         return _("There is nothing to read. Draw a digit from 0 to 9.")
-    if reading.doubt == Doubt.CUT_OFF:
-        return _("The digit is cut off at the edge. Show all of it.")
-    if reading.doubt == Doubt.SMALL:
-        return _("The digit is very small. Move closer, or crop the picture to it.")
     if reading.refusal == Refusal.SEVERAL:
         return _(
             "There are several shapes: draw one digit, or crop the picture to one."
         )
+    if reading.doubt == Doubt.CUT_OFF:
+        return _("The digit is cut off at the edge. Show all of it.")
+    if reading.doubt == Doubt.SMALL:
+        return _("The digit is very small. Move closer, or crop the picture to it.")
     if reading.refusal == Refusal.NOT_A_DIGIT:
         return _("This does not look like a digit from 0 to 9.")
     probabilities = reading.probabilities
