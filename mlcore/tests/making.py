@@ -17,7 +17,9 @@ from PIL import Image
 from mlcore import paths
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
 from mlcore.reading.calibrate import Calibration
-from mlcore.reading.preprocess import DigitImage, normalize
+from mlcore.reading.ink import candidates
+from mlcore.reading.pictures import Picture
+from mlcore.reading.preprocess import Bitmap, DigitImage, normalize
 from mlcore.reading.rasterise import Points, draw_on_canvas, rasterise
 from mlcore.reading.specimens import Specimen, specimens
 from mlcore.training.collect import write_pen_drawings
@@ -86,6 +88,16 @@ def picture_of(
     drawn = draw_on_canvas(strokes, width=side, height=side, pen_width=pen_width)
     grey = np.rint(paper + (drawn / 255.0) * (pen - paper))
     return np.asarray(grey, np.uint8)
+
+
+def as_rgb(grey: NDArray[np.uint8]) -> Picture:
+    return np.repeat(grey[..., np.newaxis], 3, axis=2)
+
+
+def ink_in(picture: Picture | NDArray[np.uint8]) -> Bitmap:
+    """Return the likeliest ink of a picture; an empty bitmap if there is none."""
+    likeliest = next(candidates(picture), None)
+    return np.zeros((1, 1), np.uint8) if likeliest is None else likeliest.bitmap
 
 
 def framed(strokes: list[Points], *, pen_width: float = 18.0) -> DigitImage:

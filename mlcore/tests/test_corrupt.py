@@ -4,10 +4,9 @@ import pytest
 
 from mlcore.judging.corrupt import CORRUPTIONS, Corruption
 from mlcore.reading.inference import Recogniser
-from mlcore.reading.ink import candidates
 from mlcore.reading.preprocess import Bitmap
 from mlcore.reading.rasterise import draw_on_canvas
-from mlcore.tests.making import specimen
+from mlcore.tests.making import ink_in, specimen
 
 
 def drawn(name: str) -> Bitmap:
@@ -26,7 +25,7 @@ class TestCorruptions:
 
         assert picture.dtype == np.uint8
         assert picture.ndim == 2
-        assert next(candidates(picture)).bitmap.max() == 255
+        assert ink_in(picture).max() == 255
 
     def test_leave_the_drawing_itself_alone(self, way: str) -> None:
         bitmap = drawn("3 round")
@@ -41,9 +40,7 @@ class TestCorruptions:
         assert np.array_equal(one, same)
 
     def test_leave_a_plain_digit_readable(self, way: str, starter: Recogniser) -> None:
-        picture = corrupted(CORRUPTIONS[way], drawn("3 round"))
-
-        reading = starter.read_picture(picture)
+        reading = starter.read_picture(corrupted(CORRUPTIONS[way], drawn("3 round")))
 
         assert int(np.argmax(reading.probabilities)) == 3
 

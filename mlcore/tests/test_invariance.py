@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mlcore.reading.inference import Recogniser
-from mlcore.reading.ink import find_ink
 from mlcore.reading.pictures import decode_picture, encode_png
 from mlcore.reading.preprocess import Bitmap
 from mlcore.reading.rasterise import (
@@ -63,7 +62,7 @@ def as_picture(
 def read_pictures(recogniser: Recogniser, pictures: list[Bitmap]) -> Probabilities:
     return np.array(
         [
-            recogniser.read(find_ink(decode_picture(encode_png(picture)))).probabilities
+            recogniser.read_picture(decode_picture(encode_png(picture))).probabilities
             for picture in pictures
         ]
     )

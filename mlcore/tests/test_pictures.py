@@ -15,7 +15,6 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mlcore.reading.ink import find_ink
 from mlcore.reading.pictures import (
     MAX_PIXELS,
     MAX_STORED_SIDE_PX,
@@ -27,13 +26,17 @@ from mlcore.reading.pictures import (
     encode_png,
 )
 from mlcore.reading.preprocess import normalize
-from mlcore.tests.making import encoded, gap, picture_of, png_claiming, specimen
+from mlcore.tests.making import (
+    as_rgb,
+    encoded,
+    gap,
+    ink_in,
+    picture_of,
+    png_claiming,
+    specimen,
+)
 
 SIDES = st.integers(1, 40)
-
-
-def as_rgb(grey: NDArray[np.uint8]) -> Picture:
-    return np.repeat(grey[..., np.newaxis], 3, axis=2)
 
 
 GREY = picture_of(specimen("6 curved").strokes)
@@ -41,7 +44,7 @@ GREY = picture_of(specimen("6 curved").strokes)
 RGB = as_rgb(GREY)
 PICTURE = Image.fromarray(GREY)
 INK = Image.fromarray(255 - GREY)
-SIX = normalize(find_ink(GREY))
+SIX = normalize(ink_in(GREY))
 
 
 COLOURS = np.array(
@@ -193,7 +196,7 @@ class TestDecodePicture:
 
         picture = decode_picture(encoded(blue, "PNG"))
 
-        assert gap(normalize(find_ink(picture)), SIX) < 0.01
+        assert gap(normalize(ink_in(picture)), SIX) < 0.01
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
     @pytest.mark.parametrize(

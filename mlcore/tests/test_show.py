@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mlcore.judging import show
-from mlcore.judging.show import dots_and_zeros, mnist_digit, picture_ink, shown
+from mlcore.judging.show import dots_and_zeros, mnist_digit, picture_in, shown
 from mlcore.reading.inference import BLANK, Recogniser
 from mlcore.tests.making import encoded, picture_of, specimen
 from mlcore.training.data import DataError, Mnist
@@ -69,13 +69,13 @@ class TestMnistDigit:
             mnist_digit(part, index)
 
 
-class TestPictureInk:
+class TestPictureIn:
     def test_is_read(self, starter: Recogniser, tmp_path: Path) -> None:
         seven = Image.fromarray(picture_of(specimen("7 crossed").strokes))
         path = tmp_path / "seven.png"
         path.write_bytes(encoded(seven, "PNG"))
 
-        assert starter.read(picture_ink(path)).digit == 7
+        assert starter.read_picture(picture_in(path)).digit == 7
 
     @pytest.mark.parametrize(
         ("name", "said"),
@@ -85,7 +85,7 @@ class TestPictureInk:
         (tmp_path / "bad.png").write_bytes(b"GIF89a")
 
         with pytest.raises(DataError, match=said):
-            picture_ink(tmp_path / name)
+            picture_in(tmp_path / name)
 
 
 class TestCommand:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mlcore.reading.specimens import specimens
 from recognizer.models import Prediction, Submission
 from recognizer.models.strokes import DamagedError, pack_strokes, unpack_strokes
-from recognizer.reader import engine
+from recognizer.reader import active, engine
 from recognizer.reader.drawing import StrokeDrawing
 from recognizer.tests.drawings import real_pen_drawings
 from recognizer.tests.learning import hands, make_person, submit
@@ -107,10 +107,10 @@ class TestStoredDrawings:
             shown = submit(person, strokes)
             stored = Submission.objects.with_shown_prediction().get(pk=shown.pk)
 
-            seen = engine.seen_in(engine.drawing_of(stored))
+            seen = active.seen_in(engine.drawing_of(stored))
 
             sent = StrokeDrawing(shown.strokes or [], 280, 280, 18)
-            assert np.array_equal(seen, engine.seen_in(sent))  # type: ignore[arg-type]
+            assert np.array_equal(seen, active.seen_in(sent))  # type: ignore[arg-type]
             assert stored.strokes == shown.strokes
             assert stored.shown_prediction.probabilities == (
                 shown.shown_prediction.probabilities

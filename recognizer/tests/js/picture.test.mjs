@@ -80,7 +80,7 @@ describe("wordsForUnreadable", () => {
   });
 
   it("says what can be used for anything else", () => {
-    assert.match(wordsForUnreadable(""), /PNG, JPEG or WebP/);
-    assert.match(wordsForUnreadable("\0\0\0\x18ftypmp42"), /PNG, JPEG or WebP/);
+    assert.match(wordsForUnreadable(""), /PNG, JPEG, WebP, GIF or BMP/);
+    assert.match(wordsForUnreadable("\0\0\0\x18ftypmp42"), /PNG, JPEG, WebP, GIF or BMP/);
   });
 });
