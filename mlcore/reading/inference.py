@@ -22,6 +22,7 @@ from mlcore.reading.calibrate import (
     kind_probabilities,
 )
 from mlcore.reading.ink import Doubt, candidates
+from mlcore.reading.marks import is_mark
 from mlcore.reading.pictures import Picture
 from mlcore.reading.preprocess import (
     SIDE_PX,
@@ -145,12 +146,15 @@ class Recogniser:
         probabilities = self._calibration.digit_probabilities(logits)
         kinds = kind_probabilities(logits)
         second, first = (int(digit) for digit in np.argsort(probabilities)[-2:])
+        digitness = float(kinds[ONE_DIGIT])
         refusal = self._calibration.refusal(probabilities, kinds)
+        if refusal is None and is_mark(image):
+            refusal, digitness = "not_a_digit", 0.0
         return Reading(
             digit=first if refusal is None else None,
             probabilities=tuple(probabilities.tolist()),
             second=second,
-            digitness=float(kinds[ONE_DIGIT]),
+            digitness=digitness,
             refusal=refusal,
             image=image,
         )

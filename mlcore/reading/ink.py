@@ -44,8 +44,6 @@ They would vanish at 20 px.
 """
 SURE_SIZE = 0.06
 """Smaller ink, as a share of the picture's longest side, is doubted."""
-BLOT = 0.6
-"""Ink thicker than this share of its size is a blot, such as a tap's dot."""
 SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""
 
@@ -120,7 +118,7 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
         * trust_of_size
         * trust_of_edges
         * min(1.0, max(part.strength for part in chosen) / SURE_STRENGTH)
-        * _trust_of_shape(mask, depth, window, labels, page)
+        * _trust_of_shape(mask, window, labels, page)
         * _trust_of_surroundings(chosen, labels, page)
     )
     doubt: Doubt = ""
@@ -132,20 +130,16 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
 # --- trust ---------------------------------------------------------------------------
 
 
-def _trust_of_shape(
-    mask: Mask, depth: Depth, box: Box, labels: Labels, page: Page
-) -> float:
-    """Doubt a blot, which has no strokes, and a line that lies or lies at an edge."""
+def _trust_of_shape(mask: Mask, box: Box, labels: Labels, page: Page) -> float:
+    """Doubt a sheet of paper, and a line that lies or runs along an edge."""
     height, width = mask.shape
     size = max(height, width)
-    thickness = 2 * float(depth.max())
     share = cv2.countNonZero(mask) / mask.size
-    # A dot is as thick as it is long. A sheet of paper is mostly "ink" as well.
-    is_blot = thickness > BLOT * size
+    # A sheet of paper on a desk is light "ink" as well.
     is_sheet = not page.is_uniform and share > 0.62 and min(height, width) > 0.35 * size
     lies = width > 2.5 * height and share > 0.3
     is_ruling = _spans(box, labels) and _is_straight(mask)
-    is_doubtful = is_blot or is_sheet or lies or is_ruling or _lies_at_edge(box, labels)
+    is_doubtful = is_sheet or lies or is_ruling or _lies_at_edge(box, labels)
     return 0.3 if is_doubtful else 1.0
 
 
@@ -181,10 +175,10 @@ def _spans(box: Box, labels: Labels) -> bool:
     Where a picture is cut at a one, the one has a third of its width or more.
     """
     height, width = labels.shape
-    across, down = (box[2] - box[0]) / width, (box[3] - box[1]) / height
-    return (down > 0.88 and (across < 0.33 or across > 0.7)) or (
-        across > 0.88 and (down < 0.33 or down > 0.7)
+    long, short = sorted(
+        ((box[2] - box[0]) / width, (box[3] - box[1]) / height), reverse=True
     )
+    return bool(long > 0.88 and not 0.33 <= short <= 0.7)
 
 
 def _trust_of_edges(chosen: list[Part], labels: Labels) -> float:

@@ -16,9 +16,11 @@ DOT_DEPTH_PX = 0.3 * BOX_PX
 
 The boldest strokes in MNIST reach 5 px.
 """
-TICK_STRAY_PX = 2.6
+TICK_ARM_PX = 3.5
+"""Least width and height of a tick's arms; a bold 1 has none so wide."""
+TICK_STRAY_PX = 2.0
 """How far a tick's ink may lie from its two straight arms: a bold pen's half width."""
-TICK_SHARE = 0.96
+TICK_SHARE = 0.97
 """Least share of a tick's ink that lies so near."""
 
 
@@ -34,7 +36,7 @@ def _is_dot(ink: NDArray[np.uint8]) -> bool:
 
 
 def _is_tick(ink: NDArray[np.uint8]) -> bool:
-    """Return whether it is two straight arms that meet at the lowest point: V or tick."""
+    """Return whether it is two straight arms that meet at the lowest point."""
     y, x = np.nonzero(ink)
     if len(y) == 0:
         return False
@@ -46,10 +48,14 @@ def _is_tick(ink: NDArray[np.uint8]) -> bool:
         farthest = np.hypot(x[arm] - corner[0], y[arm] - corner[1]).argmax()
         ends.append(np.array([x[arm][farthest], y[arm][farthest]], float))
     left, right = ends
-    if min(corner[1] - left[1], corner[1] - right[1]) < 0.2 * BOX_PX:
+    reach = corner[0] - left[0], right[0] - corner[0]
+    rise = corner[1] - left[1], corner[1] - right[1]
+    if min(*reach, *rise) < TICK_ARM_PX:
         return False
     points = np.stack([x, y], axis=1)
-    stray = np.minimum(_distance(points, corner, left), _distance(points, corner, right))
+    stray = np.minimum(
+        _distance(points, corner, left), _distance(points, corner, right)
+    )
     return bool(np.mean(stray <= TICK_STRAY_PX) >= TICK_SHARE)
 
 

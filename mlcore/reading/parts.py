@@ -199,7 +199,7 @@ def _lines_across(mask: Mask) -> Mask:
     thickest = max(2, round(THICKEST_LINE * longest))
     upright = np.ones((thickest + 1, 1), np.uint8)
     thin = cv2.subtract(mask, cv2.morphologyEx(mask, cv2.MORPH_OPEN, upright))
-    run = np.ones((1, max(8, width // 10)), np.uint8)
+    run = np.ones((1, max(6, width // 25)), np.uint8)
     runs = cv2.morphologyEx(thin, cv2.MORPH_OPEN, run)
     # Close the gaps where strokes cross or cover a line.
     whole = cv2.morphologyEx(
@@ -210,12 +210,19 @@ def _lines_across(mask: Mask) -> Mask:
     _, labels, facts, _ = cv2.connectedComponentsWithStats(whole)
     left = facts[:, cv2.CC_STAT_LEFT]
     right = left + facts[:, cv2.CC_STAT_WIDTH]
-    straight = facts[:, cv2.CC_STAT_HEIGHT] <= thickest + 0.05 * width
-    is_line = straight & (left <= margin) & (right >= width - margin)
-    is_line[0] = False  # the paper
+    reaches = (left <= margin) & (right >= width - margin)
+    reaches[0] = False  # the paper
+    lines = reaches[labels]
+    for label in np.flatnonzero(
+        reaches & (facts[:, cv2.CC_STAT_HEIGHT] > thickest + 0.05 * width)
+    ):
+        # A line that a stroke runs along, or just a curve: keep its straight rows.
+        of_it = labels == label
+        straight = np.count_nonzero(of_it, axis=1) >= 0.8 * width
+        lines &= ~of_it | straight[:, np.newaxis]
     soft = 2 * max(1, round(0.01 * longest)) + 1
-    lines = is_line[labels].astype(np.uint8)
-    return np.asarray(cv2.dilate(lines, np.ones((soft, 1), np.uint8)), np.uint8)
+    kernel = np.ones((soft, 1), np.uint8)
+    return np.asarray(cv2.dilate(lines.astype(np.uint8), kernel), np.uint8)
 
 
 # --- parts ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ PACKAGE = paths.REPOSITORY / "mlcore"
 MODULES = sorted(
     path.relative_to(PACKAGE).as_posix()
     for path in PACKAGE.rglob("*.py")
-    if "tests" not in path.relative_to(PACKAGE).parts
+    if "tests" not in path.parts
 )
 WITH_TENSORFLOW = {
     "judging/experiments.py",

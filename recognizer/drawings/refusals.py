@@ -33,7 +33,9 @@ def refusal_message(reading: Refused) -> str:
     if reading.doubt == Doubt.SMALL:
         return _("The digit is very small. Move closer, or crop the picture to it.")
     if reading.refusal == Refusal.SEVERAL:
-        return _("There are several shapes: draw one digit, or crop the picture to one.")
+        return _(
+            "There are several shapes: draw one digit, or crop the picture to one."
+        )
     if reading.refusal == Refusal.NOT_A_DIGIT:
         return _("This does not look like a digit from 0 to 9.")
     probabilities = reading.probabilities

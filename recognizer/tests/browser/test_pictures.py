@@ -247,16 +247,17 @@ class TestCropping:
 
     def test_works_by_finger(self, site: Site, phone: BrowserContext) -> None:
         page = site.open(phone)
-        choose(page, png_of(two_digits(3, 7)))
+        digits = np.pad(two_digits(3, 7), ((60, 60), (0, 0)), constant_values=255)
+        choose(page, png_of(digits))
         expect(page.locator("#refusal")).to_contain_text("several")
 
-        draw_by_finger(page, [np.array([[22, 92], [60, 150], [140, 205]])])
+        draw_by_finger(page, [np.array([[22, 72], [60, 150], [140, 205]])])
         expect(page.locator("#digit")).to_have_text("3")
         draw_by_finger(page, [np.array([[70, 140], [130, 140], [208, 140]])])
 
         expect(page.locator("#digit")).to_have_text("7")
         assert save(page) == "7"
-        assert stored_picture(site, page).shape == pytest.approx((226, 236), abs=3)
+        assert stored_picture(site, page).shape == pytest.approx((266, 236), abs=3)
         assert site.complaints[page] == []
 
     def test_pulls_sides_and_corners(self, site: Site, desk: BrowserContext) -> None:
