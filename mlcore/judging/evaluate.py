@@ -4,7 +4,7 @@
 
 Reads MNIST's test set, where PEN_DIR names them the drawings of the judged pen writers,
 and where PICTURES_DIR names them real pictures; writes report.md with its pictures and
-evaluation.json into var/reports/<bundle>/. Takes about MINUTES minutes on one core.
+evaluation.json into var/reports/<bundle>/. Takes about 13 minutes on one core.
 """
 
 from pathlib import Path

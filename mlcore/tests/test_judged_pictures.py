@@ -17,7 +17,7 @@ from mlcore.judging.pictures import (
     together,
 )
 from mlcore.judging.report import scenes
-from mlcore.judging.scenes import EMPTY, SCENES, UNREADABLE, row
+from mlcore.judging.scenes import EMPTY, SCENES
 from mlcore.reading.calibrate import RefusalCode
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.pictures import encode_png
@@ -93,45 +93,6 @@ class TestOutcomes:
             "refused": 0.75,
             "wrong": 0,
         }
-
-
-class TestScenes:
-    @pytest.mark.parametrize("scene", SCENES)
-    def test_are_colour_pictures_that_depend_on_the_generator_only(
-        self, scene: str
-    ) -> None:
-        bitmap = drawn("3 round")
-
-        one, same = (SCENES[scene](bitmap, np.random.default_rng(4)) for _ in range(2))
-
-        assert one.dtype == np.uint8
-        assert one.shape[2:] == (3,)
-        assert one.std() > 0
-        assert np.array_equal(one, same)
-        assert np.array_equal(bitmap, drawn("3 round"))
-
-    @pytest.mark.parametrize("scene", [one for one in SCENES if one not in UNREADABLE])
-    def test_leave_a_plain_digit_readable(
-        self, scene: str, starter: Recogniser
-    ) -> None:
-        picture = SCENES[scene](drawn("3 round"), np.random.default_rng(4))
-
-        assert starter.read_picture(picture).digit == 3
-
-    @pytest.mark.parametrize("name", EMPTY)
-    def test_without_a_digit_are_refused(self, name: str, starter: Recogniser) -> None:
-        pictures = [EMPTY[name](np.random.default_rng(seed)) for seed in range(3)]
-
-        assert {picture.dtype for picture in pictures} == {np.dtype(np.uint8)}
-        assert [starter.read_picture(one).digit for one in pictures] == [None] * 3
-
-    def test_of_rows_have_every_digit(self) -> None:
-        digits = [drawn("3 round"), drawn("3 round"), drawn("3 round")]
-
-        picture = row(digits, np.random.default_rng(0))
-
-        has_ink = (picture.min(axis=(0, 2)) < 128).astype(int)
-        assert int((np.diff(has_ink) == 1).sum()) == 3
 
 
 class TestReading:
