@@ -12,7 +12,7 @@ candidates: see `inference.Recogniser.read_picture`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -80,7 +80,8 @@ def candidates(picture: Picture) -> Iterator[Candidate]:
                 # The second mask is for digits that fill their picture, so that their
                 # strokes were taken for printed lines.
                 if place == 0 or _fills(box_of(chosen), kinds.labels):
-                    yield _candidate(chosen, kinds.labels, page)
+                    one = _candidate(chosen, kinds.labels, page)
+                    yield replace(one, trust=one.trust * _trust_left(chosen, kinds))
 
 
 def _choices(kinds: Kinds) -> Iterator[list[Part]]:
@@ -196,6 +197,22 @@ def _trust_of_edges(chosen: list[Part], labels: Labels) -> float:
     # The stem of a 1, 4, 7 or 9 may well end at the lower edge.
     is_stem = touched == (False, False, False, True) and pieces == 1 and is_narrow
     return 0.8 if is_stem else 0.5
+
+
+def _trust_left(chosen: list[Part], kinds: Kinds) -> float:
+    """Doubt ink if a large part was left out that lies within its reach."""
+    left, top, right, bottom = box_of(chosen)
+    area = sum(part.area for part in chosen)
+    is_incomplete = any(
+        part not in chosen
+        and part.area > 0.25 * area
+        and part.box[0] < right
+        and part.box[1] < bottom
+        and part.box[2] > left
+        and part.box[3] > top
+        for part in kinds.edge
+    )
+    return 0.5 if is_incomplete else 1.0
 
 
 def _fills(box: Box, labels: Labels) -> bool:

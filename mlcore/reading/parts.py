@@ -108,7 +108,7 @@ def masks(page: Page) -> list[Mask]:
 def kinds_of(mask: Mask, page: Page) -> Kinds:
     """Sort the parts of a mask by what they probably are."""
     labels, parts = _parts(mask, page.distance)
-    unwanted = _frames(parts) | _along_edges(parts, labels)
+    unwanted = _frames(parts, labels) | _along_edges(parts, labels)
     parts = [part for part in parts if part.label not in unwanted]
     free = [part for part in parts if not part.touches_edge(labels)]
     labels, groups = _grouped(free or parts, labels)
@@ -286,12 +286,12 @@ def _grouped(parts: list[Part], labels: Labels) -> tuple[Labels, list[Part]]:
     return renamed[labels], groups
 
 
-def _frames(parts: list[Part]) -> set[int]:
-    """Return the labels of hollow parts with some other ink inside: boxes, circles."""
-    return {part.label for part in parts if _is_frame(part, parts)}
+def _frames(parts: list[Part], labels: Labels) -> set[int]:
+    """Return the labels of hollow parts around some other ink: boxes, circles."""
+    return {part.label for part in parts if _is_frame(part, parts, labels)}
 
 
-def _is_frame(part: Part, parts: list[Part]) -> bool:
+def _is_frame(part: Part, parts: list[Part], labels: Labels) -> bool:
     if part.area > 0.5 * part.width * part.height:
         return False
     left, top, right, bottom = part.box
@@ -307,9 +307,17 @@ def _is_frame(part: Part, parts: list[Part]) -> bool:
     ]
     if sum(other.area for other in inside) < 0.1 * part.area:
         return False
-    box = box_of(inside)
-    size = max(box[2] - box[0], box[3] - box[1])
-    return size >= 0.3 * min(part.width, part.height)
+    x0, y0, x1, y1 = box_of(inside)
+    if max(x1 - x0, y1 - y0) < 0.3 * min(part.width, part.height):
+        return False
+    rows = mask_of([part], labels, (left, y0, right, y1))
+    columns = mask_of([part], labels, (x0, top, x1, bottom))
+    return bool(
+        rows[:, : x0 - left].any()
+        and rows[:, x1 - left :].any()
+        and columns[: y0 - top].any()
+        and columns[y1 - top :].any()
+    )
 
 
 def _along_edges(parts: list[Part], labels: Labels) -> set[int]:
