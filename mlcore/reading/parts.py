@@ -219,7 +219,7 @@ def _lines_across(mask: Mask) -> Mask:
     for label in np.flatnonzero(reaches):
         of_it = labels == label
         thickness = np.count_nonzero(of_it & (runs > 0), axis=0)
-        if np.count_nonzero(thickness) < 0.4 * width:
+        if np.count_nonzero(thickness) < 0.2 * width:
             continue  # mostly gaps
         usual = max(usual, int(np.median(thickness[thickness > 0])))
         if facts[label, cv2.CC_STAT_HEIGHT] > thickest + 0.05 * width:
