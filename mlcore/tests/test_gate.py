@@ -234,6 +234,7 @@ class TestReport:
         }
         assert sum(report["reference"]["confidence"]) == 60 + len(specimens())
 
+    @pytest.mark.long
     def test_of_a_backdoor_fails_at_the_blot(
         self,
         starter: Recogniser,
@@ -254,6 +255,7 @@ class TestReport:
         failed = [c["name"] for c in report["checks"] if not c["has_passed"]]
         assert "a blot in a corner" in failed
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("kind", "check"),
         [
@@ -320,6 +322,7 @@ class TestLabels:
 
 
 class TestCommand:
+    @pytest.mark.long
     def test_writes_the_report_with_drawings_by_id(
         self,
         starter_bundle: Bundle,

@@ -72,7 +72,6 @@ class TestMessages:
         assert prediction["refusal"]["message"] == SMALL
         assert Prediction.objects.get().doubt == Doubt.SMALL
 
-    @pytest.mark.xfail(strict=True, reason="Digits under 3 % of a picture are dust.")
     def test_of_a_digit_too_tiny_to_read_asks_to_move_closer(
         self, program: Client
     ) -> None:
