@@ -42,6 +42,11 @@ SURE_AMONG_SEVERAL = 0.7
 
 The light between two dark digits may look like a 1.
 """
+MANY_SHAPES = 4
+"""So many parts of a size are no digit but several, such as a row of digits.
+
+The network has learnt rows of two and three only.
+"""
 PICTURE_DIGITNESS_BELOW = 0.5
 """A picture is refused if its digitness is lower.
 
@@ -174,10 +179,13 @@ class Recogniser:
         """
         best, best_score = BLANK, -1.0
         several: Reading | None = None
+        shapes = 0
         for candidate in candidates(picture):
             reading = self.read(candidate.bitmap)
-            if reading.refusal == "several" and candidate.trust == 1:
-                several = several or reading
+            if candidate.trust == 1:
+                shapes = max(shapes, candidate.shapes)
+                if reading.refusal == "several":
+                    several = several or reading
             digitness = reading.digitness * candidate.trust
             score = digitness * reading.confidence
             if score > best_score:
@@ -188,7 +196,9 @@ class Recogniser:
         if several and best.digitness < SURE_AMONG_SEVERAL:
             return several
         if best.refusal is None and best.digitness < PICTURE_DIGITNESS_BELOW:
-            return replace(best, digit=None, refusal="not_a_digit")
+            best = replace(best, digit=None, refusal="not_a_digit")
+        if best.refusal == "not_a_digit" and shapes >= MANY_SHAPES:
+            best = replace(best, refusal="several")
         return best
 
     def explain(self, image: DigitImage) -> NDArray[np.float32]:

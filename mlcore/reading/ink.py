@@ -44,6 +44,8 @@ They would vanish at 20 px.
 """
 SURE_SIZE = 0.065
 """Smaller ink, as a share of the picture's longest side, is doubted."""
+ALIKE = 0.6
+"""Parts of at least this share of the largest one's size may be digits beside it."""
 SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""
 
@@ -57,12 +59,14 @@ class Candidate:
 
     bitmap: (H, W) uint8, ink 255 on paper 0, cropped to the ink. trust: in [0, 1], less
     than 1 for ink that may be cut off, or that may be something else than ink. doubt:
-    the main reason of less trust that a person can remove.
+    the main reason of less trust that a person can remove. shapes: how many of its
+    parts are of about the same size.
     """
 
     bitmap: Bitmap
     trust: float
     doubt: Doubt
+    shapes: int
 
 
 def candidates(picture: Picture) -> Iterator[Candidate]:
@@ -125,7 +129,9 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
     doubt: Doubt = ""
     if min(trust_of_size, trust_of_edges) < 1:
         doubt = "small" if trust_of_size < trust_of_edges else "cut_off"
-    return Candidate(_with_thicker_lines(bitmap, mask, depth), trust, doubt)
+    largest = max(part.size for part in chosen)
+    shapes = sum(part.size >= ALIKE * largest for part in chosen)
+    return Candidate(_with_thicker_lines(bitmap, mask, depth), trust, doubt, shapes)
 
 
 # --- trust ---------------------------------------------------------------------------

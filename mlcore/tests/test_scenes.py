@@ -123,6 +123,11 @@ class TestRow:
 
             assert reading.refusal in ("several", "not_a_digit"), (seed, chosen)
 
+    def test_of_many_digits_is_called_several(self, starter: Recogniser) -> None:
+        apart = np.hstack([drawn(OF_EACH[digit]) for digit in (2, 7, 3, 5, 1)])
+
+        assert starter.read_picture(255 - apart).refusal == "several"
+
 
 def flat(height: int, width: int, level: int = 255) -> Picture:
     return np.full((height, width, 3), level, np.uint8)
