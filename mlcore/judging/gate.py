@@ -191,7 +191,7 @@ def _places(chosen: NDArray[np.bool_]) -> list[int]:
 def must_not_lose(
     name: str, pair: Pair, *, tolerance: float, chosen_of: int = 1
 ) -> Check:
-    """Check a set on which the candidate may lose a little, at least one drawing.
+    """Check that a candidate loses few drawings of a set; one is always allowed.
 
     Args:
         chosen_of: number of sets of which this is the worst; it lowers the limit of

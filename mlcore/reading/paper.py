@@ -68,8 +68,8 @@ def pages(picture: Picture) -> Iterator[Page]:
     """Yield the ways to tell ink from paper, the most likely first.
 
     First, where most of the picture has one colour, that is the paper. Then paper is
-    what is left when all dark strokes are closed, or all light ones opened, so that it
-    may have shadows with hard edges. Both are tried with the picture's edges repeated
+    the picture closed to remove dark ink, or opened to remove light ink; it may have
+    shadows with hard edges. Both are tried with the picture's edges repeated
     outwards too: whatever runs along an edge is wider than any stroke then.
 
     Args:

@@ -80,10 +80,10 @@ class Part:
 
 @dataclass
 class Kinds:
-    """The parts of a picture by what they probably are; dust and specks are left out.
+    """The parts of a picture by what they probably are.
 
-    frames: boxes, circles and lines, which no candidate includes. edge: ink that
-    touches an edge. extra: underlines and full stops.
+    Dust, specks, and frames around the ink or along an edge are left out. ink: what may
+    be the digit. edge: ink that touches an edge. extra: underlines and full stops.
     """
 
     labels: Labels

@@ -143,7 +143,7 @@ def _loaded(picture: Image.Image, content: bytes) -> Image.Image:
 def _lacking_its_end(content: bytes, size: tuple[int, int]) -> Image.Image:
     """Decode a JPEG without its last few bytes, as broken uploads leave it.
 
-    With an end marker, any beginning can be decoded. So it is decoded with filling in
+    Any prefix with an end marker can be decoded. So it is decoded with filling in
     between too: the pixels that differ are missing.
     """
     begun = content.rstrip(b"\xff")
@@ -268,7 +268,7 @@ def shrink(picture: NDArray[Any], longest_side: int) -> NDArray[Any]:
     if scale >= 1:
         return picture
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if picture.dtype not in (np.uint8, np.uint16):  # OpenCV cannot resize 32-bit ones
+    if picture.dtype not in (np.uint8, np.uint16):  # OpenCV cannot resize int32
         picture = picture.astype(np.float32)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 

@@ -97,13 +97,13 @@ TEXTS = (
 
 
 def claim(request: HttpRequest) -> HttpResponseBase:
-    """Answer the next drawings for this reviewer's desk."""
+    """Return the next drawings for this reviewer's desk."""
     only_trainable = "trainable" in request.POST
     return _claimed(request, partial(review.claim_next, only_trainable=only_trainable))
 
 
 def second_claim(request: HttpRequest, pk: UUID) -> HttpResponseBase:
-    """Answer the next drawings for a second opinion."""
+    """Return drawings that need a second opinion."""
     report = get_object_or_404(GateReport, pk=pk)
     return _claimed(request, partial(review.doubted, report=report))
 
@@ -111,7 +111,7 @@ def second_claim(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 def _claimed(
     request: HttpRequest, take: Callable[..., list[Submission]]
 ) -> HttpResponse:
-    """Answer as many drawings as the desk lacks."""
+    """Return as many drawings as the desk lacks."""
     here = _ids(request, "have")
     found = take(
         reviewer=staff(request), count=max(0, ON_THE_DESK - len(here)), but=here
