@@ -287,6 +287,7 @@ class TestReport:
 
 
 class TestLabels:
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("wrong", "is_borne_out", "passes"),
         [(0, False, True), (3, False, True), (9, False, False), (9, True, True)],

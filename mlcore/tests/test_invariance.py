@@ -136,6 +136,7 @@ class TestScaled:
 
     @settings(max_examples=4)
     @given(scale=st.floats(0.5, 2.0))
+    @pytest.mark.long
     def test_pictures_are_read_alike(self, starter: Recogniser, scale: float) -> None:
         drawings = drawn_by_several(SPECIMENS)
 

@@ -12,10 +12,6 @@ from mlcore.reading.pictures import decode_picture
 
 FOLDER = paths.pictures_folder() or Path()
 
-pytestmark = pytest.mark.skipif(
-    paths.pictures_folder() is None, reason="PICTURES_DIR names no folder."
-)
-
 
 def readings(part: str, by: Recogniser) -> Iterator[tuple[int | None, Reading]]:
     """Read a part's pictures; yield each with its digit, None if there is no single."""

@@ -415,6 +415,7 @@ class TestCommand:
         assert "Nothing was written." in said
         assert not (tmp_path / "var").exists()
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("flags", "said"),
         [
@@ -694,6 +695,7 @@ class TestInStockLayers:
         for ours, theirs in zip(stock.get_weights(), again.get_weights(), strict=True):
             assert np.array_equal(ours, theirs)
 
+    @pytest.mark.long
     def test_loads_where_there_is_no_code_of_ours(
         self, starter_bundle: Bundle, mnist: Mnist, tmp_path: Path
     ) -> None:

@@ -54,6 +54,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(
                 "PEN_DIR names no folder: no real pen drawings, our templates only."
             )
+        if paths.pictures_folder() is None:
+            terminalreporter.write_line(
+                "PICTURES_DIR names no folder: no real pictures by other people."
+            )
 
 
 @pytest.fixture(autouse=True)

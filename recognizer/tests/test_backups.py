@@ -142,6 +142,7 @@ class TestDrill:
 
 
 class TestRestore:
+    @pytest.mark.long
     def test_asks_what_was_deleted_since(
         self, one: tuple[Server, Path, str], elsewhere: Server
     ) -> None:
@@ -163,6 +164,7 @@ class TestRestore:
 
         assert "without the 1 drawings deleted since" in told
 
+    @pytest.mark.long
     def test_replaces_drawings_only_where_told(
         self, one: tuple[Server, Path, str], elsewhere: Server
     ) -> None:
