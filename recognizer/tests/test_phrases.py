@@ -3,7 +3,7 @@
 import ast
 import gettext
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polib
@@ -85,8 +85,10 @@ class TestPhrases:
 
 class TestCatalog:
     @pytest.mark.parametrize("source", [said_by_templates, said_by_python])
-    def test_has_all_that_is_said(self, source: object) -> None:
-        said = set(source())  # type: ignore[operator]
+    def test_has_all_that_is_said(
+        self, source: Callable[[], Iterator[tuple[str | None, str]]]
+    ) -> None:
+        said = set(source())
 
         missing = said - set(catalog())
 

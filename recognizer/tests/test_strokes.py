@@ -110,7 +110,8 @@ class TestStoredDrawings:
             seen = active.seen_in(engine.drawing_of(stored))
 
             sent = StrokeDrawing(shown.strokes or [], 280, 280, 18)
-            assert np.array_equal(seen, active.seen_in(sent))  # type: ignore[arg-type]
+            assert seen is not None
+            np.testing.assert_array_equal(active.seen_in(sent), seen)
             assert stored.strokes == shown.strokes
             assert stored.shown_prediction.probabilities == (
                 shown.shown_prediction.probabilities
