@@ -12,7 +12,7 @@ candidates: see `inference.Recogniser.read_picture`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -36,6 +36,8 @@ from mlcore.reading.preprocess import Bitmap
 from mlcore.reading.rasterise import PEN_SHARE
 
 Depth = NDArray[np.float32]
+"""(H, W): each pixel's distance from the nearest paper, in pixels."""
+Doubt = Literal["", "cut_off", "small"]
 
 THINNEST_LINE_SHARE = 0.06
 """Lines thinner than this share of the ink's longest side are thickened.
@@ -48,9 +50,6 @@ ALIKE = 0.6
 """Parts of at least this share of the largest one's size may be digits beside it."""
 SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""
-
-
-Doubt = Literal["", "cut_off", "small"]
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,7 @@ def candidates(picture: Picture) -> Iterator[Candidate]:
                 # The second mask is for digits that fill their picture, so that their
                 # strokes were taken for printed lines.
                 if place == 0 or _fills(box_of(chosen), kinds.labels):
-                    one = _candidate(chosen, kinds.labels, page)
-                    yield replace(one, trust=one.trust * _trust_left(chosen, kinds))
+                    yield _candidate(chosen, kinds, page)
 
 
 def _choices(kinds: Kinds) -> Iterator[list[Part]]:
@@ -98,7 +96,8 @@ def _choices(kinds: Kinds) -> Iterator[list[Part]]:
         yield ink + edge
 
 
-def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
+def _candidate(chosen: list[Part], kinds: Kinds, page: Page) -> Candidate:
+    labels = kinds.labels
     height, width = labels.shape
     left, top, right, bottom = box_of(chosen)
     # Smooth edges lie outside the mask.
@@ -125,6 +124,7 @@ def _candidate(chosen: list[Part], labels: Labels, page: Page) -> Candidate:
         * min(1.0, max(part.strength for part in chosen) / SURE_STRENGTH)
         * _trust_of_shape(mask, window, labels, page)
         * _trust_of_surroundings(chosen, labels, page)
+        * _trust_of_what_is_left(chosen, kinds)
     )
     doubt: Doubt = ""
     if min(trust_of_size, trust_of_edges) < 1:
@@ -205,7 +205,7 @@ def _trust_of_edges(chosen: list[Part], labels: Labels) -> float:
     return 0.8 if is_stem else 0.5
 
 
-def _trust_left(chosen: list[Part], kinds: Kinds) -> float:
+def _trust_of_what_is_left(chosen: list[Part], kinds: Kinds) -> float:
     """Doubt ink if a large part was left out that lies within its reach."""
     left, top, right, bottom = box_of(chosen)
     area = sum(part.area for part in chosen)
