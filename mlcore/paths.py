@@ -1,4 +1,4 @@
-"""Folders of data, from environment variables; nothing else in mlcore reads them."""
+"""Folders and the cluster, from environment variables; only this module reads them."""
 
 import os
 from pathlib import Path
@@ -30,6 +30,11 @@ def pictures_folder() -> Path | None:
 def bundle_folder() -> Path:
     """Return the bundle to read with: BUNDLE, else the starter that ships."""
     return _named("BUNDLE") or STARTER_BUNDLE
+
+
+def cluster() -> str:
+    """Return the scheduler that CLUSTER names; empty if there is none."""
+    return os.environ.get("CLUSTER", "").strip()
 
 
 def _named(variable: str) -> Path | None:

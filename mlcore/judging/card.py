@@ -1,6 +1,7 @@
 """The model card: everything in docs/ that is said of the shipped model, generated.
 
     PEN_DIR=... PICTURES_DIR=... python -m mlcore.judging.card    # judge the starter
+    PEN_DIR=... PICTURES_DIR=... python -m mlcore.judging.card --numbers-only
     python -m mlcore.judging.card --words-only         # from docs/model/ as it stands
 
 Writes docs/model-card.md, its pictures and evaluation.json into docs/model/, and the
@@ -15,18 +16,24 @@ from typing import Any
 
 from mlcore import paths
 from mlcore.commands import command_parser
-from mlcore.judging.judge import Evaluation, judge
+from mlcore.judging import picture_numbers
+from mlcore.judging.judge import Evaluation, judge, outcomes_of_numbers
 from mlcore.judging.markdown import percent, render, table
+from mlcore.judging.numbers import judge_numbers
 from mlcore.judging.pictures import Outcomes, together
 from mlcore.judging.report import (
     EVALUATION,
     TEMPLATES,
     all_scenes,
     draw_pictures,
+    numbers,
+    save_picture,
     sections,
 )
-from mlcore.judging.study import HELD_OUT_LOSS
+from mlcore.judging.study import HELD_OUT_LOSS, LEFT_OUT_IN_TURN, without
 from mlcore.reading.bundle import Bundle, open_bundle
+from mlcore.reading.inference import Recogniser
+from mlcore.training.corrupt import CORRUPTIONS
 from mlcore.training.data import DataError, load_mnist, load_pen
 
 DOCS = paths.REPOSITORY / "docs"
@@ -41,16 +48,24 @@ Study = Mapping[str, Mapping[str, Sequence[Any]]]
 
 def card(bundle: Bundle, evaluation: Evaluation, study: Study) -> str:
     """Write the model card as Markdown."""
+    shown = {name: study[name] for name in RECIPES if name in study}
     pictures = {path.stem: f"model/{path.name}" for path in PICTURES.glob("*.png")}
     return render(
         TEMPLATES / "card.md",
         bundle=bundle,
         made=bundle.manifest["provenance"],
         calibration=bundle.calibration,
-        sections=sections(evaluation, pictures=pictures),
-        study={name: study[name] for name in RECIPES if name in study},
+        sections=sections(evaluation, bundle=bundle, pictures=pictures),
+        study=shown,
         names=RECIPES,
-        quoted=QUOTED,
+        quoted={
+            what: show
+            for what, show in QUOTED.items()
+            if all(what in figures for figures in shown.values())
+        },
+        left_out=LEFT_OUT_IN_TURN,
+        without=without,
+        left_out_of=_errors_by_corruption(study),
     )
 
 
@@ -61,6 +76,19 @@ RECIPES = {
     "pen-without-sketches": "the same without sketches",
 }
 """The recipes of a study, in the card's order and with its names."""
+
+
+def _errors_by_corruption(study: Study) -> dict[str, dict[str, list[float]]]:
+    """Return each recipe's errors of all seeds, by corruption."""
+    return {
+        recipe: {
+            kind: [1 - share for share in figures[f"{kind}: accuracy"]]
+            for kind in LEFT_OUT_IN_TURN
+        }
+        for recipe, figures in study.items()
+        if recipe.startswith("small")
+    }
+
 
 _four_decimals = "{:.4f}".format
 QUOTED: Mapping[str, Callable[[float], str]] = {
@@ -77,6 +105,7 @@ QUOTED: Mapping[str, Callable[[float], str]] = {
     "sketches: refused": percent,
     "sketches: auroc": _four_decimals,
     "two or three digits side by side: refused": percent,
+    **{f"{kind}: accuracy": percent for kind in CORRUPTIONS},
 }
 """What the card quotes of a study, and how it writes each figure."""
 
@@ -158,12 +187,39 @@ def load_evaluation() -> Evaluation:
     return evaluation
 
 
+def with_numbers(bundle: Bundle, evaluation: Evaluation) -> Evaluation:
+    """Judge numbers alone; return the evaluation with them, and draw their picture.
+
+    Takes about five minutes.
+    """
+    recogniser, pen = Recogniser(bundle), load_pen().split("judged")
+    judged = judge_numbers(recogniser, pen)
+    pictured = picture_numbers.figures_by_kind(recogniser, pen)
+    save_picture(numbers(judged.mistakes), PICTURES / "numbers.png")
+    return {
+        **evaluation,
+        "numbers": outcomes_of_numbers(judged.by_kind),
+        "numbers_in_pictures": outcomes_of_numbers(pictured),
+        "numbers_auto": judged.auto,
+    }
+
+
+def _write_evaluation(evaluation: Evaluation) -> None:
+    text = json.dumps(evaluation, indent=1) + "\n"
+    (PICTURES / EVALUATION).write_text(text)
+
+
 def main() -> None:
     """Judge the starter; write the model card, its pictures and figures."""
     parser = command_parser(__doc__)
-    parser.add_argument("--words-only", action="store_true")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--words-only", action="store_true")
+    which.add_argument("--numbers-only", action="store_true")
+    told = parser.parse_args()
     bundle = open_bundle(paths.STARTER_BUNDLE)
-    if not parser.parse_args().words_only:
+    if told.numbers_only:
+        _write_evaluation(with_numbers(bundle, load_evaluation()))
+    elif not told.words_only:
         judged = judge(
             bundle,
             test=load_mnist().test,
@@ -172,8 +228,7 @@ def main() -> None:
         )
         PICTURES.mkdir(parents=True, exist_ok=True)
         draw_pictures(judged, PICTURES)
-        text = json.dumps(judged.evaluation, indent=1) + "\n"
-        (PICTURES / EVALUATION).write_text(text)
+        _write_evaluation(judged.evaluation)
     write_words(bundle, load_evaluation(), load_study())
     print(f"Model card: {CARD}")
 

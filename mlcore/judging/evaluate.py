@@ -31,7 +31,8 @@ def main() -> None:
     pen = load_pen() if paths.pen_folder() else None
     real = paths.pictures_folder()
     judged = judge(bundle, test=load_mnist().test, pen=pen, real=real)
-    print(f"Bundle {bundle.short_digest}\n\n{sections(judged.evaluation, pictures={})}")
+    words = sections(judged.evaluation, bundle=bundle, pictures={})
+    print(f"Bundle {bundle.short_digest}\n\n{words}")
     if pen is None:
         print("PEN_DIR names no folder of pen drawings: those were not judged.")
     if real is None:

@@ -42,6 +42,14 @@ from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.preprocess import SIDE_PX
 from mlcore.training.data import DataError, Digits, load_mnist
 from mlcore.training.model import NETWORKS, convolved
+from mlcore.workers import (
+    HERE,
+    Workers,
+    WorkersError,
+    check_code,
+    code_version,
+    workers,
+)
 
 RESULTS = paths.REPOSITORY / "docs" / "experiments" / "results.json"
 
@@ -150,6 +158,7 @@ def experiment(
     *,
     digits: int = 0,
     folder: Path,
+    running: Workers = HERE,
 ) -> dict[str, Any]:
     """Train what is missing; return all results in the format of results.json.
 
@@ -159,7 +168,7 @@ def experiment(
     """
     mnist = load_mnist().first(digits)
     made_with = {
-        "versions": {name: version(name) for name in ("tensorflow", "keras", "numpy")},
+        "versions": _versions(),
         "digits": [len(mnist.train), len(mnist.validation)],
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,15 +176,28 @@ def experiment(
     # Seed by seed, so that each answer has a run even if this is stopped early.
     planned = [(setting, seed) for seed in seeds for setting in settings.values()]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
-    for setting, seed in tqdm(planned, desc="experiments", disable=None):
-        path = folder / f"{setting.name}-{seed}.json"
-        run = _kept(path, made_with)
-        if run is None:
-            run = answer(setting, seed, train=mnist.train, validation=mnist.validation)
-            told = {"made_with": made_with, "setting": asdict(setting), "run": run}
-            with replaced(path) as partial:
-                partial.write_text(json.dumps(told) + "\n")
-        runs[setting.name].append(run)
+    kept = {
+        (setting, seed): _kept(_path(folder, setting, seed), made_with)
+        for setting, seed in planned
+    }
+    missing = [
+        TrainingTask(setting, seed, digits, _versions(), code_version())
+        for (setting, seed), run in kept.items()
+        if run is None
+    ]
+    for task, run in tqdm(
+        running.results(answer_on_worker, missing),
+        desc="experiments",
+        total=len(missing),
+        disable=None,
+    ):
+        told = {"made_with": made_with, "setting": asdict(task.setting), "run": run}
+        with replaced(_path(folder, task.setting, task.seed)) as partial:
+            partial.write_text(json.dumps(told) + "\n")
+        kept[task.setting, task.seed] = run
+    for setting, seed in planned:
+        if (run := kept[setting, seed]) is not None:
+            runs[setting.name].append(run)
     return {
         **made_with,
         "python": platform.python_version(),
@@ -191,6 +213,42 @@ def experiment(
             for question, answers in questions.items()
         },
     }
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """What a worker trains. code: the command's code version."""
+
+    setting: Setting
+    seed: int
+    digits: int
+    versions: Mapping[str, str]
+    code: str
+
+
+def answer_on_worker(task: TrainingTask) -> tuple[TrainingTask, dict[str, Any]]:
+    """Train once on a worker's own MNIST.
+
+    Raises:
+        WorkersError: this worker has other code or other libraries.
+    """
+    check_code(task.code)
+    if _versions() != task.versions:
+        raise WorkersError(
+            f"A worker has {_versions()}, and this command {task.versions}: install "
+            "the same requirements on both."
+        )
+    mnist = load_mnist().first(task.digits)
+    train, validation = mnist.train, mnist.validation
+    return task, answer(task.setting, task.seed, train=train, validation=validation)
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("tensorflow", "keras", "numpy")}
+
+
+def _path(folder: Path, setting: Setting, seed: int) -> Path:
+    return folder / f"{setting.name}-{seed}.json"
 
 
 def _kept(path: Path, made_with: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -225,9 +283,15 @@ def main() -> None:
     parser.add_argument("--digits", type=int, default=0, help="so few; 0 takes all")
     parser.add_argument("--epochs", type=int, default=0, help="at most, for a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--workers", type=int, default=1, help="trainings at once, without CLUSTER"
+    )
     told = parser.parse_args()
     stopped = "Stopped: the same command goes on with what is missing."
-    with ends_with_a_sentence(DataError, OSError, stopped=stopped):
+    with (
+        ends_with_a_sentence(DataError, WorkersError, OSError, stopped=stopped),
+        workers(told.workers, cluster=paths.cluster()) as running,
+    ):
         results = experiment(
             {
                 question: {
@@ -239,6 +303,7 @@ def main() -> None:
             range(1, told.seeds + 1),
             digits=told.digits,
             folder=paths.data_folder() / "experiments",
+            running=running,
         )
         told.out.parent.mkdir(parents=True, exist_ok=True)
         told.out.write_text(json.dumps(results, separators=(",", ":")) + "\n")
@@ -251,4 +316,7 @@ def _shortened(setting: Setting, most_epochs: int) -> Setting:
 
 
 if __name__ == "__main__":
-    main()
+    # Workers must find the task by the module's own name.
+    from mlcore.judging import experiments
+
+    experiments.main()

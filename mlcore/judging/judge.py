@@ -19,7 +19,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.judging.corrupt import CORRUPTIONS
+from mlcore.judging import picture_numbers
+from mlcore.judging.changes import CHANGES
+from mlcore.judging.numbers import Figures as NumberFigures
+from mlcore.judging.numbers import JudgedNumbers, judge_numbers
 from mlcore.judging.pictures import (
     LabelledBitmaps,
     Outcomes,
@@ -32,15 +35,21 @@ from mlcore.reading.bundle import Bundle
 from mlcore.reading.histograms import BINS
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.pictures import decode_picture, encode_png
-from mlcore.reading.preprocess import Bitmap, normalize
+from mlcore.reading.preprocess import Bitmap, at_full_contrast, normalize
 from mlcore.reading.rasterise import (
     DEFAULT_PEN_WIDTH_PX,
     Points,
     draw_on_canvas,
     rasterise,
 )
-from mlcore.reading.specimens import specimens
-from mlcore.training.augment import written_side_by_side
+from mlcore.reading.specimens import jittered, specimens
+from mlcore.training.augment import (
+    DECORATIONS,
+    as_levels,
+    decorated,
+    written_side_by_side,
+)
+from mlcore.training.corrupt import CORRUPTIONS, ONLY_JUDGED, corrupted
 from mlcore.training.data import Digits, PenData, PenDrawing, scale_to_canvas
 from mlcore.training.figures import Figures, ReadDigits, read_mnist
 from mlcore.training.progress import progress
@@ -49,8 +58,12 @@ T = TypeVar("T")
 
 CANVAS_PX = 280
 PEN_WIDTHS_PX = (4, 8, 12, 18, 24, 32)
-CORRUPTED = 500
-"""Each corruption is applied to so many digits of each set."""
+CHANGED = 500
+"""Each change is applied to so many digits of each set."""
+CORRUPTED = 1_000
+"""Each corruption is applied to so many of MNIST's digits."""
+STRENGTHS = (0.5, 1.0)
+OF_EACH_STYLE = 100
 IN_SCENES = 100
 """Each scene is drawn with so many digits of each set; so are pictures without one."""
 USUAL_PEN_PX = (DEFAULT_PEN_WIDTH_PX, DEFAULT_PEN_WIDTH_PX)
@@ -81,18 +94,25 @@ class Speed(TypedDict):
 class Evaluation(TypedDict):
     """All figures of one bundle: the content of evaluation.json.
 
-    digits: by set. changed: accuracy by corruption, then by set. scenes: by scene, then
-    by set. without_digit: by kind. real: by source. pen_width: accuracy by width in
-    pixels on the 280 px canvas. by_writer: accuracy, number of drawings.
-    confidence: histogram over the judged digits, in 20 equal bins. several_refused:
-    share of digits of two or more strokes refused as "several". Without pen drawings or
-    real pictures their entries are missing, empty or None.
+    digits: by set. corrupted: MNIST's test digits as pixels, by kind, then by strength.
+    styles: specimens, by digit and style. decorated: pen drawings, by what was added.
+    changed: accuracy by change, then by set. scenes: by scene, then by set.
+    without_digit: by kind. real: by source. pen_width: accuracy by width in pixels on
+    the 280 px canvas. by_writer: accuracy, number of drawings. confidence: histogram
+    over the judged digits, in 20 equal bins. several_refused: share of digits of two or
+    more strokes refused as "several". numbers: rows of digits, by kind, read as
+    strokes. numbers_in_pictures: rows on paper and in printed boxes, by kind.
+    numbers_auto: how what is no number is read where it may be one. Without pen
+    drawings or real pictures their entries are missing, empty or None.
     """
 
     bundle: str
     date: str
     digits: dict[str, Figures]
     non_digits: dict[str, Rejections]
+    corrupted: dict[str, dict[str, Figures]]
+    styles: dict[str, Figures]
+    decorated: dict[str, Outcomes]
     changed: dict[str, dict[str, float]]
     scenes: dict[str, dict[str, Outcomes]]
     without_digit: dict[str, Outcomes]
@@ -102,6 +122,9 @@ class Evaluation(TypedDict):
     by_writer: dict[str, tuple[float, int]]
     confidence: list[int]
     several_refused: float | None
+    numbers: dict[str, Outcomes]
+    numbers_in_pictures: dict[str, Outcomes]
+    numbers_auto: dict[str, float]
     speed: Speed
     served_bytes: int
     bundle_bytes: int
@@ -194,6 +217,77 @@ def kinds_of_non_digits(pen: PenData) -> dict[str, list[PenDrawing]]:
     }
 
 
+# --- corrupted digits, styles and decorations ----------------------------------------
+
+
+def read_corrupted(
+    recogniser: Recogniser, digits: Digits
+) -> dict[str, dict[str, ReadDigits]]:
+    """Corrupt digits in every way; read them as pixels are served."""
+    return {
+        kind: {
+            str(strength): ReadDigits(
+                _all_corrupted(recogniser, digits, kind, strength), digits.labels
+            )
+            for strength in STRENGTHS
+        }
+        for kind in progress([*CORRUPTIONS, *ONLY_JUDGED], "corruptions")
+    }
+
+
+def _all_corrupted(
+    recogniser: Recogniser, digits: Digits, kind: str, strength: float
+) -> list[Reading]:
+    rng = np.random.default_rng(0)
+    images = (
+        corrupted(image / np.float32(255), kind, strength, rng)
+        for image in digits.images
+    )
+    return [recogniser.read(at_full_contrast(as_levels(image))) for image in images]
+
+
+def read_styles(recogniser: Recogniser) -> dict[str, ReadDigits]:
+    """Read each specimen, drawn several times with other slant, size and tremor."""
+    rng = np.random.default_rng(0)
+    return {
+        f"{one.digit} {one.style}": ReadDigits(
+            [
+                recogniser.read(rasterise(jittered(one, rng).strokes))
+                for _ in range(OF_EACH_STYLE)
+            ],
+            np.full(OF_EACH_STYLE, one.digit),
+        )
+        for one in specimens(rare=True)
+    }
+
+
+def read_decorated(
+    recogniser: Recogniser, drawings: Sequence[PenDrawing]
+) -> dict[str, ReadDigits]:
+    """Read pen drawings of digits with an underline, a circle, a full stop or a tap."""
+    rng = np.random.default_rng(0)
+    labels = np.array([int(drawing.label) for drawing in drawings], np.uint8)
+    placed = [
+        scale_to_canvas(drawing.strokes, side=100, margin=0) for drawing in drawings
+    ]
+    return {
+        kind: ReadDigits(
+            read_all(recogniser, [decorated(one, kind, rng) for one in placed]), labels
+        )
+        for kind in DECORATIONS
+    }
+
+
+def outcomes_of(read: ReadDigits) -> Outcomes:
+    """Count what was answered right, refused and answered wrong."""
+    return {
+        "pictures": len(read),
+        "right": float((read.right & ~read.refused).mean()),
+        "refused": float(read.refused.mean()),
+        "wrong": float((~read.right & ~read.refused).mean()),
+    }
+
+
 # --- changed drawings ---------------------------------------------------------------
 
 
@@ -231,7 +325,7 @@ def changed_drawings(
             name: accuracy_of_bitmaps(recogniser, bitmaps, labels, corrupt)
             for name, (bitmaps, labels) in sets.items()
         }
-        for way, corrupt in progress(CORRUPTIONS.items(), "corruptions")
+        for way, corrupt in progress(CHANGES.items(), "changes")
     }
 
 
@@ -283,7 +377,8 @@ def measure_speed(recogniser: Recogniser, drawings: Sequence[list[Points]]) -> S
 class Judged:
     """An evaluation, and the readings that its pictures show.
 
-    samples: pictures of each scene.
+    samples: pictures of each scene. by_kind: digits of which some were misread, by what
+    was done to them. numbers: None without pen drawings.
     """
 
     evaluation: Evaluation
@@ -291,6 +386,8 @@ class Judged:
     pen: ReadDigits | None
     digitness: Mapping[str, list[float]]
     samples: Mapping[str, Sequence[Sample]]
+    by_kind: Mapping[str, ReadDigits]
+    numbers: JudgedNumbers | None
 
 
 def judge(
@@ -315,14 +412,27 @@ def judge(
         "MNIST test, as pixels": mnist.figures(),
         "MNIST test, as 280x280 PNG": read_enlarged(recogniser, test).figures(),
     }
-    to_change = {"MNIST": all_enlarged(test, CORRUPTED)}
+    to_change = {"MNIST": all_enlarged(test, CHANGED)}
     in_scenes = {"MNIST": all_enlarged(test, IN_SCENES)}
     non_digits: dict[str, list[Bitmap]] = {}
+    few = test.take(np.array(spread_out(range(len(test)), CORRUPTED)))
+    of_corrupted = read_corrupted(recogniser, few)
+    of_styles = read_styles(recogniser)
+    by_kind = {
+        kind: ReadDigits.joined(list(r.values())) for kind, r in of_corrupted.items()
+    }
+    by_kind["styles"] = ReadDigits.joined(list(of_styles.values()))
     evaluation: Evaluation = {
         "bundle": bundle.digest,
         "date": datetime.now(UTC).date().isoformat(),
         "digits": digits,
         "non_digits": {},
+        "corrupted": {
+            kind: {strength: read.figures() for strength, read in by_strength.items()}
+            for kind, by_strength in of_corrupted.items()
+        },
+        "styles": {style: read.figures() for style, read in of_styles.items()},
+        "decorated": {},
         "changed": {},
         "scenes": {},
         "without_digit": {},
@@ -332,12 +442,16 @@ def judge(
         "by_writer": {},
         "confidence": [],
         "several_refused": None,
+        "numbers": {},
+        "numbers_in_pictures": {},
+        "numbers_auto": {},
         "speed": measure_speed(recogniser, [s.strokes for s in specimens()] * 20),
         "served_bytes": len(bundle.served_weights()),
         "bundle_bytes": sum(path.stat().st_size for path in bundle.folder.iterdir()),
     }
     digitness = {"MNIST": [r.digitness for r in mnist.readings]}
     read = None
+    of_numbers = None
     if pen is not None:
         judged = pen.split("judged")
         read = read_pen(recogniser, judged.digits)
@@ -350,7 +464,12 @@ def judge(
             others = read_all(recogniser, drawings)
             evaluation["non_digits"][name] = rejections(others, read.readings)
             digitness[name] = [r.digitness for r in others]
-        to_change["pen"] = drawn(spread_out(judged.digits, CORRUPTED))
+        of_decorated = read_decorated(recogniser, judged.digits)
+        by_kind |= {f"with a {kind}": found for kind, found in of_decorated.items()}
+        evaluation["decorated"] = {
+            kind: outcomes_of(found) for kind, found in of_decorated.items()
+        }
+        to_change["pen"] = drawn(spread_out(judged.digits, CHANGED))
         few_drawings = spread_out(judged.digits, IN_SCENES)
         in_scenes["pen"] = drawn(few_drawings, PENS_IN_SCENES_PX)
         non_digits = {
@@ -358,11 +477,17 @@ def judge(
             for name, kind in kinds_of_non_digits(judged).items()
         }
         if changed:
+            of_numbers = judge_numbers(recogniser, judged)
+            evaluation["numbers"] = outcomes_of_numbers(of_numbers.by_kind)
+            evaluation["numbers_in_pictures"] = outcomes_of_numbers(
+                picture_numbers.figures_by_kind(recogniser, judged)
+            )
+            evaluation["numbers_auto"] = of_numbers.auto
             evaluation["pen_width"] = {
                 str(width): accuracy_of_bitmaps(
                     recogniser,
                     *drawn(judged.digits, (width, width)),
-                    CORRUPTIONS["unchanged"],
+                    CHANGES["unchanged"],
                 )
                 for width in PEN_WIDTHS_PX
             }
@@ -394,7 +519,20 @@ def judge(
             others=non_digits,
             digits=in_scenes.get("pen", in_scenes["MNIST"])[0],
         )
-    return Judged(evaluation, mnist, read, digitness, samples)
+    return Judged(evaluation, mnist, read, digitness, samples, by_kind, of_numbers)
+
+
+def outcomes_of_numbers(by_kind: Mapping[str, NumberFigures]) -> dict[str, Outcomes]:
+    """Return how numbers were read, by kind, in the shares of an evaluation."""
+    return {
+        kind: {
+            "pictures": found.drawings,
+            "right": found.right,
+            "refused": 1 - found.right - found.wrong,
+            "wrong": found.wrong,
+        }
+        for kind, found in by_kind.items()
+    }
 
 
 def _grouped(names: Sequence[str]) -> Iterator[tuple[str, list[int]]]:

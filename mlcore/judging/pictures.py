@@ -4,7 +4,8 @@ Scenes and pictures without a digit are drawn by `scenes`. Real pictures are in 
 folder that PICTURES_DIR names; they belong to other people, so they are counted and
 never shown:
 
-- truth.json maps each file to its "value", a digit or null, and its "source".
+- truth.json maps each file to its "value", a digit or null, and its "source". Those in
+  own/ are also read with seven kinds of trouble.
 - reports/truth.json, if any, lists bug reports, each with its "file" and the "right"
   answer, a digit or "refuse". Reports that are no pictures are left out.
 """
@@ -18,8 +19,8 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.judging.corrupt import CORRUPTIONS
-from mlcore.judging.scenes import EMPTY, SCENES, row
+from mlcore.judging.changes import CHANGES
+from mlcore.judging.scenes import EMPTY, HARDER, SCENES, row
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.pictures import Picture, decode_picture, shrink
 from mlcore.reading.preprocess import Bitmap
@@ -30,6 +31,8 @@ BOXED = "in a printed box"
 ROWS = range(2, 9)
 """Numbers of digits in a row."""
 REPORTS = "bug reports"
+MADE_HARDER = "own"
+"""The folder whose pictures are also read with each trouble of HARDER."""
 
 LabelledBitmaps = tuple[Sequence[Bitmap], NDArray[np.uint8]]
 
@@ -153,7 +156,7 @@ def read_without_digit(
     for name, draw in EMPTY.items():
         read(name, (draw(rng) for _ in range(number)))
     for name, bitmaps in others.items():
-        read(name, (CORRUPTIONS["unchanged"](bitmap, rng) for bitmap in bitmaps))
+        read(name, (CHANGES["unchanged"](bitmap, rng) for bitmap in bitmaps))
         read(f"{name}, {BOXED}", (SCENES[BOXED](bitmap, rng) for bitmap in bitmaps))
     for size in ROWS:
         places = rng.integers(len(digits), size=(number, size))
@@ -186,7 +189,7 @@ def read_real(recogniser: Recogniser, folder: Path) -> dict[str, Outcomes]:
     by_source: dict[str, list[tuple[Path, int | None]]] = {}
     for source, path, truth in real_pictures(folder):
         by_source.setdefault(source, []).append((path, truth))
-    return {
+    found = {
         source: outcomes(
             read_pictures(
                 recogniser,
@@ -195,3 +198,16 @@ def read_real(recogniser: Recogniser, folder: Path) -> dict[str, Outcomes]:
         )
         for source, files in progress(by_source.items(), "real pictures")
     }
+    single = [
+        (decode_picture(path.read_bytes()), truth)
+        for source, files in by_source.items()
+        if source.startswith(f"{MADE_HARDER},")
+        for path, truth in files
+    ]
+    for trouble, made in progress(HARDER.items() if single else (), "made harder"):
+        rng = np.random.default_rng(0)
+        harder = ((made(picture, rng), truth) for picture, truth in single)
+        found[f"{MADE_HARDER} with {trouble}"] = outcomes(
+            read_pictures(recogniser, harder)
+        )
+    return found

@@ -16,11 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mlcore.judging.judge import Evaluation, Judged
+from mlcore.judging.judge import STRENGTHS, Evaluation, Judged
 from mlcore.judging.markdown import render
 from mlcore.judging.pictures import THUMBNAIL_PX, Outcomes, Sample, together
+from mlcore.judging.rows import Row
 from mlcore.reading.bundle import Bundle
 from mlcore.reading.calibrate import DIGITS
+from mlcore.reading.inference import Reading
 from mlcore.training.figures import ReadDigits
 
 EVALUATION = "evaluation.json"
@@ -62,7 +64,7 @@ def write_report(judged: Judged, *, bundle: Bundle, folder: Path) -> Path:
     report = folder / "report.md"
     report.write_text(
         f"# Bundle {bundle.short_digest}\n\n"
-        + sections(judged.evaluation, pictures=pictures)
+        + sections(judged.evaluation, bundle=bundle, pictures=pictures)
     )
     return report
 
@@ -83,6 +85,10 @@ def draw_pictures(judged: Judged, folder: Path) -> dict[str, str]:
         "refusal": _refusal(judged, read),
         "changed": _changed(judged.evaluation["changed"]),
     }
+    if kinds := {kind: r for kind, r in judged.by_kind.items() if not r.right.all()}:
+        figures["mistakes-by-kind"] = mistakes_by_kind(kinds)
+    if judged.numbers is not None:
+        figures["numbers"] = numbers(judged.numbers.mistakes)
     if judged.samples:
         figures["scenes"] = scenes(judged.samples)
     if judged.evaluation["by_writer"]:
@@ -91,8 +97,13 @@ def draw_pictures(judged: Judged, folder: Path) -> dict[str, str]:
     names = {}
     for what, figure in figures.items():
         names[what] = f"{what}.png"
-        figure.savefig(folder / names[what], metadata={"Software": None})
+        save_picture(figure, folder / names[what])
     return names
+
+
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, without the date and versions that would change it."""
+    figure.savefig(path, metadata={"Software": None})
 
 
 def panels(
@@ -163,9 +174,8 @@ def mistakes(read: Mapping[str, ReadDigits]) -> Figure:
     columns = 10
     shown = []
     for name, digits in read.items():
-        wrong = np.flatnonzero(~digits.right)
-        surest = wrong[np.argsort(-digits.probabilities[wrong].max(axis=1))]
-        shown += [(name, digits, int(place)) for place in surest[: WORST // len(read)]]
+        surest = _surest_mistakes(digits)[: WORST // len(read)]
+        shown += [(name, digits, int(place)) for place in surest]
     rows = max(1, -(-len(shown) // columns))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(columns * 1.05, rows * 1.4 + 0.5))
@@ -174,14 +184,63 @@ def mistakes(read: Mapping[str, ReadDigits]) -> Figure:
     for axes in grid:
         axes.axis("off")
     for axes, (name, digits, place) in zip(grid, shown, strict=False):
-        image = digits.readings[place].image
-        axes.imshow(
-            np.zeros((28, 28)) if image is None else 1 - image[..., 0], cmap="gray"
-        )
-        probabilities = digits.probabilities[place]
+        _show_mistake(axes, digits, place, name.split()[-2])
+    return figure
+
+
+def _surest_mistakes(digits: ReadDigits) -> NDArray[np.int64]:
+    """Return the places of the mistakes, by falling confidence."""
+    wrong = np.flatnonzero(~digits.right)
+    return wrong[np.argsort(-digits.probabilities[wrong].max(axis=1))]
+
+
+def _show_mistake(axes: Axes, digits: ReadDigits, place: int, words: str) -> None:
+    """Show what the model saw: the true digit, what was read and how surely."""
+    image = digits.readings[place].image
+    axes.imshow(np.zeros((28, 28)) if image is None else 1 - image[..., 0], cmap="gray")
+    probabilities = digits.probabilities[place]
+    axes.set_title(
+        f"{digits.labels[place]} as {probabilities.argmax()}, "
+        f"{probabilities.max():.0%}\n{words}",
+        fontsize=7,
+        loc="center",
+        fontweight="normal",
+    )
+
+
+def mistakes_by_kind(read: Mapping[str, ReadDigits]) -> Figure:
+    """Show the surest mistakes of each kind, a kind in each row."""
+    columns = 10
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(columns * 1.05, len(read) * 1.3))
+        grid = figure.subplots(len(read), columns, squeeze=False)
+    for row, (kind, digits) in zip(grid, read.items(), strict=True):
+        for axes in row:
+            axes.axis("off")
+        for axes, place in zip(row, _surest_mistakes(digits), strict=False):
+            _show_mistake(axes, digits, int(place), "")
+        row[0].text(-0.1, 1.45, kind, transform=row[0].transAxes, fontsize=8)
+    return figure
+
+
+def numbers(wrong: Sequence[tuple[Row, Reading]]) -> Figure:
+    """Show the surest mistakes among numbers: the true number, then what was read."""
+    columns = 5
+    shown = wrong[:WORST]
+    rows = max(1, -(-len(shown) // columns))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(columns * 2.1, rows * 0.95 + 0.4))
+        figure.suptitle("The surest mistakes among numbers", x=0.5)
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, (row, reading) in zip(grid, shown, strict=False):
+        for stroke in row.strokes:
+            axes.plot(stroke[:, 0], -stroke[:, 1], color=INK, linewidth=1.5)
+        axes.set_aspect("equal")
         axes.set_title(
-            f"{digits.labels[place]} as {probabilities.argmax()}, "
-            f"{probabilities.max():.0%}\n{name.split()[-2]}",
+            f"{row.text} as {reading.number_text or reading.digit}, "
+            f"{reading.confidence:.0%}",
             fontsize=7,
             loc="center",
             fontweight="normal",
@@ -306,12 +365,16 @@ def _by_pen_width(pen_width: Mapping[str, float]) -> Figure:
 # --- words --------------------------------------------------------------------------
 
 
-def sections(evaluation: Evaluation, *, pictures: Mapping[str, str]) -> str:
-    """Write all tables and pictures of an evaluation as Markdown."""
+def sections(
+    evaluation: Evaluation, *, bundle: Bundle, pictures: Mapping[str, str]
+) -> str:
+    """Write all tables and pictures of an evaluation of this bundle as Markdown."""
     return render(
         TEMPLATES / "sections.md",
         pictures=pictures,
         all_scenes=all_scenes(evaluation),
+        made=bundle.manifest["provenance"],
+        strengths=STRENGTHS,
         **evaluation,
     )
 

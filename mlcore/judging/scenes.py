@@ -1,8 +1,8 @@
 """Pictures as people send them: a digit in a box, on a desk, with dirt, in colours.
 
 Each scene takes a drawing in the middle of a square picture, ink 255 on paper 0, and
-returns an RGB picture of it with one kind of trouble. They are for judging and tests;
-nothing is trained on them.
+returns an RGB picture of it with one kind of trouble. HARDER does the same to pictures
+of a digit on paper. They are for judging and tests; nothing is trained on them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.judging.corrupt import rounded
+from mlcore.judging.changes import rounded
 from mlcore.reading.pictures import Picture
 from mlcore.reading.preprocess import Bitmap
 
@@ -167,13 +167,17 @@ def _hard_shadow(bitmap: Bitmap, rng: Random) -> Picture:
 
 def _hand_shadow(bitmap: Bitmap, rng: Random) -> Picture:
     """Let a soft, round shadow fall on a part of the page, and photograph it."""
-    height, width = bitmap.shape
+    return _photographed(_in_hand_shadow(_written(bitmap, rng), rng), rng)
+
+
+def _in_hand_shadow(page: Page, rng: Random) -> Page:
+    height, width = page.shape[:2]
     shadow = np.zeros((height, width))
     middle = [int(n) for n in rng.uniform(0, 1, 2) * (width, height)]
     cv2.circle(shadow, middle, int(width * rng.uniform(0.3, 0.6)), 1.0, -1)
     soft = cv2.GaussianBlur(shadow, (0, 0), width * rng.uniform(0.02, 0.1))
     light = 1 - np.asarray(soft, float) * rng.uniform(0.35, 0.6)
-    return _photographed(_written(bitmap, rng) * light[..., np.newaxis], rng)
+    return page * light[..., np.newaxis]
 
 
 def _on_desk(bitmap: Bitmap, rng: Random) -> Picture:
@@ -193,11 +197,13 @@ def _on_desk(bitmap: Bitmap, rng: Random) -> Picture:
 
 def _desk_strip(bitmap: Bitmap, rng: Random) -> Picture:
     """Let the dark desk show along one side."""
-    page = _written(bitmap, rng)
-    wide = int(rng.uniform(0.04, 0.15) * page.shape[1])
+    return _photographed(_beside_desk(_written(bitmap, rng), rng), rng)
+
+
+def _beside_desk(page: Page, rng: Random) -> Page:
+    wide = int(rng.uniform(0.04, 0.15) * page.shape[1]) + 1
     strip = _paper((page.shape[0], wide), DESK)
-    sides = [strip, page] if rng.random() < 0.5 else [page, strip]
-    return _photographed(np.hstack(sides), rng)
+    return np.hstack([strip, page] if rng.random() < 0.5 else [page, strip])
 
 
 def _circled(bitmap: Bitmap, rng: Random) -> Picture:
@@ -247,9 +253,12 @@ def _small_in_photo(bitmap: Bitmap, rng: Random) -> Picture:
 def _cut_close(bitmap: Bitmap, rng: Random) -> Picture:
     """Cut it at the ink, 20 px high."""
     left, top, right, bottom = _ink_box(bitmap)
-    page = _written(bitmap[top:bottom, left:right], rng)
+    return rounded(_twenty_high(_written(bitmap[top:bottom, left:right], rng)))
+
+
+def _twenty_high(page: Page) -> Page:
     size = max(3, round(page.shape[1] * 20 / page.shape[0])), 20
-    return rounded(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
 
 
 def _dusty(bitmap: Bitmap, rng: Random, *, specks: int) -> Picture:
@@ -257,17 +266,21 @@ def _dusty(bitmap: Bitmap, rng: Random, *, specks: int) -> Picture:
 
 
 def _with_specks(page: Picture, rng: Random, *, specks: int) -> Picture:
-    """Put squares of 1 to 3 px on a page, grey or nearly black."""
-    for y, x in rng.integers(0, np.array(page.shape[:2]) - 3, (specks, 2)):
-        side = int(rng.integers(1, 4))
+    """Put grey or nearly black squares on a page: of 1 to 3 px, 1 if it is tiny."""
+    most = min(3, 1 + min(page.shape[:2]) // 40)
+    for y, x in rng.integers(0, np.array(page.shape[:2]) - most, (specks, 2)):
+        side = int(rng.integers(1, most + 1))
         page[y : y + side, x : x + side] = rng.integers(0, 220)
     return page
 
 
 def _salted(bitmap: Bitmap, rng: Random, *, share: float) -> Picture:
     """Set this share of the pixels to black or white."""
-    page = rounded(_written(bitmap, rng))
-    at = rng.random(bitmap.shape) < share
+    return _with_salt(rounded(_written(bitmap, rng)), rng, share=share)
+
+
+def _with_salt(page: Picture, rng: Random, *, share: float) -> Picture:
+    at = rng.random(page.shape[:2]) < share
     page[at] = rng.choice([0, 255], int(at.sum()))[:, np.newaxis]
     return page
 
@@ -329,6 +342,54 @@ SCENES: Mapping[str, Scene] = {
 """By their names in reports."""
 UNREADABLE = ("cut off at an edge", "upside down")
 """Scenes in which a digit may well be refused."""
+
+
+# --- troubles of whole pictures ------------------------------------------------------
+
+
+def _with_border(picture: Picture, rng: Random) -> Picture:
+    edges = (1, 1, 1, 1)
+    return np.asarray(
+        cv2.copyMakeBorder(picture, *edges, cv2.BORDER_CONSTANT, value=BLACK)
+    )
+
+
+def _with_grey_box(picture: Picture, rng: Random) -> Picture:
+    """Draw a thin grey box near the edges, with paper around it."""
+    wide = max(4, max(picture.shape) // 10)
+    edges = (wide, wide, wide, wide)
+    page = cv2.copyMakeBorder(picture, *edges, cv2.BORDER_REPLICATE)
+    near, thick = wide // 2, max(1, wide // 12)
+    far = page.shape[1] - 1 - near, page.shape[0] - 1 - near
+    cv2.rectangle(page, (near, near), far, (170, 170, 170), thick)
+    return np.asarray(page)
+
+
+def _cropped(picture: Picture, rng: Random) -> Picture:
+    """Cut it at what differs from the colour of its edges, 20 px high."""
+    edges = np.concatenate([picture[[0, -1]].reshape(-1, 3), picture[:, 0]])
+    unlike = np.abs(picture - np.median(edges, axis=0)).max(axis=-1)
+    _, ink = cv2.threshold(unlike.astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
+    left, top, right, bottom = _ink_box(np.asarray(ink, np.uint8))
+    return rounded(_twenty_high(picture[top:bottom, left:right].astype(float)))
+
+
+HARDER: Mapping[str, Callable[[Picture, Random], Picture]] = {
+    "1 px black border": _with_border,
+    "thin grey box": _with_grey_box,
+    "desk along one side": lambda picture, rng: rounded(
+        _beside_desk(picture.astype(float), rng)
+    ),
+    "cut close, 20 px high": _cropped,
+    "20 specks": lambda picture, rng: _with_specks(picture.copy(), rng, specks=20),
+    "a hand's shadow": lambda picture, rng: rounded(
+        _in_hand_shadow(picture.astype(float), rng)
+    ),
+    "2 % salt and pepper": lambda picture, rng: _with_salt(
+        picture.copy(), rng, share=0.02
+    ),
+}
+"""Troubles of a whole picture with one digit, by their names in reports."""
 
 
 # --- pictures without a digit --------------------------------------------------------

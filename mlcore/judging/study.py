@@ -24,25 +24,52 @@ from tqdm import tqdm
 
 from mlcore import paths
 from mlcore.commands import command_parser, ends_with_a_sentence
-from mlcore.judging.judge import Evaluation, judge
-from mlcore.reading.bundle import MANIFEST, Bundle, BundleError, open_bundle
+from mlcore.judging.judge import STRENGTHS, Evaluation, judge
+from mlcore.reading.bundle import (
+    MANIFEST,
+    Bundle,
+    BundleError,
+    open_bundle,
+    unpack_bundle,
+)
 from mlcore.reading.inference import ServedNetwork
 from mlcore.training.data import DataError, Digits, load_mnist, load_pen
 from mlcore.training.dataset import as_served
+from mlcore.workers import WorkersError, check_code, code_version, workers
 
 SHIPS = "pen"
 """The recipe that ships, with the seed that is best on held-out digits."""
+
+
+def without(kind: str) -> str:
+    """Name the recipe of a small network that never saw this corruption."""
+    return f"small-without-{kind.replace(' ', '-')}"
+
+
+LEFT_OUT_IN_TURN = (
+    *("raised background", "fog", "salt and pepper", "jumbled pixels"),
+    *("zigzag", "outline", "partly inverted"),
+)
+"""Corruptions that are left out of a training, one at a time."""
+
+MAIN = ("mnist", SHIPS)
+"""The recipes that are trained first."""
+
+_SMALL = ("--pen", "--network", "small", "--epochs", "10")
 
 RECIPES: dict[str, tuple[str, ...]] = {
     "mnist": (),
     "pen": ("--pen",),
     "pen-without-letters": ("--pen", "--leave-out", "letters"),
     "pen-without-sketches": ("--pen", "--leave-out", "sketches"),
+    "small": _SMALL,
+    **{without(kind): (*_SMALL, "--leave-out", kind) for kind in LEFT_OUT_IN_TURN},
 }
 """Flags of `mlcore.training.train`.
 
 One recipe ships. The others are ablations: MNIST alone, and without a kind of
-non-digits, to see how the network refuses what it has never seen.
+non-digits, to see how the network refuses what it has never seen. A small network is
+trained without a corruption, to see how well it reads one that it has never seen.
 """
 
 
@@ -113,14 +140,24 @@ class Training:
 
 def trainings(seeds: int, extra: tuple[str, ...] = ()) -> list[Training]:
     """List all trainings, the main recipes first in case the study is stopped."""
-    main = [recipe for recipe in RECIPES if "without" not in recipe]
-    others = [recipe for recipe in RECIPES if recipe not in main]
+    others = [recipe for recipe in RECIPES if recipe not in MAIN]
     return [
         Training(recipe, seed, extra)
-        for recipes in (main, others)
+        for recipes in (MAIN, others)
         for seed in range(1, seeds + 1)
         for recipe in recipes
     ]
+
+
+def trained(asked: tuple[Training, str]) -> tuple[Training, bytes]:
+    """Train on a worker; return the packed bundle, as the worker's disk may be its own.
+
+    asked: what to train, and the command's code version.
+    """
+    training, code = asked
+    check_code(code)
+    training.run()
+    return training, training.bundle().packed()
 
 
 def judged_once(training: Training) -> Evaluation:
@@ -187,6 +224,13 @@ def summary(
             HELD_OUT_LOSS: [held_out_loss(bundle) for bundle in bundles[recipe]],
             **_by_seed(of_recipe, "digits", ("accuracy", "refused", "ece")),
             **_by_seed(of_recipe, "non_digits", ("refused", "auroc")),
+            **{
+                f"{kind}: accuracy": [
+                    found["corrupted"][kind][str(STRENGTHS[-1])]["accuracy"]
+                    for found in of_recipe
+                ]
+                for kind in of_recipe[0]["corrupted"]
+            },
             "several strokes: refused as several": [
                 found["several_refused"] for found in of_recipe
             ],
@@ -213,13 +257,18 @@ def main() -> None:
     parser = command_parser(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's own")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="trainings at once, without CLUSTER"
+    )
     parser.add_argument("--out", type=Path, default=STUDY)
     parser.add_argument(
         "--judge-only", action="store_true", help="what has been trained so far"
     )
     told = parser.parse_args()
     stopped = "Stopped: the same command goes on from the last whole epoch."
-    with ends_with_a_sentence(DataError, BundleError, OSError, stopped=stopped):
+    with ends_with_a_sentence(
+        *(DataError, BundleError, WorkersError, OSError), stopped=stopped
+    ):
         train_and_judge(told)
 
 
@@ -229,8 +278,15 @@ def train_and_judge(told: argparse.Namespace) -> None:
     extra = ("--epochs", str(told.epochs)) if told.epochs else ()
     planned = trainings(told.seeds, extra)
     if not told.judge_only:
-        for training in tqdm(planned, desc="trainings"):
-            training.run()
+        missing = [training for training in planned if not training.is_done]
+        asked = [(training, code_version()) for training in missing]
+        with workers(told.workers, cluster=paths.cluster()) as running:
+            bundles_made = running.results(trained, asked)
+            for training, packed in tqdm(
+                bundles_made, desc="trainings", total=len(asked)
+            ):
+                if not training.is_done:  # a worker on another machine trained it
+                    unpack_bundle(packed, parent=training.folder)
     done = [training for training in planned if training.is_done]
     evaluations: dict[str, list[Evaluation]] = {}
     bundles: dict[str, list[Bundle]] = {}
@@ -249,4 +305,7 @@ def train_and_judge(told: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Workers must find the task by the module's own name.
+    from mlcore.judging import study
+
+    study.main()

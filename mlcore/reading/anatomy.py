@@ -1,7 +1,8 @@
-"""List a network's layers from its .keras file alone, without TensorFlow.
+"""List a network's layers and what they make of an image, without TensorFlow.
 
 A .keras file is a ZIP archive; its config.json names the layers. Their shapes and
-weights follow from it, so the page that explains the network needs no Keras.
+weights follow from it, so the page that explains the network needs no Keras. LiteRT
+runs the served weights and keeps what each layer gives.
 """
 
 import json
@@ -11,6 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from numpy.typing import NDArray
+
+from mlcore.reading.preprocess import DigitImage
 
 _CONFIG = "config.json"
 
@@ -65,6 +72,44 @@ def layers_of(keras_file: Path) -> list[Layer]:
             )
         )
     return layers
+
+
+def activations(
+    weights: bytes, image: DigitImage, *, shapes: Sequence[tuple[int, ...]]
+) -> list[NDArray[np.float32]]:
+    """Return what layers make of a digit image.
+
+    Args:
+        weights: a network as served. Conversion has merged convolution, normalisation
+            and activation into one operation, so only its output exists.
+        shapes: of the layers' outputs, in the network's order, from its input on.
+
+    Raises:
+        ValueError: the network has no such outputs in this order.
+    """
+    interpreter = Interpreter(
+        model_content=weights,
+        num_threads=1,
+        # The default delegate would fuse operations and keep nothing in between.
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    interpreter.set_tensor(given["index"], image[np.newaxis])
+    interpreter.invoke()
+    tensors = iter(interpreter.get_tensor_details())
+    found: list[NDArray[np.float32]] = []
+    for shape in shapes:
+        for tensor in tensors:
+            if tuple(tensor["shape"]) == (1, *shape):
+                found.append(interpreter.get_tensor(tensor["index"])[0])
+                break
+        else:
+            raise ValueError(
+                f"The network has no output of shape {shape} at its place."
+            )
+    return found
 
 
 # --- each kind: from config and input shape to output shape and weights -------------

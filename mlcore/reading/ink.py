@@ -11,7 +11,7 @@ No rule can tell the bar of a 5 from an underline. So the network scores the
 candidates: see `inference.Recogniser.read_picture`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.reading.paper import Page, pages, quantile, sample
+from mlcore.reading.paper import Levels, Page, pages, quantile
 from mlcore.reading.parts import (
     Box,
     Kinds,
@@ -28,6 +28,7 @@ from mlcore.reading.parts import (
     Part,
     box_of,
     kinds_of,
+    kinds_of_one_part,
     mask_of,
     masks,
 )
@@ -37,7 +38,7 @@ from mlcore.reading.rasterise import PEN_SHARE
 
 Depth = NDArray[np.float32]
 """(H, W): each pixel's distance from the nearest paper, in pixels."""
-Doubt = Literal["", "cut_off", "small"]
+Doubt = Literal["", "cut_off", "small", "long"]
 
 THINNEST_LINE_SHARE = 0.06
 """Lines thinner than this share of the ink's longest side are thickened.
@@ -46,10 +47,10 @@ They would vanish at 20 px.
 """
 SURE_SIZE = 0.065
 """Smaller ink, as a share of the picture's longest side, is doubted."""
-ALIKE = 0.6
-"""Parts of at least this share of the largest one's size may be digits beside it."""
 SURE_STRENGTH = 45
 """Fainter ink, in levels, is doubted."""
+EDGE_SHARE = 1 / 6
+"""Ink that lies within this share of a side from an edge is doubted."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Candidate:
 
     bitmap: (H, W) uint8, ink 255 on paper 0, cropped to the ink. trust: in [0, 1], less
     than 1 for ink that may be cut off, or that may be something else than ink. doubt:
-    the main reason of less trust that a person can remove. shapes: how many of its
-    parts are of about the same size.
+    the main reason of less trust that a person can remove. shapes: how many parts of
+    the picture are of about one size.
     """
 
     bitmap: Bitmap
@@ -77,6 +78,10 @@ def candidates(picture: Picture) -> Iterator[Candidate]:
     if picture.ndim == 2:
         picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB), np.uint8)
     for page in pages(picture):
+        alone = kinds_of_one_part(page)
+        if alone is not None:
+            yield _candidate(alone.ink, alone, page)
+            continue
         for place, mask in enumerate(masks(page)):
             kinds = kinds_of(mask, page)
             for chosen in _choices(kinds):
@@ -96,24 +101,47 @@ def _choices(kinds: Kinds) -> Iterator[list[Part]]:
         yield ink + edge
 
 
-def _candidate(chosen: list[Part], kinds: Kinds, page: Page) -> Candidate:
-    labels = kinds.labels
+def bitmap_of(chosen: Sequence[Part], labels: Labels, page: Page) -> Bitmap:
+    """Return the ink of some parts, cropped; thin lines are thickened."""
+    window = _around(chosen, labels)
+    mask = mask_of(chosen, labels, window)
+    left, top, right, bottom = window
+    others = (labels[top:bottom, left:right] > 0) & (mask == 0)
+    return _bitmap(
+        mask, page.distance[top:bottom, left:right], others=others.astype(np.uint8)
+    )
+
+
+def _around(chosen: Sequence[Part], labels: Labels) -> Box:
+    """Return the box of some parts with their smooth edges, which are not marked."""
     height, width = labels.shape
     left, top, right, bottom = box_of(chosen)
-    # Smooth edges lie outside the mask.
-    window = (
+    return (
         *(max(0, left - 2), max(0, top - 2)),
         *(min(width, right + 2), min(height, bottom + 2)),
     )
-    mask = mask_of(chosen, labels, window)
+
+
+def _bitmap(mask: Mask, distance: Levels, *, others: Mask | None = None) -> Bitmap:
+    """Return ink at full contrast. others: what lies there and is left out."""
     soft = cv2.dilate(mask, np.ones((3, 3), np.uint8))
-    distance = page.distance[window[1] : window[3], window[0] : window[2]]
-    strength = max(1, quantile(sample(distance)[sample(mask) > 0], 0.9))
+    if others is not None:
+        soft = cv2.subtract(soft, others)
+    strength = max(1, quantile(distance[mask > 0], 0.9))
     stretch = np.arange(256, dtype=np.float32) * (255.0 / strength)
     stretch[stretch < 0.1 * 255] = 0
     levels = np.asarray(np.rint(np.minimum(stretch, 255)), np.uint8)
     bitmap = np.asarray(cv2.LUT(distance, levels) * soft, np.uint8)
-    depth = _depth(mask)
+    return _with_thicker_lines(bitmap, mask, _depth(mask))
+
+
+def _candidate(chosen: list[Part], kinds: Kinds, page: Page) -> Candidate:
+    labels = kinds.labels
+    height, width = labels.shape
+    left, top, right, bottom = box_of(chosen)
+    window = _around(chosen, labels)
+    mask = mask_of(chosen, labels, window)
+    bitmap = _bitmap(mask, page.distance[window[1] : window[3], window[0] : window[2]])
     size = max(right - left, bottom - top) / max(height, width)
     trust_of_size = min(1.0, size / SURE_SIZE)
     trust_of_edges = _trust_of_edges(chosen, labels)
@@ -129,9 +157,7 @@ def _candidate(chosen: list[Part], kinds: Kinds, page: Page) -> Candidate:
     doubt: Doubt = ""
     if min(trust_of_size, trust_of_edges) < 1:
         doubt = "small" if trust_of_size < trust_of_edges else "cut_off"
-    largest = max(part.size for part in chosen)
-    shapes = sum(part.size >= ALIKE * largest for part in chosen)
-    return Candidate(_with_thicker_lines(bitmap, mask, depth), trust, doubt, shapes)
+    return Candidate(bitmap, trust, doubt, kinds.shapes)
 
 
 # --- trust ---------------------------------------------------------------------------
@@ -145,7 +171,7 @@ def _trust_of_shape(mask: Mask, box: Box, labels: Labels, page: Page) -> float:
     # A sheet of paper on a desk is light "ink" as well.
     is_sheet = not page.is_uniform and share > 0.62 and min(height, width) > 0.35 * size
     lies = width > 2.5 * height and share > 0.3
-    is_ruling = _spans(box, labels) and _is_straight(mask)
+    is_ruling = _spans(box, labels) and (_is_straight(mask) or _is_open(mask))
     is_doubtful = is_sheet or lies or is_ruling or _lies_at_edge(box, labels)
     return 0.3 if is_doubtful else 1.0
 
@@ -164,16 +190,33 @@ def _is_straight(mask: Mask) -> bool:
     return bool(np.count_nonzero(lines) > 0.9 * np.count_nonzero(whole))
 
 
+def _is_open(mask: Mask) -> bool:
+    """Return whether its middle is free, and open to a side: some lines of a cell."""
+    y, x = (max(1, side // 4) for side in mask.shape)
+    if mask[y:-y, x:-x].any():
+        return False
+    sides = mask[:y, x:-x], mask[-y:, x:-x], mask[y:-y, :x], mask[y:-y, -x:]
+    return not all(side.any() for side in sides)
+
+
 def _lies_at_edge(box: Box, labels: Labels) -> bool:
-    """Return whether a box is long and thin and lies along an edge of the picture."""
+    """Return whether a box lies along an edge of the picture, far from the other one.
+
+    A digit in the middle of its picture has about as much paper on either side.
+    """
     height, width = labels.shape
     left, top, right, bottom = box
-    near_x, near_y = 0.15 * width, 0.15 * height
-    is_at_side = right <= near_x or left >= width - near_x
-    is_at_end = bottom <= near_y or top >= height - near_y
-    return (bottom - top > 4 * (right - left) and is_at_side) or (
-        right - left > 4 * (bottom - top) and is_at_end
-    )
+    wide, high = right - left, bottom - top
+    for long, thick, margins in (
+        (high, wide, (left, width - right)),
+        (wide, high, (top, height - bottom)),
+    ):
+        near, far = sorted(margins)
+        is_within = near + thick <= EDGE_SHARE * (near + thick + far)
+        is_bar = long > 2.5 * thick and near < 0.2 * long
+        if is_within or (is_bar and far > max(4 * near, 3 * thick)):
+            return True
+    return False
 
 
 def _spans(box: Box, labels: Labels) -> bool:
@@ -230,9 +273,10 @@ def _fills(box: Box, labels: Labels) -> bool:
 
 
 def _trust_of_surroundings(chosen: list[Part], labels: Labels, page: Page) -> float:
-    """Doubt ink if much of what lies around it has the colour of ink.
+    """Doubt ink if much of what lies around it has its colour, or differs from paper.
 
-    The light between two dark specks looks like light ink on dark paper otherwise.
+    The light between two dark specks looks like light ink on dark paper otherwise, and
+    so do the gaps in a dark line on light paper.
     """
     if page.is_uniform:
         return 1.0
@@ -248,12 +292,15 @@ def _trust_of_surroundings(chosen: list[Part], labels: Labels, page: Page) -> fl
     if not outside.any():
         return 1.0
     view = np.s_[window[1] : window[3], window[0] : window[2]]
-    colours = page.colours[view].astype(np.int16)
-    ink = np.median(colours[mask > 0], axis=0)
+    colours = page.colours[view].astype(np.float32)
     paper = np.median(page.paper[view][mask > 0], axis=0)
+    ink = np.median(colours[mask > 0], axis=0)
     apart = np.abs(colours[outside] - ink).sum(axis=1)
     is_like_ink = apart < 0.25 * np.abs(ink - paper).sum()
-    return 0.4 if float(is_like_ink.mean()) > 0.35 else 1.0
+    along = ink - paper
+    is_as_far = (colours[outside] - paper) @ along > 0.75 * (along @ along)
+    is_doubtful = float(is_like_ink.mean()) > 0.35 or float(is_as_far.mean()) > 0.75
+    return 0.4 if is_doubtful else 1.0
 
 
 # --- thin lines ----------------------------------------------------------------------
@@ -268,7 +315,7 @@ def _depth(mask: Mask) -> Depth:
 def _with_thicker_lines(bitmap: Bitmap, mask: Mask, depth: Depth) -> Bitmap:
     """Thicken lines that would vanish at 20 px; other ink stays as it is."""
     # The mean depth of a line of width w is about w / 4. The mask has soft edges.
-    line_px = 4.0 * float(depth.sum()) / cv2.countNonZero(mask) - 1.5
+    line_px = 4.0 * cv2.sumElems(depth)[0] / cv2.countNonZero(mask) - 1.5
     size = max(bitmap.shape)
     if line_px >= THINNEST_LINE_SHARE * size:
         return bitmap

@@ -40,7 +40,10 @@ def _is_tick(ink: NDArray[np.uint8]) -> bool:
     y, x = np.nonzero(ink)
     if len(y) == 0:
         return False
-    corner = np.array([x[y == y.max()].mean(), y.max()])
+    lowest = y[-1]  # `nonzero` goes down row by row
+    corner = np.array([x[y == lowest].mean(), lowest])
+    if corner[1] - y[0] < TICK_ARM_PX:
+        return False
     ends = []
     for arm in (x < corner[0] - 1, x > corner[0] + 1):
         if not arm.any():

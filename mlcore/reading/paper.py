@@ -4,6 +4,7 @@ There is no single way for scans, photos in a shadow, blackboards and screenshot
 `pages` gives several, the most likely first.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ WORKING_SIDE_PX = 512
 
 A digit as high as 1/25 of a photo still has the 20 px that a digit image shows.
 """
-GRAIN = 1.5
+GRAIN = 1
 """Median difference of neighbouring pixels, in levels, above which grain is smoothed.
 
 Drawings and scans have 0 or 1, photos 2 to 10.
@@ -77,8 +78,8 @@ def pages(picture: Picture) -> Iterator[Page]:
 
     Source: top-hat transform, Serra 1982, "Image Analysis and Mathematical Morphology".
     """
-    colours, bands = _prepared(shrink(picture, WORKING_SIDE_PX))
-    common = _common_colour(bands)
+    colours = _prepared(shrink(picture, WORKING_SIDE_PX))
+    common = _common_colour(colours)
     if common is not None:
         paper = np.full_like(colours, common)
         distance = _length(cv2.absdiff(colours, paper).reshape(colours.shape))
@@ -97,57 +98,49 @@ def pages(picture: Picture) -> Iterator[Page]:
 
 def quantile(levels: NDArray[np.uint8], share: float) -> int:
     """Return the least level that at least this share of the pixels does not exceed."""
-    counts = np.cumsum(np.bincount(levels.ravel(), minlength=256))
-    return int(np.searchsorted(counts, share * levels.size))
+    place = max(1, math.ceil(share * levels.size)) - 1
+    return int(np.partition(levels.ravel(), place)[place])
 
 
-def sample(levels: Levels) -> Levels:
+def sample(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return about SAMPLE_SIDE_PX rows and columns, enough to count levels in."""
-    step_y, step_x = (max(1, side // SAMPLE_SIDE_PX) for side in levels.shape)
+    step_y, step_x = (max(1, side // SAMPLE_SIDE_PX) for side in levels.shape[:2])
     return levels[::step_y, ::step_x]
 
 
-def _prepared(picture: Picture) -> tuple[Colours, list[Levels]]:
-    """Average grain away; return the colours, and each band. Grey has one band."""
-    bands = _bands(picture)
-    if _grain(bands[1]) > GRAIN:
+def _prepared(picture: Picture) -> Colours:
+    """Average grain away; give a grey picture one band."""
+    grey = cv2.extractChannel(picture, 1)
+    if _is_grainy(np.asarray(grey, np.uint8)):
         sigma = max(0.6, max(picture.shape) / WORKING_SIDE_PX)
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
-        bands = _bands(picture)
-    if all(np.array_equal(bands[0], band) for band in bands[1:]):
-        return bands[0][..., np.newaxis], bands[:1]
-    return picture, bands
+        grey = cv2.extractChannel(picture, 1)
+    is_grey = cv2.norm(picture, cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)) == 0
+    return np.asarray(grey, np.uint8)[..., np.newaxis] if is_grey else picture
 
 
-def _bands(colours: Colours) -> list[Levels]:
-    return [np.asarray(band, np.uint8) for band in cv2.split(colours)]
-
-
-def _grain(band: Levels) -> int:
-    """Return the median difference of neighbouring pixels, down or across."""
+def _is_grainy(band: Levels) -> bool:
+    """Return whether most neighbouring pixels differ, down or across."""
     if min(band.shape) < 2:
-        return 0
-    down = np.asarray(cv2.absdiff(band[1:], band[:-1]), np.uint8)
-    across = np.asarray(cv2.absdiff(band[:, 1:], band[:, :-1]), np.uint8)
-    return max(quantile(sample(down), 0.5), quantile(sample(across), 0.5))
+        return False
+    step = max(1, len(band) // SAMPLE_SIDE_PX)
+    down = band[1::step], band[:-1:step]
+    across = band[::step, 1:], band[::step, :-1]
+    return any(
+        np.count_nonzero(cv2.absdiff(one, other) > GRAIN) > 0.5 * one.size
+        for one, other in (down, across)
+    )
 
 
-def _common_colour(bands: list[Levels]) -> Colours | None:
+def _common_colour(colours: Colours) -> Colours | None:
     """Return the most common colour; None if no colour is common enough."""
-    near = np.full(bands[0].shape, 255, np.uint8)
+    pixels = alike = sample(colours).reshape(-1, colours.shape[2]).astype(np.int16)
     colour = []
-    for band in bands:
-        likely = sample(band)[sample(near) > 0]  # alike in the bands before
-        level = int(np.bincount(likely, minlength=256).argmax())
-        near &= _within(band, level - PAPER_SPREAD, level + PAPER_SPREAD)
-        colour.append(level)
-    is_common = cv2.countNonZero(near) >= PAPER_SHARE * near.size
+    for band in range(colours.shape[2]):
+        colour.append(np.bincount(alike[:, band]).argmax())
+        alike = alike[np.abs(alike[:, band] - colour[band]) <= PAPER_SPREAD]
+    is_common = len(alike) >= PAPER_SHARE * len(pixels)
     return np.array(colour, np.uint8) if is_common else None
-
-
-def _within(band: Levels, low: int, high: int) -> Levels:
-    """Mark levels from `low` to `high` with 255."""
-    return np.asarray(cv2.inRange(band, np.array(low), np.array(high)), np.uint8)
 
 
 def _dark_ink(colours: Colours, side: int, repeated: int) -> tuple[Colours, Levels]:
@@ -178,4 +171,6 @@ def _length(difference: NDArray) -> Levels:
     else:
         # The longest difference within one hue is about 255 after this division.
         levels = np.sqrt(np.square(difference, dtype=np.float32).sum(axis=2) / 1.5)
-    return np.asarray(np.minimum(levels, 255), np.uint8)
+    if levels.dtype != np.uint8:
+        levels = np.minimum(levels, 255).astype(np.uint8)
+    return levels

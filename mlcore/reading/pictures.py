@@ -5,8 +5,10 @@ Functions that read bytes from outside raise only `PictureError`.
 
 import base64
 import binascii
+import math
 import re
 import struct
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
@@ -14,33 +16,22 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
+
+from mlcore.reading.containers import MAX_COLOUR_PIXELS, MAX_PIXELS, parts_of
+from mlcore.reading.containers import PictureError as PictureError
 
 Picture = NDArray[np.uint8]
 """(H, W, 3) uint8, red, green and blue."""
 
-MAX_PIXELS = 50_000_000
-"""Pictures with more pixels are refused before they are decoded."""
 MAX_DECODED_SIDE_PX = 2_048
 MAX_STORED_SIDE_PX = 1_024
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 FORMAT_NAMES = "PNG, JPEG, WebP, GIF or BMP"
 MOST_MISSING = 0.005
 """Greatest share of a JPEG that may be missing with the file's last bytes."""
-# Off: MAX_PIXELS is checked instead. Pillow refuses only above twice its own limit.
+# Off: our own limits are checked instead. Pillow refuses only above twice its limit.
 Image.MAX_IMAGE_PIXELS = None
-
-
-class PictureError(ValueError):
-    """The bytes are not a picture that can be read.
-
-    code: why. kind: the type of a file that is not read, if it is known.
-    """
-
-    def __init__(self, code: str, message: str, *, kind: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.kind = kind
 
 
 _JPEG_END = b"\xff\xd9"
@@ -49,7 +40,7 @@ _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]+(;[^;,]*)*;base64,", re.IGNORECA
 _STANDARD_ALPHABET = str.maketrans("-_", "+/", "=")
 
 
-def decode_data_url(url: str) -> Picture:
+def decode_data_url(url: str, *, pay: Callable[[int], None] | None = None) -> Picture:
     """Decode `data:image/...;base64,...`; see `decode_picture`.
 
     The base64 may be broken into lines, percent-escaped, in the URL-safe alphabet, or
@@ -68,26 +59,36 @@ def decode_data_url(url: str) -> Picture:
         raise PictureError(
             "not_a_data_url", f"The image's base64 text is damaged: {error}."
         ) from error
-    return decode_picture(content)
+    return decode_picture(content, pay=pay)
 
 
-def decode_picture(content: bytes) -> Picture:
+def decode_picture(
+    content: bytes, *, pay: Callable[[int], None] | None = None
+) -> Picture:
     """Decode PNG, JPEG, WebP, GIF or BMP to colours as a person would see them.
 
-    Format and size are checked before decoding. Transparent parts become white, or
+    Format, size and cost are checked before decoding, and only the parts that the
+    pixels need are decoded. Transparent parts become white, or
     black if the picture is mostly transparent and its opaque part is light. The
     see-through margin of a window's screenshot is cut off. EXIF orientation is applied.
     Only the first frame of an animation is decoded. A JPEG may lack its last few bytes.
+
+    Args:
+        pay: called before decoding with the cost: the number of pixels, and a tenth of
+            it again for each scan of a progressive JPEG after the first. What it raises
+            is passed on.
 
     Returns:
         (H, W, 3) uint8 RGB, longest side at most MAX_STORED_SIDE_PX. This is the form
         in which a picture is stored.
 
     Raises:
-        PictureError: not in one of these formats, damaged, or too many pixels.
+        PictureError: not in one of these formats, damaged, or too costly.
     """
+    parts = parts_of(content)
+    needed = parts.content
     try:
-        picture = Image.open(BytesIO(content), formats=PICTURE_FORMATS)
+        picture = Image.open(BytesIO(needed), formats=PICTURE_FORMATS)
     except Exception as error:  # Pillow's openers raise nearly anything on bad bytes
         kind = _kind_of_file(content)
         raise PictureError(
@@ -97,14 +98,24 @@ def decode_picture(content: bytes) -> Picture:
             else f"These bytes are not a {FORMAT_NAMES} picture: send one of these.",
             kind=kind,
         ) from error
-    if picture.width * picture.height > MAX_PIXELS:
+    pixels = picture.width * picture.height
+    is_light = picture.format == "JPEG" or picture.mode in ("1", "L")
+    most = MAX_PIXELS if is_light else MAX_COLOUR_PIXELS
+    if pixels > most:
         raise PictureError(
             "too_many_pixels",
-            f"The picture has {picture.width * picture.height:,} pixels and at most "
-            f"{MAX_PIXELS:,} are read: make it smaller.",
+            f"The picture has {pixels:,} pixels, and at most {most:,} are read"
+            f"{'' if is_light else f' of a {picture.format} with colours'}: make it "
+            f"smaller{'' if is_light else ', or send a JPEG'}.",
         )
+    if pay is not None:
+        pay(pixels + pixels * (parts.passes - 1) // 10)
     try:
-        upright = _reduced(_loaded(picture, content))
+        # Decoders of two cut progressive JPEGs at once would hold twice 160 MB.
+        quick = MAX_PIXELS // 4 if parts.is_buffered else MAX_PIXELS
+        is_quick = pixels * parts.passes <= quick
+        upright = _reduced(_loaded(picture, needed, is_quick=is_quick))
+        upright.getexif()[ExifTags.Base.Orientation] = parts.orientation()
         ImageOps.exif_transpose(upright, in_place=True)
         return _colours(upright)
     except Exception as error:  # decoders raise nearly anything too
@@ -128,16 +139,23 @@ def _kind_of_file(content: bytes) -> str | None:
     return "PDF" if b"%pdf-" in head else "SVG" if b"<svg" in head else None
 
 
-def _loaded(picture: Image.Image, content: bytes) -> Image.Image:
-    size = (MAX_DECODED_SIDE_PX, MAX_DECODED_SIDE_PX)
+def _loaded(picture: Image.Image, content: bytes, *, is_quick: bool) -> Image.Image:
+    """Decode a picture; a quick one is decoded three times if it lacks its end."""
+    # In the picture's shape: Pillow would decode a long, narrow picture whole.
+    scale = MAX_DECODED_SIDE_PX / max(picture.size)
+    size = (
+        max(1, math.floor(picture.width * scale)),
+        max(1, math.floor(picture.height * scale)),
+    )
     picture.draft("RGB", size)
     try:
         picture.load()
     except OSError:
-        if picture.format != "JPEG":
+        if picture.format != "JPEG" or not is_quick:
             raise
-        return _lacking_its_end(content, size)
-    return _with_opacity(picture, content) if picture.format == "BMP" else picture
+    else:
+        return _with_opacity(picture, content) if picture.format == "BMP" else picture
+    return _lacking_its_end(content, size)  # here, because the error holds a decoder
 
 
 def _lacking_its_end(content: bytes, size: tuple[int, int]) -> Image.Image:
@@ -153,10 +171,18 @@ def _lacking_its_end(content: bytes, size: tuple[int, int]) -> Image.Image:
     ]
     for picture in pictures:
         picture.draft("RGB", size)
-    ended, filled = (np.asarray(picture) for picture in pictures)
+    # Some hundred thousand pixels tell it: comparing all of a large picture would take
+    # longer than decoding it.
+    width, height = pictures[0].size
+    samples = min(width, 600), min(height, 600)
+    ended, filled = (
+        np.asarray(picture.resize(samples, Image.Resampling.NEAREST))
+        for picture in pictures
+    )
     missing = float((ended != filled).mean())
     # Filling ends at the next restart marker, but what is missing is mid-grey.
-    if _RESTARTS in begun and (ended[-1, -1] == 128).all():
+    last = pictures[0].crop((width - 1, height - 1, width, height))
+    if _RESTARTS in begun and (np.asarray(last) == 128).all():
         missing = 1.0
     if missing > MOST_MISSING:
         raise OSError("The picture is cut off.")

@@ -74,23 +74,26 @@ def normalize(bitmap: Bitmap) -> DigitImage:
 
 
 def at_full_contrast(levels: Bitmap) -> Bitmap:
-    """Stretch a faint digit image until its strongest ink is 255.
+    """Stretch a faint digit image to the levels from 0 to 255.
 
-    Some programs send 0 and 1, or scikit-learn's 0 to 16. MNIST's digits pass
-    unchanged.
+    Some programs send 0 and 1, or scikit-learn's 0 to 16, or grey paper. MNIST's digits
+    pass unchanged.
 
     Args:
-        levels: (H, W) uint8, ink on paper 0.
+        levels: (H, W) uint8, ink high.
 
     Returns:
-        Bitmap of the same shape; all zero if the strongest ink is too faint to see.
+        Bitmap of the same shape; all zero if the ink is too faint to see.
     """
-    strongest = int(levels.max())
-    if strongest >= FULL_INK:
+    paper, strongest = int(levels.min()), int(levels.max())
+    if paper == 0 and strongest >= FULL_INK:
         return levels
-    if strongest < FAINTEST_INK and strongest != MASK_INK:
+    contrast = strongest - paper
+    is_mask = paper == 0 and strongest == MASK_INK
+    if contrast < FAINTEST_INK and not is_mask:
         return np.zeros_like(levels)
-    return np.asarray(np.rint(levels * (255.0 / strongest)), np.uint8)
+    stretched = (levels - np.uint8(paper)) * (255.0 / contrast)
+    return np.asarray(np.rint(stretched), np.uint8)
 
 
 def _corner(ink: Bitmap) -> tuple[int, int]:

@@ -1,10 +1,10 @@
 """Synthetic digits in the styles people write, as pen strokes.
 
-In specimens.json a style is a list of strokes, a stroke a list of curves, a curve a few
+In the JSON files a style is a list of strokes, a stroke a list of curves, a curve a few
 control points on the page's 280 px canvas. They are rounded to smooth curves, with
 points as dense as in a drawing from the page.
-Tests, benchmarks and pictures in the documentation use them; no model is trained on
-them.
+Training draws each again in many ways. Tests, benchmarks and pictures in the
+documentation use the common ones as well.
 """
 
 import json
@@ -26,7 +26,9 @@ _SPACING_PX = 6.0
 _TREMOR_PX = 36.0
 """Length along a stroke over which the hand's tremor keeps its direction."""
 
-_TEMPLATES = Path(__file__).with_name("specimens.json")
+_COMMON, _RARE = (
+    Path(__file__).with_name(name) for name in ("specimens.json", "rare_specimens.json")
+)
 
 _Corners = Sequence[tuple[float, float]]
 """Control points (x, y) of one curve."""
@@ -45,13 +47,22 @@ class Specimen:
     strokes: list[Points]
 
 
-def specimens() -> list[Specimen]:
-    """Return every digit in the styles people write it in, sorted by digit."""
-    templates = json.loads(_TEMPLATES.read_text())
-    return [
+def specimens(*, rare: bool = False) -> list[Specimen]:
+    """Return every digit in the styles people write it in, sorted by digit.
+
+    Args:
+        rare: with the rare styles too, such as square or barred ones.
+    """
+    templates = [
+        template
+        for path in ((_COMMON, _RARE) if rare else (_COMMON,))
+        for template in json.loads(path.read_text())
+    ]
+    made = [
         Specimen(one["digit"], one["style"], [_stroke(*s) for s in one["strokes"]])
         for one in templates
     ]
+    return sorted(made, key=lambda specimen: specimen.digit)
 
 
 def jittered(

@@ -14,9 +14,6 @@ from mlcore.training.data import Mnist, load_mnist
 settings.register_profile("mlcore", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("mlcore")
 
-# Without PICTURES_DIR there are no real pictures to test.
-collect_ignore = [] if paths.pictures_folder() else ["test_real_pictures.py"]
-
 
 @pytest.fixture(scope="session")
 def mnist() -> Mnist:

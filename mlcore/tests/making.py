@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mlcore import paths
+from mlcore.judging.benchmark import Benchmark, Drawing, write_benchmark
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, write_bundle
 from mlcore.reading.calibrate import Calibration
 from mlcore.reading.ink import candidates
@@ -30,13 +31,14 @@ from mlcore.training.data import (
     scale_to_canvas,
     split_of,
 )
+from mlcore.training.snapshot import as_read
 
 SPECIMENS = "specimens"
 DRAWING_SOURCES = (SPECIMENS, *(PEN_DIGIT_FILES if paths.pen_folder() else ()))
 """Our own drawings, and other people's where PEN_DIR names them."""
 
 ONE_OF_EACH = tuple(f"{specimen.digit} {specimen.style}" for specimen in specimens())
-"""Digit and style of every specimen."""
+"""Digit and style of every common specimen."""
 
 
 KERAS_3_ON_NUMPY_2 = (
@@ -69,7 +71,9 @@ def drawings_of(source: str) -> list[Drawn]:
 
 def specimen(name: str) -> Specimen:
     """Return the specimen of a name such as "7 crossed"."""
-    return next(made for made in specimens() if f"{made.digit} {made.style}" == name)
+    return next(
+        made for made in specimens(rare=True) if f"{made.digit} {made.style}" == name
+    )
 
 
 def line(*points: tuple[float, float]) -> Points:
@@ -117,14 +121,14 @@ def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def png_claiming(width: int, height: int) -> bytes:
+def png_claiming(width: int, height: int, *, colour: int = 0) -> bytes:
     """Make a tiny PNG whose header claims a size and whose pixels are missing."""
 
     def chunk(name: bytes, content: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(name + content))
         return struct.pack(">I", len(content)) + name + content + check
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
@@ -193,3 +197,64 @@ SPLITS = ("train", "calibration", "judged")
 def _in_split(split: str, stem: str, count: int) -> list[str]:
     names = (f"{stem}{number}" for number in range(1000))
     return list(islice((name for name in names if split_of(name) == split), count))
+
+
+STYLES = {made.digit: made.strokes for made in reversed(specimens())}
+"""The first specimen of each digit."""
+
+
+def written(text: str, *, gap: float = 40.0, left: float = 0.0) -> list[Points]:
+    """Write a number with the specimens, on one line."""
+    strokes = []
+    for digit in text:
+        drawn = STYLES[int(digit)]
+        points = np.concatenate(drawn)
+        low, high = points.min(axis=0), points.max(axis=0)
+        unit = 100 / (high[1] - low[1])
+        move = np.array([left - low[0] * unit, -low[1] * unit])
+        strokes += [(stroke * unit + move).astype(np.float32) for stroke in drawn]
+        left += float(high[0] - low[0]) * unit + gap
+    return strokes
+
+
+def benchmark_drawings() -> list[Drawing]:
+    """Return every specimen, by persons 1 and 2 in training and 3 in the test split.
+
+    Person 3's come from a source of their own, the last without strokes.
+    """
+    drawings = []
+    for number, made in enumerate(specimens()):
+        person = 1 + number % 3
+        strokes = [[[float(x), float(y)] for x, y in stroke] for stroke in made.strokes]
+        drawings.append(
+            Drawing(
+                digit=made.digit,
+                split="test" if person == 3 else "train",
+                source="pens" if person == 3 else "site",
+                person=person,
+                image=as_read(made.strokes),
+                strokes=strokes,
+                width=280,
+                height=280,
+                pen_width=18,
+            )
+        )
+    last = next(one for one in reversed(drawings) if one.split == "test")
+    drawings.remove(last)
+    return [
+        *drawings,
+        Drawing(last.digit, last.split, last.source, last.person, last.image),
+    ]
+
+
+def make_benchmark(parent: Path, drawings: list[Drawing] | None = None) -> Benchmark:
+    """Write a benchmark whose datasheet has room for baselines."""
+    made, _ = write_benchmark(
+        parent,
+        benchmark_drawings() if drawings is None else drawings,
+        sources={"site": {"licence": "CC BY 4.0"}, "pens": {"licence": "CC BY 4.0"}},
+        datasheet=lambda made: (
+            f"# {made.name}\n\n<!-- baselines -->\nNone.\n<!-- end of baselines -->\n"
+        ),
+    )
+    return made

@@ -17,6 +17,8 @@ from mlcore.training.augment import (
     scribble,
     shuffled_quarters,
     side_by_side,
+    tick,
+    upside_down,
     vary,
 )
 from mlcore.training.data import Mnist
@@ -31,6 +33,8 @@ MAKERS: dict[str, Callable[[Mnist, np.random.Generator], Image]] = {
     "glyph": lambda mnist, rng: glyph(rng),
     "outline": lambda mnist, rng: outline(rng),
     "lying": lambda mnist, rng: lying(some(mnist, rng, 1)[0], rng),
+    "upside_down": lambda mnist, rng: upside_down(some(mnist, rng, 1)[0]),
+    "tick": lambda mnist, rng: tick(rng),
     "shuffled_quarters": lambda mnist, rng: shuffled_quarters(
         some(mnist, rng, 1)[0], rng
     ),
@@ -85,7 +89,7 @@ class TestVary:
         assert varied.dtype == np.float32
         assert varied.min() >= 0
         assert varied.max() <= 1
-        assert (varied.max(axis=(1, 2)) > 0.3).all()
+        assert (varied.max(axis=(1, 2)) > 0.1).all()
 
     def test_depends_on_the_generator_only(self, mnist: Mnist) -> None:
         images = mnist.train.images[:50]
@@ -156,7 +160,7 @@ class TestMadeNonDigits:
             assert image.dtype == np.uint8
             rows, columns = np.nonzero(image)
             assert max(np.ptp(rows), np.ptp(columns)) + 1 <= BOX_PX
-            assert image.max() > 100
+            assert image.max() > 25  # of one pixel, made small
 
     @pytest.mark.parametrize("maker", MAKERS)
     def test_depend_on_the_generator_only(self, maker: str, mnist: Mnist) -> None:

@@ -51,10 +51,16 @@ class TestCard:
         assert quoted["refused"] == read["refused"]
         assert quoted["ece"] == pytest.approx(read["ece"], abs=1e-6)
 
-    def test_quotes_the_recipe_that_ships(self, starter_bundle: Bundle) -> None:
+    def test_says_whether_the_study_has_what_ships(
+        self, starter_bundle: Bundle
+    ) -> None:
         study = load_study()
+        is_in_it = starter_bundle.digest in study["pen"]["bundles"]
 
-        assert starter_bundle.digest in study["pen"]["bundles"]
+        card = cards.CARD.read_text()
+
+        assert ("The seed that ships has the lowest log-loss" in card) == is_in_it
+        assert ("The shipped network is newer" in card) != is_in_it
         assert all(of_recipe["bundles"] for of_recipe in study.values())
 
 

@@ -1,75 +1,72 @@
-import cv2
 import numpy as np
 import pytest
 
-from mlcore.judging.corrupt import CORRUPTIONS, Corruption
-from mlcore.reading.inference import Recogniser
-from mlcore.reading.preprocess import Bitmap
-from mlcore.reading.rasterise import draw_on_canvas
-from mlcore.tests.making import ink_in, specimen
+from mlcore.reading.preprocess import SIDE_PX
+from mlcore.training.corrupt import (
+    CORRUPTIONS,
+    ONLY_JUDGED,
+    WITHOUT_A_DIGIT,
+    Image,
+    corrupted,
+)
+from mlcore.training.data import Mnist
+
+BLANK = np.zeros((SIDE_PX, SIDE_PX), np.float32)
 
 
-def drawn(name: str) -> Bitmap:
-    strokes = specimen(name).strokes
-    return draw_on_canvas(strokes, width=280, height=280, pen_width=18)
+@pytest.fixture(scope="module")
+def digits(mnist: Mnist) -> list[Image]:
+    return list(mnist.validation.images[:20] / np.float32(255))
 
 
-def corrupted(corruption: Corruption, bitmap: Bitmap, seed: int = 1) -> Bitmap:
-    return corruption(bitmap, np.random.default_rng(seed))
+@pytest.mark.parametrize("kind", [*CORRUPTIONS, *ONLY_JUDGED])
+class TestCorrupted:
+    def test_gives_another_image_in_range(self, kind: str, digits: list[Image]) -> None:
+        rng = np.random.default_rng(1)
+
+        for strength in (0.1, 0.5, 1.0):
+            for digit in digits:
+                image = corrupted(digit, kind, strength, rng)
+
+                assert image.shape == (SIDE_PX, SIDE_PX)
+                assert image.dtype == np.float32
+                assert 0 <= image.min() < image.max() <= 1
+
+    def test_changes_more_the_stronger_it_is(
+        self, kind: str, digits: list[Image]
+    ) -> None:
+        rng = np.random.default_rng(1)
+
+        weak, strong = (
+            np.mean(
+                [
+                    np.abs(corrupted(digit, kind, strength, rng) - digit).mean()
+                    for digit in digits * 10
+                ]
+            )
+            for strength in (0.15, 1.0)
+        )
+
+        assert strong > 1.1 * weak > 0
+
+    def test_depends_on_the_generator_only(
+        self, kind: str, digits: list[Image]
+    ) -> None:
+        original = digits[0].copy()
+
+        once, again = (
+            corrupted(digits[0], kind, 0.7, np.random.default_rng(4)) for _ in range(2)
+        )
+
+        assert np.array_equal(once, again)
+        assert np.array_equal(digits[0], original)
 
 
-@pytest.mark.parametrize("way", CORRUPTIONS)
-class TestCorruptions:
-    def test_give_a_picture_with_ink(self, way: str) -> None:
-        picture = corrupted(CORRUPTIONS[way], drawn("3 round"))
+@pytest.mark.parametrize("kind", CORRUPTIONS)
+def test_only_the_listed_kinds_make_something_of_blank_paper(kind: str) -> None:
+    rng = np.random.default_rng(1)
 
-        assert picture.dtype == np.uint8
-        assert picture.ndim == 2
-        assert ink_in(picture).max() == 255
+    inked = [np.ptp(corrupted(BLANK, kind, 0.8, rng)) > 0 for _ in range(20)]
 
-    def test_leave_the_drawing_itself_alone(self, way: str) -> None:
-        bitmap = drawn("3 round")
-
-        corrupted(CORRUPTIONS[way], bitmap)
-
-        assert np.array_equal(bitmap, drawn("3 round"))
-
-    def test_depend_on_the_generator_only(self, way: str) -> None:
-        one, same = (corrupted(CORRUPTIONS[way], drawn("3 round")) for _ in range(2))
-
-        assert np.array_equal(one, same)
-
-    def test_leave_a_plain_digit_readable(self, way: str, starter: Recogniser) -> None:
-        reading = starter.read_picture(corrupted(CORRUPTIONS[way], drawn("3 round")))
-
-        assert int(np.argmax(reading.probabilities)) == 3
-
-
-class TestChanges:
-    def test_are_none_where_none_is_meant(self) -> None:
-        bitmap = drawn("3 round")
-
-        assert np.array_equal(corrupted(CORRUPTIONS["unchanged"], bitmap), 255 - bitmap)
-
-    @pytest.mark.parametrize(
-        ("way", "share"), [("half the size", 0.5), ("tiny, an eighth", 0.125)]
-    )
-    def test_of_size_keep_the_page(self, way: str, share: float) -> None:
-        bitmap = drawn("3 round")
-
-        picture = corrupted(CORRUPTIONS[way], bitmap)
-
-        assert picture.shape == bitmap.shape
-        height = cv2.boundingRect(255 - picture)[3]
-        assert height == pytest.approx(share * cv2.boundingRect(bitmap)[3], abs=2)
-
-    @pytest.mark.parametrize(
-        ("way", "change"), [("thinner by 8 px", -8), ("thicker by 8 px", 8)]
-    )
-    def test_of_the_pen_are_as_wide_as_they_say(self, way: str, change: int) -> None:
-        bitmap = np.zeros((280, 280), np.uint8)
-        bitmap[40:240, 130:150] = 255
-
-        picture = corrupted(CORRUPTIONS[way], bitmap)
-
-        assert cv2.boundingRect(255 - picture)[2] == 20 + change
+    makes_lines = kind in ("lines across", "patch")
+    assert any(inked) == (kind in WITHOUT_A_DIGIT or makes_lines)

@@ -9,6 +9,7 @@ from mlcore.tests.making import DRAWING_SOURCES, drawings_of, line, specimen
 from mlcore.training.augment import redrawn, rendered, written_side_by_side
 from mlcore.training.data import Digits, Mnist, PenDrawing
 from mlcore.training.dataset import (
+    MADE_SHARES,
     NO_DIGIT,
     Dataset,
     as_served,
@@ -50,12 +51,16 @@ class TestPool:
         assert others[:, DIGITS:].sum(axis=1).tolist() == [1] * 20
 
     def test_of_made_non_digits_holds_a_third_of_several(self, few: Digits) -> None:
-        made = made_non_digits(few, 100, np.random.default_rng(1))
+        made = made_non_digits(few, 1_000, np.random.default_rng(1))
 
-        assert made.images.shape == (100, 28, 28)
+        assert made.images.shape == (1_000, 28, 28)
         assert (made.digits == NO_DIGIT).all()
-        assert np.bincount(made.kinds, minlength=KINDS)[SEVERAL] == 35
-        assert np.bincount(made.kinds, minlength=KINDS)[SOMETHING_ELSE] == 65
+        kinds = np.bincount(made.kinds, minlength=KINDS)
+        assert kinds[ONE_DIGIT] == 0
+        assert kinds[SEVERAL] == pytest.approx(1_000 * MADE_SHARES["several"], abs=50)
+
+    def test_shares_of_made_non_digits_sum_to_one(self) -> None:
+        assert sum(MADE_SHARES.values()) == pytest.approx(1)
 
     @pytest.mark.parametrize("count", [0, 1])
     def test_of_hardly_any_holds_so_many(self, count: int, few: Digits) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mlcore import paths
 from mlcore.judging import evaluate, judge
-from mlcore.judging.corrupt import CORRUPTIONS
+from mlcore.judging.changes import CHANGES
 from mlcore.judging.scenes import EMPTY, SCENES
 from mlcore.reading.inference import Recogniser
 from mlcore.training.data import Mnist
@@ -44,7 +44,7 @@ class TestCommand:
         assert said.startswith(f"Bundle {starter.bundle.short_digest}\n")
         assert rows["MNIST test, as pixels"] == "30"
         assert rows["MNIST test, as 280x280 PNG"] == "30"
-        assert {*CORRUPTIONS, *SCENES, *EMPTY} <= set(rows)
+        assert {*CHANGES, *SCENES, *EMPTY} <= set(rows)
         assert rows["2 digits in a row"] == "2"
         assert "PEN_DIR names no folder of pen drawings" in said
         assert "PICTURES_DIR names no folder of real pictures" in said

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlcore.reading.inference import Recogniser
+from mlcore.reading.inference import PICTURE_DIGITNESS_BELOW, Recogniser
 from mlcore.reading.ink import Candidate, candidates
 from mlcore.reading.pictures import Picture, decode_picture
 from mlcore.reading.preprocess import Bitmap, normalize
@@ -267,7 +267,7 @@ class TestTrust:
         reading = starter.read_picture(page)
 
         assert reading.refusal == "not_a_digit"
-        assert reading.digitness < 0.1
+        assert reading.digitness < PICTURE_DIGITNESS_BELOW
 
     def test_is_lost_by_ink_that_is_cut_off(self) -> None:
         page = picture_of(
@@ -296,8 +296,44 @@ class TestTrust:
         assert tiny.trust < 1
         assert tiny.doubt == "small"
 
+    def test_is_lost_by_light_gaps_in_a_dark_line(self) -> None:
+        rng = np.random.default_rng(1)
+        page = np.full((130, 110), 255.0)
+        line = page[:, 8:14]
+        line[:] = np.where(rng.random(line.shape) < 0.1, 255, 100)
+        page = cv2.GaussianBlur(page, (0, 0), 0.8)
+
+        light = list(candidates(page.astype(np.uint8)))
+
+        assert light
+        assert all(found.trust < 0.5 for found in light)
+
     def test_is_lost_by_a_line_that_spans_the_picture(self) -> None:
         page = np.full((200, 200), 255, np.uint8)
         page[10:190, 98:102] = 0
 
         assert all(candidate.trust < 0.5 for candidate in candidates(page))
+
+    @pytest.mark.parametrize("turns", range(4))
+    def test_is_lost_by_a_piece_of_a_line_along_an_edge(self, turns: int) -> None:
+        page = np.full((150, 120), 255, np.uint8)
+        page[30:120, 14:22] = 0
+
+        pieces = list(candidates(np.rot90(page, turns).copy()))
+
+        assert pieces
+        assert all(piece.trust < 0.5 for piece in pieces)
+
+    def test_is_kept_by_a_bar_in_the_middle(self) -> None:
+        page = np.full((150, 120), 255, np.uint8)
+        page[30:120, 50:58] = 0
+
+        assert first(page).trust == 1.0
+
+    @pytest.mark.parametrize("seed", [3, 4, 9])
+    def test_is_lost_by_two_broken_lines_of_a_cell(self, seed: int) -> None:
+        page = np.full((100, 90), 255, np.uint8)
+        page[12:15] = page[:, 74:77] = 60
+        page[np.random.default_rng(seed).random(page.shape) < 0.4] = 255
+
+        assert all(piece.trust < 0.5 for piece in candidates(page))

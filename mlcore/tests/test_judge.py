@@ -1,10 +1,22 @@
 import numpy as np
 import pytest
 
-from mlcore.judging.judge import area_under_roc, read_enlarged, read_pen
+from mlcore.judging import judge
+from mlcore.judging.judge import (
+    STRENGTHS,
+    area_under_roc,
+    outcomes_of,
+    read_corrupted,
+    read_decorated,
+    read_enlarged,
+    read_pen,
+    read_styles,
+)
 from mlcore.reading.calibrate import RefusalCode
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.specimens import specimens
+from mlcore.training.augment import DECORATIONS
+from mlcore.training.corrupt import CORRUPTIONS, ONLY_JUDGED
 from mlcore.training.data import Mnist, PenDrawing
 from mlcore.training.figures import ReadDigits, read_mnist
 
@@ -80,6 +92,64 @@ class TestAreaUnderRoc:
         # Of six pairs four are in order and two tie.
         assert area_under_roc(higher, lower) == pytest.approx(5 / 6)
         assert area_under_roc(lower, higher) == pytest.approx(1 / 6)
+
+
+class TestOutcomes:
+    def test_count_answers_and_refusals(self) -> None:
+        readings = [
+            reading_of(7),
+            reading_of(3),
+            reading_of(1, refusal="unsure"),
+            reading_of(2, refusal="several"),
+        ]
+
+        counted = outcomes_of(read_as(readings, [7, 4, 1, 5]))
+
+        assert counted == {"pictures": 4, "right": 0.25, "refused": 0.5, "wrong": 0.25}
+
+
+class TestKinds:
+    def test_of_corruptions_are_read_at_each_strength(
+        self, starter: Recogniser, mnist: Mnist
+    ) -> None:
+        few = mnist.test.take(np.arange(10))
+
+        read = read_corrupted(starter, few)
+
+        assert read.keys() == CORRUPTIONS.keys() | ONLY_JUDGED.keys()
+        for by_strength in read.values():
+            assert by_strength.keys() == {str(strength) for strength in STRENGTHS}
+            assert all(len(found) == 10 for found in by_strength.values())
+
+    def test_of_style_are_read_as_their_digit(
+        self, starter: Recogniser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(judge, "OF_EACH_STYLE", 2)
+
+        read = read_styles(starter)
+
+        styles = {f"{one.digit} {one.style}" for one in specimens(rare=True)}
+        assert read.keys() == styles
+        assert all(
+            str(label) == style[0]
+            for style, found in read.items()
+            for label in found.labels
+        )
+        assert np.mean([found.right.mean() for found in read.values()]) > 0.9
+
+    def test_of_decoration_are_added_to_the_drawing(self, starter: Recogniser) -> None:
+        drawings = [
+            PenDrawing(made.style, str(made.digit), None, made.strokes)
+            for made in specimens()
+        ]
+
+        read = read_decorated(starter, drawings)
+        plain = read_pen(starter, drawings)
+
+        assert read.keys() == DECORATIONS.keys()
+        for found in read.values():
+            assert found.labels.tolist() == plain.labels.tolist()
+            assert not (found.probabilities == plain.probabilities).all(axis=1).any()
 
 
 class TestEvaluations:

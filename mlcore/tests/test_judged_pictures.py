@@ -17,7 +17,7 @@ from mlcore.judging.pictures import (
     together,
 )
 from mlcore.judging.report import scenes
-from mlcore.judging.scenes import EMPTY, SCENES
+from mlcore.judging.scenes import EMPTY, HARDER, SCENES
 from mlcore.reading.calibrate import RefusalCode
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.pictures import encode_png
@@ -142,6 +142,8 @@ class TestRealPictures:
         found = read_real(starter, folder)
 
         assert found["own, we"]["right"] == found["pages, we"]["right"] == 1
+        assert {f"own with {trouble}" for trouble in HARDER} < set(found)
+        assert found["own with 1 px black border"]["right"] == 1
         assert found[REPORTS] == {
             "pictures": 1,
             "right": 0,

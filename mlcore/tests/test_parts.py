@@ -6,10 +6,19 @@ import pytest
 from numpy.typing import NDArray
 
 from mlcore.reading.paper import pages
-from mlcore.reading.parts import Box, Kinds, Mask, box_of, kinds_of, mask_of, masks
+from mlcore.reading.parts import (
+    Box,
+    Kinds,
+    Mask,
+    box_of,
+    kinds_of,
+    kinds_of_one_part,
+    mask_of,
+    masks,
+)
 from mlcore.reading.preprocess import Bitmap
 from mlcore.reading.rasterise import draw_on_canvas
-from mlcore.tests.making import as_rgb, line
+from mlcore.tests.making import ONE_OF_EACH, as_rgb, line, picture_of, specimen
 
 SIDE = 280
 ALL = (0, 0, SIDE, SIDE)
@@ -166,6 +175,16 @@ class TestKinds:
 
         assert len(kinds.ink) == 1
 
+    @pytest.mark.parametrize("gap", [4, 30])
+    def test_count_shapes_of_about_one_size(self, gap: int) -> None:
+        page = np.zeros((100, 1000), np.uint8)
+        for place in range(8):
+            left = 150 + place * (60 + gap)
+            page[20:80, left : left + 60] = 255
+
+        assert kinds_in(page).shapes == 8
+        assert kinds_in(SEVEN).shapes == 1
+
     def test_keep_a_second_stroke_apart_from_the_first(self) -> None:
         kinds = kinds_in(with_ink(put(60, 120, 74, 200)))
 
@@ -179,3 +198,34 @@ class TestBoxOf:
         box: Box = box_of(kinds.ink)
 
         assert box == pytest.approx((60, 63, 197, 217), abs=3)
+
+
+class TestOnePart:
+    @pytest.mark.parametrize("name", ONE_OF_EACH)
+    def test_is_sorted_as_any_other(self, name: str) -> None:
+        strokes = [0.7 * specimen(name).strokes[0] + 42]
+        page = next(pages(as_rgb(picture_of(strokes, paper=230, pen=60))))
+
+        alone, kinds = kinds_of_one_part(page), kinds_of(masks(page)[0], page)
+
+        assert alone is not None
+        assert np.array_equal(alone.labels, kinds.labels)
+        assert (alone.ink, alone.edge, alone.extra, alone.shapes) == (
+            *(kinds.ink, kinds.edge, kinds.extra, kinds.shapes),
+        )
+
+    @pytest.mark.parametrize(
+        "box",
+        [(130, 230, 150, 250), (0, 140, 280, 142), (150, 0, 153, 70), (20, 9, 24, 13)],
+        ids=["a full stop", "a line through it", "a line from the edge", "a speck"],
+    )
+    def test_is_not_all_there_is(self, box: Box) -> None:
+        bitmap = with_ink(put(*box))
+        page = next(pages(as_rgb(np.asarray(255 - bitmap, np.uint8))))
+
+        assert kinds_of_one_part(page) is None
+
+    def test_is_none_where_the_ink_is_too_faint(self) -> None:
+        page = next(pages(as_rgb(picture_of([line((90, 70), (190, 200))], pen=240))))
+
+        assert kinds_of_one_part(page) is None

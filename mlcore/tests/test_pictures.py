@@ -15,8 +15,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from mlcore.reading.containers import MAX_COLOUR_PIXELS, MAX_PIXELS
 from mlcore.reading.pictures import (
-    MAX_PIXELS,
     MAX_STORED_SIDE_PX,
     Picture,
     PictureError,
@@ -452,11 +452,19 @@ class TestPixelBomb:
         assert peak < 2_000_000
         assert time.monotonic() - began < 1.0
 
-    def test_at_the_limit_is_decoded(self) -> None:
-        with pytest.raises(PictureError) as refused:
-            decode_picture(png_claiming(MAX_PIXELS, 1))
+    def test_with_colours_may_have_a_quarter_of_the_pixels(self) -> None:
+        with pytest.raises(PictureError, match="PNG with colours") as refused:
+            decode_picture(png_claiming(MAX_COLOUR_PIXELS + 1, 1, colour=2))
 
-        assert refused.value.code == "damaged_image"
+        assert refused.value.code == "too_many_pixels"
+
+    def test_at_the_limit_is_decoded(self) -> None:
+        grey = png_claiming(MAX_PIXELS, 1)
+        for png in (grey, png_claiming(MAX_COLOUR_PIXELS, 1, colour=2)):
+            with pytest.raises(PictureError) as refused:
+                decode_picture(png)
+
+            assert refused.value.code == "damaged_image"
 
 
 class TestDecodeDataUrl:

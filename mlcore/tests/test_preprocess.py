@@ -84,6 +84,21 @@ class TestAtFullContrast:
         off_by = np.abs(stretched - np.rint(image * (255 / image.max())))
         assert off_by.max() <= 255 / strongest / 2 + 1
 
+    def test_takes_the_faintest_level_for_paper(self, mnist: Mnist) -> None:
+        image = mnist.test.images[0]
+        raised = np.maximum(image, 55)
+
+        stretched = at_full_contrast(raised)
+
+        assert (stretched.min(), stretched.max()) == (0, 255)
+        assert np.array_equal(stretched > 0, image > 55)
+
+    @pytest.mark.parametrize("level", [100, 255])
+    def test_of_one_level_is_blank(self, level: int) -> None:
+        plain = np.full((SIDE_PX, SIDE_PX), level, np.uint8)
+
+        assert not at_full_contrast(plain).any()
+
     @pytest.mark.parametrize("strongest", [0, 2, 3, FAINTEST_INK - 1])
     def test_takes_what_nobody_sees_for_blank(self, strongest: int) -> None:
         faint = np.full((SIDE_PX, SIDE_PX), strongest, np.uint8)

@@ -83,7 +83,27 @@ class TestScenes:
         refused = [reading for reading in readings if reading.refusal]
         reasons = [reading.doubt for reading in refused]
         assert len(refused) >= len(readings) / 2
-        assert reasons.count("cut_off") >= 0.9 * len(refused)
+        assert reasons.count("cut_off") >= 0.85 * len(refused)
+
+    def test_upside_down_are_seldom_read_as_another_digit(
+        self, starter: Recogniser
+    ) -> None:
+        scene = SCENES["upside down"]
+        read = {
+            f"{made.digit} {made.style}": starter.read_picture(
+                scene(drawn(made), np.random.default_rng(seed))
+            ).digit
+            for seed, made in enumerate(specimens(rare=True))
+            if made.digit not in (6, 9)  # each is the other upside down
+        }
+
+        wrong = {
+            name: digit
+            for name, digit in read.items()
+            if digit is not None and str(digit) != name[0]
+        }
+        assert len(read) > 40
+        assert wrong == {}
 
 
 class TestEmpty:
@@ -105,8 +125,8 @@ class TestEmpty:
         ]
 
         read = [cell.digit for cell in cells if cell.digit is not None]
-        # Measured: 6. One broken line of a cell looks like a one.
-        assert len(read) <= 8
+        # Measured: 1. One broken line of a cell looks like a one.
+        assert len(read) <= 3
         assert set(read) <= {1}
 
 

@@ -82,7 +82,7 @@ class TestPictureIn:
         [("none.png", "No such file"), ("bad.png", "not a PNG"), (".", "directory")],
     )
     def test_of_no_picture_says_so(self, name: str, said: str, tmp_path: Path) -> None:
-        (tmp_path / "bad.png").write_bytes(b"GIF89a")
+        (tmp_path / "bad.png").write_bytes(b"no picture")
 
         with pytest.raises(DataError, match=said):
             picture_in(tmp_path / name)

@@ -52,6 +52,7 @@ class TestFolder:
                     strokes=None,
                     image=picture,
                     is_borne_out=True,
+                    person="ada",
                 ),
             ],
         )
@@ -66,6 +67,7 @@ class TestFolder:
         assert np.array_equal(drawn.image, as_read(drawn.strokes))
         assert np.array_equal(sent.image, picture)
         assert [d.is_borne_out for d in found.drawings] == [False, True]
+        assert [d.person for d in found.drawings] == ["", "ada"]
         assert [d.id for d in found.of("holdout")] == ["two"]
 
     def test_that_is_cut_off_is_refused(self, tmp_path: Path) -> None:

@@ -6,19 +6,22 @@ import pytest
 from mlcore.reading.specimens import CANVAS_PX, jittered, specimens
 from mlcore.tests.making import ONE_OF_EACH, specimen
 
+WITH_RARE = [f"{one.digit} {one.style}" for one in specimens(rare=True)]
+
 
 class TestSpecimens:
-    def test_cover_every_digit_in_order(self) -> None:
-        digits = [made.digit for made in specimens()]
+    @pytest.mark.parametrize("rare", [False, True])
+    def test_cover_every_digit_in_order(self, *, rare: bool) -> None:
+        digits = [made.digit for made in specimens(rare=rare)]
 
         assert digits == sorted(digits)
         assert set(digits) == set(range(10))
 
     def test_show_a_digit_in_each_style_once(self) -> None:
-        named = Counter((made.digit, made.style) for made in specimens())
+        named = Counter((made.digit, made.style) for made in specimens(rare=True))
 
         assert set(named.values()) == {1}
-        assert len(named) == 22
+        assert len(named) == 62
 
     def test_hold_the_styles_that_readers_stumble_over(self) -> None:
         hard = {
@@ -34,14 +37,14 @@ class TestSpecimens:
 
         assert hard <= set(ONE_OF_EACH)
 
-    @pytest.mark.parametrize("name", ONE_OF_EACH)
+    @pytest.mark.parametrize("name", WITH_RARE)
     def test_lie_on_the_canvas_with_room_for_the_pen(self, name: str) -> None:
         points = np.concatenate(specimen(name).strokes)
 
         assert points.min() > 18
         assert points.max() < CANVAS_PX - 18
 
-    @pytest.mark.parametrize("name", ONE_OF_EACH)
+    @pytest.mark.parametrize("name", WITH_RARE)
     def test_are_as_dense_as_a_hand_draws(self, name: str) -> None:
         for stroke in specimen(name).strokes:
             steps = np.hypot(*np.diff(stroke, axis=0).T)

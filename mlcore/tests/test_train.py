@@ -19,6 +19,7 @@ from mlcore import paths
 from mlcore.reading.bundle import KERAS_WEIGHTS, SERVED_WEIGHTS, Bundle, open_bundle
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL
 from mlcore.reading.inference import Recogniser
+from mlcore.reading.specimens import specimens
 from mlcore.tests.making import KERAS_3_ON_NUMPY_2
 from mlcore.training import fit as fitting
 from mlcore.training import train as training
@@ -41,7 +42,7 @@ from mlcore.training.model import (
     build_network,
     in_stock_layers,
 )
-from mlcore.training.recipe import PRESETS, TrainConfig
+from mlcore.training.recipe import PRESETS, TrainConfig, native_precision
 from mlcore.training.snapshot import line_of, write_snapshot
 from mlcore.training.train import Given, Trained, take_weights, training_set, without
 
@@ -71,6 +72,28 @@ def trained(few: Mnist, var: Path) -> Iterator[Bundle]:
         patch.setattr(training, "load_mnist", lambda: few)
         patch.setenv("DIGITSITE_VAR", str(var))
         yield training.train(TINY).bundle
+
+
+class TestNativePrecision:
+    @pytest.mark.parametrize(
+        ("facts", "precision"),
+        [
+            ("flags : fpu avx2 avx512_bf16 amx_bf16", "mixed_bfloat16"),
+            ("Features : fp asimd bf16", "mixed_bfloat16"),
+            ("flags : fpu avx2 avx512f", "float32"),
+        ],
+        ids=["x86", "ARM", "without"],
+    )
+    def test_is_what_the_processor_computes(
+        self, tmp_path: Path, facts: str, precision: str
+    ) -> None:
+        processor = tmp_path / "cpuinfo"
+        processor.write_text(facts)
+
+        assert native_precision(processor) == precision
+
+    def test_is_float32_where_nothing_is_known(self, tmp_path: Path) -> None:
+        assert native_precision(tmp_path / "nothing") == "float32"
 
 
 class TestTrain:
@@ -411,7 +434,7 @@ class TestCommand:
         run_command(monkeypatch, "--dry-run --epochs 2 --batch-size 64")
 
         said = capsys.readouterr().out
-        assert "262 steps of 64 in 2 epochs, seed 1, 478,509 weights" in said
+        assert "378 steps of 64 in 2 epochs, seed 1, 478,509 weights" in said
         assert "Nothing was written." in said
         assert not (tmp_path / "var").exists()
 
@@ -420,7 +443,7 @@ class TestCommand:
         ("flags", "said"),
         [
             ("--epochs 0", "--epochs is at least 1, not 0."),
-            ("--batch-size 9999", "more than the 8,400 drawings of an epoch"),
+            ("--batch-size 99999", "more than the 12,120 drawings of an epoch"),
             ("--learning-rate nan", "--learning-rate is more than 0, not nan."),
             ("--dropout 1", "--dropout lies between 0 and 1, not 1.0."),
             ("--unsure-share 2", "--unsure-share is a share from 0 to 1, not 2.0."),
@@ -601,7 +624,8 @@ class TestTrainingSet:
 
         dataset = training_set(given, config=TINY, rng=np.random.default_rng(1))
 
-        assert len(dataset) == 450
+        styles = TINY.style_renderings * len(specimens(rare=True))
+        assert len(dataset) == 450 + styles
         assert np.array_equal(dataset.images[:400], few.train.images)
 
 

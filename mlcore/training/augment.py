@@ -3,16 +3,25 @@
 All changes of shape are one warp, so an image is blurred only once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mlcore.reading.preprocess import SIDE_PX, Bitmap, BlankDrawingError, normalize
-from mlcore.reading.rasterise import PEN_SHARE, Points, rasterise
+from mlcore.reading.preprocess import (
+    SIDE_PX,
+    Bitmap,
+    BlankDrawingError,
+    at_full_contrast,
+    normalize,
+)
+from mlcore.reading.rasterise import PEN_SHARE, Points, draw_on_canvas, rasterise
+from mlcore.training.corrupt import CORRUPTIONS, WITHOUT_A_DIGIT, corrupted
+from mlcore.training.data import scale_to_canvas
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,8 @@ class Variety:
     shift_px: float = 1.5
     elastic_px: float = 0.65  # standard deviation of the smooth displacement
     pen_share: float = 0.3  # of digits drawn with a thicker or thinner pen
-    dirt_share: float = 0.12  # of digits with noise, blur, fog or a cut-out
+    dirt_share: float = 0.25  # of drawings with fog, lines or other corruptions
+    dirt: tuple[str, ...] = tuple(CORRUPTIONS)  # its kinds
 
 
 AFFINE = Variety(
@@ -70,7 +80,7 @@ def vary(
         varied[i] = _sampled(ink, places[i])
     varied *= np.float32(1 / 255)
     for i in np.flatnonzero(dirty).tolist():
-        varied[i] = _dirty(varied[i], rng)
+        varied[i] = _dirty(varied[i], variety.dirt, rng)
     return varied
 
 
@@ -149,26 +159,18 @@ def _other_pen(image: NDArray[np.uint8], rng: np.random.Generator) -> Bitmap:
     return np.asarray(cv2.addWeighted(other, share, image, 1 - share, 0), np.uint8)
 
 
-def _dirty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    kind = rng.integers(5)
-    if kind == 0:
-        noise = rng.normal(0, rng.uniform(0.02, 0.15), image.shape)
-        image = image + noise.astype(np.float32)
-    elif kind == 1:
-        blurred = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
-        image = np.asarray(blurred, np.float32)
-    elif kind == 2:
-        image = image * rng.uniform(0.5, 1.0)
-    elif kind == 3:
-        top, left = rng.integers(2, SIDE_PX - 6, size=2)
-        height, width = rng.integers(2, 6, size=2)
-        image = image.copy()
-        image[top : top + height, left : left + width] = rng.choice([0.0, 0.0, 1.0])
-    else:
-        image = image.copy()
-        (ax, ay), (bx, by) = rng.integers(0, SIDE_PX, size=(2, 2)).tolist()
-        cv2.line(image, (ax, ay), (bx, by), float(rng.uniform(0.3, 1.0)), 1)
-    return np.clip(image, 0, 1).astype(np.float32)
+def _dirty(
+    image: NDArray[np.float32], kinds: Sequence[str], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Apply one to three corruptions; then mostly frame it as pixels are served.
+
+    Dirt beside a digit makes it smaller, because it counts as ink.
+    """
+    for kind in rng.choice(kinds, int(rng.choice([1, 1, 1, 2, 2, 3]))):
+        image = corrupted(image, kind, rng.uniform(0.1, 1), rng)
+    if rng.random() < 0.3:
+        return image
+    return framed(at_full_contrast(as_levels(image))) * np.float32(1 / 255)
 
 
 # --- pen drawings -------------------------------------------------------------------
@@ -177,9 +179,9 @@ def _dirty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
 def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]:
     """Draw strokes again as another hand and another device would.
 
-    This varies slant, rotation, proportions, tremor, the places of strokes and the
-    density of points. Some drawings are snapped to a coarse grid, like those from old
-    tablets, mice and touch screens.
+    This varies slant, rotation, proportions, tremor, the places and ends of strokes and
+    the density of points. Some drawings are snapped to a coarse grid, like those from
+    old tablets, mice and touch screens.
 
     Args:
         strokes: in any unit.
@@ -194,8 +196,8 @@ def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]
     cos, sin = np.cos(angle), np.sin(angle)
     change = (
         np.array([[cos, -sin], [sin, cos]])
-        @ np.array([[1, rng.uniform(-0.25, 0.25)], [0, 1]])
-        @ np.diag(rng.uniform(0.75, 1.25, size=2))
+        @ np.array([[1, rng.uniform(-0.3, 0.3)], [0, 1]])
+        @ np.diag(np.exp(rng.uniform(-0.33, 0.33, size=2)))
     )
     # A smooth field moves neighbouring points together, as a hand does.
     field = rng.normal(0, rng.uniform(0, 4.0), size=(5, 5, 2)).astype(np.float32)
@@ -205,7 +207,7 @@ def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]
     drawn = []
     for stroke in strokes:
         ends = np.concatenate([stroke[::every], stroke[-1:]])
-        placed = (ends - (low + high) / 2) * unit
+        placed = _with_other_ends((ends - (low + high) / 2) * unit, rng)
         knots = np.clip(placed / 25.0 + 2.0, 0, 4).astype(np.float32)
         tremor = _sampled(field, knots[np.newaxis])
         again = placed @ change.T + tremor.reshape(-1, 2)
@@ -216,14 +218,111 @@ def redrawn(strokes: Sequence[Points], rng: np.random.Generator) -> list[Points]
     return drawn
 
 
+def _with_other_ends(
+    stroke: NDArray[np.floating], rng: np.random.Generator
+) -> NDArray[np.floating]:
+    """Let some strokes end early or late: missing joins, overshoot."""
+    if len(stroke) < 4:
+        return stroke
+    for _ in range(2):  # the end, then the start
+        kind = rng.random()
+        if kind < 0.12:
+            travelled = np.cumsum(np.hypot(*np.diff(stroke, axis=0).T)[::-1])[::-1]
+            left = max(2, int((travelled > rng.uniform(0, 9)).sum()))
+            stroke = stroke[: left + 1]
+        elif kind < 0.24:
+            way = stroke[-1] - stroke[-3]
+            length = max(float(np.hypot(*way)), 1e-6)
+            beyond = stroke[-1] + way * (rng.uniform(2, 12) / length)
+            stroke = np.concatenate([stroke, beyond[np.newaxis]])
+        stroke = stroke[::-1]
+    return stroke
+
+
 def rendered(strokes: Sequence[Points], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Rasterise strokes with a pen of random width, mostly near the reading pen's.
+
+    Some are drawn with a broad nib, and some in one or two pixels on a small canvas.
 
     Returns:
         (28, 28) uint8, framed by `normalize`.
     """
+    kind = rng.random()
+    if kind < 0.12:
+        return framed(_in_thin_lines(strokes, rng))
     share = float(PEN_SHARE * np.exp(np.clip(rng.normal(0, 0.25), -0.6, 0.7)))
+    if kind < 0.2:
+        return framed(_with_a_nib(strokes, share, rng))
     return framed(rasterise(strokes, pen_width=0.0, pen_share=share))
+
+
+def _in_thin_lines(strokes: Sequence[Points], rng: np.random.Generator) -> Bitmap:
+    side = int(rng.integers(24, 120))
+    placed = scale_to_canvas(list(strokes), side=side, margin=2)
+    pen_width = rng.choice([1, 1, 2])
+    return draw_on_canvas(placed, width=side, height=side, pen_width=pen_width)
+
+
+def _with_a_nib(
+    strokes: Sequence[Points], share: float, rng: np.random.Generator
+) -> Bitmap:
+    """Draw with a flat nib: lines are broad in one direction and thin in the other."""
+    thin = rasterise(strokes, pen_width=0.0, pen_share=share / 3)
+    length = max(3, round(1.5 * share * max(thin.shape)))
+    nib = np.zeros((2 * length + 1, 2 * length + 1), np.uint8)
+    angle = rng.uniform(15, 75) * rng.choice([-1, 1])
+    middle = (length, length)
+    cv2.ellipse(nib, middle, (length // 2 + 1, 1), angle, 0, 360, 1, -1)
+    around = np.pad(thin, length)
+    return np.asarray(cv2.dilate(around, nib), np.uint8)
+
+
+def _underline(points: Points, rng: np.random.Generator) -> NDArray[np.float64]:
+    low, high = points.min(axis=0), points.max(axis=0)
+    left, right = low[0] - rng.uniform(-5, 35), high[0] + rng.uniform(-5, 35)
+    y = high[1] + rng.uniform(6, 30)
+    bend = y + rng.normal(0, 3, size=3)
+    return np.stack([[left, (left + right) / 2, right], bend], axis=1)
+
+
+def _circle(points: Points, rng: np.random.Generator) -> NDArray[np.float64]:
+    low, high = points.min(axis=0), points.max(axis=0)
+    size = float((high - low).max())
+    # It never touches the digit: a 1 in a circle would look like a slashed 0.
+    radius = size * rng.uniform(0.74, 1.0) * rng.uniform(0.95, 1.15, size=2)
+    start = rng.uniform(0, 2 * np.pi)
+    turn = np.linspace(start, start + 2 * np.pi + rng.uniform(-0.3, 0.5), 40)
+    around = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return np.asarray((low + high) / 2 + around * radius + rng.normal(0, 4, 2))
+
+
+def _full_stop(points: Points, rng: np.random.Generator) -> NDArray[np.float64]:
+    return np.asarray(points.max(axis=0) + rng.uniform((4, -12), (30, 6)))[np.newaxis]
+
+
+def _tap(points: Points, rng: np.random.Generator) -> NDArray[np.float64]:
+    low, high = points.min(axis=0), points.max(axis=0)
+    tap = (low + high) / 2 + rng.uniform(-1, 1, 2) * float((high - low).max())
+    return np.asarray(tap)[np.newaxis]
+
+
+DECORATIONS: Mapping[
+    str, Callable[[Points, np.random.Generator], NDArray[np.float64]]
+] = {
+    "underline": _underline,
+    "circle": _circle,
+    "full stop": _full_stop,
+    "stray tap": _tap,
+}
+"""What people add to a digit, by name."""
+
+
+def decorated(
+    strokes: Sequence[Points], kind: str, rng: np.random.Generator
+) -> list[Points]:
+    """Add one of DECORATIONS to a drawing about 100 units wide or high."""
+    added = DECORATIONS[kind](np.concatenate(strokes), rng)
+    return [*strokes, np.asarray(added, np.float32)]
 
 
 def written_side_by_side(
@@ -336,6 +435,38 @@ def lying(digit: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     For 2 to 6 and 9; the others could still be read as digits.
     """
     return np.rot90(digit, int(rng.choice([1, 3])))
+
+
+def upside_down(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn a digit upside down. For 3, 4 and 7; the others look like digits again."""
+    return np.rot90(digit, 2)
+
+
+def tick(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a tick: a short arm down, then a longer one up.
+
+    Returns:
+        (28, 28) uint8, framed by `normalize`.
+    """
+    size = np.exp(rng.uniform(-0.3, 0.3, size=2))
+    corners = np.array([[0, 55], [30, 100], [110, 0]]) + rng.normal(0, 9, (3, 2))
+    arms = [
+        _smooth_line(np.stack([start, (start + end) / 2 + rng.normal(0, 4, 2), end]))
+        for start, end in pairwise(corners * size)
+    ]
+    return rendered([np.concatenate(arms)], rng)
+
+
+def soiled_paper(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Make a picture of dirt alone, framed as pixels are served.
+
+    Returns:
+        (28, 28) uint8.
+    """
+    image = np.zeros((SIDE_PX, SIDE_PX), np.float32)
+    for kind in rng.choice(WITHOUT_A_DIGIT, int(rng.choice([1, 1, 2, 3]))):
+        image = corrupted(image, kind, rng.uniform(0.1, 1), rng)
+    return framed(at_full_contrast(as_levels(image)))
 
 
 def doodle(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -507,4 +638,9 @@ def framed(bitmap: Bitmap) -> NDArray[np.uint8]:
         image = normalize(np.ascontiguousarray(bitmap))[..., 0]
     except BlankDrawingError:
         return np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    return as_levels(image)
+
+
+def as_levels(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the levels from 0 to 255 of an image in [0, 1]."""
     return np.rint(image * 255).astype(np.uint8)

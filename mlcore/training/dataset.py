@@ -1,8 +1,7 @@
 """Training sets: digits, and synthetic or real non-digits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from mlcore.reading.calibrate import DIGITS, KINDS, ONE_DIGIT, SEVERAL, SOMETHING_ELSE
 from mlcore.reading.preprocess import SIDE_PX
 from mlcore.reading.rasterise import Points
+from mlcore.reading.specimens import jittered, specimens
 from mlcore.training.augment import (
+    DECORATIONS,
+    decorated,
     doodle,
     glyph,
     lying,
@@ -20,6 +22,9 @@ from mlcore.training.augment import (
     scribble,
     shuffled_quarters,
     side_by_side,
+    soiled_paper,
+    tick,
+    upside_down,
     written_side_by_side,
 )
 from mlcore.training.data import Digits, PenDrawing
@@ -86,41 +91,82 @@ def mnist_dataset(digits: Digits) -> Dataset:
 
 
 MADE_SHARES = {
-    "several": 0.35,
-    "scribbles": 0.07,
+    "several": 0.32,
+    "scribbles": 0.06,
     "shuffled": 0.06,
     "lying": 0.10,
-    "glyphs": 0.14,
-    "outlines": 0.16,
+    "upside down": 0.03,
+    "glyphs": 0.13,
+    "outlines": 0.15,
+    "doodles": 0.10,
+    "ticks": 0.02,
+    "soiled paper": 0.03,
 }
-"""Share of each sort of synthetic non-digits; the rest are doodles."""
-_STILL_DIGITS_LYING = (0, 1, 7, 8)
+"""Share of each sort of synthetic non-digits."""
+_NO_DIGITS_LYING = (2, 3, 4, 5, 6, 9)
+_NO_DIGITS_UPSIDE_DOWN = (3, 4, 7)
 
 
 def made_non_digits(digits: Digits, count: int, rng: np.random.Generator) -> Dataset:
     """Make non-digits: several digits side by side, scribbles, glyphs and others."""
-    several, scribbles, shuffled, lain, glyphs, outlines = (
-        round(count * share) for share in MADE_SHARES.values()
+    lie, stand_on_their_heads = (
+        digits.images[np.isin(digits.labels, labels)]
+        for labels in (_NO_DIGITS_LYING, _NO_DIGITS_UPSIDE_DOWN)
     )
-    doodles = count - several - scribbles - shuffled - lain - glyphs - outlines
-    can_lie = digits.images[~np.isin(digits.labels, _STILL_DIGITS_LYING)]
 
-    def some(images: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
-        return images[rng.integers(len(images), size=number)]
+    def one(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(images[rng.integers(len(images))], np.uint8)
 
-    of_several = (
-        side_by_side(some(digits.images, rng.choice([2, 2, 3])), rng)
-        for _ in range(several)
+    def some() -> NDArray[np.uint8]:
+        number = rng.choice([2, 2, 3])
+        return np.asarray(digits.images[rng.integers(len(digits), size=number)])
+
+    makers: Mapping[str, Callable[[], NDArray[np.uint8]]] = {
+        "several": lambda: side_by_side(some(), rng),
+        "scribbles": lambda: scribble(rng),
+        "shuffled": lambda: shuffled_quarters(one(digits.images), rng),
+        "lying": lambda: lying(one(lie), rng),
+        "upside down": lambda: upside_down(one(stand_on_their_heads)),
+        "glyphs": lambda: glyph(rng),
+        "outlines": lambda: outline(rng),
+        "doodles": lambda: doodle(rng),
+        "ticks": lambda: tick(rng),
+        "soiled paper": lambda: soiled_paper(rng),
+    }
+    numbers = rng.multinomial(count, list(MADE_SHARES.values()))
+    return joined(
+        [
+            _of_kind(
+                SEVERAL if sort == "several" else SOMETHING_ELSE,
+                (makers[sort]() for _ in range(number)),
+            )
+            for sort, number in zip(MADE_SHARES, numbers, strict=True)
+        ]
     )
-    of_nothing = chain(
-        (scribble(rng) for _ in range(scribbles)),
-        (shuffled_quarters(digit, rng) for digit in some(digits.images, shuffled)),
-        (lying(digit, rng) for digit in some(can_lie, lain)),
-        (glyph(rng) for _ in range(glyphs)),
-        (outline(rng) for _ in range(outlines)),
-        (doodle(rng) for _ in range(doodles)),
+
+
+def styled_digits(*, renderings: int, rng: np.random.Generator) -> Dataset:
+    """Draw the specimens of each digit's styles again, several times."""
+    again = [specimen for specimen in specimens(rare=True) for _ in range(renderings)]
+    images = (
+        redrawn_and_rendered(jittered(specimen, rng).strokes, rng)
+        for specimen in progress(again, "rendering styles")
     )
-    return joined([_of_kind(SEVERAL, of_several), _of_kind(SOMETHING_ELSE, of_nothing)])
+    return _of_kind(ONE_DIGIT, images, [specimen.digit for specimen in again])
+
+
+DECORATED_SHARE = 0.1
+"""Share of drawings with an underline, a circle, a full stop or a tap."""
+
+
+def redrawn_and_rendered(
+    strokes: Sequence[Points], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Redraw strokes, sometimes with a decoration, and rasterise them."""
+    again = redrawn(strokes, rng)
+    if rng.random() < DECORATED_SHARE:
+        again = decorated(again, str(rng.choice(list(DECORATIONS))), rng)
+    return rendered(again, rng)
 
 
 def pen_digits(
@@ -129,7 +175,7 @@ def pen_digits(
     """Redraw and rasterise each pen digit several times."""
     again = [drawing for drawing in drawings for _ in range(renderings)]
     images = (
-        rendered(redrawn(d.strokes, rng), rng)
+        redrawn_and_rendered(d.strokes, rng)
         for d in progress(again, "rendering digits")
     )
     return _of_kind(ONE_DIGIT, images, [int(drawing.label) for drawing in again])
@@ -152,7 +198,7 @@ def pen_non_digits(
         return written_side_by_side(hands, rng)
 
     others = (
-        rendered(redrawn(d.strokes, rng), rng)
+        redrawn_and_rendered(d.strokes, rng)
         for d in progress(again, "rendering others")
     )
     rows = (rendered(a_row(), rng) for _ in range(several))

@@ -66,6 +66,12 @@ class ReadDigits:
         """(N,): whether the largest probability is that of the true digit."""
         return np.asarray(self.probabilities.argmax(axis=1) == self.labels)
 
+    @cached_property
+    def brier(self) -> NDArray[np.float64]:
+        """(N,): squared distance of the probabilities from the truth, from 0 to 2."""
+        truth = np.eye(DIGITS)[self.labels.astype(np.int64)]
+        return np.asarray(((self.probabilities - truth) ** 2).sum(axis=1))
+
     def figures(self) -> Figures:
         """Return accuracy, refusals and calibration error."""
         refused = self.refused

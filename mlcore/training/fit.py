@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlcore.reading.calibrate import DIGITS, Logits
-from mlcore.training.augment import VARIETIES, vary
+from mlcore.training.augment import VARIETIES, Variety, vary
 from mlcore.training.checkpoint import Best, Kept, values_of
 from mlcore.training.data import DataError, Digits
 from mlcore.training.dataset import NO_DIGIT, Dataset
@@ -364,10 +364,20 @@ def batches(
         Places in the dataset; (N, 28, 28, 1) float32 images; (N, 13) float32 targets.
     """
     targets = dataset.targets(label_smoothing=config.label_smoothing)
+    variety = variety_of(config)
     for place in range(len(order) // config.batch_size):
         batch = order[place * config.batch_size :][: config.batch_size]
-        images = vary(dataset.images[batch], VARIETIES[config.variety], rng)
+        images = vary(dataset.images[batch], variety, rng)
         yield batch, images[..., np.newaxis], targets[batch]
+
+
+def variety_of(config: TrainConfig) -> Variety | None:
+    """Return the augmentation, without the corruption that is left out."""
+    variety = VARIETIES[config.variety]
+    if variety is None:
+        return None
+    dirt = tuple(kind for kind in variety.dirt if kind != config.leave_out)
+    return replace(variety, dirt=dirt)
 
 
 def prefetched(items: Iterator[Item]) -> Iterator[Item]:

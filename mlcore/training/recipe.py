@@ -9,12 +9,28 @@ the rest.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from mlcore.reading.bundle import Bundle
 from mlcore.training.augment import VARIETIES
+from mlcore.training.corrupt import CORRUPTIONS
 from mlcore.training.data import DataError
 from mlcore.training.snapshot import Snapshot
+
+
+def native_precision(processor: Path = Path("/proc/cpuinfo")) -> str:
+    """Return "mixed_bfloat16" if this processor computes it, and "float32" if not.
+
+    Where bfloat16 has to be emulated, a step takes eight times as long as in float32.
+    Only Linux says what a processor can do, in this file.
+    """
+    flags = set(processor.read_text().split()) if processor.exists() else set()
+    has_it = flags & {"avx512_bf16", "amx_bf16", "bf16"}  # x86: two names; ARM: one
+    return "mixed_bfloat16" if has_it else "float32"
+
+
+_PRECISION = native_precision()
 
 
 @dataclass(frozen=True)
@@ -22,12 +38,12 @@ class TrainConfig:
     """The options of a run; each field is a flag of the command."""
 
     seed: int = 1  # of weights, order and augmentation
-    epochs: int = 30  # passes over the training digits
+    epochs: int = 40  # passes over the training digits
     hardest: float = 1.0  # share of steps after epoch 1, on the worst-read digits
     batch_size: int = 128  # of all devices together
     parts: int = 1  # of a batch, in parallel, each with its own batch statistics
     network: str = "large"  # or "small": the layers of mlcore.training.model
-    precision: str = "mixed_bfloat16"  # of the convolutions; "float32" on old CPUs
+    precision: str = _PRECISION  # of the convolutions; see `native_precision`
     learning_rate: float = 0.006  # the peak
     warmup_epochs: float = 2.0  # until the peak; after it the rate falls to 0
     beta_2: float = 0.999  # AdamW's memory of squared gradients
@@ -43,10 +59,11 @@ class TrainConfig:
     several_share: float = 0.001  # of held-out digits that may be refused as "several"
     not_a_digit_share: float = 0.003  # the same for "not_a_digit"
     unsure_share: float = 0.002  # the same for "unsure"
+    style_renderings: int = 60  # of each style of `specimens`, in each epoch
     pen: bool = False  # learn from the pen drawings in PEN_DIR as well
     pen_renderings: int = 2  # of each training writer's digit, in each epoch
     non_digit_renderings: int = 1  # of each letter, symbol and sketch
-    leave_out: str = ""  # "letters" or "sketches": kept out of training, to judge
+    leave_out: str = ""  # "letters", "sketches", or a corruption: kept out of training
     start_from: str = ""  # a bundle's folder: start from its weights
     snapshot: str = ""  # a snapshot's folder: learn from its training side too
     allow_missing_digits: bool = False  # in the snapshot: MNIST has all ten
@@ -82,6 +99,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "dropout": 0.0,
         "ema_momentum": 0.0,  # not needed: the learning rate falls to 0
         "non_digits": 256,
+        "style_renderings": 0,
         "measure_every": 0,  # an evaluation takes a fifth of an epoch
         "restated_on": 5_000,  # all 55,000 would take as long as an epoch
     },
@@ -118,7 +136,7 @@ def check(config: TrainConfig) -> None:
         "network": ("large", "small"),
         "precision": ("float32", "mixed_bfloat16"),
         "variety": tuple(VARIETIES),
-        "leave_out": ("", "letters", "sketches"),
+        "leave_out": ("", "letters", "sketches", *CORRUPTIONS),
     }
     for name, values in one_of.items():
         if getattr(config, name) not in values:
@@ -135,7 +153,11 @@ def check(config: TrainConfig) -> None:
 _RANGES: Sequence[tuple[str, str, Callable[[float], bool]]] = (
     ("epochs batch_size parts", "is at least 1", lambda n: n >= 1),
     ("pen_renderings snapshot_renderings", "is at least 1", lambda n: n >= 1),
-    ("non_digits non_digit_renderings digits", "is at least 0", lambda n: n >= 0),
+    (
+        "non_digits non_digit_renderings style_renderings digits",
+        "is at least 0",
+        lambda n: n >= 0,
+    ),
     ("seed threads measure_every restated_on", "is at least 0", lambda n: n >= 0),
     ("weight_decay kind_weight warmup_epochs", "is at least 0", lambda n: n >= 0),
     ("learning_rate", "is more than 0", lambda n: 0 < n < float("inf")),

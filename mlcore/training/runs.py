@@ -78,6 +78,19 @@ class Run:
         self._lock = None
 
 
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """Return the epochs so far from a folder's metrics.csv; none without the file."""
+    try:
+        with (folder / METRICS).open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError:
+        return []
+    return [
+        {name: float(value) for name, value in row.items() if name != "epoch" and value}
+        for row in rows
+    ]
+
+
 def _taken(key: str, *, fresh: bool) -> tuple[Path, IO[str]]:
     """Return a folder that no other training uses, and its lock."""
     for state in sorted(_runs().glob(f"*/{STATE}"), reverse=True):

@@ -1,8 +1,8 @@
 """A snapshot on disk: reviewed drawings with their labels, for one training.
 
     snapshot.json       the digest, the number of drawings, and how many were erased
-    drawings.jsonl.gz   one drawing a line: id, kind, digit, split, and its strokes or
-                        its digit image
+    drawings.jsonl.gz   one drawing a line: id, kind, digit, split, a key of its author,
+                        and its strokes or its digit image
 
 The site writes it for a run and deletes it afterwards, so that a drawing which its
 owner may delete is stored in the database only.
@@ -35,7 +35,8 @@ class SnapshotDrawing:
 
     digit: 0 to 9 if the kind is "digit", else None. strokes: as drawn, in CSS pixels;
     None for a picture. image: (28, 28) uint8, as the model reads it. is_borne_out:
-    whether two people agree: a reviewer, and its author or another reviewer.
+    whether two people agree: a reviewer, and its author or another reviewer. person: a
+    key that the drawings of one person share; empty if unknown.
     """
 
     id: str
@@ -45,6 +46,7 @@ class SnapshotDrawing:
     strokes: list[Points] | None
     image: NDArray[np.uint8]
     is_borne_out: bool
+    person: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def line_of(
     strokes: Sequence[Sequence[Sequence[float]]] | None,
     image: NDArray[np.uint8] | None,
     is_borne_out: bool,
+    person: str = "",
 ) -> dict[str, Any]:
     """Return a drawing's line of the file, with its strokes or its digit image."""
     return {
@@ -103,6 +106,7 @@ def line_of(
             None if image is None else base64.b64encode(image.tobytes()).decode()
         ),
         "is_borne_out": is_borne_out,
+        "person": person,
     }
 
 
@@ -144,6 +148,7 @@ def _read(path: Path) -> Iterator[SnapshotDrawing]:
                     ).reshape(SIDE_PX, SIDE_PX)
                 ),
                 is_borne_out=given["is_borne_out"],
+                person=given.get("person", ""),  # older folders have none
             )
 
 

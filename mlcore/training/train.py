@@ -5,9 +5,8 @@
     python -m mlcore.training.train --epochs 2 --out /tmp/try
 
 Every field of `TrainConfig` is a flag. At the end it prints the accuracy on MNIST's
-test set and the bundle's folder. The default recipe takes 15 to 25 minutes with
-one thread, 42 to 48 with --pen, as measured on two AMD cores of 2024 that trained
-another network and ran tests beside it; the run is recorded in var/runs/<time>/.
+test set and the bundle's folder. The default recipe with --pen took 76 minutes with one
+thread, on two cores that ran tests beside it; the run is recorded in var/runs/<time>/.
 """
 
 # Set threads before NumPy and TensorFlow are imported.
@@ -73,6 +72,7 @@ from mlcore.training.dataset import (
     pen_digits,
     pen_non_digits,
     snapshot_dataset,
+    styled_digits,
 )
 from mlcore.training.figures import read_mnist
 from mlcore.training.fit import (
@@ -88,6 +88,7 @@ from mlcore.training.fit import (
     steps_of,
     strategy,
     training_step,
+    variety_of,
 )
 from mlcore.training.model import Soften, build_network, in_stock_layers
 from mlcore.training.recipe import PRESETS, TrainConfig, check, recipe_of
@@ -307,7 +308,11 @@ def training_set(
     Each call makes non-digits and redraws drawings again, so epochs differ.
     """
     mnist = given.mnist.train
-    datasets = [mnist_dataset(mnist), made_non_digits(mnist, config.non_digits, rng)]
+    datasets = [
+        mnist_dataset(mnist),
+        made_non_digits(mnist, config.non_digits, rng),
+        styled_digits(renderings=config.style_renderings, rng=rng),
+    ]
     if given.pen is not None:
         pen = without(given.pen.split("train"), config.leave_out)
         datasets += [
@@ -328,8 +333,8 @@ def training_set(
 
 
 def without(pen: PenData, left_out: str) -> PenData:
-    """Drop non-digits: "letters" (with symbols), "sketches", or none for ""."""
-    kind_left_out = {"letters": False, "sketches": True, "": None}[left_out]
+    """Drop non-digits: "letters" (with symbols), "sketches", or else none."""
+    kind_left_out = {"letters": False, "sketches": True}.get(left_out)
     return PenData(
         digits=pen.digits,
         non_digits=[d for d in pen.non_digits if d.is_sketch is not kind_left_out],
@@ -381,6 +386,7 @@ def run_provenance(
         + ("; reviewed drawings of a snapshot" if config.snapshot else ""),
         "config": dict(recipe),
         **({"stopped": f"by hand, with epoch {stopped}'s weights"} if stopped else {}),
+        "corruptions": list(variety.dirt) if (variety := variety_of(config)) else [],
         "weights_sha256": weights,
         "data_sha256": {**MNIST_SHA256, **(pen_sha256() if config.pen else {})},
         "commit": commit,

@@ -1,4 +1,4 @@
-"""Corruptions of digits as in real pictures: moved, rotated, noisy, badly lit.
+"""Changes of digits as in real pictures: moved, rotated, noisy, badly lit.
 
 Each takes a drawing in the middle of a picture, ink 255 on paper 0, and returns a grey
 picture as somebody might send it, mostly dark on light. They are for judging only;
@@ -17,7 +17,7 @@ from mlcore.reading.preprocess import Bitmap
 Grey = NDArray[np.uint8]
 """(H, W) uint8 grey levels, as `Recogniser.read_picture` takes them."""
 
-Corruption = Callable[[Bitmap, np.random.Generator], Grey]
+Change = Callable[[Bitmap, np.random.Generator], Grey]
 
 
 def rounded(levels: NDArray) -> NDArray[np.uint8]:
@@ -129,7 +129,7 @@ def _as_jpeg(bitmap: Bitmap, rng: np.random.Generator, *, quality: int) -> Grey:
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-CORRUPTIONS: Mapping[str, Corruption] = {
+CHANGES: Mapping[str, Change] = {
     "unchanged": lambda bitmap, rng: _on_paper(bitmap),
     "light on dark": lambda bitmap, rng: bitmap,
     "in a corner": partial(_moved, share=2.5),
