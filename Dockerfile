@@ -1,9 +1,10 @@
-# Two images of one site, from the repository's root:
+# Images of one site, from the repository's root:
 #
 #   docker build --target serve -t digitsite .
 #   docker build --target train -t digitsite-train .
+#   docker build --target cluster -t digitsite-cluster .
 #
-# Neither needs to write to its own file system: run them with --read-only and a /tmp in
+# None needs to write to its own file system: run them with --read-only and a /tmp in
 # memory. What the site keeps lies in DIGITSITE_VAR.
 
 FROM python:3.13-slim-bookworm AS base
@@ -31,6 +32,13 @@ RUN python -m venv "$VIRTUAL_ENV" \
     && pip uninstall --yes pip \
     && python -m compileall -q "$VIRTUAL_ENV"
 
+FROM base AS cluster-environment
+COPY requirements/serve.txt requirements/cluster.txt requirements/
+RUN python -m venv "$VIRTUAL_ENV" \
+    && pip install --only-binary :all: -r requirements/serve.txt -r requirements/cluster.txt \
+    && pip uninstall --yes pip \
+    && python -m compileall -q "$VIRTUAL_ENV"
+
 FROM base AS site
 COPY . .
 RUN python -m compileall -q . \
@@ -50,6 +58,11 @@ RUN apt-get update \
 COPY --from=train-environment /opt/venv /opt/venv
 USER 10001
 CMD ["python", "manage.py", "work"]
+
+# Scheduler and workers of a cluster, and the command that uses it.
+FROM site AS cluster
+COPY --from=cluster-environment /opt/venv /opt/venv
+CMD ["python", "-m", "distributed.cli.dask_scheduler", "--port", "8786", "--no-dashboard"]
 
 # The last is what `docker build` makes when no target is named.
 FROM site AS serve

@@ -8,7 +8,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 COMPILE := $(PY) -m compileall -q digitsite recognizer mlcore
 
 .DEFAULT_GOAL := help
-.PHONY: help run worker test test-all test-services check train evaluate study notebook bench admin docs lock
+.PHONY: help run worker test test-all test-services check train evaluate study notebook bench admin docs lock vendor
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,7 +53,7 @@ train: $(VENV)/all.stamp ## train a bundle on MNIST into var/bundles (ARGS="--se
 evaluate: $(VENV)/all.stamp ## judge the shipped bundle, or the one BUNDLE names, with a report
 	@$(PY) -m mlcore.judging.evaluate $(ARGS)
 
-study: $(VENV)/all.stamp ## train every recipe with three seeds, two at once; resumable (3 h)
+study: $(VENV)/all.stamp ## train every recipe with three seeds; resumable (3 h)
 	@$(PY) -m mlcore.judging.study $(ARGS)
 
 notebook: $(VENV)/all.stamp ## execute notebooks/how-the-model-is-made.py, outputs beside it (minutes)
@@ -72,7 +72,7 @@ docs: $(VENV)/all.stamp ## generate the model card, openapi.yaml, screenshots, m
 	@$(PY) manage.py compilemessages --locale de --ignore '.venv*'
 
 lock: $(VENV)/all.stamp ## pin requirements/*.in into requirements/*.txt, with a wheel for each Python
-	@for layer in serve train dev; do \
+	@for layer in serve train formats cluster dev; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	    --generate-hashes --upgrade requirements/$$layer.in -o requirements/$$layer.txt || exit 1; done
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
@@ -82,6 +82,9 @@ lock: $(VENV)/all.stamp ## pin requirements/*.in into requirements/*.txt, with a
 	    --require-hashes --python-version $$version --python-platform x86_64-manylinux_2_28 \
 	    --target $(VENV)/nowhere -r requirements.txt || exit 1; \
 	  echo "Python $$version: each pin has a wheel."; done
+
+vendor: $(VENV)/all.stamp ## fetch the runtime of the reader in the page (ARGS=2.6.0; needs npm)
+	@$(PY) -m tools.vendor $(ARGS)
 
 $(PY):
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else "Digitsite needs Python 3.11, 3.12 or 3.13, and %s is %d.%d: name another one, such as make run PYTHON=python3.12" % (sys.executable, *v))'
@@ -94,7 +97,7 @@ $(VENV)/serve.stamp: requirements/serve.txt | $(PY)
 	@$(COMPILE)
 	@touch $@
 
-$(VENV)/all.stamp: requirements.txt requirements/serve.txt requirements/train.txt requirements/dev.txt | $(PY)
+$(VENV)/all.stamp: requirements.txt requirements/serve.txt requirements/train.txt requirements/formats.txt requirements/dev.txt | $(PY)
 	@echo "Installing what training and tests need (about 2 GB, once) ..."
 	@$(PIP) --require-hashes -r requirements.txt
 	@$(COMPILE)

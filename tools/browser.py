@@ -38,9 +38,14 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=path)
 
 
+def page_reads(page: Page) -> None:
+    """Wait until the draw page reads by itself."""
+    page.locator("#draw[data-reads-here]").wait_for(state="attached")
+
+
 def draw_by_mouse(page: Page, strokes: Sequence[Points]) -> None:
     """Draw with the left button."""
-    for stroke in _on_screen(page, strokes):
+    for stroke in on_screen(page, strokes):
         page.mouse.move(*stroke[0])
         page.mouse.down()
         for x, y in stroke[1:]:
@@ -55,7 +60,7 @@ def draw_by_finger(page: Page, strokes: Sequence[Points]) -> None:
     def touch(kind: str, points: list[dict[str, float]]) -> None:
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    for stroke in _on_screen(page, strokes):
+    for stroke in on_screen(page, strokes):
         touch("touchStart", [{"x": stroke[0][0], "y": stroke[0][1]}])
         for x, y in stroke[1:]:
             touch("touchMove", [{"x": x, "y": y}])
@@ -63,16 +68,14 @@ def draw_by_finger(page: Page, strokes: Sequence[Points]) -> None:
     session.detach()
 
 
-def _on_screen(
-    page: Page, strokes: Sequence[Points]
-) -> list[list[tuple[float, float]]]:
-    """Scale and move strokes from the 280 px canvas to the pad on the screen."""
+def on_screen(page: Page, strokes: Sequence[Points]) -> list[list[tuple[float, float]]]:
+    """Scale and move strokes from the canvas, 280 px high, to the pad on the screen."""
     pad = page.locator("#pad")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
     if box is None:
         raise RuntimeError("The pad is not on the page.")
-    scale = box["width"] / CANVAS_PX
+    scale = box["height"] / CANVAS_PX
     return [
         [(box["x"] + float(x) * scale, box["y"] + float(y) * scale) for x, y in stroke]
         for stroke in strokes

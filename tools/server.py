@@ -24,10 +24,11 @@ user.groups.set(Group.objects.filter(name="Reviewers") if {is_reviewer} else [])
 """
 
 _SIGN_IN = """
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.test import Client
 from recognizer.models import User
-from recognizer.desk.site import note_password
+from recognizer.people.signing_in import note_password
 user, _ = User.objects.get_or_create(username={name!r})
 user.is_staff = True
 user.save()
@@ -37,7 +38,7 @@ client.force_login(user)
 session = client.session
 note_password(session)
 session.save()
-print(session.session_key)
+print(settings.SESSION_COOKIE_NAME, session.session_key, settings.CSRF_COOKIE_NAME)
 """
 _CSRF = "c" * 32
 
@@ -95,8 +96,9 @@ class Server:
     def sign_in(self, name: str, *, group: str = "Reviewers") -> dict[str, str]:
         """Create a staff user in this group; return the cookies of a session."""
         code = _SIGN_IN.format(name=name, group=group)
-        session = self.manage("shell", "--no-imports", "-c", code)
-        return {"sessionid": session, "csrftoken": _CSRF}
+        told = self.manage("shell", "--no-imports", "-c", code)
+        session_cookie, session, csrf_cookie = told.split()
+        return {session_cookie: session, csrf_cookie: _CSRF}
 
     def make_token(self, name: str, scopes: str) -> str:
         """Create a token for this user."""
@@ -115,13 +117,16 @@ def environment(var: Path, variables: dict[str, str]) -> dict[str, str]:
 
 
 def start_site(
-    var: Path, variables: dict[str, str] | None = None
+    var: Path,
+    variables: dict[str, str] | None = None,
+    *,
+    checkout: Path = paths.REPOSITORY,
 ) -> tuple[subprocess.Popen[str], str]:
     """Start `manage.py serve` on a free port; return the process and its address."""
     with (var / "log").open("w") as log:  # tests cause 404s, one line each
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve"],
-            cwd=paths.REPOSITORY,
+            cwd=checkout,
             env=environment(var, variables or {}),
             stdout=subprocess.PIPE,
             stderr=log,
@@ -137,17 +142,24 @@ def start_site(
 
 
 @contextmanager
-def serving(var: Path, **variables: str) -> Iterator[Server]:
+def serving(
+    var: Path, checkout: Path = paths.REPOSITORY, /, **variables: str
+) -> Iterator[Server]:
     """Serve a data folder with its own database while the block runs."""
-    with own_database() as database, one_of_many(var, **variables, **database) as site:
+    with (
+        own_database() as database,
+        one_of_many(var, checkout, **variables, **database) as site,
+    ):
         yield site
 
 
 @contextmanager
-def one_of_many(var: Path, **variables: str) -> Iterator[Server]:
+def one_of_many(
+    var: Path, checkout: Path = paths.REPOSITORY, /, **variables: str
+) -> Iterator[Server]:
     """Serve beside other servers while the block runs; it may be killed."""
     var.mkdir(exist_ok=True)
-    process, url = start_site(var, variables)
+    process, url = start_site(var, variables, checkout=checkout)
     try:
         yield Server(url, var, tuple(variables.items()), process)
     finally:
