@@ -35,6 +35,18 @@ def flag(name: str) -> bool:
     return value in _TRUE
 
 
+def stated_flag(name: str) -> bool:
+    """Return whether a variable is on; unset means off, but empty is refused.
+
+    systemd lets an empty line of an EnvironmentFile win over a unit's own setting.
+    """
+    if name in os.environ and not text(name):
+        raise ImproperlyConfigured(
+            f"{name} is set but empty: write 1 or 0, or remove the line."
+        )
+    return flag(name)
+
+
 def integer(name: str, default: int, *, low: int, high: int) -> int:
     """Return a whole number within bounds."""
     value = text(name, str(default))

@@ -22,6 +22,7 @@ class JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "request_id": getattr(record, "request_id", ""),
+            **getattr(record, "facts", {}),  # of the security log
         }
         if record.exc_info:
             entry["error"] = self.formatException(record.exc_info)

@@ -1,9 +1,25 @@
-"""The secret key of an installation without SECRET_KEY."""
+"""The data folder's rights, and the secret key of a site without SECRET_KEY."""
 
 import os
+import stat
 from pathlib import Path
 
 from django.core.management.utils import get_random_secret_key
+
+
+def kept_private(folder: Path) -> bool:
+    """Take other users' rights from a folder; return whether they have none.
+
+    A folder made before, or by another program, may be open to all. Somebody else's
+    folder stays as it is, and so does a shared one such as /tmp.
+    """
+    found = folder.stat()
+    if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return True
+    if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX:
+        return False
+    folder.chmod(0o700)
+    return True
 
 
 def kept_secret_key(path: Path) -> str:

@@ -7,10 +7,12 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from importlib import import_module
 from ipaddress import ip_address
+from pathlib import Path
 from threading import Thread
 
 from django.conf import settings
@@ -19,9 +21,9 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-# More than the requests that may run and wait (see settings). The other threads answer
-# probes, refuse requests and receive bodies from slow clients.
-_THREADS = 64
+# More than may run, be sent and be read at once (see settings). The other threads wait
+# for their turn, answer probes and refuse requests.
+_THREADS = 96
 _CONNECTIONS = 1000  # per process; more wait in the kernel's backlog
 
 
@@ -34,7 +36,13 @@ def serve(address: str, port: int) -> None:
     import_module("digitsite.wsgi")
     _ = get_resolver().url_patterns
     gc.freeze()
-    os.register_at_fork(after_in_child=_begin_worker)
+    # Only once all workers are forked: a thread that runs meanwhile may have a lock,
+    # such as an import's, and the copy of it in a worker is never released.
+    announcing = Thread(target=_announce, args=(address, port), daemon=True)
+    os.register_at_fork(
+        after_in_child=_begin_worker,
+        after_in_parent=after_forks(settings.WORKERS, announcing.start),
+    )
     server = Granian(
         "digitsite.wsgi:application",
         address=address,
@@ -51,8 +59,19 @@ def serve(address: str, port: int) -> None:
         log_level=LogLevels.error,
         log_dictconfig=settings.LOGGING | {"loggers": {}},  # ours instead of its own
     )
-    server.on_startup(Thread(target=_announce, args=(address, port), daemon=True).start)
+    server.on_startup(_drop_silent_peers)
     server.serve()
+
+
+def after_forks(number: int, act: Callable[[], None]) -> Callable[[], None]:
+    """Return a hook that acts once, after so many forks."""
+    left = iter(range(number))
+
+    def forked() -> None:
+        if next(left, None) == number - 1:
+            act()
+
+    return forked
 
 
 def _begin_worker() -> None:
@@ -64,6 +83,28 @@ def _begin_worker() -> None:
     """
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _drop_silent_peers() -> None:
+    """Let the system close connections whose peer takes nothing for a while.
+
+    A connection has this option from the socket that it was accepted on.
+    """
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):  # only Linux has it
+        return
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            listener = socket.socket(fileno=os.dup(int(entry.name)))
+        except OSError:  # closed meanwhile, or no socket
+            continue
+        with listener:
+            is_tcp = listener.family in (socket.AF_INET, socket.AF_INET6)
+            if is_tcp and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                listener.setsockopt(
+                    socket.IPPROTO_TCP,
+                    socket.TCP_USER_TIMEOUT,
+                    settings.SILENT_PEER_S * 1000,
+                )
 
 
 def free_address(host: str, port: int) -> tuple[str, int]:

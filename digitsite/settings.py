@@ -11,16 +11,21 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from digitsite import env
-from digitsite.secret import kept_secret_key
+from digitsite.secret import kept_private, kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-PRODUCTION = env.flag("PRODUCTION")
+PRODUCTION = env.stated_flag("PRODUCTION")
 DEBUG = env.flag("DEBUG")
 DIGITSITE_VAR = env.folder("DIGITSITE_VAR") or BASE_DIR / "var"
 try:
     # Only its owner may read it: it holds everybody's drawings.
     DIGITSITE_VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not kept_private(DIGITSITE_VAR) and PRODUCTION:
+        raise ImproperlyConfigured(
+            f"DIGITSITE_VAR: other users may enter {DIGITSITE_VAR}, which belongs to "
+            "somebody else. Have its owner run chmod 700 on it, or use another folder."
+        )
 except OSError as error:
     raise ImproperlyConfigured(
         f"DIGITSITE_VAR: {DIGITSITE_VAR} is not usable as a folder: {error}"
@@ -31,20 +36,48 @@ except OSError as error:
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 SECRET_KEY = env.text("SECRET_KEY")
+_SHORTEST_KEY = 32  # characters
+# Former keys: what they have signed stays valid.
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+if SECRET_KEY_FALLBACKS and not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY_FALLBACKS holds former keys: set the present one in SECRET_KEY."
+    )
+# How far browsers insist on https: other hosts of the domain may have none.
+_HSTS = env.one_of("HSTS", "host", choices=("host", "subdomains", "preload"))
 if PRODUCTION:
     if DEBUG:
         raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 cannot be combined.")
     if not SECRET_KEY:
         raise ImproperlyConfigured("PRODUCTION=1 needs your own SECRET_KEY.")
+    if len(SECRET_KEY) < _SHORTEST_KEY:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY has {len(SECRET_KEY)} characters; PRODUCTION=1 needs at least "
+            f"{_SHORTEST_KEY} random ones."
+        )
     if not ALLOWED_HOSTS:
         raise ImproperlyConfigured(
             "PRODUCTION=1 needs ALLOWED_HOSTS, such as digits.example.org."
         )
+    if "*" in ALLOWED_HOSTS:
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS=* accepts any host name, which PRODUCTION=1 forbids: name "
+            "the site's own, such as digits.example.org."
+        )
+    if not all(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS):
+        raise ImproperlyConfigured(
+            "PRODUCTION=1 serves https alone: CSRF_TRUSTED_ORIGINS must begin with "
+            "https://, such as https://digits.example.org."
+        )
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
-    SECURE_HSTS_PRELOAD = True
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = _HSTS in ("subdomains", "preload")
+    SECURE_HSTS_PRELOAD = _HSTS == "preload"
 else:
+    if _HSTS != "host":
+        raise ImproperlyConfigured(
+            f"HSTS={_HSTS} needs PRODUCTION=1: it makes browsers insist on https."
+        )
     ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]
     try:
         SECRET_KEY = SECRET_KEY or kept_secret_key(DIGITSITE_VAR / "secret_key")
@@ -58,14 +91,22 @@ if PRODUCTION or TRUSTED_PROXIES:  # a proxy terminates TLS
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
+# Browsers take cookies of such names from this very host over https only, so that no
+# neighbouring host can plant one.
+_COOKIE_PREFIX = "__Host-" if PRODUCTION else ""
+SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}csrftoken"
 CSRF_FAILURE_VIEW = "recognizer.ops.error_views.csrf_failure"
+# The reader in the page is WebAssembly in a worker.
+_SCRIPTS = "script-src 'self' 'wasm-unsafe-eval'"
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    f"default-src 'self'; {_SCRIPTS}; worker-src 'self'; "
+    "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
 )
 if DEBUG:  # Django's error pages have inline styles and scripts
-    CONTENT_SECURITY_POLICY += (
-        "; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'"
+    CONTENT_SECURITY_POLICY = CONTENT_SECURITY_POLICY.replace(
+        _SCRIPTS, f"{_SCRIPTS} 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
     )
 
 # Browser features that no page of the site may use.
@@ -95,6 +136,9 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",  # Swagger UI, served from this site
+    "django_otp",  # the second factor: codes of an app, and recovery codes
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "django_tasks_db",  # background tasks as rows; `manage.py work` runs them
     "recognizer",
 ]
@@ -102,15 +146,18 @@ MIDDLEWARE = [
     # outermost: redirects to https need its headers too
     "recognizer.ops.middleware.BrowserPolicyMiddleware",
     "recognizer.ops.middleware.ObservingMiddleware",
+    "recognizer.ops.slow_peers.SlowPeersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "recognizer.ops.middleware.BodyMiddleware",
     "recognizer.ops.overload.OverloadMiddleware",
+    "recognizer.ops.middleware.SessionUseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -133,6 +180,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = f"{_COOKIE_PREFIX}language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
@@ -150,7 +198,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
-            "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            "digitsite.static_files.HashedStaticFilesStorage"
             if _COLLECTED
             else "django.contrib.staticfiles.storage.StaticFilesStorage"
         )
@@ -174,18 +222,36 @@ SIGN_IN_LOCK_S = 15 * 60  # since the last failure
 # school class shares one address.
 TRIES = {"sign-up": (60, 3600), "own-password": (20, 900)}
 STAFF_PASSWORD_AGE_S = 8 * 3600  # after that, the admin asks for the password again
+# Whether staff must have a second factor, or only those who have set one up use it.
+STAFF_NEED_FACTOR = (
+    env.one_of(
+        "STAFF_FACTOR",
+        "required" if PRODUCTION else "optional",
+        choices=("required", "optional"),
+    )
+    == "required"
+)
+OTP_TOTP_ISSUER = "Digitsite"  # what authenticator apps show
 
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "account"
 LOGOUT_REDIRECT_URL = "draw"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+_RULES = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {"NAME": f"{_RULES}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_RULES}.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {
+        "NAME": f"{_RULES}.CommonPasswordValidator",
+        # Our list has Django's 20,000 as well.
+        "OPTIONS": {
+            "password_list_path": BASE_DIR
+            / "recognizer"
+            / "people"
+            / "common-passwords.txt.gz"
+        },
+    },
+    {"NAME": f"{_RULES}.NumericPasswordValidator"},
+    {"NAME": "recognizer.people.passwords.SiteWordsValidator"},
 ]
 
 PASSWORD_RESET_TIMEOUT = 24 * 3600  # seconds; the mail says a day
@@ -193,8 +259,15 @@ PASSWORD_RESET_TIMEOUT = 24 * 3600  # seconds; the mail says a day
 # --- mail: forgotten passwords -----------------------------------------------------
 
 _MAIL = env.mail_server("EMAIL_URL")
+if PRODUCTION and env.text("EMAIL_URL") == "console":
+    raise ImproperlyConfigured(
+        "EMAIL_URL=console writes links that set new passwords into the log, which "
+        "PRODUCTION=1 forbids. Name a mail server, or remove the line to send no mail."
+    )
+SENDS_MAIL = _MAIL is not None or not PRODUCTION
+_WITHOUT_SERVER = "console" if SENDS_MAIL else "dummy"
 EMAIL_BACKEND = (
-    f"django.core.mail.backends.{'smtp' if _MAIL else 'console'}.EmailBackend"
+    f"django.core.mail.backends.{'smtp' if _MAIL else _WITHOUT_SERVER}.EmailBackend"
 )
 EMAIL_TIMEOUT = 15  # seconds
 DEFAULT_FROM_EMAIL = (
@@ -249,6 +322,11 @@ def _database() -> dict[str, Any]:
         database["OPTIONS"] = _SQLITE
     elif database["ENGINE"] == "django.db.backends.postgresql":
         database["OPTIONS"] = {**_POSTGRES, **database.get("OPTIONS", {})}
+        if env.flag("PGBOUNCER"):
+            # Each transaction may get another connection of the server's, so nothing
+            # may outlive one: no cursor, and no setting of a session.
+            database["DISABLE_SERVER_SIDE_CURSORS"] = True
+            del database["OPTIONS"]["options"]
     return database
 
 
@@ -260,19 +338,27 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 TRAIN_COMMAND = [sys.executable, "-m", "mlcore.training.train"]
 JUDGE_COMMAND = [sys.executable, "-m", "mlcore.judging.gate"]
 RUNS_FOLDER = DIGITSITE_VAR / "runs"
+CLUSTER = env.text("CLUSTER")  # a Dask scheduler for batch work; see docs/scaling.md
 SILENT_AFTER_S = 60  # a training without a heartbeat for this long counts as lost
 
 # --- the cache counts calls; with Redis, all processes share it -------------------
 
 REDIS_URL = env.redis_url("REDIS_URL")
-CACHES: dict[str, dict[str, Any]] = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
+
+
+def redis_cache(url: str) -> dict[str, Any]:
+    """Return the settings of a cache in Redis."""
+    return {
+        "BACKEND": "digitsite.redis_cache.JSONRedisCache",
+        "LOCATION": url,
         "KEY_PREFIX": "digitsite",
         # seconds; a cache that hangs must not block the site
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
+
+
+CACHES: dict[str, dict[str, Any]] = {
+    "default": redis_cache(REDIS_URL)
     if REDIS_URL
     else {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
@@ -304,6 +390,13 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_PATCH": False,
     "AUTHENTICATION_WHITELIST": [],  # `finish_schema` says who may call
+    "WEBHOOKS": [
+        f"recognizer.api.schema.{event}"
+        for event in (
+            *("SUBMISSION_CREATED", "FEEDBACK_CREATED", "LABEL_CREATED"),
+            "MODEL_PROMOTED",
+        )
+    ],
     "POSTPROCESSING_HOOKS": ["recognizer.api.schema.finish_schema"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
@@ -328,11 +421,24 @@ REQUESTS_AT_ONCE = 4
 REQUESTS_WAITING = 48
 LONGEST_WAIT_S = 2.0
 
+# Per process, of the server's 96 threads: bodies that are being sent, and answers that
+# are being read piece by piece. A school class shares one address.
+BODIES_AT_ONCE, BODIES_OF_AN_ADDRESS = 32, 24
+STREAMS_AT_ONCE, STREAMS_OF_AN_ADDRESS = 24, 12
+EXPORTS_AT_ONCE, EXPORTS_OF_A_CALLER = 8, 2
+SHORT_STREAM_BYTES = 400_000  # the server takes such an answer whole
+# A reader that has kept an answer waiting for this long must have been this fast.
+SLOW_READER_S, SLOWEST_READER_BYTES_PER_S = 30.0, 2_000
+SILENT_PEER_S = 20  # then the system closes a connection that takes nothing
+
 # API calls of one anonymous address; THROTTLE_SHARES gives users and tokens more.
 THROTTLE = env.rate("DIGITSITE_THROTTLE", "600/min" if PRODUCTION else "off")
 THROTTLE_SHARES = {"address": 1, "user": 2, "token": 2}
+# Pictures also count by their size: a megapixel takes about 0.1 s to decode and read.
+PIXELS_PER_CALL = 1_000_000
+STORED_BYTES_PER_DAY = 1_000_000_000
 
-VISITOR_COOKIE = "visitor"
+VISITOR_COOKIE = f"{_COOKIE_PREFIX}visitor"
 VISITOR_COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep a cookie
 
 # How long a process caches which model is active: the query takes 5 to 10 % of a call.
@@ -340,6 +446,12 @@ ACTIVE_MODEL_KEPT_S = 0.25
 
 # `manage.py expire` removes drawings older than this; 0 keeps all drawings.
 RETENTION_DAYS = env.integer("RETENTION_DAYS", 0, low=0, high=36_500)
+
+# --- webhooks ------------------------------------------------------------------------
+
+# For receivers in the operator's own network: without it, only public addresses.
+WEBHOOKS_TO_PRIVATE_ADDRESSES = env.flag("WEBHOOKS_TO_PRIVATE_ADDRESSES")
+WEBHOOK_TIMEOUT_S = 15  # for the whole of an attempt
 
 # --- the shipped model and its measurements ---------------------------------------
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from django.http import HttpRequest
 from prometheus_client import Counter, Histogram
@@ -35,7 +36,7 @@ STAGE_SECONDS = Histogram(
 )
 READINGS = Counter(
     "digitsite_readings",
-    "Drawings read, by digit or by refusal.",
+    "Drawings read, by digit, as a number, or by refusal.",
     ["digit", "refusal"],
 )
 CONFIDENCE = Histogram(
@@ -43,7 +44,16 @@ CONFIDENCE = Histogram(
     "The highest of the ten probabilities.",
     buckets=(0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1),
 )
-METERS = (REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, READINGS, CONFIDENCE)
+PAGE_READINGS = Counter(
+    "digitsite_page_readings",
+    "Stored drawings that the page had read itself: whether the server's reading was "
+    "the same, different, or by another model.",
+    ["result"],
+)
+METERS = (
+    *(REQUESTS, REQUEST_SECONDS, STAGE_SECONDS, READINGS, CONFIDENCE),
+    PAGE_READINGS,
+)
 
 _METHODS = ("GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS")
 
@@ -73,10 +83,18 @@ def count_request(request: HttpRequest, status: int, seconds: float) -> None:
 
 def count_reading(reading: Reading) -> None:
     """Count a reading."""
-    digit = "" if reading.digit is None else reading.digit
+    digit = "" if reading.digit is None else str(reading.digit)
+    if not digit and reading.refusal is None:
+        digit = "number"
     with _harmless():
         READINGS.labels(digit, reading.refusal or "").inc()
         CONFIDENCE.observe(reading.confidence)
+
+
+def count_page_reading(result: Literal["same", "different", "other_model"]) -> None:
+    """Count how the page's own reading compares with the server's."""
+    with _harmless():
+        PAGE_READINGS.labels(result).inc()
 
 
 @contextmanager

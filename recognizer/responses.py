@@ -33,7 +33,7 @@ def picture_response(
     """Answer a drawing's picture, which never changes and is private."""
     etag = quote_etag(hashlib.sha256(content).hexdigest()[:32])
     response = HttpResponse(content, content_type=media_type, headers={"ETag": etag})
-    response["Cache-Control"] = "private, max-age=3600"
+    response["Cache-Control"] = "private, no-store"  # nothing stays after signing out
     response["Content-Security-Policy"] = "default-src 'none'; img-src data:"
     return (
         get_conditional_response(

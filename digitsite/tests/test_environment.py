@@ -146,6 +146,9 @@ class TestSecretKey:
         assert list(path.parent.iterdir()) == [path]
 
 
+PUBLIC = {"SECRET_KEY": "x" * 60, "ALLOWED_HOSTS": "a.example"}
+
+
 class TestProduction:
     def test_without_any_variable_serves_loopback_hosts(self, tmp_path: Path) -> None:
         done = load_settings(tmp_path)
@@ -169,6 +172,17 @@ class TestProduction:
                 },
                 "DATABASE_URL",
             ),
+            ({**PUBLIC, "SECRET_KEY": "short"}, "SECRET_KEY"),
+            ({**PUBLIC, "ALLOWED_HOSTS": "a.example,*"}, "ALLOWED_HOSTS"),
+            (
+                {**PUBLIC, "CSRF_TRUSTED_ORIGINS": "http://a.example"},
+                "CSRF_TRUSTED_ORIGINS",
+            ),
+            ({**PUBLIC, "EMAIL_URL": "console"}, "EMAIL_URL"),
+            (
+                {"ALLOWED_HOSTS": "a.example", "SECRET_KEY_FALLBACKS": "x" * 60},
+                "SECRET_KEY_FALLBACKS",
+            ),
         ],
     )
     def test_refuses_to_start_half_configured(
@@ -178,6 +192,12 @@ class TestProduction:
 
         assert done.returncode != 0
         assert missing in done.stderr.splitlines()[-1]
+
+    def test_is_never_switched_off_by_an_empty_line(self, tmp_path: Path) -> None:
+        done = load_settings(tmp_path, PRODUCTION="", **PUBLIC)
+
+        assert done.returncode != 0
+        assert "PRODUCTION is set but empty" in done.stderr.splitlines()[-1]
 
     def test_passes_django_s_deployment_check(self, tmp_path: Path) -> None:
         done = subprocess.run(
@@ -189,6 +209,7 @@ class TestProduction:
                 "PRODUCTION": "1",
                 "SECRET_KEY": "".join(map(chr, range(48, 110))),
                 "ALLOWED_HOSTS": "digits.example.org",
+                "HSTS": "preload",
             },
             capture_output=True,
             text=True,
@@ -197,6 +218,49 @@ class TestProduction:
 
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip() == "System check identified no issues (0 silenced)."
+
+    @pytest.mark.parametrize(
+        ("choice", "subdomains", "preload"),
+        [("", False, False), ("subdomains", True, False), ("preload", True, True)],
+    )
+    def test_insists_on_https_as_far_as_chosen(
+        self, tmp_path: Path, choice: str, subdomains: bool, preload: bool
+    ) -> None:
+        code = (
+            "from django.conf import settings as s; print(s.SECURE_HSTS_SECONDS, "
+            "s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_PRELOAD)"
+        )
+
+        done = load_settings(tmp_path, code, PRODUCTION="1", HSTS=choice, **PUBLIC)
+
+        assert done.stdout.split() == ["31536000", str(subdomains), str(preload)]
+
+    def test_is_needed_to_insist_on_https(self, tmp_path: Path) -> None:
+        done = load_settings(tmp_path, HSTS="preload")
+
+        assert "HSTS=preload needs PRODUCTION=1" in done.stderr.splitlines()[-1]
+
+
+class TestDataFolder:
+    def test_made_before_is_closed_to_others(self, tmp_path: Path) -> None:
+        var = tmp_path / "var"
+        var.mkdir()
+        var.chmod(0o755)
+
+        done = load_settings(var, PRODUCTION="1", **PUBLIC)
+
+        assert done.returncode == 0, done.stderr
+        assert var.stat().st_mode & 0o777 == 0o700
+
+    def test_that_is_shared_is_refused_in_production(self, tmp_path: Path) -> None:
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        shared.chmod(0o1777)
+
+        done = load_settings(shared, PRODUCTION="1", **PUBLIC)
+
+        assert f"other users may enter {shared}" in done.stderr.splitlines()[-1]
+        assert shared.stat().st_mode & 0o7777 == 0o1777
 
 
 class TestMail:
@@ -214,6 +278,11 @@ class TestMail:
 
         assert backend == "django.core.mail.backends.console.EmailBackend"
         assert sender == "digitsite@localhost"
+
+    def test_goes_nowhere_in_production_unless_told(self, tmp_path: Path) -> None:
+        backend, *_ = self.told(tmp_path, PRODUCTION="1", **PUBLIC)
+
+        assert backend == "django.core.mail.backends.dummy.EmailBackend"
 
     def test_goes_to_the_server_that_is_named(self, tmp_path: Path) -> None:
         told = self.told(
@@ -242,7 +311,7 @@ class TestMail:
 class TestEnvExample:
     def test_lists_exactly_what_is_read(self) -> None:
         listed = set(
-            re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M)
+            re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M)
         )
         read = set()
         for source in (ROOT / "digitsite/settings.py", ROOT / "mlcore/paths.py"):
@@ -250,6 +319,11 @@ class TestEnvExample:
             read |= set(re.findall(r"(?:env\.\w+|_named)\(\s*\"([A-Z_]+)\"", code))
 
         assert listed == read
+
+    def test_sets_nothing_where_it_is_copied(self) -> None:
+        lines = (ROOT / ".env.example").read_text().splitlines()
+
+        assert all(not line or line.startswith("#") for line in lines)
 
     def test_the_environment_is_read_in_two_places_only(self) -> None:
         readers = {

@@ -21,17 +21,26 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from recognizer.api.auth import InsufficientScopeError, InvalidTokenError
-from recognizer.api.throttles import ThrottledError
+from recognizer.api.throttles import (
+    ThrottledError,
+    TooManyExportsError,
+    TooManyTriesError,
+)
 from recognizer.drawings.idempotency import KeyReusedError
+from recognizer.drawings.parquet import ParquetUnavailableError
+from recognizer.learning.model_files import OnnxNotWrittenError, OnnxUnavailableError
 from recognizer.models import Submission
+from recognizer.people.limits import QuotaError
+from recognizer.people.visitors import OtherVisitorError
 from recognizer.reader.drawing import DrawingError
 from recognizer.reader.recognisers import ReaderUnavailableError
 from recognizer.responses import error_body, error_response
+from recognizer.webhooks.managing import WebhookError
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
-_TOO_LARGE = {"too_many_pixels"}
+_TOO_LARGE = {"too_many_pixels", "too_costly"}
 _UNAVAILABLE = (
     "No model can read right now. Keep the drawing and send it again in a few seconds."
 )
@@ -66,6 +75,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         case DrawingError():
             status = 413 if exc.code in _TOO_LARGE else 400
             body = drawing_error_body(exc)
+        case WebhookError():
+            status = 400
+            fields = {exc.field: str(exc)} if exc.field else {}
+            body = error_body(exc.code, str(exc), fields)
         # DoesNotExist: the submission was deleted after it was loaded.
         case Http404() | exceptions.NotFound() | Submission.DoesNotExist():
             status = 404
@@ -77,6 +90,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
                 "This Idempotency-Key was used for a different request. Use a new "
                 "key for a new request, and repeat a request unchanged.",
             )
+        case OtherVisitorError():
+            status = 409
+            body = error_body(
+                "lost_visitor" if exc.is_lost else "other_visitor",
+                "The visitor in Visitor-Id is not yours: you have signed out since, "
+                "or the cookie is gone. GET /api/v1/me/ says who you are.",
+            )
         case InsufficientScopeError():
             status = 403
             body = error_body("insufficient_scope", str(exc))
@@ -84,6 +104,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
                 "WWW-Authenticate": f'Bearer realm="digitsite", '
                 f'error="insufficient_scope", scope="{exc.scope}"'
             }
+        case ParquetUnavailableError() | OnnxUnavailableError():
+            status = 501
+            body = error_body("not_installed", str(exc))
+        case OnnxNotWrittenError():
+            status = 503
+            body = error_body("unavailable", str(exc))
+            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         case PermissionDenied() | exceptions.PermissionDenied():
             status = 403
             body = error_body(
@@ -96,6 +123,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             code = "malformed_body" if is_malformed else exc.default_code
             body = error_body(code, _message(exc, context))
             headers = _headers(exc)
+        case QuotaError():
+            status = 429
+            body = error_body("quota_exceeded", str(exc))
+            headers = {"Retry-After": str(exc.wait_s)}
         case SuspiciousOperation():
             status = 400
             body = error_body("bad_request", str(exc) or "The request is malformed.")
@@ -128,6 +159,6 @@ def _headers(exc: exceptions.APIException) -> dict[str, str]:
         return {"WWW-Authenticate": 'Bearer realm="digitsite", error="invalid_token"'}
     if isinstance(exc, exceptions.NotAuthenticated):
         return {"WWW-Authenticate": 'Bearer realm="digitsite"'}
-    if isinstance(exc, ThrottledError):
+    if isinstance(exc, (ThrottledError, TooManyExportsError, TooManyTriesError)):
         return {"Retry-After": str(exc.wait_s)}
     return {}

@@ -9,12 +9,20 @@ from drf_spectacular.utils import (
     OpenApiParameter,
     OpenApiRequest,
     OpenApiResponse,
+    OpenApiWebhook,
     extend_schema,
 )
 from pydantic import BaseModel
 
-from recognizer.api.contract.incoming import DrawingIn, IdempotencyKeyIn, Query
-from recognizer.api.contract.outgoing import ErrorOut
+from recognizer.api.contract.incoming import (
+    AccountDeletionIn,
+    DrawingIn,
+    IdempotencyKeyIn,
+    Query,
+    VisitorIdIn,
+)
+from recognizer.api.contract.outgoing import EVENTS, ErrorOut
+from recognizer.models import Event
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 Shape = dict[str, Any]
@@ -34,18 +42,36 @@ DRAWING_BODIES: Mapping[str, Any] = {
     **dict.fromkeys(PICTURES, OpenApiTypes.BINARY),
 }
 
+_TASKS: Shape = {
+    "type": "array",
+    "items": {"type": "object"},
+    "description": "Tasks of Label Studio.",
+    "examples": [
+        [
+            {
+                "data": {"image": "data:image/png;base64,iVBORw0KGgo="},
+                "predictions": [],
+                "annotations": [],
+            }
+        ]
+    ],
+}
 _ERRORS: Mapping[int, str] = {
     400: "The request is invalid; `fields` says where.",
     401: "The token is missing, unknown, revoked or expired.",
     403: "The token or the user does not have permission.",
     404: "You have nothing at this address.",
     406: "The `Accept` header excludes the type of the response.",
-    409: "This `Idempotency-Key` was used for a different request.",
+    409: (
+        "This `Idempotency-Key` was used for a different request, or the `Visitor-Id` "
+        "is another's."
+    ),
     411: "The body has no `Content-Length`.",
     413: "The body, or the picture in it, is too large.",
     415: "This call does not accept this type of body.",
     429: "Too many calls. Wait `Retry-After` seconds.",
     500: "An internal error, which was logged.",
+    501: "The server lacks a package that this format needs.",
     503: "No model can read right now. Try again.",
 }
 _ALWAYS = (400, 401, 403, 429, 500, 503)
@@ -90,6 +116,13 @@ _IDEMPOTENCY_KEY = OpenApiParameter(
         "cookie."
     ),
 )
+_VISITOR = VisitorIdIn.model_json_schema()["properties"]["Visitor-Id"]
+_VISITOR_ID = OpenApiParameter(
+    "Visitor-Id",
+    OpenApiTypes.UUID,
+    OpenApiParameter.HEADER,
+    description=_VISITOR["description"],
+)
 
 
 def call(
@@ -102,6 +135,8 @@ def call(
     headers: Sequence[OpenApiParameter] = (),
     of_one: bool = False,
     once: bool = False,
+    as_one: bool = False,
+    may_lack: bool = False,
 ) -> Callable[[Method], Method]:
     """Describe a call; its docstring is the summary.
 
@@ -111,17 +146,22 @@ def call(
         answers: response models by status; None if there is no body.
         files: media types of the response if it is a file.
         headers: headers of the response, besides those of errors.
-        of_one: whether it is about one submission.
+        of_one: whether its address names one thing, which may not exist.
         once: whether it accepts an `Idempotency-Key`.
+        as_one: whether it accepts a `Visitor-Id`.
+        may_lack: whether it needs a package that may not be installed.
     """
     errors = {
         *_ALWAYS,
         *(_WITH_A_BODY if takes else ()),
         *([404] if of_one else ()),
-        *([409] if once else ()),
+        *([409] if once or as_one else ()),
         *(() if files else [406]),
+        *([501] if may_lack else ()),
     }
-    responses: dict[Any, Any] = {(200, kind): OpenApiTypes.BINARY for kind in files}
+    responses: dict[Any, Any] = {
+        (200, kind): _TASKS if kind == JSON else OpenApiTypes.BINARY for kind in files
+    }
     for status, model in (answers or {}).items():
         responses[status] = OpenApiResponse(model, HTTPStatus(status).phrase)
     for status in sorted(errors):
@@ -130,6 +170,8 @@ def call(
     parameters: list[Any] = [query, *_ERROR_HEADERS, *headers]
     if once:
         parameters.append(_IDEMPOTENCY_KEY)
+    if as_one:
+        parameters.append(_VISITOR_ID)
 
     def described(method: Method) -> Method:
         method.query = query  # type: ignore[attr-defined]  # read by the view
@@ -142,6 +184,25 @@ def call(
 
     return described
 
+
+def _told(event: Event) -> OpenApiWebhook:
+    """Describe a message that webhooks get; its model's docstring is the summary."""
+    model = EVENTS[event]
+    return OpenApiWebhook(
+        event.value,
+        extend_schema(
+            summary=model.__doc__,
+            request={JSON: model},
+            responses={200: OpenApiResponse(description="Any 2xx: it was taken.")},
+            tags=["webhooks"],
+        ),
+    )
+
+
+SUBMISSION_CREATED = _told(Event.SUBMISSION_CREATED)
+FEEDBACK_CREATED = _told(Event.FEEDBACK_CREATED)
+LABEL_CREATED = _told(Event.LABEL_CREATED)
+MODEL_PROMOTED = _told(Event.MODEL_PROMOTED)
 
 _SECURITY_SCHEMES: Mapping[str, Shape] = {
     "token": {
@@ -164,12 +225,17 @@ _SECURITY_SCHEMES: Mapping[str, Shape] = {
         "type": "apiKey",
         "in": "cookie",
         "name": "visitor",
-        "description": "An anonymous caller, known after its first stored drawing.",
+        "description": (
+            "An anonymous caller, known after `POST me/` or the first stored drawing."
+        ),
     },
 }
 _OF_USERS: list[Shape] = [{"token": []}, {"session": []}]
 _OF_ANYBODY: list[Shape] = [*_OF_USERS, {"visitor": []}, {}]
-_FOR_USERS_ALONE = {"labelSubmission"}
+_FOR_USERS_ALONE = {
+    *("labelSubmission", "listWebhooks", "registerWebhook", "deleteWebhook"),
+}
+_FOR_SESSIONS_ALONE = {"deleteMe"}
 FOLLOWING = (
     "getSubmission",
     "getSubmissionSvg",
@@ -190,6 +256,15 @@ def finish_schema(
             is_for_users = operation["operationId"] in _FOR_USERS_ALONE
             operation["summary"] = operation.pop("description")
             operation["security"] = _OF_USERS if is_for_users else _OF_ANYBODY
+            if operation["operationId"] in _FOR_SESSIONS_ALONE:
+                operation["security"] = [{"session": []}]
+            if "requestBody" in operation:  # no call that takes a body does without
+                operation["requestBody"]["required"] = True
+    # drf-spectacular describes no body of a DELETE.
+    result["paths"]["/api/v1/me/"]["delete"]["requestBody"] = {
+        "content": {JSON: {"schema": AccountDeletionIn.model_json_schema()}},
+        "required": True,
+    }
     stored = result["paths"]["/api/v1/submissions/"]["post"]["responses"]["201"]
     stored["links"] = {
         operation: {

@@ -6,36 +6,50 @@ of the limit. A caller can make two windows' calls in quick succession around a
 window's boundary.
 """
 
-import logging
-import math
 from typing import Any
 
 from django.conf import settings
-from redis.exceptions import RedisError
 from rest_framework.exceptions import ErrorDetail, Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from recognizer.people.limits import (
-    client_address,
-    count_in_window,
-    hashed_address,
-    process_share,
-)
-
-logger = logging.getLogger(__name__)
+from recognizer.people.limits import Count, count_calls
 
 
 class ThrottledError(Throttled):
     """Too many calls."""
 
-    def __init__(self, *, limit: int, seconds: int, wait_s: int) -> None:
+    def __init__(self, count: Count) -> None:
         super().__init__()
-        self.wait_s = wait_s
+        self.wait_s = count.wait_s
         # Replaces DRF's own message, which it would translate.
         self.detail = ErrorDetail(
-            f"{limit:,} calls in {seconds:,} s are allowed. Try again in {wait_s:,} s. "
-            "Reading up to 256 drawings is one call."
+            f"{count.limit:,} calls in {count.seconds:,} s are allowed. Try again in "
+            f"{count.wait_s:,} s. Reading up to 256 drawings is one call; pictures "
+            "count once more for each further megapixel."
+        )
+
+
+class TooManyTriesError(Throttled):
+    """Too many tries of a password."""
+
+    def __init__(self, *, wait_s: int) -> None:
+        super().__init__()
+        self.wait_s = wait_s
+        self.detail = ErrorDetail(f"Too many attempts. Try again in {wait_s:,} s.")
+
+
+class TooManyExportsError(Throttled):
+    """The caller's other exports are still being read."""
+
+    default_code = "too_many_exports"
+    wait_s = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.detail = ErrorDetail(
+            f"At most {settings.EXPORTS_OF_A_CALLER} exports of yours, and a few in "
+            "all, may run at once. Wait until one has ended, and export again."
         )
 
 
@@ -44,31 +58,27 @@ class CallerThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Count the call; raise ThrottledError if it exceeds the limit."""
-        rate = settings.THROTTLE
-        if rate is None:
-            return True
-        kind, name = caller_counted(request)
-        limit = process_share(math.ceil(rate.calls * settings.THROTTLE_SHARES[kind]))
-        try:
-            used, wait_s = count_in_window(f"calls:{kind}:{name}", seconds=rate.seconds)
-        except RedisError:
-            # Allow the call: otherwise the API would fail whenever the cache does.
-            logger.exception("Rate limits are off: the cache does not respond.")
-            return True
-        view.rate_headers = {
-            "RateLimit-Limit": str(limit),
-            "RateLimit-Remaining": str(max(0, limit - used)),
-            "RateLimit-Reset": str(wait_s),
-        }
-        if used > limit:
-            raise ThrottledError(limit=limit, seconds=rate.seconds, wait_s=wait_s)
+        count_for(request, view)
         return True
 
 
-def caller_counted(request: Request) -> tuple[str, str]:
-    """Return the kind and name of the caller this call is counted for."""
-    if request.auth is not None:
-        return "token", str(request.auth.pk)
-    if request.user.is_authenticated:
-        return "user", str(request.user.pk)
-    return "address", hashed_address(client_address(request))
+def count_for(request: Request, view: Any, number: int = 1) -> None:
+    """Count calls and tell the caller; raise ThrottledError if there are too many."""
+    count = count_calls(request, number)
+    if count is None:
+        return
+    view.rate_headers = {
+        "RateLimit-Limit": str(count.limit),
+        "RateLimit-Remaining": str(max(0, count.limit - count.used)),
+        "RateLimit-Reset": str(count.wait_s),
+    }
+    if count.is_over:
+        raise ThrottledError(count)
+
+
+def pay_for(request: Request, view: Any, pixels: int) -> None:
+    """Count a picture's pixels as calls, but for the first megapixel of a request."""
+    before = view.pixels_read // settings.PIXELS_PER_CALL
+    view.pixels_read += pixels
+    if more := view.pixels_read // settings.PIXELS_PER_CALL - before:
+        count_for(request, view, more)

@@ -3,7 +3,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from recognizer.api.views import files, readings, site, submissions
+from recognizer.api.views import files, readings, site, submissions, webhooks
 
 _calls = [
     path("readings/", readings.ReadingsView.as_view(), name="readings"),
@@ -37,7 +37,18 @@ _calls = [
     path("me/", site.MeView.as_view(), name="me"),
     path("models/", site.ModelsView.as_view(), name="models"),
     path("models/active/", site.ActiveModelView.as_view(), name="active-model"),
+    path(
+        "models/active/<str:name>",
+        files.ActiveModelFileView.as_view(),
+        name="active-model-file",
+    ),
     path("stats/", site.StatsView.as_view(), name="stats"),
+    path("webhooks/", webhooks.WebhooksView.as_view(), name="webhooks"),
+    path(
+        "webhooks/<uuid:webhook_id>/",
+        webhooks.WebhookView.as_view(),
+        name="webhook",
+    ),
 ]
 
 urlpatterns = [

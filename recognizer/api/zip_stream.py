@@ -3,33 +3,17 @@
 The standard library's zipfile keeps 0.6 kB per entry in memory until the end.
 """
 
-import io
 from collections.abc import Iterable, Iterator
-from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-
-class _Buffer(io.RawIOBase):
-    """A write-only file that cannot seek. `take` empties it."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, piece: Any, /) -> int:
-        self._pieces.append(bytes(piece))
-        return len(piece)
-
-    def take(self) -> bytes:
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        return taken
+from recognizer.drawings.stream_buffer import StreamBuffer
 
 
 class ZipStream:
     """Yields an archive piece by piece: `add` each entry, then `finish`."""
 
     def __init__(self) -> None:
-        self._buffer = _Buffer()
+        self._buffer = StreamBuffer()
         self._archive = ZipFile(self._buffer, "w")
 
     def add(self, name: str, content: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,35 +2,50 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.timezone import localtime
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from recognizer.desk import figures
-from recognizer.desk.access import needs, page, staff
+from recognizer.desk.access import needs, on_page, page, staff
+from recognizer.desk.curves import curve_plots
+from recognizer.desk.gate_words import in_words
 from recognizer.desk.readonly import KeptAdmin
 from recognizer.learning import promotion, snapshots, training, worker
+from recognizer.learning.evaluation import judged_by_metrics
+from recognizer.learning.outlook import outlook_of
 from recognizer.learning.promotion import GateError
 from recognizer.learning.snapshots import NothingToLearnError
 from recognizer.models import (
     AuditEntry,
     GateReport,
     ModelVersion,
+    Rejection,
     Snapshot,
+    SnapshotItem,
+    Submission,
     TrainingRun,
 )
 from recognizer.reader.active import active_model
 from recognizer.reader.recognisers import ReaderUnavailableError
+from recognizer.templatetags.figures import number, share
+
+HISTORY = 500
+"""Most promotions and rollbacks that the history shows, the newest."""
 
 
 def page_of(row: Any) -> str:
@@ -72,6 +87,14 @@ class SnapshotAdmin(KeptAdmin):
             *super().get_urls(),
         ]
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Show what a training on the snapshot can hope for."""
+        if snapshot := self.get_object(request, object_id):
+            kwargs["extra_context"] = {"outlook": outlook_of(snapshot)}
+        return super().change_view(request, object_id, *args, **kwargs)
+
     @admin.display(description=_("drawings"))
     def drawings(self, snapshot: Snapshot) -> int:
         """Return the number of drawings."""
@@ -85,17 +108,60 @@ class SnapshotAdmin(KeptAdmin):
             format_html_join(
                 "",
                 "<tr><th>{}</th><td>{}</td></tr>",
-                ((name, _as_text(value)) for name, value in snapshot.datasheet.items()),
+                (
+                    (_named(name), _as_text(value))
+                    for name, value in snapshot.datasheet.items()
+                ),
             ),
         )
+
+
+KEYS = {
+    "made": gettext_noop("made"),
+    "drawings": gettext_noop("drawings"),
+    "training": gettext_noop("to learn from"),
+    "hold-out": gettext_noop("held out for judging"),
+    "people": gettext_noop("people"),
+    "pointers": gettext_noop("pointers"),
+    "left out": gettext_noop("left out"),
+    "most of one person": gettext_noop("most of one person"),
+    "over one person's share": gettext_noop("over one person's share"),
+    "near-identical": gettext_noop("near-identical"),
+    "unknown": gettext_noop("unknown"),
+    "digit": gettext_noop("digit"),
+    "number": gettext_noop("number"),
+    "rejected": gettext_noop("no label"),
+    "snapshot": gettext_noop("snapshot"),
+    "reads": gettext_noop("active model"),
+    "state": gettext_noop("state"),
+    "erased": gettext_noop("deleted"),
+}
+"""Names in datasheets and in the audit log, with those that a page shows."""
+CHOICES: dict[str, Any] = dict(
+    [*SnapshotItem.Kind.choices, *Rejection.choices, *Submission.Pointer.choices]
+)
+
+
+def _named(key: str) -> str:
+    return str(gettext(KEYS[key]) if key in KEYS else CHOICES.get(key, key))
 
 
 def _as_text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(
-            f"{key}: {number}" for key, number in value.items()
+            _named(key) if told is True else f"{_named(key)}: {_as_text(told)}"
+            for key, told in value.items()
         ) or gettext("none")
-    return str(value)
+    if isinstance(value, str) and (moment := _moment(value)):
+        return date_format(localtime(moment), "DATETIME_FORMAT")
+    return _named(str(value))
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return parse_datetime(text)
+    except ValueError:
+        return None
 
 
 @require_POST
@@ -156,6 +222,7 @@ class TrainingRunAdmin(KeptAdmin):
         "attempt",
         "started_by",
         "created_at",
+        "started_at",
         "heartbeat_at",
         "finished_at",
         "end_of_log",
@@ -173,6 +240,14 @@ class TrainingRunAdmin(KeptAdmin):
             page("<uuid:pk>/cancel/", cancel, name="training-cancel"),
             *super().get_urls(),
         ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Show the curves too."""
+        if run := self.get_object(request, object_id):
+            kwargs["extra_context"] = {"plots": curve_plots(run.history)}
+        return super().change_view(request, object_id, *args, **kwargs)
 
     @admin.display(description=_("progress"))
     def share(self, run: TrainingRun) -> SafeString:
@@ -215,6 +290,7 @@ def run_state(request: HttpRequest, pk: UUID) -> HttpResponseBase:
             "is_under_way": run.is_under_way,
             "progress": run.progress,
             "doing": run.doing,
+            "epochs": len(run.history),
             "log": run.log,
         }
     )
@@ -238,9 +314,14 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 class GateReportAdmin(KeptAdmin):
     """Candidates compared with the model that was active then."""
 
-    list_display = ("candidate", "incumbent", "has_passed", "snapshot", "created_at")
+    list_display = ("candidate", "incumbent", "told", "snapshot", "created_at")
     list_select_related = ("candidate", "incumbent", "snapshot")
     fields = readonly_fields = ("created_at",)
+
+    @admin.display(description=_("result"))
+    def told(self, gate: GateReport) -> str:
+        """Return the outcome in a word."""
+        return str(gate.outcome.label)
 
     def change_view(
         self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any
@@ -260,11 +341,23 @@ def report_context(gate: GateReport) -> dict[str, Any]:
         name = drawing["set"]
         if name not in sets:
             counts = {what: checks[name][what] for what in ("fixes", "breaks")}
-            sets[name] = {"name": name, **counts, "fixed": [], "broken": []}
+            sets[name] = {
+                "name": in_words(name),
+                **counts,
+                "fixed": [],
+                "broken": [],
+            }
         sets[name][drawing["what"]].append(drawing)
     return {
         "gate": gate,
         "report": report,
+        "checks": [
+            {
+                **one,
+                **{key: in_words(one[key]) for key in ("name", "figure", "allowed")},
+            }
+            for one in report["checks"]
+        ],
         "doubted": report.get("doubted", []),
         "sets": sets.values(),
     }
@@ -286,6 +379,7 @@ class ModelVersionAdmin(KeptAdmin):
         return [
             page("<uuid:pk>/promote/", promote, name="model-promote"),
             page("<uuid:pk>/roll-back/", roll_back, name="model-roll-back"),
+            page("history/", history, name="model-history"),
             *figures.addresses(),
             *super().get_urls(),
         ]
@@ -308,12 +402,32 @@ class ModelVersionAdmin(KeptAdmin):
     @admin.display(description=_("metrics"))
     def metrics(self, version: ModelVersion) -> SafeString:
         """What was measured when the model was finished."""
+        none = "-"
+        rows = judged_by_metrics(version.manifest["metrics"])
         return format_html_join(
             "",
-            "{}: {}<br>",
+            "<p>{}</p>",
             (
-                (name, ", ".join(f"{key} {value}" for key, value in row.items()))
-                for name, row in version.manifest["metrics"].items()
+                (
+                    gettext(
+                        "%(name)s, %(number)s drawings: accuracy %(accuracy)s, refused "
+                        "%(refused)s, accuracy among answered %(answered)s, "
+                        "calibration error %(error)s"
+                    )
+                    % {
+                        "name": row["name"],
+                        "number": number(row["number"]),
+                        "accuracy": share(row["accuracy"].value),
+                        "refused": share(row["refused"]),
+                        "answered": (
+                            none
+                            if row["accuracy_answered"] is None
+                            else share(row["accuracy_answered"])
+                        ),
+                        "error": share(row["ece"]),
+                    },
+                )
+                for row in rows
             ),
         )
 
@@ -321,11 +435,15 @@ class ModelVersionAdmin(KeptAdmin):
     def gates(self, version: ModelVersion) -> SafeString | str:
         """Link to the version's gate reports."""
         reports = version.gate_reports.select_related("incumbent").order_by("-pk")
-        passed = gettext("passed against %(model)s")
-        failed = gettext("failed against %(model)s")
+        words = {
+            GateReport.Outcome.PASSED: gettext("passed against %(model)s"),
+            GateReport.Outcome.FAILED: gettext("failed against %(model)s"),
+            GateReport.Outcome.NOT_PROVEN: gettext(
+                "not proven to be better than %(model)s"
+            ),
+        }
         links = links_to(
-            (one, (passed if one.has_passed else failed) % {"model": one.incumbent})
-            for one in reports
+            (one, words[one.outcome] % {"model": one.incumbent}) for one in reports
         )
         return links or gettext("none")
 
@@ -349,10 +467,23 @@ def roll_back(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """Make a retired version active again."""
     version = get_object_or_404(ModelVersion, pk=pk)
     with refusals_shown(request):
-        promotion.roll_back(actor=staff(request), to=version)
+        reason = request.POST.get("reason", "")
+        promotion.roll_back(actor=staff(request), to=version, reason=reason)
         text = gettext("Model %(model)s is active again.")
         messages.success(request, text % {"model": version})
     return redirect(page_of(version))
+
+
+@require_GET
+@needs("view_modelversion", "view_auditentry")
+def history(request: HttpRequest) -> HttpResponseBase:
+    """Show all promotions and rollbacks with their reasons, newest first."""
+    context = on_page(
+        request,
+        title=gettext("Promotions and rollbacks"),
+        changes=promotion.history(count=HISTORY),
+    )
+    return render(request, "admin/recognizer/modelversion/history.html", context)
 
 
 # --- audit --------------------------------------------------------------------------
@@ -367,11 +498,23 @@ class AuditEntryAdmin(KeptAdmin):
         "actor",
         "action",
         "subject",
-        "before",
-        "after",
+        "told_before",
+        "told_after",
         "reason",
     )
     list_display_links = None
     list_filter = ("action",)
     list_select_related = ("actor",)
     search_fields = ("=subject",)
+    exclude = ("before", "after")
+    readonly_fields = ("told_before", "told_after")
+
+    @admin.display(description=_("before"))
+    def told_before(self, entry: AuditEntry) -> str:
+        """Return in words what was there before."""
+        return _as_text(entry.before) if entry.before else ""
+
+    @admin.display(description=_("after"))
+    def told_after(self, entry: AuditEntry) -> str:
+        """Return in words what was there afterwards."""
+        return _as_text(entry.after) if entry.after else ""

@@ -1,6 +1,7 @@
 """Admin classes for rows that nobody edits."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -12,7 +13,11 @@ LISTED = 10_000  # newest rows; counting and sorting all of them takes ever long
 
 
 class NewestRows(ChangeList):
-    """A list of the newest rows only, however it is filtered and sorted."""
+    """A list of the newest rows only, however it is filtered and sorted.
+
+    Subclasses narrow `rows` by what an index serves, and may name the `first_key`; all
+    other filters look only at the newest of those.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.leaves_out = False
@@ -27,11 +32,28 @@ class NewestRows(ChangeList):
         self, request: HttpRequest, exclude_parameters: Any = None
     ) -> QuerySet[Any]:
         """Leave out older rows."""
-        keys = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)
-        for oldest in keys[LISTED - 1 : LISTED]:
+        rows = self.rows(request, self.root_queryset)
+        first = self.first_key()
+        if (oldest := oldest_of_newest(rows)) and (not first or oldest > first):
             self.leaves_out = True
-            self.root_queryset = self.root_queryset.filter(pk__gte=oldest)
+            first = oldest
+        # One bound only: of two, SQLite searches by either, and filters by the other.
+        self.root_queryset = rows.filter(pk__gte=first) if first else rows
         return super().get_queryset(request, exclude_parameters)
+
+    def first_key(self) -> UUID | None:
+        """Return the key from which rows are listed, if the address names one."""
+        return None
+
+    def rows(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows of which the newest are listed."""
+        return rows
+
+
+def oldest_of_newest(rows: QuerySet[Any]) -> UUID | None:
+    """Return the key of the last row that is listed; None if all are."""
+    keys = rows.order_by("-pk").values_list("pk", flat=True)
+    return next(iter(keys[LISTED - 1 : LISTED]), None)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

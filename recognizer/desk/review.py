@@ -7,22 +7,29 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
 from recognizer.desk.access import needs, on_page, page, staff
+from recognizer.desk.timeline import author_of
+from recognizer.drawings.comments import MOST_CHARACTERS, CommentError, add_comment
 from recognizer.drawings.statistics import stats
 from recognizer.learning import review
 from recognizer.learning.review import Decision, ReviewConflictError
-from recognizer.models import GateReport, Rejection, Submission
+from recognizer.models import GateReport, Rejection, Submission, User
 from recognizer.reader import engine
+from recognizer.reader.numbers import is_number
 
 ON_THE_DESK = 8  # drawings that the page holds, so that no key waits for the network
+RECENT = 10  # decisions that stay in sight
 ON_A_SHEET = 60  # drawings to approve at once
 DIGITS = tuple("0123456789")
 
@@ -30,7 +37,7 @@ DIGITS = tuple("0123456789")
 def desk(request: HttpRequest) -> HttpResponseBase:
     """Show the desk; its script claims drawings by itself."""
     numbers = stats()
-    acts = ("claim", "decide", "undo", "skip", "unskip")
+    acts = ("claim", "decide", "undo", "comment", "skip", "unskip", "recent")
     return _desk(
         request,
         title=_("Review"),
@@ -45,6 +52,7 @@ def second_desk(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     acts = {
         "claim": reverse("admin:review-second-claim", args=[pk]),
         "decide": reverse("admin:review-second-decide"),
+        "comment": reverse("admin:review-comment"),
         "skip": reverse("admin:review-skip"),
         "unskip": reverse("admin:review-unskip"),
     }
@@ -62,6 +70,7 @@ def _desk(request: HttpRequest, *, title: str, **context: Any) -> HttpResponseBa
         request,
         title=title,
         rejections=rejections,
+        most_characters=MOST_CHARACTERS,
         digits=range(10),
         texts={text: _(text) for text in TEXTS},
         **context,
@@ -84,8 +93,10 @@ TEXTS = (
         "A second opinion cannot be undone. If it differs, the drawing is back in the "
         "queue."
     ),
-    gettext_noop("There is nothing to undo in this session."),
+    gettext_noop("There is nothing to undo."),
+    gettext_noop("%(label)s: undo"),
     gettext_noop("Undone. Label this drawing again."),
+    gettext_noop("The comment has been added."),
     gettext_noop("There is nothing left to review."),
     gettext_noop("the picture"),
     gettext_noop("The author says it is %(digit)s."),
@@ -116,6 +127,7 @@ def _claimed(
     found = take(
         reviewer=staff(request), count=max(0, ON_THE_DESK - len(here)), but=here
     )
+    prefetch_related_objects(found, "comments__author")
     return JsonResponse({"drawings": [_as_shown(one) for one in found]})
 
 
@@ -130,17 +142,74 @@ def second_decide(request: HttpRequest) -> HttpResponseBase:
 
 
 def _decided(request: HttpRequest, decide: Callable[..., Submission]) -> HttpResponse:
-    digit, rejected = request.POST.get("digit", ""), request.POST.get("rejected", "")
-    is_digit = digit in DIGITS and not rejected
-    if not is_digit and (digit or rejected not in Rejection.values):
-        return _refused(400, _("Give a digit from 0 to 9, or a reason why it is none."))
-    decision = Decision(int(digit) if is_digit else None, rejected)
+    try:
+        decision = decision_in(request)
+    except BadRequest as error:
+        return _refused(400, str(error))
     return _answer(request, partial(decide, decision=decision))
+
+
+def decision_in(request: HttpRequest) -> Decision:
+    """Read a decision from a form: `digit`, `number`, or `rejected` with the reason.
+
+    Raises:
+        BadRequest: it has not just one of them; the message is for the reviewer.
+    """
+    fields = ("digit", "number", "rejected")
+    given = {name: value for name in fields if (value := request.POST.get(name))}
+    match given:
+        case {"digit": digit, **others} if digit in DIGITS and not others:
+            return Decision(digit=int(digit))
+        case {"number": number, **others} if is_number(number) and not others:
+            return Decision(number=number)
+        case {"rejected": rejected, **others} if (
+            rejected in Rejection.values and not others
+        ):
+            return Decision(rejected=rejected)
+    raise BadRequest(
+        _("Give a digit from 0 to 9, a number, or a reason why it is neither.")
+    )
 
 
 def undo(request: HttpRequest) -> HttpResponseBase:
     """Undo the reviewer's own decision; the drawing returns to the desk."""
     return _answer(request, review.take_back, shows=True)
+
+
+def recent(request: HttpRequest) -> HttpResponseBase:
+    """Return the reviewer's last decisions, newest first."""
+    found = review.latest_decisions(reviewer=staff(request), count=RECENT)
+    decisions = [
+        {
+            "id": str(label.submission_id),
+            "label": label.get_rejected_display() or label.number or str(label.digit),
+            "picture": reverse("admin:drawing-svg", args=[label.submission_id]),
+        }
+        for label in found
+    ]
+    return JsonResponse({"decisions": decisions})
+
+
+def comment(request: HttpRequest) -> HttpResponseBase:
+    """Add a comment to a drawing; answer all of its comments."""
+
+    def add(*, submission_id: UUID, reviewer: User) -> Submission:
+        made = add_comment(
+            submission_id=submission_id,
+            author=reviewer,
+            text=request.POST.get("text", ""),
+        )
+        return made.submission
+
+    try:
+        return _answer(request, add, shows=True)
+    except CommentError:
+        return _refused(400, comment_refusal())
+
+
+def comment_refusal() -> str:
+    """Say what a comment must be."""
+    return _("A comment has 1 to %(most)s characters.") % {"most": MOST_CHARACTERS}
 
 
 def skip(request: HttpRequest) -> HttpResponseBase:
@@ -222,16 +291,26 @@ def _refused(status: int, message: str) -> JsonResponse:
 def _as_shown(submission: Submission) -> dict[str, Any]:
     """Return what the desk shows of a drawing."""
     reading = submission.shown_prediction
+    comments = sorted(submission.comments.all(), key=lambda comment: comment.pk)
     shown: dict[str, Any] = {
         "id": str(submission.pk),
-        "reading": reading.get_refusal_display() or str(reading.digit),
+        "reading": reading.get_refusal_display() or reading.answer,
+        "number": reading.number_text,
         "likeliest": reading.likeliest,
         "probabilities": reading.probabilities,
         "digitness": reading.digitness,
         "verdict": submission.verdict,
-        "corrected": submission.corrected_digit,
+        "corrected": submission.correction,
         "picture": reverse("admin:drawing-svg", args=[submission.pk]),
         "details": reverse("admin:recognizer_submission_change", args=[submission.pk]),
+        "comments": [
+            {
+                "author": author_of(one),
+                "at": date_format(localtime(one.created_at), "DATETIME_FORMAT"),
+                "text": one.text,
+            }
+            for one in comments
+        ],
     }
     if submission.form == Submission.Form.STROKES:
         shown["strokes"] = submission.strokes
@@ -247,6 +326,8 @@ def addresses() -> list[URLPattern]:
         ("claim/", "claim", require_POST(claim)),
         ("decide/", "decide", require_POST(decide)),
         ("undo/", "undo", require_POST(undo)),
+        ("recent/", "recent", require_GET(recent)),
+        ("comment/", "comment", require_POST(comment)),
         ("skip/", "skip", require_POST(skip)),
         ("unskip/", "unskip", require_POST(unskip)),
         ("approve/", "approve", approve),

@@ -52,10 +52,13 @@ def _rederive(submission: Any) -> bool:
         said = None
     derived: dict[str, Any] = {
         "shown_digit": shown.digit,
+        "shown_number": "" if shown.digit is not None else shown.answer,
         "refusal": shown.refusal,
         "verdict": said.verdict if said else "",
         "corrected_digit": said.digit if said else None,
+        "corrected_number": said.number if said else "",
         "label_digit": decided.digit if decided else None,
+        "label_number": decided.number if decided else "",
         "rejection": decided.rejected if decided else "",
     }
     stored = {name: getattr(submission, name) for name in derived}

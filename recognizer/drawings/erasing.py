@@ -14,6 +14,7 @@ from recognizer.models import (
     Erasure,
     Submission,
     SubmissionQuerySet,
+    User,
     Visitor,
 )
 
@@ -21,7 +22,10 @@ _DELETED_AT_ONCE = 200
 
 
 def delete_submissions(
-    *, submissions: SubmissionQuerySet, is_for_good: bool = True
+    *,
+    submissions: SubmissionQuerySet,
+    is_for_good: bool = True,
+    by: User | None = None,
 ) -> int:
     """Delete drawings with their readings, feedback and labels; return their number.
 
@@ -31,6 +35,7 @@ def delete_submissions(
     Args:
         is_for_good: whether restoring a backup must delete them again. False for
             archiving.
+        by: the member of staff who deletes other people's drawings, for the audit log.
     """
     newest = submissions.order_by("-pk").values_list("pk", flat=True).first()
     if newest is None:
@@ -46,19 +51,35 @@ def delete_submissions(
             tallies.take_away(counts)
             ids = [one.pk for one in gone]
             if is_for_good:
-                _list_as_erased(ids)
+                list_as_erased(ids)
             AuditEntry.objects.filter(subject__in=map(str, ids)).update(
                 before={"erased": True}, after={"erased": True}
             )
+            if by is not None:
+                AuditEntry.objects.bulk_create(erased_by(by, pk) for pk in ids)
             Submission.objects.filter(pk__in=ids).delete()
         total += len(gone)
         if len(gone) < _DELETED_AT_ONCE:
-            _empty_the_log()
+            transaction.on_commit(empty_the_log)
             return total
 
 
-def _empty_the_log() -> None:
-    """Remove deleted bytes from SQLite's write-ahead log too."""
+def erased_by(actor: User, subject: UUID) -> AuditEntry:
+    """Return the unsaved audit entry of a deletion by staff."""
+    return AuditEntry(
+        actor=actor,
+        action=AuditEntry.Action.ERASE,
+        subject=str(subject),
+        after={"erased": True},
+    )
+
+
+def empty_the_log() -> None:
+    """Remove deleted bytes from SQLite's write-ahead log too.
+
+    If a long read keeps the log in use, the next deletion or the next run of
+    `manage.py erasures` empties it.
+    """
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -74,7 +95,7 @@ def erase_again(*, ids: Iterable[UUID]) -> int:
     return erased
 
 
-def delete_all(*, visitors: Sequence[Visitor]) -> int:
+def delete_all(*, visitors: Sequence[Visitor], by: User | None = None) -> int:
     """Delete all drawings of some visitors; return how many, without archived ones.
 
     The next run of `expire` removes the drawings from the archives.
@@ -82,7 +103,7 @@ def delete_all(*, visitors: Sequence[Visitor]) -> int:
     archived = Archived.objects.filter(visitor__in=visitors)
     _erase_archived(archived.values_list("pk", flat=True))
     return sum(
-        delete_submissions(submissions=Submission.objects.owned_by(visitor))
+        delete_submissions(submissions=Submission.objects.owned_by(visitor), by=by)
         for visitor in visitors
     )
 
@@ -92,11 +113,12 @@ def _erase_archived(ids: Iterable[UUID]) -> None:
     ids = iter(ids)
     while some := list(islice(ids, _DELETED_AT_ONCE)):
         with transaction.atomic():
-            _list_as_erased(some)
+            list_as_erased(some)
             Archived.objects.filter(pk__in=some).delete()
 
 
-def _list_as_erased(ids: Iterable[UUID]) -> None:
+def list_as_erased(ids: Iterable[UUID]) -> None:
+    """List what has these ids as deleted, so that a restore deletes it again."""
     Erasure.objects.bulk_create(
-        [Erasure(submission_id=pk) for pk in ids], ignore_conflicts=True
+        [Erasure(subject_id=pk) for pk in ids], ignore_conflicts=True
     )

@@ -6,6 +6,7 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 
 from recognizer.models import Doubt, Refusal
+from recognizer.reader.numbers import MOST_DIGITS
 
 
 class Refused(Protocol):
@@ -20,6 +21,10 @@ class Refused(Protocol):
         """What a person could do better in a picture."""
 
     @property
+    def number_text(self) -> str:
+        """The number that it could be; empty if there is none."""
+
+    @property
     def probabilities(self) -> Sequence[float]:
         """Ten."""
 
@@ -29,9 +34,7 @@ def refusal_message(reading: Refused) -> str:
     if reading.refusal == Refusal.BLANK:
         return _("There is nothing to read. Draw a digit from 0 to 9.")
     if reading.refusal == Refusal.SEVERAL:
-        return _(
-            "There are several shapes: draw one digit, or crop the picture to one."
-        )
+        return _several_message(reading)
     if reading.doubt == Doubt.CUT_OFF:
         return _("The digit is cut off at the edge. Show all of it.")
     if reading.doubt == Doubt.SMALL:
@@ -46,3 +49,22 @@ def refusal_message(reading: Refused) -> str:
         "first": first,
         "second": second,
     }
+
+
+def _several_message(reading: Refused) -> str:
+    if reading.doubt == Doubt.LONG:
+        return _(
+            "That is too much to read at once. Draw one number of at most %(digits)s "
+            "digits, or crop the picture to one."
+        ) % {"digits": MOST_DIGITS}
+    if reading.number_text:
+        return _(
+            "This could be %(number)s, but that is not sure. Leave gaps between the "
+            "digits, and write them clearly."
+        ) % {"number": reading.number_text}
+    return several_message()
+
+
+def several_message() -> str:
+    """Return what a caller is told who expects one digit, and sent more."""
+    return _("There are several shapes: draw one digit, or crop the picture to one.")

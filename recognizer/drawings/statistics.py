@@ -1,40 +1,15 @@
 """The site's numbers, and shares with their intervals."""
 
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
 from django.utils import timezone
 
+from mlcore.shares import Share as Share
+from mlcore.shares import wilson as wilson
 from recognizer.drawings import tallies
 from recognizer.models import ModelVersion, Submission, Tally
-
-
-@dataclass(frozen=True)
-class Share:
-    """A proportion with its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def wilson(successes: int, cases: int) -> Share | None:
-    """Return a share with Wilson's score interval; None without any case.
-
-    Source: E. B. Wilson 1927, doi 10.1080/01621459.1927.10502953.
-    """
-    if cases <= 0:
-        return None
-    z = 1.959964  # of the normal distribution, 95 % two-sided
-    share = successes / cases
-    middle = share + z * z / (2 * cases)
-    reach = z * math.sqrt(share * (1 - share) / cases + z * z / (4 * cases * cases))
-    scale = 1 + z * z / cases
-    low, high = (middle - reach) / scale, (middle + reach) / scale
-    # Rounding may move a limit past the share, past 0 or past 1.
-    return Share(share, max(0.0, min(low, share)), min(1.0, max(high, share)))
 
 
 @dataclass(frozen=True)
@@ -131,13 +106,13 @@ class Stats:
 def stats() -> Stats:
     """Return the site's numbers, from the tallies."""
     by_digit_names = [tallies.digit_tally(digit) for digit in range(10)]
-    names = [*by_digit_names, tallies.REFUSED, tallies.LABELLED]
+    names = [*by_digit_names, tallies.NUMBER, tallies.REFUSED, tallies.LABELLED]
     found = dict(Tally.objects.filter(pk__in=names).values_list("name", "count"))
     counts = {name: found.get(name, 0) for name in names}
     by_digit = [counts[name] for name in by_digit_names]
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
     return Stats(
-        submissions=sum(by_digit) + counts[tallies.REFUSED],
+        submissions=sum(by_digit) + counts[tallies.NUMBER] + counts[tallies.REFUSED],
         last_24h=sum(tallies.since(timezone.now() - timedelta(days=1))),
         by_digit=by_digit,
         refused=counts[tallies.REFUSED],

@@ -1,19 +1,22 @@
 """Store a drawing together with the active model's reading."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from mlcore.reading.inference import Reading
 from recognizer.drawings import tallies
+from recognizer.drawings.events import announce, stored
 from recognizer.drawings.group_commit import GroupCommit
 from recognizer.drawings.idempotency import RequestKey, key_row, stored_under
 from recognizer.drawings.inserts import NewRow, converted, insert
 from recognizer.drawings.priority import review_priority
 from recognizer.metrics import stage
 from recognizer.models import (
+    Event,
     IdempotencyKey,
     ModelVersion,
     Picture,
@@ -25,6 +28,7 @@ from recognizer.models import (
 from recognizer.reader import engine
 from recognizer.reader.active import active_reader
 from recognizer.reader.drawing import Drawing, PixelDrawing, StrokeDrawing
+from recognizer.reader.numbers import shown_number_of, stored_number
 from recognizer.reader.pictures import stored_png
 
 
@@ -35,6 +39,7 @@ def submit_drawing(
     source: str,
     user: User | None = None,
     once: RequestKey | None = None,
+    charge: Callable[[int], None] | None = None,
 ) -> Submission:
     """Store a drawing together with the active model's reading.
 
@@ -42,18 +47,21 @@ def submit_drawing(
         visitor: the owner. None makes a new one, which is the submission's `visitor`.
         user: the user of a new visitor.
         once: if this request was stored before, that submission is returned.
+        charge: called with the bytes that will be stored; it may refuse by an error.
     """
     if earlier := stored_under(once):
         return earlier
     version, recogniser = active_reader()
     # Reading is slow, so it comes before the transaction.
     reading = engine.read(drawing, recogniser=recogniser)
+    engine.compare_with_page(drawing, reading, model=version.digest)
     new_visitor = None if visitor else Visitor(user=user)
     submission = Submission(
         visitor=visitor or new_visitor,
         source=source,
         pointer=drawing.pointer,
         shown_digit=reading.digit,
+        shown_number=shown_number_of(reading),
         refusal=reading.refusal or "",
         **columns_of(drawing),
     )
@@ -62,9 +70,12 @@ def submit_drawing(
     )
     submission.loaded_shown = [shown]
     submission.image_just_read = reading.image
+    submission.number_just_read = reading.number
     submission.review_priority = review_priority(submission)
     png = stored_png(drawing)
     picture = Picture(submission=submission, png=png) if png is not None else None
+    if charge is not None:
+        charge(_ROW_BYTES + (len(png) if png else _stroke_bytes(submission)))
     try:
         with stage("store"):
             _new_submissions.store(
@@ -83,6 +94,14 @@ def submit_drawing(
             return earlier
         raise
     return submission
+
+
+_ROW_BYTES = 1_000  # a submission and its prediction, without the drawing
+_POINT_BYTES = 16
+
+
+def _stroke_bytes(submission: Submission) -> int:
+    return _POINT_BYTES * sum(len(stroke) for stroke in submission.strokes or [])
 
 
 @dataclass(frozen=True)
@@ -110,6 +129,10 @@ def _store_all(new: Sequence[_NewSubmission]) -> None:
         # Made here: rows from a failed attempt would keep primary keys that are gone.
         keys = [key_row(one.once, one.submission.row) for one in new if one.once]
         IdempotencyKey.objects.bulk_create(keys)
+        announce(
+            Event.SUBMISSION_CREATED,
+            lambda: [stored(one.submission.row) for one in new],
+        )
         tallies.add(counts)
 
 
@@ -117,11 +140,19 @@ _new_submissions = GroupCommit(_store_all)
 
 
 def prediction_of(
-    reading: Reading, *, submission: Submission, version: ModelVersion, role: str
+    reading: Reading,
+    *,
+    submission: Submission | UUID,
+    version: ModelVersion,
+    role: str,
 ) -> Prediction:
-    """Return an unsaved prediction row for a reading."""
+    """Return an unsaved prediction row for a reading.
+
+    submission: a row, or the id of a stored one.
+    """
+    is_id = isinstance(submission, UUID)
     return Prediction(
-        submission=submission,
+        **{"submission_id" if is_id else "submission": submission},
         model_version=version,
         role=role,
         digit=reading.digit,
@@ -132,6 +163,7 @@ def prediction_of(
         digitness=reading.digitness,
         doubt=reading.doubt,
         ink=None if reading.image is None else float(reading.image.mean()),
+        number=stored_number(reading),
     )
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from mlcore.reading.histograms import BINS, MOST_INK
 from recognizer.models import ModelVersion, Submission, Tally
 
-REFUSED, LABELLED = "refused", "labelled"
+REFUSED, LABELLED, NUMBER = "refused", "labelled", "number"
 _MINUTE = "minute:"
 
 # Where each band of confidence begins; bands are narrow where most readings are.
@@ -39,12 +39,11 @@ def model_tallies(version: ModelVersion) -> str:
 
 def tallies_of(submission: Submission) -> Counter[str]:
     """Return what one submission adds to tallies; needs its shown prediction."""
-    shown = submission.shown_digit
     reading = submission.shown_prediction
     pointer = submission.pointer or "unknown"
     counts = Counter(
         [
-            REFUSED if shown is None else digit_tally(shown),
+            _answer_tally(submission),
             minute_tally(submission.created_at),
             f"day:{submission.created_at:%Y-%m-%d}",
             f"{model_tallies(reading.model_version)}confidence:"
@@ -58,6 +57,12 @@ def tallies_of(submission: Submission) -> Counter[str]:
     if reading.ink is not None:
         counts[f"ink:{bin_of(reading.ink / MOST_INK)}"] = 1
     return counts + label_tallies_of(submission)
+
+
+def _answer_tally(submission: Submission) -> str:
+    if submission.shown_digit is not None:
+        return digit_tally(submission.shown_digit)
+    return NUMBER if submission.shown_number else REFUSED
 
 
 def label_tallies_of(submission: Submission) -> Counter[str]:

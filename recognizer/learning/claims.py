@@ -1,5 +1,6 @@
 """A worker's claim on a training run: only that worker may change the run's row."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -45,13 +46,21 @@ class Claim:
                 f"Training {self.run.pk} no longer belongs to this worker."
             )
 
-    def beat(self, *, progress: float, doing: str, log: str) -> None:
-        """Report progress.
+    def beat(
+        self,
+        *,
+        progress: float,
+        doing: str,
+        log: str,
+        history: Sequence[Mapping[str, float]] = (),
+    ) -> None:
+        """Report progress, and the figures of the epochs so far if there are any.
 
         Raises:
             RunLostError, CancelledError: the worker must stop.
         """
-        self.change(progress=progress, doing=doing[:200], log=log[-LOG_KEPT:])
+        epochs = {"history": list(history)} if history else {}
+        self.change(progress=progress, doing=doing[:200], log=log[-LOG_KEPT:], **epochs)
         if TrainingRun.objects.filter(pk=self.run.pk, is_cancel_wanted=True).exists():
             raise CancelledError
 
@@ -100,7 +109,10 @@ class Claim:
 def claim_run(*, run_id: UUID) -> Claim | None:
     """Claim a waiting run; None if it was cancelled or another worker has it."""
     taken = TrainingRun.objects.filter(pk=run_id, state=State.QUEUED).update(
-        state=State.RUNNING, attempt=F("attempt") + 1, heartbeat_at=timezone.now()
+        state=State.RUNNING,
+        attempt=F("attempt") + 1,
+        heartbeat_at=timezone.now(),
+        started_at=timezone.now(),
     )
     if not taken:
         return None

@@ -1,9 +1,9 @@
-"""The figures of the active model, and how far they drift."""
+"""The figures of a model, and how far they drift."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -24,10 +24,10 @@ SMALLEST_SHARE = 1e-4  # of a bin, so that an empty one does not make drift infi
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures of the site and of the active model.
+    """The figures of the site and of one model.
 
-    model: the active version, None if there is none. accuracy, confusion, confidence
-    and the pointers' accuracies cover this version only.
+    model: the version, None if there is none. accuracy, confusion, confidence and the
+    pointers' accuracies cover this version only.
     by_day: day and number. refusals: code, name and number. confusion: by true digit,
     then by likeliest digit. confidence, ink: histograms in BINS. confidence_drift,
     ink_drift: PSI; None if there is nothing to compare with.
@@ -35,7 +35,7 @@ class Figures:
 
     model: ModelVersion | None
     drawings: int
-    by_day: list[tuple[str, int]]
+    by_day: list[tuple[date, int]]
     accuracy: Share | None
     refused: float
     refusals: list[tuple[str, str, int]]
@@ -47,12 +47,18 @@ class Figures:
     pointers: list[dict[str, Any]]
 
 
-def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
+def current_figures(
+    *,
+    version: ModelVersion | None = None,
+    days: int = DAYS_SHOWN,
+    shipped_confidence: Sequence[int] = (),
+) -> Figures:
     """Return the figures from the tallies, without counting rows.
 
     Args:
-        shipped_confidence: the reference histogram, in BINS, for an active version
-            without a gate report, because it came with the code; empty if unknown.
+        version: by default the active one.
+        shipped_confidence: the reference histogram, in BINS, for a version without a
+            gate report, because it came with the code; empty if unknown.
     """
     kept = dict(
         Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
@@ -62,21 +68,23 @@ def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
         return kept.get(name, 0)
 
     today = timezone.now().date()
-    days = [str(today - timedelta(days=ago)) for ago in range(DAYS_SHOWN - 1, -1, -1)]
+    dates = [today - timedelta(days=ago) for ago in range(days - 1, -1, -1)]
     refused = number(tallies.REFUSED)
-    drawings = refused + sum(number(tallies.digit_tally(d)) for d in range(10))
-    active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
-    reviewed = reviewed_by_model(active) if active else None
-    by_active = tallies.of_model(active) if active else {}
+    answered = [tallies.NUMBER, *map(tallies.digit_tally, range(10))]
+    drawings = refused + sum(map(number, answered))
+    if version is None:
+        version = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
+    reviewed = reviewed_by_model(version) if version else None
+    by_version = tallies.of_model(version) if version else {}
     bins = range(BINS)
-    confidence = [by_active.get(f"confidence:{place}", 0) for place in bins]
+    confidence = [by_version.get(f"confidence:{place}", 0) for place in bins]
     ink = [number(f"ink:{place}") for place in bins]
-    reference = _reference()
+    reference = _reference(version)
     usual_confidence = reference["confidence"] if reference else shipped_confidence
     return Figures(
-        model=active,
+        model=version,
         drawings=drawings,
-        by_day=[(day, number(f"day:{day}")) for day in days],
+        by_day=[(day, number(f"day:{day}")) for day in dates],
         accuracy=reviewed.all.share if reviewed else None,
         refused=refused / drawings if drawings else 0.0,
         refusals=[
@@ -104,10 +112,10 @@ def current_figures(*, shipped_confidence: Sequence[int] = ()) -> Figures:
     )
 
 
-def _reference() -> dict[str, list[int]] | None:
-    """Return the reference of the active version's gate report, if it has one."""
+def _reference(version: ModelVersion | None) -> dict[str, list[int]] | None:
+    """Return the reference of a version's gate report, if it has one."""
     gate = (
-        GateReport.objects.filter(candidate__stage=ModelVersion.Stage.ACTIVE)
+        GateReport.objects.filter(candidate=version)
         .order_by("-pk")
         .values("report__reference")
         .first()

@@ -1,9 +1,10 @@
 """Stores reviewers' decisions, with the tallies, priorities and audit entries."""
 
 from recognizer.drawings import tallies
+from recognizer.drawings.events import announce, labelled
 from recognizer.drawings.idempotency import RequestKey, store_once, stored_under
 from recognizer.drawings.priority import review_priority
-from recognizer.models import AuditEntry, Label, Submission, User
+from recognizer.models import AuditEntry, Event, Label, Submission, User
 
 
 def label_submission(
@@ -11,13 +12,14 @@ def label_submission(
     submission: Submission,
     reviewer: User,
     digit: int | None = None,
+    number: str = "",
     rejected: str = "",
     once: RequestKey | None = None,
 ) -> Submission:
     """Add a reviewer's decision; all are kept, the newest counts.
 
     Args:
-        digit, rejected: exactly one of them.
+        digit, number, rejected: exactly one of them.
         once: if an earlier request had this key, nothing is added.
     """
 
@@ -25,7 +27,8 @@ def label_submission(
         # If two reviewers label at once, the second subtracts the first's tallies.
         locked = Submission.objects.filter(pk=submission.pk).locked().get()
         return add_label(
-            locked, Label(reviewer=reviewer, digit=digit, rejected=rejected)
+            locked,
+            Label(reviewer=reviewer, digit=digit, number=number, rejected=rejected),
         )
 
     return stored_under(once) or store_once(store, once=once)
@@ -40,17 +43,21 @@ def add_label(submission: Submission, label: Label) -> Submission:
             AuditEntry.Action.UNDO if label.is_withdrawn else AuditEntry.Action.LABEL
         ),
         subject=str(submission.pk),
-        before=_decision(submission.label_digit, submission.rejection),
-        after=_decision(label.digit, label.rejected),
+        before=_decision(
+            submission.label_digit, submission.label_number, submission.rejection
+        ),
+        after=_decision(label.digit, label.number, label.rejected),
     )
     label.submission = submission
     label.save()
-    submission.label_digit, submission.rejection = label.digit, label.rejected
+    submission.label_digit, submission.label_number = label.digit, label.number
+    submission.rejection = label.rejected
     submission.review_priority = review_priority(submission)
     submission.leased_by = submission.leased_until = None
     submission.save(
         update_fields=[
             "label_digit",
+            "label_number",
             "rejection",
             "review_priority",
             "leased_by",
@@ -60,10 +67,13 @@ def add_label(submission: Submission, label: Label) -> Submission:
     change = tallies.label_tallies_of(submission)
     change.subtract(before)
     tallies.add(change)
+    announce(Event.LABEL_CREATED, lambda: [labelled(label)])
     return submission
 
 
-def _decision(digit: int | None, rejected: str) -> dict[str, object]:
-    if digit is None and not rejected:
-        return {}
-    return {"rejected": rejected} if rejected else {"digit": digit}
+def _decision(digit: int | None, number: str, rejected: str) -> dict[str, object]:
+    if rejected:
+        return {"rejected": rejected}
+    if number:
+        return {"number": number}
+    return {} if digit is None else {"digit": digit}

@@ -7,7 +7,7 @@ from uuid import UUID
 from recognizer.models import Label, Rejection, Submission, Verdict
 
 What = tuple[int | None, str]
-"""An opinion on a drawing: a digit or a rejection."""
+"""An opinion on a drawing: a digit, or None and a number or rejection."""
 
 
 def voices(
@@ -26,11 +26,15 @@ def voices(
                 found[submission.pk, (None, rejection.value)].add(owner)
         elif submission.verdict in (Verdict.RIGHT, Verdict.WRONG):
             is_right = submission.verdict == Verdict.RIGHT
-            digit = submission.shown_digit if is_right else submission.corrected_digit
-            found[submission.pk, (digit, "")].add(owner)
+            opinion = (
+                (submission.shown_digit, submission.shown_number)
+                if is_right
+                else (submission.corrected_digit, submission.corrected_number)
+            )
+            found[submission.pk, opinion].add(owner)
     labels = Label.objects.filter(submission__in=drawn, is_withdrawn=False)
-    for pk, digit, rejected, reviewer in labels.values_list(
-        "submission", "digit", "rejected", "reviewer"
+    for pk, digit, number, rejected, reviewer in labels.values_list(
+        "submission", "digit", "number", "rejected", "reviewer"
     ):
-        found[pk, (digit, rejected)].add(reviewer)
+        found[pk, (digit, number or rejected)].add(reviewer)
     return found

@@ -1,12 +1,26 @@
 """Promotes a model through the gate, or rolls back to an earlier one; both audited."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
 from mlcore.reading.bundle import Bundle, BundleError, open_bundle
-from recognizer.models import AuditEntry, BundleArchive, GateReport, ModelVersion, User
+from recognizer.drawings.events import announce, promoted
+from recognizer.models import (
+    AuditEntry,
+    BundleArchive,
+    Event,
+    GateReport,
+    ModelVersion,
+    User,
+)
+from recognizer.models.learning import outcome_told
+from recognizer.people.security_log import note
 from recognizer.reader.active import active_model
 
 Stage = ModelVersion.Stage
@@ -21,6 +35,32 @@ def verdict_on(version: ModelVersion, *, incumbent: ModelVersion) -> GateReport 
     """Return a candidate's latest gate report against the incumbent, if any."""
     reports = GateReport.objects.filter(candidate=version, incumbent=incumbent)
     return reports.order_by("-pk").first()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a candidate's latest gate report says.
+
+    drawings_to_decide: about how many drawings of held-out people would prove its win;
+        None if it does not lead, or if the report is older than this figure.
+    """
+
+    outcome: GateReport.Outcome
+    drawings_to_decide: int | None
+
+
+def verdicts_on(versions: Iterable[ModelVersion]) -> dict[UUID, Verdict]:
+    """Return the latest verdicts by version, without loading the reports' pictures."""
+    rows = GateReport.objects.filter(candidate__in=versions).order_by("pk")
+    return {
+        candidate: Verdict(outcome_told(has_passed, outcome), needed)
+        for candidate, has_passed, outcome, needed in rows.values_list(
+            "candidate",
+            "has_passed",
+            "report__outcome",
+            "report__drawings_to_decide",
+        )
+    }
 
 
 @transaction.atomic
@@ -42,10 +82,9 @@ def promote(
     verdict = verdict_on(version, incumbent=former)
     has_passed = verdict is not None and verdict.has_passed
     if not has_passed and not reason.strip():
-        what = "has failed its gate" if verdict else "has not been compared"
         raise GateError(
-            f"Model {version} {what} against the active model {former}. Train on a "
-            "better snapshot, or give a reason to promote it anyway."
+            f"Model {version} {_shortfall(verdict)} the active model {former}. Train "
+            "on a better snapshot, or give a reason to promote it anyway."
         )
     return _promote(
         version,
@@ -54,6 +93,14 @@ def promote(
         action=Action.PROMOTE if has_passed else Action.OVERRIDE,
         reason="" if has_passed else reason.strip(),
     )
+
+
+def _shortfall(verdict: GateReport | None) -> str:
+    if verdict is None:
+        return "has not been compared with"
+    if verdict.outcome == GateReport.Outcome.NOT_PROVEN:
+        return "is not proven to be better than"
+    return "has failed its gate against"
 
 
 @transaction.atomic
@@ -93,7 +140,7 @@ def _promote(
     action: Action,
     reason: str,
 ) -> ModelVersion:
-    promoted = promote_model(version=version)
+    active = promote_model(version=version)
     AuditEntry.objects.create(
         actor=actor,
         action=action,
@@ -102,7 +149,56 @@ def _promote(
         after={"reads": version.digest},
         reason=reason,
     )
-    return promoted
+    by = actor.pk if actor else None
+    note("model promoted", user=by, action=action.value, model=version.digest)
+    return active
+
+
+@dataclass(frozen=True)
+class Change:
+    """A promotion or a rollback.
+
+    before, after: the versions; None if the site does not know one any more. verdict:
+        the outcome of the gate between them, if they had been compared by then.
+    """
+
+    entry: AuditEntry
+    before: ModelVersion | None
+    after: ModelVersion | None
+    verdict: GateReport.Outcome | None
+
+
+def history(*, count: int) -> list[Change]:
+    """Return the last promotions and rollbacks, newest first."""
+    entries = AuditEntry.objects.filter(
+        action__in=[Action.PROMOTE, Action.OVERRIDE, Action.ROLL_BACK]
+    )
+    found = list(entries.select_related("actor").order_by("-pk")[:count])
+    digests = {told["reads"] for one in found for told in (one.before, one.after)}
+    versions = {
+        version.digest: version
+        for version in ModelVersion.objects.filter(digest__in=digests)
+    }
+    judged = GateReport.objects.filter(candidate__in=versions.values()).order_by("pk")
+    reports = list(
+        judged.values_list(
+            "candidate", "incumbent", "created_at", "has_passed", "report__outcome"
+        )
+    )
+
+    def change(entry: AuditEntry) -> Change:
+        before, after = (
+            versions.get(told["reads"]) for told in (entry.before, entry.after)
+        )
+        outcomes = [
+            outcome_told(has_passed, outcome)
+            for candidate, incumbent, at, has_passed, outcome in reports
+            if (candidate, incumbent) == (after and after.pk, before and before.pk)
+            and at <= entry.created_at
+        ]
+        return Change(entry, before, after, outcomes[-1] if outcomes else None)
+
+    return [change(entry) for entry in found]
 
 
 @transaction.atomic
@@ -120,12 +216,16 @@ def register_model(*, bundle: Bundle, origin: str) -> ModelVersion:
 @transaction.atomic
 def promote_model(*, version: ModelVersion) -> ModelVersion:
     """Make this version active and retire the one that was."""
-    ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).exclude(
+    others = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).exclude(
         pk=version.pk
-    ).update(stage=ModelVersion.Stage.RETIRED)
+    )
+    former = others.first()
+    others.update(stage=ModelVersion.Stage.RETIRED)
     version.stage = ModelVersion.Stage.ACTIVE
     version.promoted_at = timezone.now()
     version.save(update_fields=["stage", "promoted_at"])
+    if former is not None:
+        announce(Event.MODEL_PROMOTED, lambda: [promoted(version, former)])
     return version
 
 

@@ -6,7 +6,7 @@ leases of the drawings that the reviewer still has.
 
 import contextlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import islice
 from uuid import UUID
@@ -37,9 +37,10 @@ class ReviewConflictError(ValueError):
 
 @dataclass(frozen=True)
 class Decision:
-    """A reviewer's decision on a drawing: either a digit or a rejection."""
+    """A reviewer's decision on a drawing: a digit, a number or a rejection."""
 
     digit: int | None = None
+    number: str = ""
     rejected: str = ""
 
 
@@ -103,8 +104,11 @@ def decide(*, submission_id: UUID, reviewer: User, decision: Decision) -> Submis
     """
     locked = Submission.objects.filter(pk=submission_id).locked().get()
     _refuse_if_taken(locked, reviewer)
-    label = Label(reviewer=reviewer, digit=decision.digit, rejected=decision.rejected)
-    return add_label(locked, label)
+    return add_label(locked, _label_of(decision, reviewer))
+
+
+def _label_of(decision: Decision, reviewer: User) -> Label:
+    return Label(reviewer=reviewer, **asdict(decision))
 
 
 def _refuse_if_taken(submission: Submission, reviewer: User) -> None:
@@ -146,7 +150,7 @@ def doubted(
     )
 
     def is_doubted(submission: Submission) -> bool:
-        label = (submission.label_digit, submission.rejection)
+        label = submission.label_digit, submission.label_number or submission.rejection
         return len(voices([submission])[submission.pk, label]) < 2
 
     return list(islice(filter(is_doubted, waiting.iterator(chunk_size=200)), count))
@@ -178,9 +182,8 @@ def give_second_opinion(
                 "the second opinion."
             )
         )
-    first = Decision(locked.label_digit, locked.rejection)
-    label = Label(reviewer=reviewer, digit=decision.digit, rejected=decision.rejected)
-    add_label(locked, label)
+    first = Decision(locked.label_digit, locked.label_number, locked.rejection)
+    add_label(locked, _label_of(decision, reviewer))
     if decision != first:
         add_label(locked, Label(reviewer=reviewer, is_withdrawn=True))
     return locked
@@ -202,6 +205,23 @@ def take_back(*, submission_id: UUID, reviewer: User) -> Submission:
     locked.leased_by, locked.leased_until = reviewer, timezone.now() + LEASE
     locked.save(update_fields=["leased_by", "leased_until"])
     return locked
+
+
+def latest_decisions(*, reviewer: User, count: int) -> list[Label]:
+    """Return a reviewer's newest labels that count, with their submissions."""
+    # More than asked for, because some are withdrawn or replaced.
+    labels = Label.objects.filter(reviewer=reviewer).order_by("-pk")
+    found: dict[UUID, Label] = {}
+    for label in labels.select_related("submission")[: 4 * count]:
+        found.setdefault(label.submission_id, label)
+    return [
+        label
+        for label in found.values()
+        if not label.is_withdrawn
+        and label.digit == label.submission.label_digit
+        and label.number == label.submission.label_number
+        and label.rejected == label.submission.rejection
+    ][:count]
 
 
 @transaction.atomic
@@ -247,7 +267,7 @@ def approve(*, submission_ids: Sequence[UUID], reviewer: User) -> int:
                 _refuse_if_taken(submission, reviewer)
             except ReviewConflictError:
                 continue
-            label = Label(reviewer=reviewer, digit=submission.shown_digit)
-            add_label(submission, label)
+            decision = Decision(submission.shown_digit, submission.shown_number)
+            add_label(submission, _label_of(decision, reviewer))
             approved += 1
     return approved

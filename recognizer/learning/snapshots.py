@@ -23,11 +23,14 @@ from recognizer.models import (
     User,
     Visitor,
 )
+from recognizer.people.visitors import Consent
 
 HOLDOUT_SHARE = 0.25  # of the drawings; a person's are never divided
 MOST_OF_ONE_PERSON = 200  # drawings, the newest
-TRAINABLE = Q(label_digit__isnull=False) | Q(
-    rejection__in=[Rejection.SEVERAL, Rejection.NOT_A_DIGIT]
+TRAINABLE = (
+    Q(label_digit__isnull=False)
+    | ~Q(label_number="")
+    | Q(rejection__in=[Rejection.SEVERAL, Rejection.NOT_A_DIGIT])
 )
 """Drawings to learn from: no ambiguous, unreadable or offensive ones."""
 
@@ -48,11 +51,11 @@ def make_snapshot(
     Raises:
         NothingToLearnError: there is no drawing in the training split.
     """
-    freeze_people()
+    freeze_people(TRAINABLE, consent="may_train")
     selection = _Selection(most_of_one)
     # The hold-out first: near duplicates of its drawings are not trained on.
     for split in (Split.HOLDOUT, Split.TRAIN):
-        for person in _people(split):
+        for person in people_of(split, consent="may_train"):
             selection.add_person(person, split)
     if not any(item.split == Split.TRAIN for item in selection.items):
         raise NothingToLearnError(
@@ -63,14 +66,15 @@ def make_snapshot(
 
 
 @transaction.atomic
-def freeze_people() -> None:
+def freeze_people(wanted: Q, *, consent: Consent) -> None:
     """Assign each new person, with all their drawings, permanently to one split.
 
+    People are those with wanted drawings who have given this consent.
     A new browser of a known user gets the user's split. The others are assigned in the
     order of a hash, each to the split that lacks drawings, the first to training.
     """
     reviewed = dict(
-        Submission.objects.filter(TRAINABLE, visitor__may_train=True)
+        Submission.objects.filter(wanted, **{f"visitor__{consent}": True})
         .values_list("visitor")
         .annotate(Count("pk"))
         .order_by()
@@ -101,14 +105,14 @@ def _shuffled(visitor: Visitor) -> bytes:
     return hashlib.sha256(f"side of {person}".encode()).digest()
 
 
-def _people(split: Split) -> Iterator[list[UUID]]:
-    """Yield each person's visitors in a split, as ids.
+def people_of(split: Split, *, consent: Consent) -> Iterator[list[UUID]]:
+    """Yield each person's visitors in a split that have this consent, as ids.
 
     A user may turn out to be in both splits, by signing in from two browsers that were
     assigned separately. Their drawings in the hold-out are then left out.
     """
     both = Visitor.objects.filter(split=Split.TRAIN, user__isnull=False)
-    here = Visitor.objects.filter(may_train=True, split=split)
+    here = Visitor.objects.filter(**{consent: True}, split=split)
     if split == Split.HOLDOUT:
         here = here.exclude(user__in=both.values("user"))
     in_order = here.order_by("user", "pk").iterator(chunk_size=500)
@@ -130,37 +134,55 @@ class _Selection:
     def add_person(self, visitors: list[UUID], split: Split) -> None:
         """Add a person's newest drawings, without near duplicates."""
         theirs = Submission.objects.filter(TRAINABLE, visitor__in=visitors)
+        theirs = theirs.with_shown_prediction().order_by("-pk")
         taken = 0
-        for submission in theirs.order_by("-pk").iterator(chunk_size=200):
-            if taken == self.most_of_one:
-                self.left_out["over one person's share"] += 1
-                continue
-            kind = submission.rejection or SnapshotItem.Kind.DIGIT
-            label = (kind, submission.label_digit)
-            if not self.duplicates.is_new(datasets.image_of(submission), of=label):
-                self.left_out["near-identical"] += 1
-                continue
-            taken += 1
-            self.pointers[submission.pointer or "unknown"] += 1
-            self.items.append(
-                SnapshotItem(
-                    submission_id=submission.pk,
-                    content=datasets.content_of(submission),
-                    kind=kind,
-                    digit=submission.label_digit,
-                    split=split,
-                )
-            )
+        for submission in theirs.iterator(chunk_size=200):
+            for item in self._examples(submission):
+                if taken == self.most_of_one:
+                    self.left_out["over one person's share"] += 1
+                    continue
+                image = datasets.image_of(submission, place=item.place)
+                if not self.duplicates.is_new(image, of=(item.kind, item.digit)):
+                    self.left_out["near-identical"] += 1
+                    continue
+                taken += 1
+                self.pointers[submission.pointer or "unknown"] += 1
+                item.split = split
+                self.items.append(item)
         self.people[split] += bool(taken)
+
+    def _examples(self, submission: Submission) -> Iterator[SnapshotItem]:
+        """Yield what a drawing shows: one digit or none, or each digit of a number.
+
+        A number's ink can be told apart only in strokes, and only if it was read with
+        as many digits.
+        """
+        of_it = {
+            "submission_id": submission.pk,
+            "content": datasets.content_of(submission),
+        }
+        if not submission.label_number:
+            kind = submission.rejection or SnapshotItem.Kind.DIGIT
+            yield SnapshotItem(kind=kind, digit=submission.label_digit, **of_it)
+        elif (
+            submission.form == Submission.Form.STROKES
+            and submission.label_number.isdigit()
+            and len(submission.label_number)
+            == len(submission.shown_prediction.number_text)
+        ):
+            for place, digit in enumerate(submission.label_number, 1):
+                kind = SnapshotItem.Kind.DIGIT
+                yield SnapshotItem(place=place, kind=kind, digit=int(digit), **of_it)
+        else:
+            self.left_out["digits not told apart"] += 1
 
     def digest(self) -> str:
         """Return a digest of the ids, contents, labels and splits."""
         told = hashlib.sha256()
-        for item in sorted(self.items, key=lambda item: item.submission_id):
+        for item in sorted(self.items, key=lambda it: (it.submission_id, it.place)):
             label = item.kind if item.digit is None else item.digit
-            told.update(
-                f"{item.submission_id} {item.content} {label} {item.split}\n".encode()
-            )
+            which = f"{item.submission_id}/{item.place}".removesuffix("/0")
+            told.update(f"{which} {item.content} {label} {item.split}\n".encode())
         return told.hexdigest()
 
     def datasheet(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def start_training(
         started_by=actor,
         heartbeat_at=timezone.now(),
         request_id=request_ids.current.get(),
-        doing="waiting for a worker",
+        doing="",
     )
     _audit(AuditEntry.Action.TRAIN, run, actor, after={"snapshot": snapshot.digest})
     enqueue(run)

@@ -24,6 +24,7 @@ from django_tasks import task
 from mlcore import paths
 from mlcore.reading.bundle import Bundle, open_bundle
 from mlcore.training.checkpoint import end_with_starter as end_with_starter
+from mlcore.training.runs import read_metrics
 from recognizer import request_ids
 from recognizer.learning import datasets
 from recognizer.learning.claims import (
@@ -85,7 +86,7 @@ def hand_back(claim: Claim, *, log: str) -> None:
     """
     claim.change(
         state=TrainingRun.State.QUEUED,
-        doing="waiting for a worker",
+        doing="",
         log=log[-LOG_KEPT:],
     )
     enqueue(TrainingRun.objects.get(pk=claim.run.pk))
@@ -267,6 +268,8 @@ class _Watched:
         finally:
             child.kill()
             child.communicate()  # waits, and closes its standard input
+        with contextlib.suppress(CancelledError):  # it has ended anyway
+            self._beat(end, "")  # the last epoch's figures
         if child.returncode != 0:
             lines = [line for line in self.log().splitlines() if line.strip()]
             last = lines[-1] if lines else "nothing"
@@ -276,7 +279,12 @@ class _Watched:
 
     def _beat(self, progress: float, doing: str) -> None:
         try:
-            self.claim.beat(progress=progress, doing=doing, log=self.log())
+            self.claim.beat(
+                progress=progress,
+                doing=doing,
+                log=self.log(),
+                history=read_metrics(self.folder),
+            )
         except DatabaseError as error:  # try again until the run counts as silent
             log.warning("No heartbeat: %s", error)
 

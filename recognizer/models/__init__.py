@@ -4,6 +4,7 @@ from recognizer.models.audit import AuditEntry
 from recognizer.models.base import new_id
 from recognizer.models.drawings import (
     Archived,
+    Comment,
     Doubt,
     Erasure,
     Feedback,
@@ -19,14 +20,29 @@ from recognizer.models.drawings import (
     Tally,
     Verdict,
 )
+from recognizer.models.imports import Import, ImportedFile, ImportedPerson
 from recognizer.models.learning import (
     BundleArchive,
     GateReport,
     ModelVersion,
     ModelVersionQuerySet,
-    Rescoring,
+    RescoringRange,
     Snapshot,
     SnapshotItem,
     TrainingRun,
 )
-from recognizer.models.people import Scope, Split, Token, User, Visitor
+from recognizer.models.people import (
+    BrowserSession,
+    Scope,
+    Split,
+    Token,
+    User,
+    Visitor,
+)
+from recognizer.models.webhooks import (
+    TEST_EVENT,
+    Delivery,
+    Event,
+    Webhook,
+    WebhookQuerySet,
+)

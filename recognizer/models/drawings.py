@@ -9,7 +9,7 @@ use them instead of joining for the latest row.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from django.conf import settings
@@ -38,6 +38,7 @@ class Doubt(models.TextChoices):
 
     CUT_OFF = "cut_off", _("cut off at an edge")
     SMALL = "small", _("very small")
+    LONG = "long", _("too many digits")
 
 
 class Verdict(models.TextChoices):
@@ -59,18 +60,37 @@ class Rejection(models.TextChoices):
     OFFENSIVE = "offensive", _("offensive")
 
 
-def digit_xor_reason(digit: str, reason: str, reasons: Sequence[str]) -> Q:
-    """Require either a digit from 0 to 9 or a reason for none."""
-    return (is_digit(digit) & Q(**{reason: ""})) | Q(
-        **{f"{digit}__isnull": True, f"{reason}__in": reasons}
+def digit_number_or_reason(
+    digit: str, number: str, reason: str, reasons: Sequence[str]
+) -> Q:
+    """Require exactly one of a digit, a number and a reason for neither."""
+    return (named(digit, number) & Q(**{reason: ""})) | Q(
+        **{f"{digit}__isnull": True, number: "", f"{reason}__in": reasons}
     )
 
 
-def digit_where_wrong(digit: str) -> Q:
-    """Require a true digit if the verdict is wrong, and none otherwise."""
+def one_answer(digit: str, number: Q, no_number: Q) -> Q:
+    """Require exactly one of a digit, a number and a refusal."""
+    refused = Q(**{f"{digit}__isnull": True}, refusal__in=Refusal.values)
+    return (
+        (is_digit(digit) & Q(refusal="") & no_number)
+        | (Q(**{f"{digit}__isnull": True}, refusal="") & number)
+        | refused
+    )
+
+
+def named_where_wrong(digit: str, number: str) -> Q:
+    """Require the true digit or number if the verdict is wrong, and none otherwise."""
     others = ["", *(verdict for verdict in Verdict.values if verdict != "wrong")]
-    return (is_digit(digit) & Q(verdict="wrong")) | Q(
-        **{f"{digit}__isnull": True}, verdict__in=others
+    return (named(digit, number) & Q(verdict="wrong")) | Q(
+        **{f"{digit}__isnull": True, number: ""}, verdict__in=others
+    )
+
+
+def named(digit: str, number: str) -> Q:
+    """Require either a digit from 0 to 9 or a number."""
+    return (is_digit(digit) & Q(**{number: ""})) | (
+        Q(**{f"{digit}__isnull": True}) & ~Q(**{number: ""})
     )
 
 
@@ -99,6 +119,15 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
             ~models.Exists(skipped),
         )
 
+    def with_number(self, number: str) -> Self:
+        """Keep the submissions that were read or labelled as this number."""
+        # A partial index serves only a query that repeats its condition.
+        read, labelled = (
+            Submission.objects.filter(**{column: number}).exclude(**{column: ""})
+            for column in ("shown_number", "label_number")
+        )
+        return self.filter(pk__in=read.values("pk").union(labelled.values("pk")))
+
     def owned_by(self, *visitors: Visitor) -> Self:
         """Keep the submissions of these visitors."""
         return self.filter(visitor__in=visitors)
@@ -124,6 +153,7 @@ class Submission(BaseModel):
         PAGE = "page", _("drawn on the page")
         UPLOAD = "upload", _("picture uploaded on the page")
         API = "api", _("sent by a program")
+        IMPORT = "import", _("imported with a label")
 
     class Form(models.TextChoices):
         STROKES = "strokes", _("strokes")
@@ -139,26 +169,57 @@ class Submission(BaseModel):
 
     # Meta has an index on visitor and id, which also serves look-ups by visitor.
     visitor = models.ForeignKey(
-        Visitor, models.CASCADE, related_name="submissions", db_index=False
+        Visitor,
+        models.CASCADE,
+        related_name="submissions",
+        db_index=False,
+        verbose_name=_("visitor"),
     )
-    source = models.CharField(max_length=6, choices=Source)
-    form = models.CharField(max_length=7, choices=Form)
-    pointer = models.CharField(max_length=8, choices=Pointer, blank=True, default="")
+    source = models.CharField(max_length=6, choices=Source, verbose_name=_("source"))
+    form = models.CharField(max_length=7, choices=Form, verbose_name=_("form"))
+    pointer = models.CharField(
+        max_length=8, choices=Pointer, blank=True, default="", verbose_name=_("pointer")
+    )
     # The drawing, if it was sent as strokes; Picture holds all others.
     strokes = StrokesField(null=True)
     width = models.FloatField(null=True)
     height = models.FloatField(null=True)
     pen_width = models.FloatField(null=True)
     # Derived from the shown prediction, in the same transaction.
-    shown_digit = models.PositiveSmallIntegerField(null=True)
-    refusal = models.CharField(max_length=11, choices=Refusal, blank=True, default="")
+    shown_digit = models.PositiveSmallIntegerField(null=True, verbose_name=_("digit"))
+    shown_number = models.CharField(
+        max_length=20, blank=True, default="", db_default=""
+    )
+    refusal = models.CharField(
+        max_length=11,
+        choices=Refusal,
+        blank=True,
+        default="",
+        verbose_name=_("refusal"),
+    )
     # Derived from the latest feedback, in the same transaction; empty if withdrawn.
-    verdict = models.CharField(max_length=11, choices=Verdict, blank=True, default="")
+    verdict = models.CharField(
+        max_length=11,
+        choices=Verdict,
+        blank=True,
+        default="",
+        verbose_name=_("feedback"),
+    )
     corrected_digit = models.PositiveSmallIntegerField(null=True)
+    corrected_number = models.CharField(
+        max_length=20, blank=True, default="", db_default=""
+    )
     # Derived from the latest label, in the same transaction.
-    label_digit = models.PositiveSmallIntegerField(null=True)
+    label_digit = models.PositiveSmallIntegerField(null=True, verbose_name=_("label"))
+    label_number = models.CharField(
+        max_length=20, blank=True, default="", db_default=""
+    )
     rejection = models.CharField(
-        max_length=11, choices=Rejection, blank=True, default=""
+        max_length=11,
+        choices=Rejection,
+        blank=True,
+        default="",
+        verbose_name=_("reason for no label"),
     )
     # Computed by `recognizer.drawings.priority`; null once a reviewer has decided.
     review_priority = models.FloatField(null=True)
@@ -175,9 +236,13 @@ class Submission(BaseModel):
     loaded_shown: "list[Prediction]"  # filled by `with_shown_prediction`
     # The digit image of a new reading; None for a loaded row or a blank drawing.
     image_just_read: NDArray[np.float32] | None = None
+    # The number of a new reading, with the image of each digit.
+    number_just_read: Any = None
     objects = SubmissionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("submission")
+        verbose_name_plural = _("submissions")
         indexes: ClassVar = [
             models.Index(fields=["visitor", "id"], name="submission_by_visitor"),
             models.Index(
@@ -192,9 +257,24 @@ class Submission(BaseModel):
                 name="submission_to_review",
             ),
             models.Index(
+                fields=["id"],
+                condition=Q(review_priority__isnull=False),
+                name="submission_waiting_longest",
+            ),
+            models.Index(
                 fields=["shown_digit", "id"],
                 condition=Q(review_priority__isnull=False, verdict="right"),
                 name="submission_to_approve",
+            ),
+            models.Index(
+                fields=["shown_number", "id"],
+                condition=~Q(shown_number=""),
+                name="submission_by_number",
+            ),
+            models.Index(
+                fields=["label_number", "id"],
+                condition=~Q(label_number=""),
+                name="submission_by_label_number",
             ),
         ]
         constraints: ClassVar = [
@@ -216,17 +296,22 @@ class Submission(BaseModel):
                 name="submission_strokes_or_picture",
             ),
             models.CheckConstraint(
-                condition=digit_xor_reason("shown_digit", "refusal", Refusal.values),
-                name="submission_digit_xor_refusal",
+                condition=one_answer(
+                    "shown_digit", ~Q(shown_number=""), Q(shown_number="")
+                )
+                & (Q(refusal="") | Q(shown_number="")),
+                name="submission_digit_number_or_refusal",
             ),
             models.CheckConstraint(
-                condition=digit_where_wrong("corrected_digit"),
-                name="submission_digit_where_corrected",
+                condition=named_where_wrong("corrected_digit", "corrected_number"),
+                name="submission_answer_where_corrected",
             ),
             models.CheckConstraint(
-                condition=Q(label_digit__isnull=True, rejection="")
-                | digit_xor_reason("label_digit", "rejection", Rejection.values),
-                name="submission_label_or_rejection",
+                condition=Q(label_digit__isnull=True, label_number="", rejection="")
+                | digit_number_or_reason(
+                    "label_digit", "label_number", "rejection", Rejection.values
+                ),
+                name="submission_digit_number_or_rejection",
             ),
         ]
 
@@ -236,7 +321,19 @@ class Submission(BaseModel):
     @property
     def is_labelled(self) -> bool:
         """Whether a reviewer has decided."""
-        return self.label_digit is not None or bool(self.rejection)
+        is_named = self.label_digit is not None or self.label_number != ""
+        return is_named or bool(self.rejection)
+
+    @property
+    def correction(self) -> str:
+        """The digit or number that the visitor gave instead; empty if there is none."""
+        digit = self.corrected_digit
+        return self.corrected_number if digit is None else str(digit)
+
+    @property
+    def labelled_as(self) -> str:
+        """The digit or number that reviewers named; empty if there is none."""
+        return self.label_number if self.label_digit is None else str(self.label_digit)
 
     @property
     def known_digit(self) -> int | None:
@@ -248,22 +345,43 @@ class Submission(BaseModel):
         return self.corrected_digit
 
     @property
+    def known_number(self) -> str:
+        """The number named by a reviewer, or else by the visitor; empty if none is."""
+        if self.is_labelled:
+            return self.label_number
+        if self.verdict == Verdict.RIGHT:
+            return self.shown_number
+        return self.corrected_number
+
+    @property
+    def known_reason(self) -> str:
+        """Why a reviewer, or else the visitor, says that it shows no digit."""
+        if self.is_labelled:
+            return self.rejection
+        is_none = self.verdict == Verdict.NOT_A_DIGIT
+        return Rejection.NOT_A_DIGIT.value if is_none else ""
+
+    @property
     def shown_prediction(self) -> "Prediction":
         """The prediction the visitor was shown; needs `with_shown_prediction`."""
         return self.loaded_shown[0]
 
 
 class Erasure(models.Model):
-    """The id of a drawing that its owner deleted; nothing else is kept.
+    """The id of a deleted drawing, visitor or account; nothing else is kept.
 
-    `manage.py restore` removes these drawings from any older backup it restores.
+    `manage.py restore` removes these from any older backup it restores. An account is
+    listed by its `User.erasure_id`.
     """
 
-    submission_id = models.UUIDField(primary_key=True, editable=False)
+    # The column keeps the name it had when the list held only drawings.
+    subject_id = models.UUIDField(
+        primary_key=True, editable=False, db_column="submission_id"
+    )
     erased_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
-        return str(self.submission_id)
+        return str(self.subject_id)
 
 
 class Picture(models.Model):
@@ -320,8 +438,12 @@ class Prediction(BaseModel):
     doubt = models.CharField(max_length=7, choices=Doubt, blank=True, default="")
     # Mean of the digit image in [0, 1]; null for a blank.
     ink = models.FloatField(null=True)
+    # As the API answers it; see `reader.numbers`.
+    number = models.JSONField(null=True)
 
     class Meta:
+        verbose_name = _("reading")
+        verbose_name_plural = _("readings")
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["submission"],
@@ -334,8 +456,11 @@ class Prediction(BaseModel):
                 name="one_other_prediction_per_version",
             ),
             models.CheckConstraint(
-                condition=digit_xor_reason("digit", "refusal", Refusal.values),
-                name="prediction_digit_xor_refusal",
+                # Beside a refusal, a number is the best guess.
+                condition=one_answer(
+                    "digit", Q(number__isnull=False), Q(number__isnull=True)
+                ),
+                name="prediction_digit_number_or_refusal",
             ),
             models.CheckConstraint(
                 condition=Q(confidence__range=(0, 1), digitness__range=(0, 1)),
@@ -344,7 +469,20 @@ class Prediction(BaseModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.role} {self.refusal or self.digit}"
+        answer = self.get_refusal_display() or self.answer
+        return f"{self.get_role_display()}: {answer}"
+
+    @property
+    def number_text(self) -> str:
+        """The number that was read or guessed; empty if there is none."""
+        return "" if self.number is None else str(self.number["text"])
+
+    @property
+    def answer(self) -> str:
+        """The digit or number that was answered; empty if it was refused."""
+        if self.refusal:
+            return ""
+        return self.number_text if self.digit is None else str(self.digit)
 
     @property
     def likeliest(self) -> int:
@@ -364,17 +502,22 @@ class Feedback(BaseModel):
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="feedback")
     verdict = models.CharField(max_length=11, choices=Verdict)
     digit = models.PositiveSmallIntegerField(null=True)
+    number = models.CharField(max_length=20, blank=True, default="", db_default="")
 
     class Meta:
+        verbose_name = _("feedback")
+        verbose_name_plural = _("feedback")
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(verdict__in=Verdict.values) & digit_where_wrong("digit"),
-                name="feedback_digit_where_wrong",
+                condition=Q(verdict__in=Verdict.values)
+                & named_where_wrong("digit", "number"),
+                name="feedback_answer_where_wrong",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.verdict} {'' if self.digit is None else self.digit}".strip()
+        answer = self.number if self.digit is None else self.digit
+        return f"{self.verdict} {answer}".strip()
 
 
 class Label(BaseModel):
@@ -384,29 +527,64 @@ class Label(BaseModel):
     """
 
     submission = models.ForeignKey(Submission, models.CASCADE, related_name="labels")
+    # Meta has an index on reviewer and id, which also serves look-ups by reviewer.
     reviewer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="labels", null=True
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        related_name="labels",
+        null=True,
+        db_index=False,
     )
     digit = models.PositiveSmallIntegerField(null=True)
+    number = models.CharField(max_length=20, blank=True, default="", db_default="")
     rejected = models.CharField(
         max_length=11, choices=Rejection, blank=True, default=""
     )
     is_withdrawn = models.BooleanField(default=False)
 
     class Meta:
+        verbose_name = _("label")
+        verbose_name_plural = _("labels")
+        indexes: ClassVar = [
+            models.Index(fields=["reviewer", "id"], name="label_by_reviewer"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=digit_xor_reason("digit", "rejected", Rejection.values)
+                condition=digit_number_or_reason(
+                    "digit", "number", "rejected", Rejection.values
+                )
                 & Q(is_withdrawn=False)
-                | Q(digit__isnull=True, rejected="", is_withdrawn=True),
-                name="label_digit_xor_rejection",
+                | Q(digit__isnull=True, number="", rejected="", is_withdrawn=True),
+                name="label_digit_number_or_rejection",
             ),
         ]
 
     def __str__(self) -> str:
         if self.is_withdrawn:
             return "withdrawn"
-        return self.rejected or str(self.digit)
+        return self.rejected or self.number or str(self.digit)
+
+
+class Comment(BaseModel):
+    """What a member of staff notes about a drawing, for other staff."""
+
+    MOST_CHARACTERS = 2_000
+
+    submission = models.ForeignKey(Submission, models.CASCADE, related_name="comments")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, related_name="+", null=True
+    )
+    text = models.TextField(max_length=MOST_CHARACTERS)
+
+    class Meta:
+        verbose_name = _("comment")
+        verbose_name_plural = _("comments")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(text=""), name="comment_says_something")
+        ]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class ReviewSkip(models.Model):

@@ -1,18 +1,35 @@
 """Users, visitors, and API tokens."""
 
+from datetime import UTC
 from typing import ClassVar
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.models import Session
 from django.db import models
 from django.db.models import Q
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from recognizer.models.base import BaseModel
 
+_ACCOUNTS = UUID("4f3f0d0e-53c2-4c8e-9d0f-8f4c1a1c7b51")  # a namespace of our own
+
 
 class User(AbstractUser):
     """A person with an account. E-mail addresses need not be unique."""
+
+    @property
+    def erasure_id(self) -> UUID:
+        """The id of this account in the list of deletions.
+
+        It tells nothing about the person and is the same in every backup. The primary
+        key is not enough: a restored backup gives the same numbers to new accounts.
+        """
+        joined = self.date_joined.astimezone(UTC).isoformat(timespec="microseconds")
+        return uuid5(_ACCOUNTS, f"{self.pk} {joined}")
 
 
 class Split(models.TextChoices):
@@ -30,14 +47,33 @@ class Visitor(BaseModel):
     """
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="visitors", null=True
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="visitors",
+        null=True,
+        verbose_name=_("user"),
     )
     may_train = models.BooleanField(_("drawings may train models"), default=False)
-    # Set by the first snapshot that contains a drawing of this visitor.
-    split = models.CharField(max_length=7, choices=Split, blank=True, default="")
+    may_publish = models.BooleanField(
+        _("drawings may be published"), default=False, db_default=False
+    )
+    # Set by the first snapshot or benchmark that contains a drawing of this visitor.
+    split = models.CharField(
+        max_length=7, choices=Split, blank=True, default="", verbose_name=_("split")
+    )
+
+    class Meta:
+        verbose_name = _("visitor")
+        verbose_name_plural = _("visitors")
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def person_key(self) -> str:
+        """A key that a person's drawings share and that does not name them."""
+        person = str(self.user_id or self.pk)
+        return salted_hmac("snapshot", person, algorithm="sha256").hexdigest()[:16]
 
 
 class Scope(models.TextChoices):
@@ -52,18 +88,25 @@ class Token(BaseModel):
     """A user's API token. Only its digest is stored; revoking deletes the row."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens"
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="tokens",
+        verbose_name=_("user"),
     )
     name = models.CharField(_("name"), max_length=80)
-    prefix = models.CharField(max_length=12, editable=False)
+    prefix = models.CharField(max_length=12, editable=False, verbose_name=_("prefix"))
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    may_read = models.BooleanField(default=False)
-    may_write = models.BooleanField(default=False)
-    may_review = models.BooleanField(default=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, editable=False)
+    may_read = models.BooleanField(default=False, verbose_name=_("may read"))
+    may_write = models.BooleanField(default=False, verbose_name=_("may write"))
+    may_review = models.BooleanField(default=False, verbose_name=_("may review"))
+    expires_at = models.DateTimeField(null=True, blank=True, verbose_name=_("expires"))
+    last_used_at = models.DateTimeField(
+        null=True, editable=False, verbose_name=_("last used")
+    )
 
     class Meta:
+        verbose_name = _("token")
+        verbose_name_plural = _("tokens")
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(may_read=True) | Q(may_write=True) | Q(may_review=True),
@@ -78,3 +121,30 @@ class Token(BaseModel):
     def scopes(self) -> list[str]:
         """The names of the token's scopes."""
         return [scope for scope in Scope.values if getattr(self, f"may_{scope}")]
+
+
+class BrowserSession(BaseModel):
+    """A browser in which a user is signed in, beside Django's row of the session.
+
+    Without a constraint in the database: a release that does not know this table also
+    deletes sessions.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        related_name="browser_sessions",
+        verbose_name=_("user"),
+    )
+    session = models.OneToOneField(
+        Session, models.CASCADE, related_name="+", db_constraint=False
+    )
+    browser = models.CharField(max_length=20, blank=True)
+    system = models.CharField(max_length=20, blank=True)
+    used_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        names = {"browser": self.browser, "system": self.system}
+        if all(names.values()):
+            return gettext("%(browser)s on %(system)s") % names
+        return self.browser or self.system or gettext("Unknown browser")

@@ -6,8 +6,8 @@
         secret_key        if the data folder has one: it signs the visitors' cookies
 
 A folder gets its name when it is complete. A restore fills a second database, deletes
-the drawings in it that were deleted since the backup, and then puts it in place in one
-step. So the site never serves a deleted drawing, even if a restore is interrupted.
+there what was deleted since the backup, and then puts it in place in one step. So the
+site never serves a deleted drawing, even if a restore is interrupted.
 """
 
 import contextlib
@@ -16,22 +16,23 @@ import json
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import DatabaseError, connection
 from django.db.backends.postgresql.client import DatabaseClient
 from django.db.migrations.loader import MigrationLoader
-from tqdm import tqdm
 
 from digitsite.env import for_a_child
-from recognizer.drawings.erasing import erase_again
+from recognizer.drawings.erasing import empty_the_log
 from recognizer.models import Erasure, Submission
+from recognizer.people.erasing import Erased, erase_again
 
 FORMAT = 1
 NAMES = "digitsite-*Z"
@@ -82,20 +83,25 @@ def make_backup(parent: Path) -> Backup:
         key = settings.DIGITSITE_VAR / _KEY_FILE
         if key.exists():
             shutil.copyfile(key, partial / _KEY_FILE)
-        files = sorted(path.name for path in partial.iterdir())
-        manifest = {
-            "format": FORMAT,
-            "made": made.isoformat(timespec="seconds"),
-            "kind": kind,
-            "files": {name: _sha256(partial / name) for name in files},
-        }
-        (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2))
-        for path in partial.iterdir():
-            path.chmod(0o600)
+        _complete(partial, made=made.isoformat(timespec="seconds"), kind=kind)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Backup(folder, kind)
+
+
+def _complete(partial: Path, *, made: str, kind: str) -> None:
+    """Write the manifest of a backup's files, and let only their owner read them."""
+    files = sorted(path.name for path in partial.iterdir())
+    manifest = {
+        "format": FORMAT,
+        "made": made,
+        "kind": kind,
+        "files": {name: _sha256(partial / name) for name in files},
+    }
+    (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2))
+    for path in partial.iterdir():
+        path.chmod(0o600)
 
 
 def forget_older(parent: Path, *, keep: int) -> list[Path]:
@@ -160,11 +166,15 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-# --- ids of deleted drawings ----------------------------------------------------------
+# --- ids of what was deleted ----------------------------------------------------------
 
 
 def write_erasures(path: Path) -> int:
-    """Write the ids of all deleted drawings, one per line; return their number."""
+    """Write the ids of all that was deleted, one per line; return their number.
+
+    A long read may have kept deleted bytes in SQLite's log: they are removed too.
+    """
+    empty_the_log()
     written = 0
     partial = path.with_name(f".{path.name}.partial")
     with partial.open("w") as file:
@@ -181,17 +191,15 @@ def read_erasures(path: Path) -> set[UUID]:
     try:
         return {UUID(line.strip()) for line in path.read_text().splitlines()}
     except (OSError, ValueError) as error:
-        raise BackupError(
-            f"{path} is not a list of deleted drawings: {error}"
-        ) from error
+        raise BackupError(f"{path} is not a list of deletions: {error}") from error
 
 
 @dataclass(frozen=True)
 class InPlace:
     """What the database in use contains.
 
-    has_drawings: also True if the database cannot be read. erased: the ids of deleted
-    drawings; None if the database is damaged or empty.
+    has_drawings: also True if the database cannot be read. erased: the ids of what was
+    deleted; None if the database is damaged or empty.
     """
 
     has_drawings: bool
@@ -222,28 +230,17 @@ def in_place() -> InPlace:
 # --- restoring ------------------------------------------------------------------------
 
 
-def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
-    """Replace the site's data with a backup; return how many drawings were deleted.
+def restore(backup: Backup, *, erased: Collection[UUID]) -> Erased:
+    """Replace the site's data with a backup; return what was deleted again.
 
     Args:
-        erased: ids of drawings deleted since the backup, which lists earlier ones.
+        erased: ids of what was deleted since the backup, which lists earlier ones.
 
     Raises:
         BackupError: the database is in use, or newer code made the backup.
     """
     with _FILLED[backup.kind](backup):
-        loader = MigrationLoader(connection)
-        unknown = loader.applied_migrations.keys() - loader.disk_migrations.keys()
-        ours = [name for name in unknown if name[0] == "recognizer"]
-        if ours:
-            raise BackupError(
-                f"{backup.folder} has {ours[0][1]}, which this code does not know. "
-                "Restore it with the release that made it, or a newer one."
-            )
-        call_command("migrate", verbosity=0)
-        ids = tqdm(sorted(erased), desc="deleted since", unit="", disable=None)
-        number = erase_again(ids=ids)
-        connection.close()
+        found = _erased_in(backup, erased, keeps_sessions=False)
     key = backup.folder / _KEY_FILE
     if key.exists():
         place = settings.DIGITSITE_VAR / _KEY_FILE
@@ -251,7 +248,74 @@ def restore(backup: Backup, *, erased: Iterable[UUID]) -> int:
         shutil.copyfile(key, fresh)
         fresh.chmod(0o600)
         fresh.replace(place)
-    return number
+    return found
+
+
+def erase_from_backups(parent: Path) -> list[Path]:
+    """Remove what was deleted from the backups in a folder; return the changed ones.
+
+    A backup from which nothing has to be removed stays as it is.
+
+    Raises:
+        BackupError: a backup is damaged, or newer code made it.
+    """
+    erased = set(Erasure.objects.values_list("pk", flat=True))
+    for left in (*parent.glob(".digitsite-*.partial"), *parent.glob(".*.former")):
+        shutil.rmtree(left)  # by a run that was killed
+    changed = []
+    for manifest in sorted(parent.glob(f"{NAMES}/{_MANIFEST}")):
+        backup = open_backup(manifest.parent)
+        if _erase_from(backup, erased):
+            changed.append(backup.folder)
+    return changed
+
+
+def _erase_from(backup: Backup, erased: set[UUID]) -> bool:
+    """Write a backup again without what was deleted; say whether that was needed."""
+    partial = backup.folder.with_name(f".{backup.folder.name}.partial")
+    former = backup.folder.with_name(f".{backup.folder.name}.former")
+    partial.mkdir(mode=0o700)
+    try:
+        with _COPIED[backup.kind](backup, partial / backup.database.name):
+            found = _erased_in(backup, erased)
+        if not found.rows:
+            return False
+        key = backup.folder / _KEY_FILE
+        if key.exists():
+            shutil.copyfile(key, partial / _KEY_FILE)
+        made = json.loads((backup.folder / _MANIFEST).read_text())["made"]
+        _complete(partial, made=made, kind=backup.kind)
+        backup.folder.rename(former)
+        partial.rename(backup.folder)
+        shutil.rmtree(former)
+        return True
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _erased_in(
+    backup: Backup, erased: Collection[UUID], *, keeps_sessions: bool = True
+) -> Erased:
+    """Migrate the connected copy of a backup, and delete in it what was deleted.
+
+    Args:
+        keeps_sessions: False where the copy will be served: a session that was ended
+            since the backup must not work again.
+    """
+    loader = MigrationLoader(connection)
+    unknown = loader.applied_migrations.keys() - loader.disk_migrations.keys()
+    ours = [name for name in unknown if name[0] == "recognizer"]
+    if ours:
+        raise BackupError(
+            f"{backup.folder} has {ours[0][1]}, which this code does not know. "
+            "Use the release that made it, or a newer one."
+        )
+    call_command("migrate", verbosity=0)
+    if not keeps_sessions:
+        Session.objects.all().delete()
+    found = erase_again(ids=erased)
+    connection.close()
+    return found
 
 
 @contextlib.contextmanager
@@ -275,13 +339,8 @@ def _sqlite_filled(backup: Backup) -> Iterator[None]:
     for path in _files_of(fresh):
         path.unlink(missing_ok=True)
     try:
-        shutil.copyfile(backup.database, fresh)
-        fresh.chmod(0o600)
-        with _connected_to(str(fresh)):
+        with _sqlite_copied(backup, fresh):
             yield
-        with contextlib.closing(sqlite3.connect(fresh)) as connected:
-            connected.execute("PRAGMA journal_mode=DELETE")
-            connected.execute("VACUUM")  # removes the bytes of deleted rows
         _refuse_a_used_file(place)
         for path in _files_of(place)[1:]:  # the old logs must not be replayed
             path.unlink(missing_ok=True)
@@ -289,6 +348,18 @@ def _sqlite_filled(backup: Backup) -> Iterator[None]:
     finally:
         for path in _files_of(fresh):
             path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _sqlite_copied(backup: Backup, to: Path) -> Iterator[None]:
+    """Connect to a copy of a backup's database, and leave it as one clean file."""
+    shutil.copyfile(backup.database, to)
+    to.chmod(0o600)
+    with _connected_to(str(to)):
+        yield
+    with contextlib.closing(sqlite3.connect(to)) as connected:
+        connected.execute("PRAGMA journal_mode=DELETE")
+        connected.execute("VACUUM")  # removes the bytes of deleted rows
 
 
 def _files_of(database: Path) -> list[Path]:
@@ -314,15 +385,7 @@ def _refuse_a_used_file(place: Path) -> None:
 def _postgresql_filled(backup: Backup) -> Iterator[None]:
     place = connection.settings_dict["NAME"]
     fresh, former = f"{place}_restoring", f"{place}_before"
-    with _maintenance() as execute:
-        execute("DROP DATABASE IF EXISTS {}", fresh)
-        execute("CREATE DATABASE {}", fresh)
-    try:
-        _run(
-            "pg_restore",
-            ["--no-owner", "--exit-on-error", f"--dbname={fresh}"],
-            name=str(backup.database),
-        )
+    with _postgresql_scratch(backup, fresh):
         with _connected_to(fresh):
             yield
         with _maintenance() as execute:
@@ -330,9 +393,33 @@ def _postgresql_filled(backup: Backup) -> Iterator[None]:
             execute("ALTER DATABASE {} RENAME TO {}", place, former)
             execute("ALTER DATABASE {} RENAME TO {}", fresh, place)
             execute("DROP DATABASE {}", former)
+
+
+@contextlib.contextmanager
+def _postgresql_copied(backup: Backup, to: Path) -> Iterator[None]:
+    """Connect to a copy of a backup's database, and dump it into a file."""
+    scratch = f"{connection.settings_dict['NAME']}_erasing"
+    with _postgresql_scratch(backup, scratch), _connected_to(scratch):
+        yield
+        _copy_postgresql(to)
+
+
+@contextlib.contextmanager
+def _postgresql_scratch(backup: Backup, name: str) -> Iterator[None]:
+    """Keep a database with a backup's rows while the block runs."""
+    with _maintenance() as execute:
+        execute("DROP DATABASE IF EXISTS {}", name)
+        execute("CREATE DATABASE {}", name)
+    try:
+        _run(
+            "pg_restore",
+            ["--no-owner", "--exit-on-error", f"--dbname={name}"],
+            name=str(backup.database),
+        )
+        yield
     finally:
         with _maintenance() as execute:
-            execute("DROP DATABASE IF EXISTS {}", fresh)
+            execute("DROP DATABASE IF EXISTS {}", name)
 
 
 @contextlib.contextmanager
@@ -356,6 +443,7 @@ def _maintenance() -> Iterator[Callable[..., None]]:
 
 
 _FILLED = {"sqlite": _sqlite_filled, "postgresql": _postgresql_filled}
+_COPIED = {"sqlite": _sqlite_copied, "postgresql": _postgresql_copied}
 
 
 def _run(program: str, options: list[str], *, name: str | None = None) -> None:

@@ -4,6 +4,8 @@ import sys
 
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -46,7 +48,10 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer 403 to a form that does not come from our page."""
-    return permission_denied(request, PermissionDenied(reason))
+    if _is_api(request):
+        return permission_denied(request, PermissionDenied(reason))
+    shown = {"needs_cookies": reason == REASON_NO_CSRF_COOKIE}
+    return render(request, "403.html", shown, status=403)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

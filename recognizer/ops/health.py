@@ -3,7 +3,8 @@
 /livez checks nothing: a process that answers is alive. /readyz checks what storing a
 drawing needs. Without the database, its migrations, free disk space or a model it
 answers 503, and a load balancer sends requests elsewhere. If only the cache, the worker
-or the latest promoted model fails, the site still works: it answers 200, "degraded".
+or the latest promoted model fails, or this process refuses requests under load, the
+site still works: it answers 200, "degraded".
 """
 
 import logging
@@ -19,6 +20,7 @@ from redis.exceptions import RedisError
 
 from recognizer.learning.queue import queue_state
 from recognizer.ops.migrated import applied_migrations, migrations_of_this_code
+from recognizer.ops.overload import Refusals
 from recognizer.reader.active import active_model, active_reader
 from recognizer.reader.recognisers import ReaderUnavailableError, recogniser_for
 
@@ -126,6 +128,13 @@ def _queue() -> dict[str, Any]:
     return {"waiting": queue["waiting"], "oldest_s": round(waited, 1)}
 
 
+def _load() -> dict[str, Any]:
+    """Check that this process has not just refused requests."""
+    if Refusals.are_recent():
+        raise _NotReadyError("Requests were refused in the last 10 s: overload.")
+    return {}
+
+
 NEEDED = ("database", "migrations", "disk", "model")
 CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "database": _database,
@@ -135,4 +144,5 @@ CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "promotion": _promotion,
     "cache": _cache,
     "queue": _queue,
+    "load": _load,
 }

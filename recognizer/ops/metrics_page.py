@@ -22,6 +22,7 @@ from recognizer.learning.queue import queue_state
 from recognizer.metrics import METERS
 from recognizer.models import ModelVersion
 from recognizer.responses import error_response
+from recognizer.webhooks import outbox
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
@@ -64,9 +65,11 @@ def _may_know(request: HttpRequest) -> bool:
 
 def _is_loopback(address: str) -> bool:
     try:
-        return ip_address(address).is_loopback
+        parsed = ip_address(address)
     except ValueError:
         return False
+    # A server on :: sees callers by IPv4 as ::ffff:127.0.0.1.
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 class _SiteCollector(Collector):
@@ -76,6 +79,7 @@ class _SiteCollector(Collector):
         """Yield the state of the queue, the drift and the active model."""
         try:
             queue, figures = queue_state(), current_figures()
+            hooks = outbox.numbers()
             active = ModelVersion.objects.active()
         except (DatabaseError, ModelVersion.DoesNotExist):
             yield Gauge("digitsite_is_readable", "Whether the database can be read.", 0)
@@ -94,6 +98,26 @@ class _SiteCollector(Collector):
                 queue["trainings"],
             ),
             ("submissions", "Stored drawings.", figures.drawings),
+            (
+                "webhook_messages_waiting",
+                "Messages that enabled webhooks have not taken yet.",
+                hooks["waiting"],
+            ),
+            (
+                "webhook_oldest_seconds",
+                "Age of the oldest such message.",
+                hooks["oldest_s"],
+            ),
+            (
+                "webhooks_failing",
+                "Enabled webhooks whose last attempts failed.",
+                hooks["failing"],
+            ),
+            (
+                "webhooks_stopped",
+                "Webhooks that the site has disabled.",
+                hooks["stopped"],
+            ),
         ):
             yield Gauge(f"digitsite_{name}", what, value)
         drift = Gauge(

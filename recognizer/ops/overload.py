@@ -1,6 +1,7 @@
 """Overload: answer 503 at once when more requests arrive than can be served."""
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -15,6 +16,18 @@ from recognizer.ops.error_views import busy
 logger = logging.getLogger(__name__)
 
 _LOG_EVERY_S = 60
+_RECENT_S = 10.0
+
+
+class Refusals:
+    """When this process last refused a request."""
+
+    latest: float = -math.inf
+
+    @classmethod
+    def are_recent(cls) -> bool:
+        """Return whether one was refused in the last ten seconds."""
+        return time.monotonic() - cls.latest < _RECENT_S
 
 
 class OverloadMiddleware:
@@ -73,6 +86,7 @@ class OverloadMiddleware:
         with self._lock:
             self._refused += 1
             refused, now = self._refused, time.monotonic()
+            Refusals.latest = now
             is_logged = now >= self._log_after
             if is_logged:
                 self._log_after = now + _LOG_EVERY_S

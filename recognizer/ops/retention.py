@@ -22,12 +22,15 @@ from uuid import UUID
 
 import orjson
 from django.core import serializers
+from django.core.management import call_command
 from django.db import transaction
 
 from recognizer.drawings import tallies
 from recognizer.drawings.erasing import delete_submissions
+from recognizer.importing.importing import discard_previews
 from recognizer.models import (
     Archived,
+    Comment,
     Feedback,
     Label,
     ModelVersion,
@@ -38,9 +41,12 @@ from recognizer.models import (
     User,
     new_id,
 )
+from recognizer.models.base import first_id_of
+from recognizer.webhooks import outbox
 
 IN_A_FILE = 100_000  # drawings at most
 _AT_ONCE = 200
+_TASKS_KEPT_DAYS = 30
 _WRITING, _DELETING, _DONE = ".partial", ".pending", ".ndjson.gz"
 Tell = Callable[[int], None]
 
@@ -56,7 +62,7 @@ def expire(*, before: datetime, folder: Path | None, tell: Tell) -> int:
         folder: where the archives go; None deletes permanently.
         tell: called after each step with its number of drawings.
     """
-    old = Submission.objects.filter(pk__lt=_first_id_of(before)).order_by("pk")
+    old = Submission.objects.filter(pk__lt=first_id_of(before)).order_by("pk")
     if folder is None:
         total = 0
         while gone := delete_submissions(submissions=_first(old, IN_A_FILE)):
@@ -68,6 +74,19 @@ def expire(*, before: datetime, folder: Path | None, tell: Tell) -> int:
     while (path := _written(old, folder)) is not None:
         total += _finish(path, tell)
     return total
+
+
+def clear_away() -> None:
+    """Delete ended sessions, old tasks and messages, and previews of imports."""
+    outbox.clear_away()
+    discard_previews()
+    call_command("clearsessions")
+    call_command(
+        "prune_db_task_results",
+        queue_name="*",
+        min_age_days=_TASKS_KEPT_DAYS,
+        verbosity=0,
+    )
 
 
 def forget_erased(folder: Path) -> int:
@@ -98,11 +117,6 @@ def restore(path: Path, *, tell: Tell) -> int:
         tell(len(listed))
     path.unlink()
     return total
-
-
-def _first_id_of(moment: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a moment: ids sort by time."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def _first(submissions: SubmissionQuerySet, count: int) -> SubmissionQuerySet:
@@ -140,7 +154,7 @@ def _as_lines(submissions: list[Submission]) -> dict[UUID, bytes]:
     for submission in submissions:
         submission.leased_by = submission.leased_until = None
         rows[submission.pk] = [submission]
-    for model in (Picture, Prediction, Feedback, Label):
+    for model in (Picture, Prediction, Feedback, Label, Comment):
         found = model._default_manager.filter(submission__in=list(rows))
         for row in found.order_by("pk"):
             rows[row.submission_id].append(row)
@@ -277,9 +291,11 @@ def _bring_back(line: bytes) -> None:
                 f"The model {row.model_version_id} that read these drawings is not in "
                 "this database. Restore into the database they came from."
             )
+        # A deleted reviewer becomes None, as in labels that were not archived.
         if isinstance(row, Label) and row.reviewer_id is not None:
-            # A deleted reviewer becomes None, as in labels that were not archived.
             row.reviewer = User.objects.filter(pk=row.reviewer_id).first()
+        if isinstance(row, Comment) and row.author_id is not None:
+            row.author = User.objects.filter(pk=row.author_id).first()
         row.save_base(raw=True, force_insert=True)
     stored = Submission.objects.with_shown_prediction().get(pk=rows[0].pk)
     tallies.add(tallies.tallies_of(stored))

@@ -3,12 +3,18 @@
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import (
+    AuthenticationForm,
+    PasswordChangeForm,
+    SetPasswordForm,
+)
 from django.contrib.auth.views import (
     LoginView,
+    LogoutView,
     PasswordChangeView,
     PasswordResetConfirmView,
     PasswordResetView,
@@ -18,6 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -26,19 +33,37 @@ from django.views.decorators.http import require_POST, require_safe
 from recognizer.models import Token, User
 from recognizer.pages.forms import (
     EmailForm,
+    EndSessionsForm,
     ForgottenPasswordForm,
+    OwnPasswordForm,
     SignUpForm,
     TokenForm,
 )
-from recognizer.people import tokens, visitors
+from recognizer.pages.own_password import takes_own_password
+from recognizer.people import (
+    erasing,
+    mail,
+    second_factor,
+    sessions,
+    signing_in,
+    tokens,
+    visitors,
+)
+from recognizer.people.security_log import note
 from recognizer.people.sign_in_limits import (
-    OWN_PASSWORD,
     SIGN_UP,
     SITE,
+    has_failed_as_staff,
     limit_failures,
     refuse_too_often,
 )
 from recognizer.people.visitors import caller_of
+
+_CHANGED = {
+    "password": _("Your password has been changed."),
+    "email": _("Your email address has been changed."),
+}
+_CACHED = '"cache"'  # of Clear-Site-Data; "storage" would drop drawings not yet sent
 
 
 class SignInView(LoginView):
@@ -52,9 +77,29 @@ class SignInView(LoginView):
         return limit_failures(SITE, super().post, request)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in, and make the browser's visitor the user's."""
+        """Sign in and make the browser's visitor the user's, or go on to the code."""
+        user = form.get_user()
+        if user.is_staff and has_failed_as_staff(self.request):
+            form.add_error(None, form.get_invalid_login_error())
+            return self.form_invalid(form)
+        if second_factor.is_set_up(user):
+            then = self.get_success_url()
+            signing_in.await_code(self.request, user=user, place=SITE, then=then)
+            return redirect("sign-in-code")
         response = super().form_valid(form)
+        note("signed in", request=self.request, user=user.pk, place=SITE)
         caller_of(self.request)
+        return response
+
+
+class SignOutView(LogoutView):
+    """Sign out; the browser forgets the pages and pictures it has cached."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign out."""
+        note("signed out", request=request, user=request.user.pk)
+        response = super().post(request, *args, **kwargs)
+        response["Clear-Site-Data"] = _CACHED
         return response
 
 
@@ -67,6 +112,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     form = SignUpForm(request.POST or None)
     if form.is_valid():
         login(request, form.save())
+        note("signed up", request=request, user=request.user.pk)
         caller_of(request)
         return redirect("account")
     return render(request, "recognizer/sign_up.html", {"form": form})
@@ -81,6 +127,12 @@ class ForgottenPasswordView(PasswordResetView):
     email_template_name = "recognizer/mail/new_password.txt"
     success_url = reverse_lazy("password-reset-sent")
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Say so if the site has no mail server."""
+        if not settings.SENDS_MAIL:
+            return render(request, self.template_name, {"sends_no_mail": True})
+        return super().dispatch(request, *args, **kwargs)
+
 
 class NewPasswordView(SuccessMessageMixin, PasswordResetConfirmView):
     """Set a new password for a user who followed the link in the mail."""
@@ -89,7 +141,18 @@ class NewPasswordView(SuccessMessageMixin, PasswordResetConfirmView):
     success_url = reverse_lazy("sign-in")
     success_message = _("Your new password is set. Sign in with it.")
 
+    def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        """Set the password, and end what others may have made with the former one."""
+        response = super().form_valid(form)
+        user = cast(User, form.user)
+        note("password reset", request=self.request, user=user.pk)
+        tokens.revoke_all(user=user)
+        sessions.forget_ended(user=user)
+        mail.tell_of(_CHANGED["password"], user=user)
+        return response
 
+
+@method_decorator(takes_own_password, name="dispatch")
 class ChangePasswordView(SuccessMessageMixin, PasswordChangeView):
     """Set a new password for a user who knows the current one."""
 
@@ -99,28 +162,69 @@ class ChangePasswordView(SuccessMessageMixin, PasswordChangeView):
         "Your password has been changed. You need to sign in again in other browsers."
     )
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Change the password, unless there were too many attempts."""
-        refused = refuse_too_often(request, OWN_PASSWORD)
-        return refused or super().post(request, *args, **kwargs)
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        """Change the password, sign other browsers out, and tell the owner."""
+        response = super().form_valid(form)
+        user = cast(User, self.request.user)
+        note("password changed", request=self.request, user=user.pk)
+        sessions.forget_ended(user=user, but=self.request.session.session_key)
+        mail.tell_of(_CHANGED["password"], user=user)
+        return response
 
 
-@never_cache
-@login_required
-@sensitive_post_parameters()
+@takes_own_password
 def change_email(request: HttpRequest) -> HttpResponse:
     """Change or remove the email address of a user who knows the password."""
     user = cast(User, request.user)
-    if request.method == "POST" and (
-        refused := refuse_too_often(request, OWN_PASSWORD)
-    ):
-        return refused
     form = EmailForm(request.POST or None, instance=user)
     if form.is_valid():
+        former = User.objects.get(pk=user.pk)
         user.save(update_fields=["email"])
+        note("email changed", request=request, user=user.pk)
+        mail.tell_of(_CHANGED["email"], user=former)
         messages.success(request, _("Your email address has been saved."))
         return redirect("account")
     return render(request, "recognizer/email.html", {"form": form})
+
+
+@takes_own_password
+def delete_account(request: HttpRequest) -> HttpResponse:
+    """Delete the account of a user who knows the password, with all drawings."""
+    user = cast(User, request.user)
+    form = OwnPasswordForm(request.POST or None, user=user)
+    if form.is_valid():
+        try:
+            erasing.delete_account(user=user)
+        except erasing.LastAdministratorError:
+            form.add_error(None, _("Make somebody else an administrator first."))
+        else:
+            logout(request)
+            messages.success(
+                request, _("Your account and all your drawings have been deleted.")
+            )
+            response = redirect("draw")
+            visitors.forget_visitor(response)
+            response["Clear-Site-Data"] = _CACHED
+            return response
+    return render(request, "recognizer/account_delete.html", {"form": form})
+
+
+@takes_own_password
+def end_sessions(request: HttpRequest) -> HttpResponse:
+    """Sign other browsers out for a user who knows the password."""
+    user = cast(User, request.user)
+    here = request.session.session_key
+    others = sessions.sessions_of(user).exclude(session=here)
+    form = EndSessionsForm(request.POST or None, user=user, others=others)
+    if form.is_valid():
+        chosen = form.cleaned_data["sessions"]
+        if len(chosen) == len(others):
+            sessions.end_all_sessions(user=user, but=here)
+        else:
+            sessions.end_sessions(user=user, sessions=chosen)
+        messages.success(request, _("The browsers you chose have been signed out."))
+        return redirect("account")
+    return render(request, "recognizer/sessions.html", {"form": form, "others": others})
 
 
 @never_cache
@@ -134,26 +238,27 @@ def account(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def set_consent(request: HttpRequest) -> HttpResponse:
-    """Store whether the user's drawings may be used for training."""
+    """Store what the user's drawings may be used for."""
     caller = caller_of(request)
     visitors.set_consent(
         visitors=caller.visitors,
         user=caller.user,
-        may_train="may_train" in request.POST,
+        given=visitors.consents_in(request.POST),
     )
     return redirect("account")
 
 
-@never_cache
-@login_required
+@takes_own_password
 @require_POST
 def make_token(request: HttpRequest) -> HttpResponse:
-    """Make a token and show its text once; the text is not stored."""
-    form = TokenForm(request.POST, may_review=caller_of(request).may_review)
+    """Make a token for a user who knows the password, and show its text once."""
+    user = cast(User, request.user)
+    may_review = caller_of(request).may_review
+    form = TokenForm(request.POST, user=user, may_review=may_review)
     if not form.is_valid():
         return _account_page(request, form=form, status=400)
     _, text = tokens.make_token(
-        user=cast(User, request.user),
+        user=user,
         name=form.cleaned_data["name"],
         scopes=form.cleaned_data["scopes"],
         expires_at=form.expires_at,
@@ -181,8 +286,12 @@ def _account_page(
     shown = {
         "caller": caller,
         "tokens": Token.objects.filter(user=caller.user).order_by("-pk"),
-        "form": form or TokenForm(may_review=caller.may_review),
+        "form": form
+        or TokenForm(user=cast(User, request.user), may_review=caller.may_review),
         "token_text": token_text,
+        "has_factor": second_factor.is_set_up(cast(User, request.user)),
+        "sessions": sessions.sessions_of(cast(User, request.user)),
+        "this_session": request.session.session_key,
         "now": timezone.now(),
     }
     return render(request, "recognizer/account.html", shown, status=status)

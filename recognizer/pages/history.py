@@ -16,17 +16,18 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from recognizer.drawings import erasing, feedback
+from recognizer.drawings import erasing, feedback, parquet
 from recognizer.drawings.listing import filtered, neighbours, submission_page
 from recognizer.drawings.svg import path_of, view_box_of
 from recognizer.models import Refusal, Submission, SubmissionQuerySet, Verdict
 from recognizer.pages.caching import ones_own
 from recognizer.pages.messages import translated_phrases
+from recognizer.pages.number_marks import choices_of, marks_on
 from recognizer.people import visitors
 from recognizer.people.visitors import caller_of
 from recognizer.reader import engine
 from recognizer.reader.drawing import DrawingError
-from recognizer.reader.explanations import extras_of
+from recognizer.reader.explanations import extras_of, number_of
 from recognizer.reader.recognisers import ReaderUnavailableError
 
 PAGE_SIZE = 24
@@ -43,6 +44,8 @@ def _filters_of(query: Mapping[str, Any]) -> Filters:
     filters = {}
     if query.get("digit") in DIGITS:
         filters["digit"] = query["digit"]
+    elif query.get("number") == "true":
+        filters["number"] = "true"
     elif query.get("refused") == "true":
         filters["refused"] = "true"
     if query.get("feedback") in ("wrong", "none"):
@@ -51,18 +54,24 @@ def _filters_of(query: Mapping[str, Any]) -> Filters:
 
 
 def _matching(submissions: SubmissionQuerySet, filters: Filters) -> SubmissionQuerySet:
-    return filtered(
+    found = filtered(
         submissions,
         digit=int(filters["digit"]) if "digit" in filters else None,
         refused=True if "refused" in filters else None,
         feedback=filters.get("feedback"),
     )
+    if "number" in filters:
+        return found.exclude(shown_number="")
+    # To the API's filter a number is refused, because callers may not know numbers.
+    return found.filter(shown_number="") if "refused" in filters else found
 
 
 def _nothing_found(filters: Filters) -> str:
     """Say that no drawing matches."""
     if len(filters) > 1:
         return _("No drawing matches both filters.")
+    if "number" in filters:
+        return _("None of your drawings was read as a number.")
     if "refused" in filters:
         return _("None was refused: every drawing was read as a digit.")
     if "digit" in filters:
@@ -77,7 +86,8 @@ def _choices(filters: Filters) -> tuple[list[dict[str, Any]], list[dict[str, Any
 
     def choice(key: str, value: str, words: str, label: str = "") -> dict[str, Any]:
         is_on = filters.get(key) == value
-        replaced = ("feedback",) if key == "feedback" else ("digit", "refused")
+        readings = ("digit", "number", "refused")
+        replaced = ("feedback",) if key == "feedback" else readings
         other = {name: filters[name] for name in filters if name not in replaced}
         if not is_on:
             other[key] = value
@@ -96,6 +106,7 @@ def _choices(filters: Filters) -> tuple[list[dict[str, Any]], list[dict[str, Any
             "url": reverse("history"),
             "is_on": not filters,
         },
+        choice("number", "true", _("Numbers")),
         choice("refused", "true", _("Refused")),
         choice("feedback", "wrong", _("Wrong")),
         choice("feedback", "none", _("Unanswered")),
@@ -134,7 +145,8 @@ def history(request: HttpRequest) -> HttpResponse:
         # Whether there is a visitor or user whose consent can be stored.
         "is_anybodys": bool(caller.visitors) or caller.user is not None,
         "is_empty": not page.submissions and not _own(request).exists(),
-        "may_train": caller.may_train,
+        "caller": caller,
+        "has_parquet": parquet.is_installed(),
     }
     return render(request, "recognizer/history.html", shown)
 
@@ -169,6 +181,11 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
     )
     reading = submission.shown_prediction
     second = reading.second
+    number = number_of(
+        submission, is_wanted=submission.shown_digit is None, with_images=True
+    )
+    text = number["text"] if number else ""
+    place = _place(request.GET.get("place"), text)
     shown = {
         "submission": submission,
         "reading": reading,
@@ -178,14 +195,24 @@ def drawing(request: HttpRequest, submission_id: UUID) -> HttpResponse:
             for digit, probability in enumerate(reading.probabilities)
         ],
         "canvas": _canvas(submission),
-        "extras": _extras(submission),
-        "other_digits": [digit for digit in range(10) if digit != reading.digit],
+        "extras": {} if submission.shown_number else _extras(submission),
+        "number": number,
+        "number_text": text,
+        "marks": marks_on(submission, number),
+        "place": None if place is None else place + 1,
+        "choices": choices_of(submission, text=text, place=place),
         "newer": beside.newer,
         "older": beside.older,
         "query": _query(filters),
         "phrases": translated_phrases(),
     }
     return render(request, "recognizer/drawing.html", shown)
+
+
+def _place(given: str | None, text: str) -> int | None:
+    """Take the place of a number's digit from the address, where it counts from 1."""
+    places = {str(place + 1): place for place in range(len(text))}
+    return places.get(given or "")
 
 
 def _canvas(submission: Submission) -> dict[str, Any] | None:
@@ -213,13 +240,17 @@ def _extras(submission: Submission) -> dict[str, str]:
 
 @require_POST
 def give_feedback(request: HttpRequest, submission_id: UUID) -> HttpResponse:
-    """Store a visitor's answer: a verdict, or the true digit."""
+    """Store a visitor's answer: a verdict, or the true digit or number."""
     submission = get_object_or_404(_own(request), pk=submission_id)
-    given = request.POST.get("digit", "")
-    digit = int(given) if given in DIGITS else None
-    verdict = Verdict.WRONG if given else request.POST.get("verdict", "")
+    given = request.POST.get("digit", "").strip()
+    is_digit = given in DIGITS
     try:
-        feedback.give_feedback(submission=submission, verdict=verdict, digit=digit)
+        feedback.give_feedback(
+            submission=submission,
+            verdict=Verdict.WRONG if given else request.POST.get("verdict", ""),
+            digit=int(given) if is_digit else None,
+            number="" if is_digit else given,
+        )
     except DrawingError as error:
         messages.error(request, error.message)
     except Submission.DoesNotExist as error:  # deleted meanwhile
@@ -273,13 +304,13 @@ def delete_all(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def set_consent(request: HttpRequest) -> HttpResponse:
-    """Store whether the visitor's drawings may be used for training."""
+    """Store what the visitor's drawings may be used for."""
     caller = caller_of(request)
     if caller.key is None:
         raise Http404  # no visitor to store it for: the page does not offer it
     visitors.set_consent(
         visitors=caller.visitors,
         user=caller.user,
-        may_train="may_train" in request.POST,
+        given=visitors.consents_in(request.POST),
     )
     return redirect(reverse("history", fragment="yours"))

@@ -2,23 +2,29 @@
 
 import math
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_safe
 
+from recognizer.drawings.listing import submission_page
 from recognizer.drawings.svg import path_of
+from recognizer.models import Submission
 from recognizer.pages.caching import ones_own
 from recognizer.pages.experiments import Question, experiments_in, fast_in
 from recognizer.pages.plots import CURVES_HEIGHT, CURVES_WIDTH, curves, mark
+from recognizer.people.visitors import caller_of
 from recognizer.reader.explaining import (
     ExplainedDigit,
+    ExplainedNetwork,
     Layer,
     explained_digit,
     explained_network,
+    outputs_of,
 )
 from recognizer.templatetags.figures import points, share
 
@@ -32,8 +38,10 @@ def how_it_learns(request: HttpRequest) -> HttpResponse:
         "fast": fast_in(settings.FAST_TRAINING),
     }
     if network := explained_network(settings.STARTER_BUNDLE):
+        submission = _drawing_of_caller(request)
         page |= {
-            "layers": _rows(network.layers),
+            "layers": _with_outputs(_rows(network.layers), network, submission),
+            "submission": submission,
             "weights": network.weights,
             "recipe": network.recipe,
         }
@@ -82,6 +90,39 @@ def _digit(digit: ExplainedDigit) -> dict[str, Any]:
 
 # --- the network --------------------------------------------------------------------
 
+
+def _drawing_of_caller(request: HttpRequest) -> Submission | None:
+    """Return the drawing that the address names, or the caller's latest; None if none.
+
+    Raises Http404: the named one is not the caller's.
+    """
+    visitors = caller_of(request).visitors
+    if named := request.GET.get("drawing"):
+        own = Submission.objects.owned_by(*visitors).with_shown_prediction()
+        try:
+            return get_object_or_404(own, pk=UUID(named))
+        except ValueError as error:
+            raise Http404 from error
+    latest = submission_page(Submission.objects.all(), visitors=visitors, size=1)
+    return next(iter(latest.submissions), None)
+
+
+def _with_outputs(
+    rows: list[dict[str, Any]],
+    network: ExplainedNetwork,
+    submission: Submission | None,
+) -> list[dict[str, Any]]:
+    """Add to each row what its layers make of the drawing: a picture, or numbers."""
+    shapes = [row["output"] for row in rows]
+    tiles, logits = outputs_of(network, submission, shapes=shapes)
+    for row, picture in zip(rows, tiles, strict=False):
+        row["tiles"] = picture
+    rows[-1]["logits"] = [
+        (digit, logit, logit == max(logits)) for digit, logit in enumerate(logits)
+    ]
+    return rows
+
+
 _BEGINS_A_ROW = {"InputLayer", "Soften", "Conv2D", "Flatten"}
 
 
@@ -95,6 +136,7 @@ def _rows(layers: list[Layer]) -> list[dict[str, Any]]:
     return [
         {
             "name": ", ".join(_layer_name(layer) for layer in row),
+            "output": row[-1].shape,
             "shape": " × ".join(str(side) for side in row[-1].shape),
             "numbers": math.prod(row[-1].shape),
             "weights": sum(layer.weights for layer in row),

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from recognizer.drawings.statistics import Reviewed, reviewed_by_model, stats, wilson
 from recognizer.learning import evaluation
+from recognizer.learning.model_files import files_offered
 from recognizer.models import ModelVersion
 from recognizer.pages.caching import ones_own
 from recognizer.pages.plots import axis_start, bar_width, heat, whisker
@@ -33,6 +34,7 @@ def model(request: HttpRequest) -> HttpResponse:
             "judged": _judged(active),
             "calibration": active.manifest.get("calibration", {}),
             "provenance": active.manifest.get("provenance", {}),
+            "files": files_offered(active),
         }
     return render(request, "recognizer/model.html", {"page": page})
 

@@ -3,10 +3,15 @@
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.utils.crypto import salted_hmac
+from django.utils.functional import Promise
+from django.utils.translation import gettext
 from redis.exceptions import RedisError
+
+from recognizer.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +27,17 @@ def may_send_to(address: str) -> bool:
     except RedisError:
         logger.exception("Mails are not rate limited: the cache does not respond.")
         return True
+
+
+def tell_of(change: str | Promise, *, user: User) -> None:
+    """Tell a user with an address of a change to their account."""
+    if not user.email or not settings.SENDS_MAIL:
+        return
+    advice = gettext(
+        "If it was not you, set a new password at once with the link for forgotten "
+        "passwords. That signs out all browsers and revokes all tokens."
+    )
+    send_later(EmailMessage(str(change), f"{change}\n\n{advice}\n", to=[user.email]))
 
 
 def send_later(message: EmailMessage) -> "Future[None]":

@@ -16,6 +16,10 @@ ROLES = {
         "change_modelversion",
         "view_gatereport",
         "view_auditentry",
+        "view_webhook",
+        "add_webhook",
+        "change_webhook",
+        "delete_webhook",
     ),
 }
 """The permissions of each group."""

@@ -6,8 +6,11 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from recognizer.models import Scope, Token, User
+from recognizer.people import mail
+from recognizer.people.security_log import note
 
 _LAST_USE_PRECISION = timedelta(minutes=1)
 
@@ -34,6 +37,8 @@ def make_token(
         may_write=Scope.WRITE in scopes,
         may_review=Scope.REVIEW in scopes,
     )
+    note("token made", user=user.pk, token=str(token.pk), scopes=",".join(token.scopes))
+    mail.tell_of(_("An API token has been created for your account."), user=user)
     return token, text
 
 
@@ -51,4 +56,11 @@ def note_use(*, token: Token) -> None:
 
 def revoke_token(*, token: Token) -> None:
     """Delete a token, so that it no longer works."""
+    note("token revoked", user=token.user_id, token=str(token.pk))
     token.delete()
+
+
+def revoke_all(*, user: User) -> None:
+    """Delete all tokens of a user whose password may have been known to others."""
+    for token in Token.objects.filter(user=user):
+        revoke_token(token=token)

@@ -1,7 +1,8 @@
 """Who is calling: a program by token, a user by session, a browser by cookie."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 from uuid import UUID
 
 from django.conf import settings
@@ -10,8 +11,14 @@ from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 
 from recognizer.models import Token, User, Visitor
+from recognizer.people import second_factor
+
+Consent = Literal["may_train", "may_publish"]
+CONSENTS: tuple[Consent, ...] = ("may_train", "may_publish")
+"""What a person's drawings may be used for, each with a consent of its own."""
 
 _SALT = "recognizer.visitor"
+_FORMER_COOKIE = "visitor"  # its name under https until 0.2; to be dropped with 0.3
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,11 @@ class Caller:
         return self.visitors[0] if self.visitors else None
 
     @property
+    def visitor_id(self) -> UUID | None:
+        """The id of the owner of new drawings."""
+        return self.visitor.pk if self.visitor else None
+
+    @property
     def key(self) -> str | None:
         """An identifier that stays the same in later calls; None if there is none."""
         if self.token is not None:
@@ -50,11 +62,42 @@ class Caller:
         return bool(self.visitors) and all(one.may_train for one in self.visitors)
 
     @property
+    def may_publish(self) -> bool:
+        """Whether all of the caller's drawings may be published in a benchmark."""
+        return bool(self.visitors) and all(one.may_publish for one in self.visitors)
+
+    @property
     def may_review(self) -> bool:
-        """Whether the user is a reviewer, and the token, if any, may review."""
+        """Whether the user is a reviewer, and this token or session may review."""
         if self.user is None or not self.user.has_perm("recognizer.add_label"):
             return False
-        return self.token is None or self.token.may_review
+        if self.token is not None:
+            return self.token.may_review
+        return second_factor.is_proven(self.user)
+
+
+class OtherVisitorError(ValueError):
+    """A call is meant for a visitor that is not the caller's.
+
+    is_lost: it is nobody's either: an anonymous browser that has lost its cookie.
+    """
+
+    def __init__(self, visitor_id: UUID, *, is_lost: bool) -> None:
+        super().__init__(str(visitor_id))
+        self.is_lost = is_lost
+
+
+def caller_as(caller: Caller, visitor_id: UUID) -> Caller:
+    """Return the caller as one of their visitors alone.
+
+    Raises:
+        OtherVisitorError: this visitor is not the caller's.
+    """
+    for visitor in caller.visitors:
+        if visitor.pk == visitor_id:
+            return Caller(visitors=(visitor,))
+    is_lost = Visitor.objects.filter(pk=visitor_id, user=None).exists()
+    raise OtherVisitorError(visitor_id, is_lost=is_lost)
 
 
 def caller_of(request: HttpRequest | Request) -> Caller:
@@ -88,7 +131,9 @@ def _user_caller(
 
 def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
     """Return the cookie's visitor; None if the cookie is missing or invalid."""
-    signed = request.COOKIES.get(settings.VISITOR_COOKIE, "")
+    signed = request.COOKIES.get(settings.VISITOR_COOKIE) or request.COOKIES.get(
+        _FORMER_COOKIE, ""
+    )
     try:
         visitor_id = UUID(signing.Signer(salt=_SALT).unsign(signed))
     except (signing.BadSignature, ValueError):
@@ -98,14 +143,41 @@ def _visitor_of_cookie(request: HttpRequest | Request) -> Visitor | None:
 
 def remember_visitor(response: HttpResponseBase, visitor: Visitor) -> None:
     """Set the visitor's cookie in the browser."""
+    _set_cookie(response, signing.Signer(salt=_SALT).sign(str(visitor.pk)))
+
+
+def rename_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Give a visitor's cookie with its former name the present one."""
+    former = request.COOKIES.get(_FORMER_COOKIE)
+    if former and settings.VISITOR_COOKIE not in {_FORMER_COOKIE, *request.COOKIES}:
+        _set_cookie(response, former)
+        response.delete_cookie(_FORMER_COOKIE, samesite="Lax")
+
+
+def _set_cookie(response: HttpResponseBase, signed: str) -> None:
     response.set_cookie(
         settings.VISITOR_COOKIE,
-        signing.Signer(salt=_SALT).sign(str(visitor.pk)),
+        signed,
         max_age=settings.VISITOR_COOKIE_SECONDS,
         httponly=True,
         samesite="Lax",
         secure=settings.SESSION_COOKIE_SECURE,
     )
+
+
+def introduce(caller: Caller) -> Caller:
+    """Return the caller with a visitor, which is made if there is none."""
+    if caller.visitor is not None:
+        return caller
+    visitor = Visitor.objects.create(user=caller.user)
+    return replace(caller, visitors=(visitor,))
+
+
+def forget_visitor(response: HttpResponseBase) -> None:
+    """Remove the visitor's cookie from the browser."""
+    for name in {settings.VISITOR_COOKIE, _FORMER_COOKIE}:
+        # Django adds Secure to the names that need it.
+        response.delete_cookie(name, samesite="Lax")
 
 
 def adopt_visitor(*, visitor: Visitor, user: User) -> None:
@@ -114,11 +186,19 @@ def adopt_visitor(*, visitor: Visitor, user: User) -> None:
 
 
 def set_consent(
-    *, visitors: Sequence[Visitor], user: User | None, may_train: bool
+    *, visitors: Sequence[Visitor], user: User | None, given: Mapping[str, bool]
 ) -> None:
-    """Store for all visitors of a person whether their drawings may train models."""
+    """Store for all visitors of a person what their drawings may be used for.
+
+    given: by a name of CONSENTS; those that are missing stay as they are.
+    """
+    if not given:
+        return
     if not visitors and user is not None:
-        Visitor.objects.create(user=user, may_train=may_train)
-    Visitor.objects.filter(pk__in=[visitor.pk for visitor in visitors]).update(
-        may_train=may_train
-    )
+        Visitor.objects.create(user=user, **given)
+    Visitor.objects.filter(pk__in=[visitor.pk for visitor in visitors]).update(**given)
+
+
+def consents_in(form: Mapping[str, str]) -> dict[str, bool]:
+    """Return the consents that a page's form gives or withdraws: "on" or "off"."""
+    return {name: form[name] == "on" for name in CONSENTS if name in form}

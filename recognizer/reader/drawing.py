@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,46 @@ from recognizer.models.strokes import Stroke
 
 
 @dataclass(frozen=True)
+class PageReading:
+    """What the page read in a drawing before it sent it.
+
+    digit: None if it refused. refusal: its code, else None. model: its bundle's digest.
+    """
+
+    digit: int | None
+    refusal: str | None
+    model: str
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a drawing may be read as.
+
+    kind: "auto" is a digit, or else a number that is sure. allowed: the only numbers
+    that may be answered; all if it is empty.
+    """
+
+    kind: Literal["digit", "number", "auto"] = "digit"
+    allowed: tuple[str, ...] = ()
+
+
+ONE_DIGIT = Expected()
+
+
+@dataclass(frozen=True)
 class StrokeDrawing:
-    """Strokes in CSS pixels with the canvas and the pen they were drawn with."""
+    """Strokes in CSS pixels with the canvas and the pen they were drawn with.
+
+    page_reading: what the page read in them, if it told; it is counted, not stored.
+    """
 
     strokes: Sequence[Stroke]
     width: float
     height: float
     pen_width: float
     pointer: str = ""
+    page_reading: PageReading | None = None
+    expected: Expected = ONE_DIGIT
 
     def frame(self) -> tuple[float, float, float, float]:
         """Return x, y, width and height of a frame around the canvas and all ink."""
@@ -41,6 +73,7 @@ class PictureDrawing:
 
     rgb: NDArray[np.uint8]
     pointer: str = ""
+    expected: Expected = ONE_DIGIT
 
     def shown(self) -> NDArray[np.uint8]:
         """Return the picture that people see: as it was sent."""
@@ -49,10 +82,11 @@ class PictureDrawing:
 
 @dataclass(frozen=True)
 class PixelDrawing:
-    """The API's `pixels`: (28, 28) uint8, ink 255 on paper 0."""
+    """The API's `pixels`: (28, 28) uint8, ink 255 on paper 0. It shows one digit."""
 
     levels: NDArray[np.uint8]
     pointer: str = ""
+    expected: Expected = ONE_DIGIT
 
     def shown(self) -> NDArray[np.uint8]:
         """Return the picture that people see: dark ink on white, as it is read."""

@@ -1,22 +1,34 @@
-"""The digit and the network that the page How it learns explains."""
+"""The digit and the network that the page How it learns explains.
 
-from collections.abc import Mapping
+What layers make of a drawing is computed by the server: LiteRT keeps it on request. The
+page would need another export of the network, with an output for each layer.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlcore.judging import show
 from mlcore.reading import anatomy
 from mlcore.reading.anatomy import Layer as Layer
 from mlcore.reading.bundle import KERAS_WEIGHTS, BundleError, open_bundle
+from mlcore.reading.calibrate import DIGITS
+from mlcore.reading.pictures import encode_png
 from mlcore.reading.preprocess import BOX_PX, SIDE_PX, normalize
 from mlcore.reading.rasterise import DEFAULT_PEN_WIDTH_PX, rasterise
-from mlcore.reading.specimens import CANVAS_PX, specimens
+from mlcore.reading.specimens import CANVAS_PX, Specimen, specimens
+from recognizer.models import Submission
+from recognizer.reader.engine import drawing_of, seen_in
+from recognizer.reader.pictures import as_data_url
+from recognizer.reader.recognisers import ReaderUnavailableError, recogniser_for
 
 SHOWN = (7, "crossed")
+GAP_LEVEL = 96  # grey between tiles
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ class ExplainedNetwork:
 
     layers: list[Layer]
     recipe: Mapping[str, Any]
+    served_weights: bytes
 
     @property
     def weights(self) -> int:
@@ -53,10 +66,24 @@ class ExplainedNetwork:
         return sum(layer.weights for layer in self.layers)
 
 
+@dataclass(frozen=True)
+class Tiles:
+    """A picture of tiles as a data URL, and its size in pixels."""
+
+    url: str
+    width: int
+    height: int
+
+
+def _specimen() -> Specimen:
+    (one,) = [s for s in specimens() if (s.digit, s.style) == SHOWN]
+    return one
+
+
 @lru_cache(maxsize=1)
 def explained_digit() -> ExplainedDigit:
     """Normalise a specimen digit as every drawing is normalised."""
-    (one,) = [s for s in specimens() if (s.digit, s.style) == SHOWN]
+    one = _specimen()
     image = np.rint(normalize(rasterise(one.strokes))[..., 0] * 255).astype(np.uint8)
     rows, columns = (np.flatnonzero(image.any(axis=axis)) for axis in (1, 0))
     top, left = int(rows[0]), int(columns[0])
@@ -84,4 +111,45 @@ def explained_network(folder: Path) -> ExplainedNetwork | None:
         layers = anatomy.layers_of(folder / KERAS_WEIGHTS)
     except (BundleError, ValueError):
         return None
-    return ExplainedNetwork(layers, bundle.manifest["provenance"].get("config", {}))
+    recipe = bundle.manifest["provenance"].get("config", {})
+    return ExplainedNetwork(layers, recipe, bundle.served_weights())
+
+
+def outputs_of(
+    network: ExplainedNetwork,
+    submission: Submission | None,
+    *,
+    shapes: Sequence[tuple[int, ...]],
+) -> tuple[list[Tiles], list[float]]:
+    """Return what the network's layers make of a drawing: pictures, and the logits.
+
+    Args:
+        submission: with its shown prediction. Without one, and where it has no ink, a
+            specimen is used.
+        shapes: of the layers' outputs; the last is that of the logits.
+    """
+    image = None if submission is None else _image_of(submission)
+    if image is None:
+        image = normalize(rasterise(_specimen().strokes))
+    *maps, logits = anatomy.activations(network.served_weights, image, shapes=shapes)
+    return [_picture_of(one) for one in maps], logits[:DIGITS].tolist()
+
+
+def _image_of(submission: Submission) -> NDArray[np.float32] | None:
+    version = submission.shown_prediction.model_version
+    try:
+        drawing = drawing_of(submission)
+        return seen_in(drawing, recogniser=lambda: recogniser_for(version))
+    except ReaderUnavailableError:
+        return None
+
+
+def _picture_of(maps: NDArray[np.float32]) -> Tiles:
+    """Draw (H, W, C) maps beside each other, each from 0 to the strongest of them."""
+    height, width, count = maps.shape
+    rows = max(n for n in range(1, count + 1) if count % n == 0 and n * n <= count)
+    levels = np.rint(maps / max(float(maps.max()), 1e-6) * 255).astype(np.uint8)
+    framed = np.pad(levels, ((0, 1), (0, 1), (0, 0)), constant_values=GAP_LEVEL)
+    tiles = framed.transpose(2, 0, 1).reshape(rows, -1, height + 1, width + 1)
+    sheet = tiles.transpose(0, 2, 1, 3).reshape(rows * (height + 1), -1)[:-1, :-1]
+    return Tiles(as_data_url(encode_png(sheet)), sheet.shape[1], sheet.shape[0])

@@ -1,14 +1,17 @@
 """What `?include=` adds to a reading: what the model saw, and why."""
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
+from mlcore.reading.inference import Number
 from mlcore.reading.inference import Recogniser as Recogniser
 from mlcore.reading.pictures import encode_png
 from mlcore.reading.preprocess import SIDE_PX
 from recognizer.models import Submission
-from recognizer.reader.engine import drawing_of, seen_in
+from recognizer.reader.engine import digit_image, drawing_of, seen_in
+from recognizer.reader.numbers import images_of, number_json
 from recognizer.reader.pictures import as_data_url, seen_png
 from recognizer.reader.recognisers import recogniser_for
 
@@ -43,6 +46,45 @@ def extras_of(submission: Submission, include: Collection[str]) -> dict[str, str
     if image is None:
         image = seen_in(drawing_of(submission), recogniser=lambda: recogniser)
     return extras(include, image, recogniser=recogniser)
+
+
+def number_out(
+    number: Number | None, *, with_images: bool = False
+) -> dict[str, Any] | None:
+    """Return a new reading's number as it is answered; None if there is none."""
+    if number is None:
+        return None
+    made = number_json(number)
+    if with_images:
+        for digit, image in zip(made["digits"], images_of(number), strict=True):
+            digit["seen"] = as_data_url(seen_png(image))
+    return made
+
+
+def number_of(
+    submission: Submission, *, is_wanted: bool, with_images: bool = False
+) -> dict[str, Any] | None:
+    """Return a stored reading's number as it is answered; None if there is none.
+
+    The submission needs its shown prediction.
+    """
+    if not is_wanted:
+        return None
+    if submission.number_just_read is not None:
+        return number_out(submission.number_just_read, with_images=with_images)
+    stored: dict[str, Any] | None = submission.shown_prediction.number
+    if stored is None or not with_images:
+        return stored
+    drawing = drawing_of(submission)
+    recogniser = recogniser_for(submission.shown_prediction.model_version)
+    images = (
+        digit_image(drawing, digit, recogniser=recogniser) for digit in stored["digits"]
+    )
+    digits = [
+        {**digit, "seen": as_data_url(seen_png(image))}
+        for digit, image in zip(stored["digits"], images, strict=True)
+    ]
+    return {**stored, "digits": digits}
 
 
 def why_png(image: np.ndarray | None, *, recogniser: Recogniser) -> bytes:

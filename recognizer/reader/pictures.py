@@ -3,7 +3,7 @@
 import base64
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from mlcore.reading.rasterise import draw_on_canvas
 from recognizer.models import Submission
 from recognizer.reader.active import seen_in
 from recognizer.reader.drawing import (
+    ONE_DIGIT,
     Drawing,
     DrawingError,
+    Expected,
     PictureDrawing,
     PixelDrawing,
     StrokeDrawing,
@@ -28,8 +30,11 @@ from recognizer.reader.drawing import (
 from recognizer.reader.engine import drawing_of, points_of
 
 Sent = TypeVar("Sent", bytes, str)
+SentIn = TypeVar("SentIn", contravariant=True)
+Pay: TypeAlias = Callable[[int], None]
 
 PNG_SIDE_PX = 560  # of pictures for display: twice the page's canvas
+_THUMBNAIL_PX = 144  # twice the size on the page
 
 
 def seen_png(image: np.ndarray | None) -> bytes:
@@ -48,29 +53,49 @@ def as_data_url(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-# Decoding a picture at the pixel limit takes up to 520 MB, or 750 MB for WebP
-# (measured). So each process decodes one picture at a time.
+# Decoding a picture at the pixel limit takes up to 240 MB (measured). So each process
+# decodes one picture at a time.
 _decoding = threading.Lock()
 
 
-def picture_from_bytes(content: bytes) -> PictureDrawing:
+def picture_from_bytes(
+    content: bytes, *, expected: Expected = ONE_DIGIT, pay: Pay | None = None
+) -> PictureDrawing:
     """Decode a PNG, JPEG, WebP, GIF or BMP file.
+
+    pay: called before decoding; see `decode_picture`.
 
     Raises:
         DrawingError: with mlcore's code and message.
     """
-    return PictureDrawing(_decoded(decode_picture, content))
+    return PictureDrawing(_decoded(decode_picture, content, pay), expected=expected)
 
 
-def picture_from_data_url(url: str, *, pointer: str = "") -> PictureDrawing:
+def picture_from_data_url(
+    url: str,
+    *,
+    pointer: str = "",
+    expected: Expected = ONE_DIGIT,
+    pay: Pay | None = None,
+) -> PictureDrawing:
     """Decode `data:image/...;base64,...`; raises DrawingError."""
-    return PictureDrawing(_decoded(decode_data_url, url), pointer=pointer)
+    picture = _decoded(decode_data_url, url, pay)
+    return PictureDrawing(picture, pointer=pointer, expected=expected)
 
 
-def _decoded(decode: Callable[[Sent], Picture], content: Sent) -> Picture:
+def pixels_from_bytes(levels: bytes) -> PixelDrawing:
+    """Return 784 grey levels, row by row, as a drawing."""
+    return PixelDrawing(np.frombuffer(levels, np.uint8).reshape(SIDE_PX, SIDE_PX))
+
+
+class _Decode(Protocol[SentIn]):
+    def __call__(self, content: SentIn, /, *, pay: Pay | None) -> Picture: ...
+
+
+def _decoded(decode: _Decode[Sent], content: Sent, pay: Pay | None) -> Picture:
     try:
         with _decoding:
-            return decode(content)
+            return decode(content, pay=pay)
     except PictureError as error:
         fields = {"image": error.kind} if error.kind else {}
         raise DrawingError(error.code, str(error), fields) from error
@@ -98,6 +123,13 @@ def drawing_png(drawing: Drawing) -> bytes:
         pen_width=drawing.pen_width * scale,
     )
     return encode_png(255 - bitmap)
+
+
+def thumbnail_url(drawing: PictureDrawing | PixelDrawing) -> str:
+    """Return a small picture of a drawing as a data URL: every nth of its pixels."""
+    picture = drawing.shown()
+    every = -(-max(picture.shape[:2]) // _THUMBNAIL_PX)
+    return as_data_url(encode_png(np.ascontiguousarray(picture[::every, ::every])))
 
 
 def idx_header(*shape: int) -> bytes:

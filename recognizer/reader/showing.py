@@ -44,10 +44,8 @@ def submission(which: str) -> str:
         f"read by {version}",
     ]
     if found.verdict:
-        digit = "" if found.corrected_digit is None else f", {found.corrected_digit}"
-        facts.append(f"feedback: {found.get_verdict_display()}{digit}")
-    if found.label_digit is not None:
-        facts.append(f"label: {found.label_digit}")
-    elif found.rejection:
-        facts.append(f"label: {found.get_rejection_display()}")
+        correction = f", {found.correction}" if found.correction else ""
+        facts.append(f"feedback: {found.get_verdict_display()}{correction}")
+    if found.is_labelled:
+        facts.append(f"label: {found.labelled_as or found.get_rejection_display()}")
     return show.shown("; ".join(facts), reading)

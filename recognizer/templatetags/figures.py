@@ -1,10 +1,12 @@
 """Template filters that format numbers in the visitor's language."""
 
 import math
+from datetime import timedelta
 
 from django import template
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 register = template.Library()
 
@@ -54,3 +56,12 @@ def number(value: float, decimals: int = 0) -> str:
     """Format a number with thousands separators."""
     rounded = round(value, decimals) if decimals else round(value)
     return number_format(rounded, decimal_pos=decimals, force_grouping=True)
+
+
+@register.filter
+def lasting(time: timedelta) -> str:
+    """Format a duration in whole minutes, at least one."""
+    minutes = max(1, round(time / timedelta(minutes=1)))
+    return ngettext("%(minutes)s minute", "%(minutes)s minutes", minutes) % {
+        "minutes": minutes
+    }

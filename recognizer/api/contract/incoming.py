@@ -1,6 +1,6 @@
 """Models of requests: bodies and query strings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -21,15 +21,20 @@ from pydantic.json_schema import SkipJsonSchema
 
 from recognizer.api.contract.base import Contract
 from recognizer.api.contract.judging import got, judged
-from recognizer.models import Rejection, Submission, Verdict
+from recognizer.models import Event, Refusal, Rejection, Submission, Verdict
+from recognizer.people.visitors import CONSENTS
 from recognizer.reader.drawing import (
     Drawing,
     DrawingError,
+    Expected,
+    PageReading,
     PixelDrawing,
     StrokeDrawing,
 )
 from recognizer.reader.engine import default_pen_width
-from recognizer.reader.pictures import picture_from_data_url
+from recognizer.reader.numbers import MOST_DIGITS, NUMBER
+from recognizer.reader.pictures import Pay, picture_from_data_url
+from recognizer.webhooks.addresses import LONGEST
 
 T = TypeVar("T")
 OneOf = Annotated[T, Strict(False)]  # accepts an enumeration's values
@@ -127,11 +132,49 @@ CanvasSide = Annotated[float, Field(ge=1, le=_SIDE)]
 PenWidth = Annotated[float, Field(ge=0.001, le=_SIDE)]
 
 
+Expect = Literal["digit", "number", "auto"]
+_EXPECT = "expect must be one of digit, number, auto."
+MOST_ALLOWED = 10_000
+Allowed = Annotated[
+    list[Annotated[str, Field(pattern=f"^[0-9]{{1,{MOST_DIGITS}}}$")]],
+    Field(min_length=1, max_length=MOST_ALLOWED, fail_fast=True),
+]
+
+
+_ALLOWED = (
+    f"allowed must be 1 to {MOST_ALLOWED:,} numbers as text, each of 1 to "
+    f"{MOST_DIGITS} digits. It makes expect number, unless that is auto."
+)
+
+
 class _DrawingIn(In):
     pointer: OneOf[Submission.Pointer] | None = Field(
         None,
         description="pointer must be one of "
         f"{', '.join(value for value in Submission.Pointer.values if value)}.",
+    )
+    expect: Expect | None = Field(None, description=_EXPECT)
+
+    def expected(self, expect: Expect, allowed: Sequence[str] | None) -> Expected:
+        """Return what it may be read as. expect: where it does not say."""
+        kind = self.expect or expect
+        if allowed and kind == "digit":
+            kind = "number"
+        return Expected(kind, tuple(allowed or ()))
+
+
+class PageReadingIn(In):
+    """What the page itself read: a digit, or the code of a refusal."""
+
+    digit: Digit | None = Field(
+        None, description="digit must be a whole number from 0 to 9."
+    )
+    refusal: OneOf[Refusal] | None = Field(
+        None, description=f"refusal must be one of {', '.join(Refusal.values)}."
+    )
+    model: str = Field(
+        pattern="^[0-9a-f]{64}$",
+        description="model must be the digest of the model that read the drawing.",
     )
 
 
@@ -155,8 +198,15 @@ class StrokesIn(_DrawingIn):
         description="pen_width must be a number of CSS pixels from 0.001 to "
         f"{_SIDE:,}, or left out.",
     )
+    page_reading: PageReadingIn | None = Field(
+        None,
+        description="page_reading is for this site's pages: what the page read in the "
+        "strokes. The server compares it with its own reading and does not store it.",
+    )
 
-    def drawing(self) -> Drawing:
+    allowed: Allowed | None = Field(None, description=_ALLOWED)
+
+    def drawing(self, expect: Expect, pay: Pay | None = None) -> Drawing:
         """Return the drawing to read."""
         return StrokeDrawing(
             strokes=self.strokes,
@@ -164,7 +214,15 @@ class StrokesIn(_DrawingIn):
             height=self.height,
             pen_width=self.pen_width or default_pen_width(self.width, self.height),
             pointer=self.pointer or "",
+            page_reading=self._page_reading(),
+            expected=self.expected(expect, self.allowed),
         )
+
+    def _page_reading(self) -> PageReading | None:
+        read = self.page_reading
+        if read is None:
+            return None
+        return PageReading(read.digit, read.refusal, read.model)
 
 
 class ImageIn(_DrawingIn):
@@ -174,10 +232,16 @@ class ImageIn(_DrawingIn):
         description="image must be a data URL.",
         json_schema_extra={"format": "picture-data-url"},
     )
+    allowed: Allowed | None = Field(None, description=_ALLOWED)
 
-    def drawing(self) -> Drawing:
+    def drawing(self, expect: Expect, pay: Pay | None = None) -> Drawing:
         """Return the drawing to read."""
-        return picture_from_data_url(self.image, pointer=self.pointer or "")
+        return picture_from_data_url(
+            self.image,
+            pointer=self.pointer or "",
+            expected=self.expected(expect, self.allowed),
+            pay=pay,
+        )
 
 
 _PIXELS = "pixels must be 28 rows of 28 whole numbers, from 0 (paper) to 255 (ink)."
@@ -194,10 +258,12 @@ class PixelsIn(_DrawingIn):
         min_length=28, max_length=28, description=_PIXELS
     )
 
-    def drawing(self) -> Drawing:
+    def drawing(self, expect: Expect, pay: Pay | None = None) -> Drawing:
         """Return the drawing to read."""
         levels = np.array(self.pixels, np.uint8)
-        return PixelDrawing(levels, pointer=self.pointer or "")
+        return PixelDrawing(
+            levels, pointer=self.pointer or "", expected=self.expected(expect, None)
+        )
 
 
 _WAYS: Mapping[str, type[StrokesIn | ImageIn | PixelsIn]] = {
@@ -227,13 +293,22 @@ class DrawingIn(RootModel[StrokesIn | ImageIn | PixelsIn]):
     """A drawing: exactly one of strokes, image and pixels."""
 
 
-def drawing_in(data: Any) -> Drawing:
+def drawing_in(
+    data: Any, *, expect: Expect = "digit", pay: Pay | None = None
+) -> Drawing:
     """Validate one drawing of a JSON body.
+
+    expect: what it may be read as, where it does not say. pay: called with the cost of
+    a picture before it is decoded.
 
     Raises:
         DrawingError: names the field, what it got, and what belongs there.
     """
-    return judged(_WAYS[_way_of(data)], data).drawing()
+    way = _way_of(data)
+    if way == "pixels" and "allowed" in data:
+        message = "allowed needs strokes or an image: pixels are read as one digit."
+        raise DrawingError("invalid", message, {"allowed": message})
+    return judged(_WAYS[way], data).drawing(expect, pay)
 
 
 class ReadingsIn(In):
@@ -250,6 +325,10 @@ class ReadingsIn(In):
 # --- feedback, labels, consent -------------------------------------------------------
 
 
+NumberText = Annotated[str, Field(pattern=f"({NUMBER})|^$")]
+_NUMBER = f"number must be a text of 2 to {MOST_DIGITS} digits, _ for an empty box."
+
+
 class FeedbackIn(In):
     """A visitor's feedback on the shown prediction."""
 
@@ -259,41 +338,107 @@ class FeedbackIn(In):
     digit: Digit | None = Field(
         None,
         description=(
-            "wrong needs the correct digit, a whole number from 0 to 9. If it is not "
-            "a digit, the verdict is not_a_digit."
+            "wrong needs the correct digit, a whole number from 0 to 9, or a number. "
+            "If it is neither, the verdict is not_a_digit."
         ),
     )
+    number: NumberText = Field("", description=_NUMBER)
 
 
 class LabelIn(In):
-    """A reviewer's decision: a digit, or the reason why the drawing shows none."""
+    """A reviewer's decision: a digit, a number, or a reason why it is neither."""
 
     digit: Digit | None = Field(
         None, description="digit must be a whole number from 0 to 9."
     )
+    number: NumberText = Field("", description=_NUMBER)
     rejected: OneOf[Rejection] | None = Field(
         None, description=f"rejected must be one of {', '.join(Rejection.values)}."
     )
 
     @model_validator(mode="after")
-    def _is_one_of_both(self) -> "LabelIn":
-        if (self.digit is None) == (self.rejected is None):
+    def _is_just_one(self) -> "LabelIn":
+        given = self.digit is not None, self.number != "", self.rejected is not None
+        if sum(given) != 1:
             raise DrawingError(
                 "invalid",
-                'A label is {"digit": 7}, or {"rejected": ...} with the reason, not '
-                "both.",
+                'A label is just one of {"digit": 7}, {"number": "42"}, and '
+                '{"rejected": ...} with the reason.',
                 {"digit": got(self.digit)},
             )
         return self
 
 
 class ConsentIn(In):
-    """Whether your drawings may train models."""
+    """What your drawings may be used for: one consent, or both."""
 
-    may_train: bool = Field(
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [name]} for name in CONSENTS]}
+    )
+
+    may_train: IfGiven[bool] = Field(
+        None,
         description=(
             "may_train must be true or false: whether your drawings may train models."
-        )
+        ),
+    )
+    may_publish: IfGiven[bool] = Field(
+        None,
+        description=(
+            "may_publish must be true or false: whether your drawings may be "
+            "published in a benchmark."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _has_one(self) -> "ConsentIn":
+        sent = self.model_fields_set & {*CONSENTS}
+        if not sent or len(self.given) < len(sent):  # null is no consent
+            raise DrawingError(
+                "invalid",
+                'Send {"may_train": true} or {"may_publish": true}, or both, each '
+                "true or false.",
+                {},
+            )
+        return self
+
+    @property
+    def given(self) -> dict[str, bool]:
+        """The consents that the request gives or withdraws."""
+        told = {"may_train": self.may_train, "may_publish": self.may_publish}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+class AccountDeletionIn(In):
+    """The password of the account that is to be deleted."""
+
+    password: str = Field(
+        max_length=4096, description="password must be the password of your account."
+    )
+
+
+_EVENTS = ", ".join(Event.values)
+
+
+class WebhookIn(In):
+    """A webhook to register."""
+
+    url: str = Field(
+        max_length=LONGEST,
+        description="url must be a public https address of at most "
+        f"{LONGEST} characters.",
+        json_schema_extra={"format": "uri"},
+    )
+    events: list[OneOf[Event]] = Field(
+        min_length=1,
+        max_length=len(Event),
+        description=f"events must be a list of one or more of {_EVENTS}.",
+    )
+    password: str = Field(
+        "",
+        max_length=4096,
+        description="password must be the password of your account. Calls with a "
+        "token need none.",
     )
 
 
@@ -306,6 +451,18 @@ class IdempotencyKeyIn(In):
         description=(
             "An Idempotency-Key must be 1 to 200 visible ASCII characters, such as "
             "a UUID."
+        ),
+    )
+
+
+class VisitorIdIn(In):
+    """The header that says whose call this is."""
+
+    visitor_id: Annotated[UUID, Strict(False)] = Field(
+        alias="Visitor-Id",
+        description=(
+            "A Visitor-Id must be a UUID, the `visitor_id` of `GET me/`: the call is "
+            "done only as this visitor of yours."
         ),
     )
 
@@ -330,10 +487,10 @@ class IncludeQuery(Query):
 
     include: str = Field(
         "",
-        pattern="^(seen|why)(,(seen|why))*$",
+        pattern="^(seen|why|number)(,(seen|why|number))*$",
         description=(
             "include must be seen (what the model saw), why (which ink supported the "
-            "digit), or both, separated by a comma."
+            "digit), number (stored numbers), or several, separated by commas."
         ),
     )
 
@@ -341,6 +498,24 @@ class IncludeQuery(Query):
     def extras(self) -> frozenset[str]:
         """The images that were requested."""
         return frozenset(filter(None, self.include.split(",")))
+
+
+class StoreQuery(IncludeQuery):
+    """Which images to add, and what the drawing may be read as."""
+
+    expect: Expect = Field(
+        "digit", description=f"{_EXPECT} A drawing in JSON may say it itself."
+    )
+
+
+class IncludeNumberQuery(Query):
+    """Whether stored numbers are shown."""
+
+    include: IfGiven[Literal["number"]] = Field(
+        None,
+        description="include must be number: numbers are shown. Without it they read "
+        "as refused.",
+    )
 
 
 class FilterQuery(Query):
@@ -363,7 +538,7 @@ SubmissionId = Annotated[UUID, Strict(False)]
 _FOLLOW = "use the next and previous links instead of building URLs."
 
 
-class PageQuery(FilterQuery):
+class PageQuery(FilterQuery, IncludeNumberQuery):
     """Which page of the list to return."""
 
     page_size: PageSize = Field(
@@ -377,12 +552,15 @@ class PageQuery(FilterQuery):
     )
 
 
-class ExportQuery(FilterQuery):
+class ExportQuery(FilterQuery, IncludeNumberQuery):
     """Which submissions to export, and the file format.
 
-    idx is a ZIP with images and labels in MNIST's format.
+    idx is a ZIP with images and labels in MNIST's format, parquet a file for Hugging
+    Face's datasets, labelstudio a JSON array of Label Studio's tasks.
     """
 
-    kind: Literal["ndjson", "zip", "idx"] = Field(
-        "ndjson", alias="as", description="as must be one of ndjson, zip, idx."
+    kind: Literal["ndjson", "zip", "idx", "parquet", "labelstudio"] = Field(
+        "ndjson",
+        alias="as",
+        description="as must be one of ndjson, zip, idx, parquet, labelstudio.",
     )

@@ -17,14 +17,21 @@ from recognizer.api.contract.incoming import (
     PenWidth,
     Strokes,
 )
-from recognizer.drawings.refusals import refusal_message
+from recognizer.drawings.refusals import refusal_message, several_message
+from recognizer.learning.promotion import Verdict
 from recognizer.models import (
+    Event,
+    GateReport,
     ModelVersion,
     Prediction,
     Refusal,
     Rejection,
     Scope,
     Submission,
+    Webhook,
+)
+from recognizer.models import (
+    Verdict as GivenVerdict,
 )
 
 T = TypeVar("T")
@@ -74,6 +81,40 @@ class RefusalOut(Out):
     message: str
 
 
+BoxSides = Annotated[list[float], Field(min_length=4, max_length=4)]
+
+
+class NumberDigitOut(Out):
+    """One digit of a number, or an empty box in a row of boxes."""
+
+    digit: Digit | None
+    """Null for an empty box."""
+    confidence: Share
+    """The probability of this digit; 1 for an empty box."""
+    probabilities: Annotated[list[Share], Ten]
+    """The probability of each digit from 0 to 9; they sum to 1."""
+    second: Digit | None
+    """The second likeliest digit; null for an empty box."""
+    box: BoxSides
+    """Its ink: x, y, width and height, in the units of the drawing."""
+    strokes: list[Count]
+    """The indices of its strokes; empty in a picture."""
+    seen: IfAny[DataUrl] = None
+    """The 28x28 pixels the model saw; only with ?include=seen."""
+
+
+class NumberOut(Out):
+    """A number, from left to right."""
+
+    text: str
+    """Its digits, and _ for an empty box."""
+    confidence: Share
+    """The probability of the whole number."""
+    digits: list[NumberDigitOut]
+    ignored: list[BoxSides]
+    """The boxes of ink that is no digit, such as a minus or a point."""
+
+
 class ReadingOut(Out):
     """What the model says about a drawing."""
 
@@ -88,6 +129,11 @@ class ReadingOut(Out):
     digitness: Share
     """How much the ink looks like one digit."""
     refusal: RefusalOut | None
+    number: IfAny[NumberOut] = None
+    """
+    The number that was read, or the best guess beside the refusal several; only if a
+    number was expected, or with ?include=number.
+    """
     seen: IfAny[DataUrl] = None
     """The 28x28 pixels the model saw; only with ?include=seen."""
     why: IfAny[DataUrl] = None
@@ -126,13 +172,16 @@ class FeedbackOut(Out):
 
     verdict: Literal["right", "wrong", "not_a_digit"]
     digit: Digit | None
-    """The correct digit if the verdict is wrong, else null."""
+    """The correct digit if the verdict is wrong and it is no number, else null."""
+    number: IfAny[str] = None
+    """The correct number, if it is one."""
 
 
 class LabelOut(Out):
-    """A reviewer's decision: a digit, or the reason why the drawing shows none."""
+    """A reviewer's decision: a digit, a number, or a reason why it is neither."""
 
     digit: Digit | None
+    number: IfAny[str] = None
     rejected: Rejection | None
 
 
@@ -187,9 +236,24 @@ class MeOut(Out):
     """Null for an anonymous caller."""
     may_train: bool
     """Whether the caller's drawings may train models."""
+    may_publish: bool
+    """Whether the caller's drawings may be published in a benchmark."""
     may_review: bool
     """Whether the caller may label drawings."""
     token: TokenOut | None
+    visitor_id: UUID | None
+    """The owner of the caller's next drawing; null before the first one."""
+
+
+class GateOut(Out):
+    """The outcome of comparing a candidate with the model that was active then."""
+
+    outcome: GateReport.Outcome
+    drawings_to_decide: Count | None
+    """
+    About how many drawings of held-out people would prove that the candidate is better;
+    null if it does not lead.
+    """
 
 
 class ModelVersionOut(Out):
@@ -203,6 +267,8 @@ class ModelVersionOut(Out):
     """The version of the preprocessing that the model needs."""
     metrics: dict[str, Any]
     """Metrics by test set."""
+    gate: GateOut | None
+    """The latest comparison; null if there is none."""
 
 
 class ModelVersionsOut(Out):
@@ -237,16 +303,134 @@ class StatsOut(Out):
     """The active model's digest."""
 
 
+# --- webhooks ------------------------------------------------------------------------
+
+
+class WebhookOut(Out):
+    """A registered webhook."""
+
+    id: UUID
+    url: Address
+    events: list[Event]
+    state: Webhook.State
+    """
+    enabled; disabled (by staff); gone (the receiver answered 410) or failed (nothing
+    succeeded for three days).
+    """
+    failing_since: datetime | None
+    """Since when no attempt has succeeded; null if the last one did."""
+    created_at: datetime
+
+
+class WebhooksOut(Out):
+    """All webhooks of the site, oldest first."""
+
+    results: list[WebhookOut]
+
+
+class WebhookRegisteredOut(WebhookOut):
+    """A new webhook with its secret, which is shown only once."""
+
+    secret: str
+    """Verifies the signatures, as Standard Webhooks describes."""
+
+
+class SubmissionCreatedOut(Out):
+    """What a stored drawing was read as: a digit, a number, or a refusal."""
+
+    submission: UUID
+    digit: Digit | None
+    number: str | None
+    refusal: Refusal | None
+    confidence: Share
+    model: str
+    """The digest of the model that read it."""
+
+
+class FeedbackCreatedOut(Out):
+    """A visitor's answer to a reading."""
+
+    submission: UUID
+    verdict: GivenVerdict
+    digit: Digit | None
+    number: str | None
+
+
+class LabelCreatedOut(Out):
+    """A reviewer's decision; all null if it was withdrawn."""
+
+    submission: UUID
+    digit: Digit | None
+    number: str | None
+    rejected: Rejection | None
+
+
+class ModelPromotedOut(Out):
+    """The digests of the active model and of the one before it."""
+
+    model: str
+    former: str
+
+
+class SubmissionCreatedEvent(Out):
+    """A drawing was stored."""
+
+    type: Literal[Event.SUBMISSION_CREATED]
+    timestamp: datetime
+    data: SubmissionCreatedOut
+
+
+class FeedbackCreatedEvent(Out):
+    """A visitor answered a reading."""
+
+    type: Literal[Event.FEEDBACK_CREATED]
+    timestamp: datetime
+    data: FeedbackCreatedOut
+
+
+class LabelCreatedEvent(Out):
+    """A reviewer labelled a drawing, or withdrew a label."""
+
+    type: Literal[Event.LABEL_CREATED]
+    timestamp: datetime
+    data: LabelCreatedOut
+
+
+class ModelPromotedEvent(Out):
+    """Another model became active."""
+
+    type: Literal[Event.MODEL_PROMOTED]
+    timestamp: datetime
+    data: ModelPromotedOut
+
+
+EVENTS: Mapping[Event, type[Out]] = {
+    Event.SUBMISSION_CREATED: SubmissionCreatedEvent,
+    Event.FEEDBACK_CREATED: FeedbackCreatedEvent,
+    Event.LABEL_CREATED: LabelCreatedEvent,
+    Event.MODEL_PROMOTED: ModelPromotedEvent,
+}
+
 # --- built from rows -----------------------------------------------------------------
 
 
 def reading_out(
-    reading: Reading | Prediction, *, extras: Mapping[str, str]
+    reading: Reading | Prediction,
+    *,
+    extras: Mapping[str, str],
+    number: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Convert a new or stored reading; add the images `?include=` asked for."""
+    """Convert a new or stored reading; add the images `?include=` asked for.
+
+    number: the number as it is answered. Without it, a number reads as refused, so that
+    callers who do not know numbers never meet one.
+    """
     refusal = None
     if reading.refusal:
         refusal = {"code": reading.refusal, "message": refusal_message(reading)}
+    elif reading.digit is None and number is None:
+        refusal = {"code": Refusal.SEVERAL, "message": several_message()}
+    with_number = {} if number is None else {"number": number}
     return {
         "digit": reading.digit,
         "confidence": reading.confidence,
@@ -254,21 +438,32 @@ def reading_out(
         "second": reading.second,
         "digitness": reading.digitness,
         "refusal": refusal,
+        **with_number,
         **extras,
     }
 
 
 def submission_out(
-    submission: Submission, *, extras: Mapping[str, str] | None = None
+    submission: Submission,
+    *,
+    extras: Mapping[str, str] | None = None,
+    number: Mapping[str, Any] | None = None,
 ) -> SubmissionOut:
-    """Convert a submission with its shown prediction."""
+    """Convert a submission with its shown prediction; see `reading_out`."""
     shown = submission.shown_prediction
     feedback = label = None
     if submission.verdict:
-        feedback = {"verdict": submission.verdict, "digit": submission.corrected_digit}
+        feedback = {
+            "verdict": submission.verdict,
+            "digit": submission.corrected_digit,
+            "number": submission.corrected_number or None,
+        }
     if submission.is_labelled:
-        rejected = submission.rejection or None
-        label = {"digit": submission.label_digit, "rejected": rejected}
+        label = {
+            "digit": submission.label_digit,
+            "number": submission.label_number or None,
+            "rejected": submission.rejection or None,
+        }
     return SubmissionOut.model_validate(
         {
             "id": submission.pk,
@@ -276,7 +471,7 @@ def submission_out(
             "source": submission.source,
             **_drawing_out(submission),
             "prediction": {
-                **reading_out(shown, extras=extras or {}),
+                **reading_out(shown, extras=extras or {}, number=number),
                 "model": shown.model_version.digest,
             },
             "feedback": feedback,
@@ -298,7 +493,9 @@ def _drawing_out(submission: Submission) -> dict[str, Any]:
     return {"drawing": drawing}
 
 
-def model_out(version: ModelVersion) -> ModelVersionOut:
+def model_out(
+    version: ModelVersion, verdicts: Mapping[UUID, Verdict]
+) -> ModelVersionOut:
     """Convert a model version."""
     return ModelVersionOut.model_validate(
         {
@@ -308,5 +505,6 @@ def model_out(version: ModelVersion) -> ModelVersionOut:
             "created_at": version.created_at,
             "preprocessing": version.manifest.get("preprocessing"),
             "metrics": version.manifest.get("metrics", {}),
+            "gate": verdicts.get(version.pk),
         }
     )

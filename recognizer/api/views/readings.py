@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -13,11 +14,14 @@ from recognizer.api.contract.judging import judged
 from recognizer.api.contract.outgoing import ReadingsOut, reading_out
 from recognizer.api.errors import drawing_error_body
 from recognizer.api.schema import call
+from recognizer.api.throttles import ThrottledError, pay_for
 from recognizer.api.views.base import RecognizerView
 from recognizer.models import Scope
 from recognizer.reader import engine, explanations
 from recognizer.reader.active import active_reader
 from recognizer.reader.drawing import DrawingError
+from recognizer.reader.explanations import number_out
+from recognizer.responses import error_body
 
 
 class ReadingsView(RecognizerView):
@@ -43,12 +47,18 @@ class ReadingsView(RecognizerView):
                         "The drawings before this one used up the time limit of the "
                         "call. Send it again with fewer drawings or smaller pictures.",
                     )
-                reading = engine.read(drawing_in(data), recogniser=recogniser)
+                drawing = drawing_in(data, pay=partial(pay_for, request, self))
+                reading = engine.read(drawing, recogniser=recogniser)
             except DrawingError as error:
                 answers.append(drawing_error_body(error))
+            except ThrottledError as error:
+                answers.append(error_body("throttled", str(error.detail)))
             else:
                 extras = explanations.extras(
                     include, reading.image, recogniser=recogniser
                 )
-                answers.append(reading_out(reading, extras=extras))
+                number = None
+                if drawing.expected.kind != "digit":
+                    number = number_out(reading.number, with_images="seen" in include)
+                answers.append(reading_out(reading, extras=extras, number=number))
         return Response(ReadingsOut(model=version.digest, readings=answers))

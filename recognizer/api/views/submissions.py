@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from recognizer.api.contract.incoming import (
     IncludeQuery,
     LabelIn,
     PageQuery,
+    StoreQuery,
+    VisitorIdIn,
     drawing_in,
 )
 from recognizer.api.contract.judging import judged
@@ -28,6 +31,7 @@ from recognizer.api.contract.outgoing import (
 )
 from recognizer.api.json import JSONParser, PictureParser, canonical
 from recognizer.api.schema import DRAWING_BODIES, LOCATION, call
+from recognizer.api.throttles import pay_for
 from recognizer.api.views.base import RecognizerView
 from recognizer.drawings.erasing import delete_all, delete_submissions
 from recognizer.drawings.feedback import give_feedback
@@ -37,9 +41,20 @@ from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning.labels import label_submission
 from recognizer.metrics import stage
 from recognizer.models import Scope, Submission, SubmissionQuerySet, User
-from recognizer.people.visitors import caller_of, remember_visitor
-from recognizer.reader.drawing import Drawing, DrawingError, StrokeDrawing
-from recognizer.reader.explanations import extras_of
+from recognizer.people.limits import charge_storage
+from recognizer.people.visitors import (
+    Caller,
+    caller_as,
+    caller_of,
+    remember_visitor,
+)
+from recognizer.reader.drawing import (
+    Drawing,
+    DrawingError,
+    Expected,
+    StrokeDrawing,
+)
+from recognizer.reader.explanations import extras_of, number_of
 from recognizer.reader.pictures import picture_from_bytes
 
 
@@ -62,35 +77,57 @@ class SubmissionsView(RecognizerView):
             SubmissionPageOut(
                 next=_page_url(request, "before", page.older_than),
                 previous=_page_url(request, "after", page.newer_than),
-                results=[submission_out(item) for item in page.submissions],
+                results=[
+                    submission_out(
+                        item,
+                        number=number_of(item, is_wanted=bool(self.query.include)),
+                    )
+                    for item in page.submissions
+                ],
             )
         )
 
     @call(
         "storeDrawing",
-        query=IncludeQuery,
+        query=StoreQuery,
         takes=DRAWING_BODIES,
         answers={201: SubmissionOut},
         headers=[LOCATION],
         once=True,
+        as_one=True,
     )
     def post(self, request: Request) -> Response:
         """Read one drawing and store it with its prediction."""
-        caller = caller_of(request)
+        caller = _caller_of(request)
         content = _content_of(request)
         once = _request_key(request, content)
         with stage("parse"):
             is_picture = isinstance(content, bytes)
-            drawing = picture_from_bytes(content) if is_picture else drawing_in(content)
+            pay = partial(pay_for, request, self)
+            expect = self.query.expect
+            drawing = (
+                picture_from_bytes(content, expected=Expected(expect), pay=pay)
+                if is_picture
+                else drawing_in(content, expect=expect, pay=pay)
+            )
         submission = submit_drawing(
             drawing=drawing,
             visitor=caller.visitor,
             user=caller.user,
             source=_source(request, drawing),
             once=once,
+            charge=partial(charge_storage, request),
         )
         response = Response(
-            submission_out(submission, extras=extras_of(submission, self.query.extras)),
+            submission_out(
+                submission,
+                extras=extras_of(submission, self.query.extras),
+                number=number_of(
+                    submission,
+                    is_wanted=drawing.expected.kind != "digit",
+                    with_images="seen" in self.query.extras,
+                ),
+            ),
             status=201,
             headers={"Location": f"{request.path}{submission.pk}/"},
         )
@@ -115,12 +152,17 @@ class SubmissionView(RecognizerView):
         """Return one of your submissions with its prediction."""
         submission = own_submission(request, submission_id)
         extras = extras_of(submission, self.query.extras)
-        return Response(submission_out(submission, extras=extras))
+        number = number_of(
+            submission,
+            is_wanted="number" in self.query.extras,
+            with_images="seen" in self.query.extras,
+        )
+        return Response(submission_out(submission, extras=extras, number=number))
 
-    @call("deleteSubmission", answers={204: None}, of_one=True)
+    @call("deleteSubmission", answers={204: None}, of_one=True, as_one=True)
     def delete(self, request: Request, submission_id: UUID) -> Response:
         """Delete one of your submissions and everything that belongs to it."""
-        own = Submission.objects.owned_by(*caller_of(request).visitors)
+        own = Submission.objects.owned_by(*_caller_of(request).visitors)
         if not delete_submissions(submissions=own.filter(pk=submission_id)):
             raise Http404
         return Response(status=204)
@@ -135,6 +177,7 @@ class FeedbackView(RecognizerView):
         answers={201: SubmissionOut},
         of_one=True,
         once=True,
+        as_one=True,
     )
     def post(self, request: Request, submission_id: UUID) -> Response:
         """Add your feedback on a prediction; all is kept, the latest counts."""
@@ -144,6 +187,7 @@ class FeedbackView(RecognizerView):
             submission=submission,
             verdict=given.verdict,
             digit=given.digit,
+            number=given.number,
             once=_request_key(request, request.data),
         )
         return Response(submission_out(stored), status=201)
@@ -169,6 +213,7 @@ class LabelView(RecognizerView):
             submission=get_object_or_404(anybodys, pk=submission_id),
             reviewer=cast(User, request.user),  # checked with the scope review
             digit=given.digit,
+            number=given.number,
             rejected=given.rejected or "",
             once=_request_key(request, request.data),
         )
@@ -177,8 +222,17 @@ class LabelView(RecognizerView):
 
 def own_submission(request: Request, submission_id: UUID) -> Submission:
     """Return one of the caller's own submissions; anything else is a 404."""
-    owned = Submission.objects.owned_by(*caller_of(request).visitors)
+    owned = Submission.objects.owned_by(*_caller_of(request).visitors)
     return get_object_or_404(owned.with_shown_prediction(), pk=submission_id)
+
+
+def _caller_of(request: Request) -> Caller:
+    """Return the caller, as the one visitor that `Visitor-Id` names, if it does."""
+    caller = caller_of(request)
+    if "Visitor-Id" not in request.headers:
+        return caller
+    sent = {"Visitor-Id": request.headers["Visitor-Id"]}
+    return caller_as(caller, judged(VisitorIdIn, sent).visitor_id)
 
 
 def narrowed(query: FilterQuery) -> SubmissionQuerySet:
@@ -211,12 +265,12 @@ def _request_key(request: Request, content: Any) -> RequestKey | None:
         return None
     sent = {"Idempotency-Key": request.headers["Idempotency-Key"]}
     key = judged(IdempotencyKeyIn, sent).key
-    owner = caller_of(request).key
+    owner = _caller_of(request).key
     if owner is None:
         raise DrawingError(
             "unknown_visitor",
-            "An Idempotency-Key needs a known caller. Send the cookie of your first "
-            "stored drawing, or a token.",
+            "An Idempotency-Key needs a known caller. Get a cookie by POST "
+            "/api/v1/me/, or send a token.",
         )
     body = content if isinstance(content, bytes) else canonical(content)
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode() + body)

@@ -1,4 +1,4 @@
-"""Delete or archive old drawings; restore an archive."""
+"""Delete or archive old drawings, clear away sessions; restore an archive."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,10 @@ from recognizer.ops import retention as expiry
 
 
 class Command(BaseCommand):
-    help = "Remove drawings older than RETENTION_DAYS. Run it daily."
+    help = (
+        "Clear away ended sessions, finished tasks and webhooks' old messages, and "
+        "remove drawings older than RETENTION_DAYS. Run it daily."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -50,12 +53,13 @@ class Command(BaseCommand):
         days = options["older_than"]
         days = settings.RETENTION_DAYS if days is None else days
         folder = options["archive"]
+        expiry.clear_away()
         erased = expiry.forget_erased(folder) if folder else 0
         if days < 1:
             if not folder:
-                raise CommandError(
+                return (
                     "Drawings are kept forever: set RETENTION_DAYS, or pass "
-                    "--older-than with at least 1 day."
+                    "--older-than with at least 1 day, to remove old ones."
                 )
             gone = 0
         else:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from recognizer.reader.active import active_model
 
@@ -28,16 +28,19 @@ def one_at_a_time() -> Iterator[None]:
     """Let servers that start together prepare one by one.
 
     A lock in the data folder serves one machine, an advisory lock in PostgreSQL many.
-    Both are released when the process ends, even if it fails.
+    Both are released when the process ends, even if it fails. PostgreSQL's is held by
+    a transaction, because PgBouncer may give each one another connection; so an upgrade
+    is done whole or not at all.
     """
     with data_folder_locked():
         if connection.vendor != "postgresql":
             yield
             return
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [PREPARING])
+            # Migrations that share a transaction must leave no checks for its end.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             yield
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [PREPARING])
 
 
 class Command(BaseCommand):

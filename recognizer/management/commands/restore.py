@@ -1,4 +1,4 @@
-"""Restore a backup, without the drawings deleted since."""
+"""Restore a backup, without what was deleted since."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             default=[],
             metavar="FILE",
             help=(
-                "drawings deleted since, as written by manage.py erasures; may be "
+                "what was deleted since, as written by manage.py erasures; may be "
                 "repeated"
             ),
         )
@@ -43,11 +43,12 @@ class Command(BaseCommand):
             backup = backups.open_backup(options["backup"])
             erased = self._erased(options)
             with data_folder_locked():
-                number = backups.restore(backup, erased=erased)
+                found = backups.restore(backup, erased=erased)
         except (BackupError, DatabaseError, OSError) as error:
             raise CommandError(f"The restore failed: {error}") from error
         self.stdout.write(
-            f"Restored {backup.folder} without the {number} drawings deleted since."
+            f"Restored {backup.folder} without the {found.drawings} drawings deleted "
+            f"since, and without {found.accounts} deleted accounts."
         )
 
     def _erased(self, options: dict[str, Any]) -> set[Any]:
@@ -59,7 +60,7 @@ class Command(BaseCommand):
         files = [backups.read_erasures(path) for path in options["erased"]]
         if found.erased is None and not files and not options["nothing_was_erased"]:
             raise CommandError(
-                "It is unknown which drawings were deleted since this backup. Pass a "
+                "It is unknown what was deleted since this backup. Pass a "
                 "file written by manage.py erasures with --erased, or pass "
                 "--nothing-was-erased."
             )

@@ -14,19 +14,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from digitsite.server import free_address, serve
+from recognizer.people.security_log import note
 
 
 @contextmanager
 def a_worker_along() -> Iterator[None]:
-    """Run a training worker beside the server, if training is installed.
+    """Run a worker beside the server.
 
     On exit, two SIGTERMs make the worker hand its training back instead of finishing.
     """
-    from recognizer.learning import worker as training
-
-    if not training.is_installed():
-        yield
-        return
     work = [sys.executable, "manage.py", "work", "--watched"]
     worker = subprocess.Popen(
         # Without the variable, the site's metrics exclude the worker's readings.
@@ -51,9 +47,7 @@ class Command(BaseCommand):
     requires_system_checks = (Tags.caches, Tags.files, Tags.database)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--worker", action="store_true", help="also run a training worker"
-        )
+        parser.add_argument("--worker", action="store_true", help="also run a worker")
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = settings.HOST, settings.PORT
@@ -65,6 +59,15 @@ class Command(BaseCommand):
                 f"another port, such as PORT={port + 1 if port < 65535 else 8000}."
             ) from error
         call_command("prepare", stdout=self.stdout)
+        note(
+            "started",
+            production=settings.PRODUCTION,
+            debug=settings.DEBUG,
+            hosts=len(settings.ALLOWED_HOSTS),
+            proxies=settings.TRUSTED_PROXIES,
+            throttle=str(settings.THROTTLE),
+            retention_days=settings.RETENTION_DAYS,
+        )
         connections.close_all()  # a forked process must not share a connection
         along = a_worker_along() if options["worker"] else nullcontext()
         with along:

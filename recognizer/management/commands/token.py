@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("--name", default="made by manage.py token")
+        parser.add_argument("--name", default="manage.py token")
         parser.add_argument(
             "--scopes", default="read,write", help="of read,write,review"
         )

@@ -1,0 +1,1 @@
+"""Import labelled pictures: what files hold, previews, storing and undoing."""

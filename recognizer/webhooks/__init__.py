@@ -1,0 +1,1 @@
+"""Webhooks: who is told of the site's events, and the deliveries to them."""
