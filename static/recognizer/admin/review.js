@@ -8,9 +8,11 @@ const desk = document.querySelector("#desk");
 const find = (selector) => desk.querySelector(selector);
 const REPLAY_MS = 900; // length of every replay
 const LOW = 5; // more are claimed when fewer drawings are ready
+const RECENT = 10;
+const SWIPE_PX = 70;
 
 let ready = []; // drawings; the first one is shown
-let decided = []; // ids decided here, oldest first, for undo
+let recent = []; // this reviewer's last decisions, newest first, also of earlier visits
 const unkept = new Set(); // ids whose decision is being sent
 let sending = Promise.resolve(); // sends one after the other, in the order of the keys
 let isClaiming = false;
@@ -86,7 +88,8 @@ function decide(fields) {
   say("");
   const drawing = goOn();
   send("decide", drawing, fields, () => {
-    decided.push(drawing.id);
+    const label = fields.digit ?? fields.number ?? find(`[data-rejected="${fields.rejected}"]`).dataset.name;
+    remember([{ id: drawing.id, label, picture: drawing.picture }, ...recent]);
     done += 1;
     find("#done").textContent = done;
     const seconds = (performance.now() - startedAt) / 1000 / done;
@@ -95,25 +98,49 @@ function decide(fields) {
   claim();
 }
 
+async function comment(event) {
+  event.preventDefault();
+  const [drawing, field] = [ready[0], find("#comment")];
+  const button = find("#comment-form button");
+  if (!drawing || button.disabled) return;
+  button.disabled = true; // so that nothing is stored twice
+  try {
+    const stored = await post("comment", { id: drawing.id, text: field.value });
+    drawing.comments = stored.drawing.comments;
+    field.value = "";
+    say(translate("The comment has been added."));
+    showComments();
+  } catch (error) {
+    say(error.message);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function openComments() {
+  find(".desk-comments").open = true;
+  find("#comment").focus();
+}
+
 function skip() {
   if (!ready.length) return;
   send("skip", goOn(), {});
   claim();
 }
 
-function undo() {
+function undo(id = recent[0]?.id) {
   if (!desk.dataset.undo) {
     return say(
       translate("A second opinion cannot be undone. If it differs, the drawing is back in the queue."),
     );
   }
   sending = sending.then(async () => {
-    const id = decided.pop();
-    if (!id) return say(translate("There is nothing to undo in this session."));
+    if (!id) return say(translate("There is nothing to undo."));
     try {
       const { drawing } = await post("undo", { id });
+      remember(recent.filter((one) => one.id !== id));
       ready.unshift(drawing);
-      done -= 1;
+      done = Math.max(0, done - 1);
       find("#done").textContent = done;
       say(translate("Undone. Label this drawing again."));
       show();
@@ -121,6 +148,30 @@ function undo() {
       say(error.message);
     }
   });
+}
+
+function remember(decisions) {
+  recent = decisions.slice(0, RECENT);
+  find("#recent")?.replaceChildren(
+    ...recent.map(({ id, label, picture }) => {
+      const image = new Image(64, 64);
+      image.src = picture;
+      image.alt = "";
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.undone = id;
+      button.title = translate("%(label)s: undo", { label });
+      button.setAttribute("aria-label", button.title);
+      button.append(image, label);
+      return button;
+    }),
+  );
+}
+
+async function loadRecent() {
+  if (!desk.dataset.recent) return;
+  const answer = await fetch(desk.dataset.recent);
+  if (answer.ok) remember((await answer.json()).decisions);
 }
 
 async function unskip() {
@@ -154,6 +205,8 @@ function show() {
   desk.querySelectorAll("[data-digit]").forEach((button) => {
     button.classList.toggle("is-likely", Number(button.dataset.digit) === drawing?.likeliest);
   });
+  find("#number").value = drawing?.number ?? "";
+  showComments();
   if (!drawing) return;
   find("#details").href = drawing.details;
   if (drawing.strokes) {
@@ -164,6 +217,21 @@ function show() {
     image.alt = translate("the picture");
     place.append(image);
   }
+}
+
+function showComments() {
+  const comments = ready[0]?.comments ?? [];
+  find("#comment-count").textContent = comments.length;
+  find("#comments").replaceChildren(
+    ...comments.map(({ author, at, text }) => {
+      const [item, name, time, words] = ["li", "strong", "span", "p"].map((tag) => document.createElement(tag));
+      name.textContent = author;
+      time.textContent = ` ${at}`;
+      words.textContent = text;
+      item.append(name, time, words);
+      return item;
+    }),
+  );
 }
 
 function feedback(drawing) {
@@ -219,11 +287,26 @@ const closeReasons = () => toggleReasons(false);
 
 // --- keys and buttons --------------------------------------------------------------
 
-const acts = { reject: openReasons, close: closeReasons, skip, undo, unskip, replay };
-const keys = { x: "reject", s: "skip", u: "undo", p: "replay", Escape: "close" };
+function number(event) {
+  event.preventDefault();
+  const field = find("#number");
+  field.blur(); // keys label the next drawing again
+  decide({ number: field.value });
+}
+
+/** Confirm the number that was read, or else the likeliest digit. */
+function confirm() {
+  if (!ready.length) return;
+  const { number, reading, likeliest } = ready[0];
+  decide(number && number === reading ? { number } : { digit: String(likeliest) });
+}
+
+const acts = { reject: openReasons, number: () => find("#number").select(), comment: openComments, close: closeReasons, skip, undo: () => undo(), unskip, replay };
+const keys = { x: "reject", n: "number", c: "comment", s: "skip", u: "undo", p: "replay", Escape: "close" };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.key === "Escape" && event.target.matches("#comment, #number")) event.target.blur();
   if (event.target.matches("input:not([type=checkbox]), textarea, select")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const reason = find("#reasons").hidden ? null : find(`#reasons [data-key="${CSS.escape(key)}"]`);
@@ -237,13 +320,32 @@ document.addEventListener("keydown", (event) => {
 desk.addEventListener("click", ({ target }) => {
   const button = target.closest("button");
   if (!button) return;
-  const { digit, rejected, act } = button.dataset;
+  const { digit, rejected, act, undone } = button.dataset;
   if (digit) decide({ digit });
+  else if (undone) undo(undone);
   else if (rejected) decide({ rejected });
   else acts[act]?.();
 });
 
 find("#drawing").addEventListener("pointerenter", replay);
+find("#comment-form").addEventListener("submit", comment);
+find("#number-form").addEventListener("submit", number);
+
+// A finger swipes to the right to confirm the reading, to the left to skip.
+let swipedFrom = null;
+find("#drawing").addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "touch") swipedFrom = event;
+});
+find("#drawing").addEventListener("pointerup", (event) => {
+  const across = swipedFrom ? event.clientX - swipedFrom.clientX : 0;
+  swipedFrom = null;
+  if (across > SWIPE_PX) confirm();
+  else if (across < -SWIPE_PX) skip();
+});
+find("#drawing").addEventListener("pointercancel", () => {
+  swipedFrom = null;
+});
+
 find("#trainable")?.addEventListener("change", () => {
   ready = ready.slice(0, 1);
   claim();
@@ -251,3 +353,4 @@ find("#trainable")?.addEventListener("change", () => {
 
 show();
 claim();
+loadRecent();

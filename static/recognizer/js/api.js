@@ -2,25 +2,29 @@
  * The page's API client. Network only: no DOM and no timers of the page.
  *
  * @typedef {import("./strokes.js").Drawing | {image: string}} Drawing strokes, or a
- *   picture as data URL
+ *   picture as data URL; optionally with `expect`, what it may be read as
  * @typedef {Object} Reading
- * @property {number | null} digit null exactly when refusal is not
+ * @property {number | null} digit null if there is a refusal or a number
  * @property {number} confidence the largest probability
  * @property {number[]} probabilities ten, by digit
  * @property {number | null} second the runner-up
  * @property {number} digitness how digit-like the ink is, 0 to 1
  * @property {{code: string, message: string} | null} refusal
+ * @property {{text: string, confidence: number, digits: NumberDigit[]}} [number] what was
+ *   read if digit and refusal are null, else a guess; only if a number may be expected
  * @property {string} [seen] data URL of the 28x28 digit image
  * @property {string} [why] data URL of the explanation, an image to lay over `seen`
+ * @typedef {{digit: number | null, probabilities: number[], seen?: string,
+ *   box: [number, number, number, number]}} NumberDigit its box is x, y, width and height;
+ *   no digit for an empty box
  * @typedef {{id: string, drawing?: Drawing, prediction?: Reading}} Submission
+ * @typedef {{key: string, visitor: string}} Once a call with the same key is done once,
+ *   and only as this visitor
  */
 
 // Browsers refuse keepalive requests beyond 64 KiB, headers and others in
 // flight included.
 const KEEPALIVE_MAX_CHARS = 48_000;
-
-// Number of newest submissions searched for a drawing whose answer was lost.
-const NEWEST_COUNT = 5;
 
 /** A failed call. `code` is the API's own, or "network" when no answer came. */
 export class ApiError extends Error {
@@ -54,6 +58,7 @@ export class ApiError extends Error {
 export class ApiClient {
   #readingsUrl;
   #submissionsUrl;
+  #meUrl;
   #csrfToken;
   #fetch;
   #timeoutMs;
@@ -61,12 +66,14 @@ export class ApiClient {
   #reading = null;
 
   /**
-   * @param {{readingsUrl: string, submissionsUrl: string, csrfToken?: () => string | undefined,
-   *   fetch?: typeof fetch, timeoutMs?: number}} options csrfToken returns the
+   * @param {{readingsUrl: string, submissionsUrl: string, meUrl: string,
+   *   csrfToken?: () => string | undefined, fetch?: typeof fetch,
+   *   timeoutMs?: number}} options csrfToken returns the
    *   current token, which only signed-in users' calls need
    */
-  constructor({ readingsUrl, submissionsUrl, csrfToken, fetch, timeoutMs = 15_000 }) {
+  constructor({ readingsUrl, submissionsUrl, meUrl, csrfToken, fetch, timeoutMs = 15_000 }) {
     this.#readingsUrl = readingsUrl;
+    this.#meUrl = meUrl;
     this.#submissionsUrl = submissionsUrl;
     this.#csrfToken = csrfToken;
     this.#fetch = fetch ?? globalThis.fetch.bind(globalThis);
@@ -117,67 +124,59 @@ export class ApiClient {
   }
 
   /**
-   * Store a drawing. A small enough request continues after the page has closed.
-   * Tabs take turns: the first answer sets the visitor's cookie, so two first calls
-   * at once would create two visitors.
+   * Get the cookie that owns drawings, unless this browser has one.
    *
-   * @param {Drawing} drawing
-   * @param {{isLeaving?: boolean}} [options] whether to send without taking turns
-   * @returns {Promise<Submission>}
+   * @returns {Promise<{visitor_id: string}>}
    * @throws {ApiError}
    */
-  submit(drawing, { isLeaving = false } = {}) {
-    const send = () => this.#call("POST", this.#submissionsUrl, { body: drawing });
-    const locks = globalThis.navigator?.locks;
-    return isLeaving || !locks ? send() : locks.request("digitsite.submit", send);
+  introduce() {
+    return this.#call("POST", this.#meUrl);
   }
 
   /**
-   * Look for a drawing that may have been stored although no answer came.
-   * `Idempotency-Key` cannot do this: a browser's first call has no cookie yet, and
-   * without one the API accepts no key. Pictures are never found, because the server
-   * stores them in another form.
+   * Store a drawing. A small enough request continues after the page has closed.
    *
    * @param {Drawing} drawing
-   * @returns {Promise<Submission | null>}
+   * @param {Once} once
+   * @returns {Promise<Submission>}
    * @throws {ApiError}
    */
-  async findStored(drawing) {
-    if (!drawing.strokes) return null;
-    const url = `${this.#submissionsUrl}?page_size=${NEWEST_COUNT}`;
-    const { results } = await this.#call("GET", url);
-    const strokes = JSON.stringify(drawing.strokes);
-    const isSame = (one) => JSON.stringify(one.drawing?.strokes) === strokes;
-    return results.find(isSame) ?? null;
+  submit(drawing, once) {
+    return this.#call("POST", this.#submissionsUrl, { body: drawing, ...once });
   }
 
   /**
    * Say whether a submission was read right.
    *
    * @param {string} id
-   * @param {{verdict: string, digit?: number}} feedback
+   * @param {{verdict: string, digit?: number, number?: string}} feedback
+   * @param {Once} once
    * @throws {ApiError}
    */
-  giveFeedback(id, feedback) {
-    return this.#call("POST", `${this.#submissionsUrl}${id}/feedback/`, { body: feedback });
+  giveFeedback(id, feedback, once) {
+    const url = `${this.#submissionsUrl}${id}/feedback/`;
+    return this.#call("POST", url, { body: feedback, ...once });
   }
 
   /**
    * Delete a submission. One already gone counts as deleted.
    *
    * @param {string} id
+   * @param {{visitor: string}} owner
    * @throws {ApiError}
    */
-  async delete(id) {
+  async delete(id, { visitor }) {
     try {
-      await this.#call("DELETE", `${this.#submissionsUrl}${id}/`);
+      await this.#call("DELETE", `${this.#submissionsUrl}${id}/`, { visitor });
     } catch (error) {
       if (error.status !== 404) throw error;
     }
   }
 
-  async #call(method, url, { body, abort = new AbortController() } = {}) {
+  async #call(method, url, { body, key, visitor, abort = new AbortController() } = {}) {
     const headers = { Accept: "application/json" };
+    if (key) headers["Idempotency-Key"] = key;
+    if (visitor) headers["Visitor-Id"] = visitor;
     const token = this.#csrfToken?.();
     if (token) headers["X-CSRFToken"] = token;
     const options = { method, headers, signal: abort.signal };

@@ -79,15 +79,16 @@ export class CropView {
   }
 
   /**
-   * @returns {{image: string, picture: HTMLCanvasElement}} the framed part: a data URL
-   *   for the API, and the picture to show
+   * @returns {{image: string | null, picture: HTMLCanvasElement}} the framed part: a data
+   *   URL for the API, null if this browser gives none of it, and the picture to show
    */
   result() {
     const picture = document.createElement("canvas");
     paint(picture, this.#opened, this.#turns, pixelsIn(this.#frame, this.#size));
     const isUntouched = this.#turns === 0 && isSame(this.#frame, this.#bounds);
     const original = isUntouched ? this.#opened.original : null;
-    return { image: original ?? dataUrlOfPainted(picture), picture };
+    const painted = this.#opened.isPaintable ? dataUrlOfPainted : () => null;
+    return { image: original ?? painted(picture), picture };
   }
 
   /** @returns {Record<string, number>} where the frame's sides are, as shares of the picture */

@@ -15,7 +15,10 @@ section.addEventListener("submit", async (event) => {
   const { target: form, submitter } = event;
   try {
     const fresh = await answered(form, submitter);
-    form.replaceWith(fresh.querySelector("form"));
+    const forms = fresh.querySelectorAll("form");
+    for (const [place, old] of section.querySelectorAll("form").entries()) {
+      old.replaceWith(forms[place]);
+    }
     // Keep this element: screen readers announce its new text.
     said.textContent = fresh.querySelector("#feedback-said").textContent;
     const same = `button[name="${submitter.name}"][value="${submitter.value}"]`;

@@ -31,8 +31,8 @@ export class KeyboardPen {
   #isDown = false;
 
   /**
-   * @param {{beginStroke: Function, extendStroke: Function, finish: Function,
-   *   showCursor: Function}} pad
+   * @param {{width: number, beginStroke: Function, extendStroke: Function,
+   *   finish: Function, showCursor: Function}} pad
    * @param {() => number} [now] a steady clock in ms
    */
   constructor(pad, now = () => performance.now()) {
@@ -94,7 +94,8 @@ export class KeyboardPen {
 
   #move([dx, dy], isFine) {
     const step = isFine ? FINE_STEP_PX : STEP_PX;
-    const [x, y] = [within(this.#x + dx * step), within(this.#y + dy * step)];
+    const x = within(this.#x + dx * step, this.#pad.width);
+    const y = within(this.#y + dy * step, CANVAS_PX);
     if (this.#isDown) {
       this.#pad.extendStroke([(this.#x + x) / 2, (this.#y + y) / 2], this.#now());
     }
@@ -102,6 +103,6 @@ export class KeyboardPen {
   }
 }
 
-function within(position) {
-  return Math.min(Math.max(position, 0), CANVAS_PX);
+function within(position, length) {
+  return Math.min(Math.max(position, 0), length);
 }

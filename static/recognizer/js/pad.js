@@ -41,6 +41,16 @@ export class Pad {
     return this.#strokes;
   }
 
+  /** The canvas's width; its height is CANVAS_PX. */
+  get width() {
+    return this.#strokes.width;
+  }
+
+  set width(width) {
+    this.#strokes.width = width;
+    this.#redrawSoon();
+  }
+
   get hasPicture() {
     return this.#picture !== null;
   }
@@ -56,6 +66,18 @@ export class Pad {
     this.#strokes.clear();
     this.#picture = picture;
     this.#inkChanged({ isLive: false });
+  }
+
+  /**
+   * Find the place on the canvas of a box in the drawing: the picture is scaled.
+   *
+   * @param {[number, number, number, number]} box x, y, width and height
+   * @returns {[number, number, number, number]}
+   */
+  placeOf([x, y, width, height]) {
+    if (!this.hasPicture) return [x, y, width, height];
+    const { left, top, scale } = this.#pictureFrame();
+    return [left + x * scale, top + y * scale, width * scale, height * scale];
   }
 
   /** @param {{x: number, y: number, isDown: boolean} | null} cursor to mark */
@@ -188,7 +210,7 @@ export class Pad {
 
   #place(event) {
     const rect = this.#canvas.getBoundingClientRect();
-    return toCanvasPoint(event.clientX, event.clientY, rect);
+    return toCanvasPoint(event.clientX, event.clientY, rect, this.width);
   }
 
   #inkChanged(detail) {
@@ -230,15 +252,17 @@ export class Pad {
     this.#isRedrawDue = false;
     const canvas = this.#canvas;
     const context = this.#context;
-    const size = Math.round(canvas.clientWidth * devicePixelRatio);
-    if (canvas.width !== size) canvas.width = canvas.height = size;
+    const width = Math.round(canvas.clientWidth * devicePixelRatio);
+    const height = Math.round(canvas.clientHeight * devicePixelRatio);
+    if (canvas.width !== width || canvas.height !== height) {
+      [canvas.width, canvas.height] = [width, height];
+    }
 
-    const scale = size / CANVAS_PX;
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.clearRect(0, 0, CANVAS_PX, CANVAS_PX);
+    context.setTransform(width / this.width, 0, 0, height / CANVAS_PX, 0, 0);
+    context.clearRect(0, 0, this.width, CANVAS_PX);
     // The stylesheet sets the pen's colour, for light, dark and forced colours.
     const ink = getComputedStyle(canvas).color;
-    if (this.#picture) drawPicture(context, this.#picture);
+    if (this.#picture) this.#drawPicture();
     context.strokeStyle = ink;
     context.fillStyle = ink;
     context.lineWidth = PEN_WIDTH_PX;
@@ -250,14 +274,23 @@ export class Pad {
       drawCursor(context, this.#cursor);
     }
   }
-}
 
-/** Show a picture whole and centred. */
-function drawPicture(context, picture) {
-  const scale = Math.min(CANVAS_PX / picture.width, CANVAS_PX / picture.height);
-  const [width, height] = [picture.width * scale, picture.height * scale];
-  const [x, y] = [(CANVAS_PX - width) / 2, (CANVAS_PX - height) / 2];
-  context.drawImage(picture, x, y, width, height);
+  #drawPicture() {
+    const { left, top, scale } = this.#pictureFrame();
+    const { width, height } = this.#picture;
+    this.#context.drawImage(this.#picture, left, top, width * scale, height * scale);
+  }
+
+  /** The picture is shown whole and centred. */
+  #pictureFrame() {
+    const { width, height } = this.#picture;
+    const scale = Math.min(this.width / width, CANVAS_PX / height);
+    return {
+      left: (this.width - width * scale) / 2,
+      top: (CANVAS_PX - height * scale) / 2,
+      scale,
+    };
+  }
 }
 
 /** Draw cross hairs and a ring as wide as the pen; the ring is bold while it is down. */

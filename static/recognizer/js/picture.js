@@ -6,9 +6,12 @@ import { translate } from "./messages.js";
 
 const MAX_SIDE_PX = 1024;
 const SENT_AS_IT_IS_BYTES = 256 * 1024;
+const MAX_SENT_BYTES = 7 * 1024 * 1024; // in base64 within the server's limit
 const TAKEN_TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"];
 const QUALITY = 0.9;
 const SAMPLE_SIDE_PX = 64;
+const TRIAL_SIDE_PX = 16;
+const SEEN_LEVELS = 16; // less makes no difference to a reading
 const MAGIC_BYTES = 12;
 
 /** The file is no picture that this browser can open; the message says the way out. */
@@ -19,6 +22,7 @@ export class PictureError extends Error {}
  * @property {ImageBitmap} picture upright
  * @property {string} backdrop the colour behind its transparent parts
  * @property {string | null} original the file as a data URL, if it can be sent as it is
+ * @property {boolean} isPaintable whether parts of it can be sent, too
  */
 
 /**
@@ -56,9 +60,12 @@ export function pictureIn(transfer) {
 export async function openPicture(file) {
   const picture = await createImageBitmap(file).catch(() => null);
   if (picture === null) throw new PictureError(await whyNot(file));
-  const isSmall = file.size <= SENT_AS_IT_IS_BYTES && TAKEN_TYPES.includes(file.type);
-  const original = isSmall ? await dataUrlOf(file) : null;
-  return { picture, backdrop: backdropOf(sampleOf(picture)), original };
+  const isPaintable = canReadPaint();
+  const most = isPaintable ? SENT_AS_IT_IS_BYTES : MAX_SENT_BYTES;
+  const isSent = file.size <= most && TAKEN_TYPES.includes(file.type);
+  const original = isSent ? await dataUrlOf(file) : null;
+  const backdrop = isPaintable ? backdropOf(sampleOf(picture)) : "#fff";
+  return { picture, backdrop, original, isPaintable };
 }
 
 /**
@@ -111,6 +118,29 @@ export function backdropOf(rgba) {
   }
   const isMostlyTransparent = opacity < (255 / 2) * (rgba.length / 4);
   return isMostlyTransparent && light > 127 * opacity ? "#000" : "#fff";
+}
+
+/**
+ * Browsers that protect against tracking may refuse to read a canvas, or return noise or
+ * a single colour for it.
+ *
+ * @returns {boolean} whether a canvas gives back what was painted on it
+ */
+function canReadPaint() {
+  const canvas = document.createElement("canvas");
+  const side = (canvas.width = canvas.height = TRIAL_SIDE_PX);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, side, side);
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, side / 2, side);
+  try {
+    const { data } = context.getImageData(0, 0, side, side);
+    const isOff = (red, place) => Math.abs(red - (place % side < side / 2 ? 0 : 255)) > SEEN_LEVELS;
+    return !data.filter((_, index) => index % 4 === 0).some(isOff);
+  } catch {
+    return false;
+  }
 }
 
 function sampleOf(picture) {

@@ -44,8 +44,16 @@ export function secondGuess({ digit, second, probabilities }) {
   });
 }
 
-function isBarelyADigit({ refusal, digitness }) {
-  return refusal === null && digitness < BARELY_A_DIGIT;
+function isBarelyADigit({ digit, refusal, digitness }) {
+  return digit !== null && refusal === null && digitness < BARELY_A_DIGIT;
+}
+
+/**
+ * @param {Reading} reading
+ * @returns {string | null} the number that was read; null for a digit or a refusal
+ */
+export function numberIn({ digit, refusal, number }) {
+  return digit === null && refusal === null ? (number?.text ?? null) : null;
 }
 
 /**
@@ -73,6 +81,13 @@ export function lines(reading) {
 export function sentence(reading) {
   if (reading.refusal !== null) return reading.refusal.message;
   if (isBarelyADigit(reading)) return Object.values(lines(reading)).join(" ");
+  const number = numberIn(reading);
+  if (number !== null) {
+    return translate("Looks like %(digit)s, %(share)s confident.", {
+      digit: number,
+      share: percent(reading.confidence),
+    });
+  }
   return translate("Looks like %(digit)s, %(share)s confident; %(second)s.", {
     digit: reading.digit,
     share: percent(reading.confidence),
@@ -105,12 +120,35 @@ export class ReadingView {
     const { first, second } = lines(reading);
     const isUnlikely = isRefused || isBarelyADigit(reading);
     this.#root.dataset.state = isUnlikely ? "doubtful" : "read";
-    this.#find("digit").textContent = isRefused ? "?" : String(reading.digit);
+    const number = numberIn(reading);
+    const answer = number ?? String(reading.digit);
+    this.#root.toggleAttribute("data-number", number !== null);
+    this.#root.removeAttribute("data-digit-chosen");
+    this.#find("digit").textContent = isRefused ? "?" : answer;
+    this.#find("digit").style.setProperty("--digits", isRefused ? 1 : answer.length);
     this.#find("confidence").textContent = first;
     this.#find("second").textContent = second;
     this.#find("refusal").textContent = reading.refusal?.message ?? "";
     this.#showBars(reading);
     this.#showSeen(reading);
+  }
+
+  /**
+   * Show the probabilities of one digit of the number that is shown.
+   *
+   * @param {import("./api.js").NumberDigit} digit
+   */
+  showDigit(digit) {
+    this.#root.toggleAttribute("data-digit-chosen", true);
+    this.#showBars(digit);
+    this.#find("digitness").textContent = "";
+    if (digit.seen) this.#find("seen").src = digit.seen;
+  }
+
+  /** @param {boolean} isWaiting for an answer to ink that is finished */
+  wait(isWaiting) {
+    this.#root.toggleAttribute("data-waiting", isWaiting);
+    this.#root.setAttribute("aria-busy", String(isWaiting));
   }
 
   /** Mark the shown answer: it is not about the ink on the pad. */
@@ -120,6 +158,8 @@ export class ReadingView {
 
   clear() {
     this.#root.dataset.state = "empty";
+    this.#root.removeAttribute("data-number");
+    this.#root.removeAttribute("data-digit-chosen");
     for (const id of ["digit", "confidence", "second", "refusal", "digitness", "legend"]) {
       this.#find(id).textContent = "";
     }

@@ -1,4 +1,4 @@
-/** Retries failed calls, and stores what they have to send. */
+/** Retries failed calls. */
 
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
@@ -7,6 +7,7 @@ const LAST_RETRY_MS = 30_000;
 export const pageClock = {
   setTimeout: (...args) => setTimeout(...args),
   clearTimeout: (id) => clearTimeout(id),
+  now: () => Date.now(),
 };
 
 /**
@@ -29,11 +30,8 @@ export class Retry {
   after(error) {
     const backoff = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, LAST_RETRY_MS);
     this.#failures += 1;
-    this.in(Math.max(backoff, error.retryAfterMs ?? 0));
-  }
-
-  in(delayMs) {
     this.stop();
+    const delayMs = Math.max(backoff, error.retryAfterMs ?? 0);
     this.#timer = this.#clock.setTimeout(this.#action, delayMs);
   }
 
@@ -45,24 +43,5 @@ export class Retry {
   /** Start with short delays again, after a success or when the visitor retries. */
   reset() {
     this.#failures = 0;
-  }
-}
-
-/** @returns {any} the value that `save` stored; null if there is none, or no storage */
-export function load(storage, key) {
-  try {
-    return JSON.parse(storage.getItem(key));
-  } catch {
-    return null;
-  }
-}
-
-/** @param {any} value null removes it */
-export function save(storage, key, value) {
-  try {
-    if (value === null) storage.removeItem(key);
-    else storage.setItem(key, JSON.stringify(value));
-  } catch {
-    // Storage is off or full: the value is only kept on this page.
   }
 }

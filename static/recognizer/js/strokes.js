@@ -1,8 +1,9 @@
 /**
  * The stroke data of one drawing. No DOM: `node --test` runs it.
  *
- * A drawing lives on a fixed logical canvas, whatever size the pad has on
- * screen, so the same hand movement gives the same numbers on every device.
+ * A drawing lives on a logical canvas of fixed height, whatever size the pad has on
+ * screen, so the same hand movement gives the same numbers on every device. The canvas is
+ * a square, or wider for long numbers.
  *
  * @typedef {[number, number, number]} Point x and y in canvas pixels (y down),
  *   t in whole ms since the drawing's first point
@@ -14,7 +15,7 @@
  * @property {string} [pointer] "mouse", "touch", "pen" or "keyboard"
  */
 
-export const CANVAS_PX = 280;
+export const CANVAS_PX = 280; // its height, and its width if it is a square
 export const PEN_WIDTH_PX = 18;
 
 // The API's limits for one drawing.
@@ -35,18 +36,19 @@ const REST_AFTER_RESTORE_MS = 1000;
  * @param {number} clientX
  * @param {number} clientY
  * @param {{left: number, top: number, width: number, height: number}} rect
+ * @param {number} [width] of the canvas
  * @returns {[number, number]} to a tenth of a pixel
  */
-export function toCanvasPoint(clientX, clientY, rect) {
+export function toCanvasPoint(clientX, clientY, rect, width = CANVAS_PX) {
   return [
-    along(clientX - rect.left, rect.width),
-    along(clientY - rect.top, rect.height),
+    along(clientX - rect.left, rect.width, width),
+    along(clientY - rect.top, rect.height, CANVAS_PX),
   ];
 }
 
-function along(offset, length) {
-  const position = (offset / length) * CANVAS_PX;
-  return Math.round(Math.min(Math.max(position, 0), CANVAS_PX) * 10) / 10;
+function along(offset, length, canvasLength) {
+  const position = (offset / length) * canvasLength;
+  return Math.round(Math.min(Math.max(position, 0), canvasLength) * 10) / 10;
 }
 
 export class Strokes {
@@ -60,6 +62,9 @@ export class Strokes {
   /** @type {string | undefined} */
   #pointer;
 
+  /** The canvas's width. A narrower canvas must hold all ink: see `fits`. */
+  width = CANVAS_PX;
+
   /**
    * Restore a drawing that `toDrawing` returned.
    *
@@ -70,6 +75,7 @@ export class Strokes {
     const restored = new Strokes();
     restored.#strokes = drawing.strokes.map((stroke) => stroke.map((p) => [...p]));
     restored.#pointer = drawing.pointer;
+    restored.width = drawing.width;
     return restored;
   }
 
@@ -100,6 +106,12 @@ export class Strokes {
   /** @returns {readonly Point[][]} for drawing on screen; do not change it */
   get all() {
     return this.#strokes;
+  }
+
+  /** @returns {boolean} whether a canvas of this width holds all ink, undone or not */
+  fits(width) {
+    const points = [...this.#strokes, ...this.#undone].flat();
+    return points.every(([x]) => x <= width);
   }
 
   /**
@@ -180,7 +192,7 @@ export class Strokes {
     return true;
   }
 
-  /** Begin a new drawing. Undo does not bring the old one back. */
+  /** Begin a new drawing on the same canvas. Undo does not bring the old one back. */
   clear() {
     this.#strokes = [];
     this.#undone = [];
@@ -194,7 +206,7 @@ export class Strokes {
     if (this.isBlank) return null;
     return {
       strokes: this.#strokes.map((stroke) => stroke.map((point) => [...point])),
-      width: CANVAS_PX,
+      width: this.width,
       height: CANVAS_PX,
       pen_width: PEN_WIDTH_PX,
       ...(POINTERS.includes(this.#pointer) && { pointer: this.#pointer }),
