@@ -9,7 +9,14 @@ for submission in site.iter_history(feedback="wrong"):
     print(submission.id, submission.prediction.digit)
 """
 
-from digitsite_client.client import ApiError, Digitsite, Reading, Submission
+from digitsite_client.client import (
+    ApiError,
+    Digitsite,
+    Number,
+    NumberDigit,
+    Reading,
+    Submission,
+)
 
-__all__ = ["ApiError", "Digitsite", "Reading", "Submission"]
+__all__ = ["ApiError", "Digitsite", "Number", "NumberDigit", "Reading", "Submission"]
 __version__ = "0.1.0"

@@ -49,13 +49,60 @@ class ApiError(Exception):
         self.fields = dict(fields or {})
 
 
+Box = tuple[float, float, float, float]
+"""x, y, width and height, in the units of the drawing."""
+
+
+@dataclass(frozen=True)
+class NumberDigit:
+    """One digit of a number. strokes: their indices; empty in a picture."""
+
+    digit: int | None
+    confidence: float
+    probabilities: tuple[float, ...]
+    second: int | None
+    box: Box
+    strokes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number, from left to right. ignored: boxes of ink that is no digit."""
+
+    text: str
+    confidence: float
+    digits: tuple[NumberDigit, ...]
+    ignored: tuple[Box, ...]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Number":
+        """Build one from the API's JSON."""
+        return cls(
+            text=data["text"],
+            confidence=data["confidence"],
+            digits=tuple(
+                NumberDigit(
+                    digit=digit["digit"],
+                    confidence=digit["confidence"],
+                    probabilities=tuple(digit["probabilities"]),
+                    second=digit["second"],
+                    box=tuple(digit["box"]),
+                    strokes=tuple(digit["strokes"]),
+                )
+                for digit in data["digits"]
+            ),
+            ignored=tuple(tuple(box) for box in data["ignored"]),
+        )
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a model reads in a drawing.
 
     digit is None if the model refused the drawing; refusal is then the code of the
     reason, and message explains it. second is the second likeliest digit. digitness
-    says how much the ink looks like one digit, from 0 to 1.
+    says how much the ink looks like one digit, from 0 to 1. number is what
+    `read_number` answers; beside a refusal it is the best guess.
     """
 
     digit: int | None
@@ -65,6 +112,7 @@ class Reading:
     digitness: float
     refusal: str | None
     message: str | None
+    number: Number | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Reading":
@@ -78,6 +126,7 @@ class Reading:
             digitness=data["digitness"],
             refusal=refusal.get("code"),
             message=refusal.get("message"),
+            number=Number.from_json(data["number"]) if "number" in data else None,
         )
 
 
@@ -85,9 +134,9 @@ class Reading:
 class Submission:
     """A stored drawing.
 
-    strokes is None for a picture. verdict and true_digit are the visitor's latest
-    feedback. A reviewer's decision is in label, the digit, or in rejected, the reason
-    why the drawing shows none.
+    strokes is None for a picture. verdict and true_digit or true_number are the
+    visitor's latest feedback. A reviewer's decision is in label, the digit, in
+    number_label, or in rejected, the reason why the drawing shows neither.
     """
 
     id: uuid.UUID
@@ -98,7 +147,9 @@ class Submission:
     model: str
     verdict: str | None
     true_digit: int | None
+    true_number: str | None
     label: int | None
+    number_label: str | None
     rejected: str | None
 
     @classmethod
@@ -114,7 +165,9 @@ class Submission:
             model=data["prediction"]["model"],
             verdict=feedback.get("verdict"),
             true_digit=feedback.get("digit"),
+            true_number=feedback.get("number"),
             label=label.get("digit"),
+            number_label=label.get("number"),
             rejected=label.get("rejected"),
         )
 
@@ -169,6 +222,33 @@ class Digitsite:
         if isinstance(reading, ApiError):
             raise reading
         return reading
+
+    def read_number(
+        self,
+        drawing: Drawing,
+        *,
+        allowed: Sequence[str] | None = None,
+        side: float = 280,
+    ) -> Reading:
+        """Read a drawing as a number of one digit or more, without storing it.
+
+        Args:
+            drawing: strokes, a picture's path, or its bytes.
+            allowed: the only numbers that may be answered, at most 10,000.
+            side: width and height of the canvas of strokes, in CSS pixels.
+
+        Raises:
+            ApiError: the API did not accept the drawing.
+        """
+        body = {**_as_json(drawing, side=side), "expect": "number"}
+        if allowed is not None:
+            body["allowed"] = list(allowed)
+        (item,) = self._json(
+            "POST", "readings/", {"drawings": [body]}, repeatable=True
+        )["readings"]
+        if "error" in item:
+            raise ApiError(400, **item["error"])
+        return Reading.from_json(item)
 
     def read_all(
         self, drawings: Iterable[Drawing], *, side: float = 280
@@ -234,9 +314,14 @@ class Digitsite:
         submission: uuid.UUID,
         verdict: Literal["right", "wrong", "not_a_digit", "withdrawn"],
         digit: int | None = None,
+        *,
+        number: str | None = None,
     ) -> Submission:
-        """Say whether a submission was read correctly; `wrong` needs the true digit."""
-        body = {"verdict": verdict} | ({} if digit is None else {"digit": digit})
+        """Say whether a submission was read correctly.
+
+        `wrong` needs the true digit, or the true number such as "42".
+        """
+        body = {"verdict": verdict, **_given(digit=digit, number=number)}
         return self._add(f"submissions/{submission}/feedback/", body)
 
     def label(
@@ -244,10 +329,14 @@ class Digitsite:
         submission: uuid.UUID,
         digit: int | None = None,
         *,
+        number: str | None = None,
         rejected: str | None = None,
     ) -> Submission:
-        """Name the digit a submission shows, or why it shows none; for reviewers."""
-        body = {"rejected": rejected} if digit is None else {"digit": digit}
+        """Name the digit or number a submission shows, or why it shows neither.
+
+        For reviewers; give exactly one of them.
+        """
+        body = _given(digit=digit, number=number, rejected=rejected)
         return self._add(f"submissions/{submission}/label/", body)
 
     def delete(self, submission: uuid.UUID) -> None:
@@ -275,9 +364,16 @@ class Digitsite:
         """Return who is calling."""
         return self._json("GET", "me/", repeatable=True)
 
-    def set_consent(self, *, may_train: bool) -> None:
-        """Set whether your drawings may train models."""
-        self._json("PATCH", "me/", {"may_train": may_train}, repeatable=True)
+    def set_consent(
+        self, *, may_train: bool | None = None, may_publish: bool | None = None
+    ) -> None:
+        """Set whether your drawings may train models, and may be published.
+
+        None leaves a consent as it is; give at least one.
+        """
+        told = {"may_train": may_train, "may_publish": may_publish}
+        given = {name: value for name, value in told.items() if value is not None}
+        self._json("PATCH", "me/", given, repeatable=True)
 
     def models(self) -> list[dict[str, Any]]:
         """Return the site's models, newest first."""
@@ -354,6 +450,10 @@ class Digitsite:
 
 def _new_key() -> dict[str, str]:
     return {"Idempotency-Key": str(uuid.uuid4())}
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _as_json(drawing: Drawing, *, side: float) -> dict[str, Any]:
