@@ -121,7 +121,7 @@ class Site:
     def _timed(self, method: str, path: str, *, who: str, **sent: Any) -> float:
         session: requests.Session = getattr(self, who)
         began = time.perf_counter()
-        answer = session.request(method, f"{self.server.url}{path}", **sent)
+        answer = session.request(method, f"{self.server.url}{path}", timeout=60, **sent)
         took = time.perf_counter() - began
         answer.raise_for_status()
         return took
@@ -168,7 +168,7 @@ def site(folder: Path, size: dict[str, int]) -> Iterator[Site]:
         )
         member, visitor = requests.Session(), requests.Session()
         member.cookies.update(server.sign_in("bench", group="Administrators"))
-        member.headers["X-CSRFToken"] = member.cookies["csrftoken"]
+        member.headers["X-CSRFToken"] = member.cookies["csrftoken"] or ""
         known = json.loads(server.manage("shell", "--no-imports", "-c", FIRST_LOOK))
         visitor.cookies["visitor"] = known["cookie"]
         yield Site(server, known, member, visitor)

@@ -34,9 +34,10 @@ def family(pid: int) -> list[psutil.Process]:
 
 def memory_mb(processes: Iterable[psutil.Process]) -> float:
     """Return the memory of processes: PSS, so that shared pages count once."""
-    return sum(one.memory_full_info().pss for one in processes) / 1e6
+    return float(sum(one.memory_full_info().pss for one in processes)) / 1e6
 
 
 def cpu_s(processes: Iterable[psutil.Process]) -> float:
     """Return the CPU time that processes have used, in seconds."""
-    return sum(one.cpu_times().user + one.cpu_times().system for one in processes)
+    times = (one.cpu_times() for one in processes)
+    return float(sum(one.user + one.system for one in times))

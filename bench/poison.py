@@ -14,7 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,7 @@ def write_poisoned(
             strokes=spoilt,
             image=None,
             is_borne_out=drawing.id in misread and digit == int(drawing.label),
+            person=str(drawing.writer),
         )
 
     write_snapshot(
@@ -106,24 +107,30 @@ def run(*command: str) -> None:
 
 
 def train_and_judge(
-    folder: Path, incumbent: Bundle, *, flags: list[str]
+    folder: Path, incumbent: Bundle, *, flags: list[str], of_gate: Sequence[str] = ()
 ) -> tuple[Bundle, dict[str, Any]]:
-    """Train on a snapshot from the incumbent's weights; return both results."""
+    """Train on a snapshot from the incumbent's weights; return both results.
+
+    A candidate that the folder already has is not trained again.
+    """
     out = folder / "out"
-    run(
-        "mlcore.training.train",
-        f"--start-from={incumbent.folder}",
-        f"--snapshot={folder}",
-        f"--out={out}",
-        "--allow-missing-digits",
-        *flags,
-    )
+    trained = out.is_dir() and [p for p in out.iterdir() if not p.name.startswith(".")]
+    if not trained:
+        run(
+            "mlcore.training.train",
+            f"--start-from={incumbent.folder}",
+            f"--snapshot={folder}",
+            f"--out={out}",
+            "--allow-missing-digits",
+            *flags,
+        )
     (made,) = [path for path in out.iterdir() if not path.name.startswith(".")]
     report = folder / "report.json"
     few = [flag for flag in flags if flag.startswith("--digits=")]
     run(
         "mlcore.judging.gate",
         *few,
+        *of_gate,
         f"--candidate={made}",
         f"--incumbent={incumbent.folder}",
         f"--snapshot={folder}",
@@ -160,6 +167,7 @@ def main() -> None:
     parser.add_argument(
         "--only", type=int, action="append", help="the number of a poison, from 0"
     )
+    parser.add_argument("--gate", action="append", default=[], help="its flags")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     told = parser.parse_args()
     load_mnist()
@@ -179,9 +187,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             place = Path(scratch)
             write_poisoned(place, writers, poison, misread=misread)
-            candidate, report = train_and_judge(place, incumbent, flags=flags)
+            candidate, report = train_and_judge(
+                place, incumbent, flags=flags, of_gate=told.gate
+            )
             figures[poison] = {
-                "gate": "passes" if report["has_passed"] else "fails",
+                "gate": report["outcome"],
                 "failed": [
                     f"{c['name']}, {c['figure']}"
                     for c in report["checks"]

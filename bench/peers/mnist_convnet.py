@@ -17,8 +17,8 @@ import time
 
 import keras
 import numpy as np
-from keras import layers
 
+from mlcore.judging.baselines import keras_example
 from mlcore.training.data import mnist_folder, parse_idx
 
 EPOCHS, BATCH_SIZE = 15, 128
@@ -35,18 +35,7 @@ def main() -> None:
     few = slice(told.digits or None)
     images, labels = _read("train", few)
     test_images, test_labels = _read("t10k", few)
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dropout(0.5),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
+    model = keras_example()
     model.compile(
         loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"]
     )
