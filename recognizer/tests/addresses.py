@@ -9,13 +9,16 @@ NOBODYS = "01a20aab-e832-7642-880c-5b3a15f35f22"
 _FILLED = {
     "submission_id": NOBODYS,
     "token_id": NOBODYS,
+    "webhook_id": NOBODYS,
     "pk": NOBODYS,
     "object_id": NOBODYS,
     "uidb64": "MQ",
     "token": "x-y",
+    "digest": "0" * 64,
     "app_label": "recognizer",
     "content_type_id": "1",
     "id": "1",
+    "name": "model.tflite",
     "url": "nowhere/",
 }
 UNNAMED = ["/api/", "/api/nowhere/", "/favicon.ico", "/nowhere/"]

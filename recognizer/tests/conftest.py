@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
+from django.core.management import call_command
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from mlcore import paths
 from mlcore.reading.bundle import open_bundle
-from recognizer.desk.site import note_password
 from recognizer.learning.promotion import prepare_models
 from recognizer.models import ModelVersion, User
+from recognizer.people.signing_in import note_password
 from recognizer.people.tokens import make_token
 from recognizer.tests.drawings import SEVEN as SEVEN
 from tools.server import Server, serving
@@ -62,8 +65,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def quick_and_apart(settings: LazySettings) -> None:
-    """Each test has models of its own, and passwords that are hashed quickly."""
+    """Each test has models and counts of its own, and passwords hashed quickly.
+
+    Static files are looked up when asked for, not by each of the thousands of clients.
+    """
     settings.ACTIVE_MODEL_KEPT_S = 0
+    settings.WHITENOISE_AUTOREFRESH = True
+    cache.clear()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -78,6 +86,16 @@ def active_model(db: None, settings: LazySettings, tmp_path: Path) -> ModelVersi
 def no_model(db: None) -> None:
     """A site whose database was emptied after `migrate` had registered the starter."""
     ModelVersion.objects.all().delete()
+
+
+@pytest.fixture(scope="class")
+def prepared_again(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """Tests that commit empty the database; make again what `migrate` makes."""
+    yield
+    with django_db_blocker.unblock():
+        call_command("migrate", verbosity=0)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,14 @@ from mlcore import paths
 from tools.server import Server, one_of_many, own_database
 
 API = "/api/v1/"
+IN_PRODUCTION = {
+    "PRODUCTION": "1",
+    "SECRET_KEY": "".join(map(chr, range(48, 110))),
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "TRUSTED_PROXIES": "1",
+    "DIGITSITE_THROTTLE": "off",
+}
+"""Variables of a site behind nginx."""
 _LONGEST_START_S = 60
 
 
@@ -131,12 +139,8 @@ class Machine:
 def machines(folder: Path, **variables: str) -> Iterator[tuple[Server, Server]]:
     """Start two web processes on one new database, at the same moment."""
     shared = {
-        "PRODUCTION": "1",
-        "SECRET_KEY": "".join(map(chr, range(48, 110))),
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "TRUSTED_PROXIES": "1",
+        **IN_PRODUCTION,
         "REDIS_URL": os.environ["REDIS_URL"],
-        "DIGITSITE_THROTTLE": "off",
         "WORKERS": "1",
         **variables,
     }
@@ -167,7 +171,7 @@ def certificate(folder: Path) -> Path:
 
 
 @contextmanager
-def nginx_before(servers: tuple[Server, Server], folder: Path) -> Iterator[Machine]:
+def nginx_before(servers: Sequence[Server], folder: Path) -> Iterator[Machine]:
     """Run nginx as it is shipped, save for names, ports and places."""
     port = free_port()
     trusted = certificate(folder)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mlcore.files import replaced
 from mlcore.reading.bundle import (
     KERAS_WEIGHTS,
     SERVED_WEIGHTS,
@@ -19,6 +20,7 @@ from mlcore.reading.bundle import (
     write_bundle,
 )
 from mlcore.training.checkpoint import end_with_starter, say
+from mlcore.training.runs import METRICS
 from mlcore.training.snapshot import load_snapshot
 
 STEPS, STEP_S = 5, 0.15
@@ -42,6 +44,9 @@ def train(told: dict[str, str]) -> None:
     for step in range(STEPS):
         say(folder / "progress.json", step / STEPS, f"step {step} of {STEPS}")
         print(f"step {step}", flush=True)  # noqa: T201
+        epochs = [f"{n + 1},{1 / (n + 1)},{0.5 + n / 8}" for n in range(step + 1)]
+        with replaced(folder / METRICS) as metrics:
+            metrics.write_text("\n".join(["epoch,loss,mnist", *epochs]))
         time.sleep(STEP_S)
     if told.get("epochs") == "0":
         sys.exit("There is nothing to train.")
@@ -64,6 +69,8 @@ def judge(told: dict[str, str]) -> None:
     time.sleep(STEP_S)
     report: dict[str, Any] = {
         "has_passed": True,
+        "outcome": "passed",
+        "drawings_to_decide": None,
         "candidate": open_bundle(Path(told["candidate"])).digest,
         "incumbent": open_bundle(Path(told["incumbent"])).digest,
         "checks": [],

@@ -181,7 +181,12 @@ class TestAccountPage:
 
         page = browser.post(
             "/account/tokens/",
-            {"name": "form scanner", "scopes": ["read", "write"], "days": "30"},
+            {
+                "name": "form scanner",
+                "scopes": ["read", "write"],
+                "days": "30",
+                "password": PASSWORD,
+            },
         )
 
         (text,) = re.findall(r"dgs_[\w-]{40,}", page.content.decode())
@@ -204,10 +209,26 @@ class TestAccountPage:
         assert answer.status_code == 400
         assert not Token.objects.exists()
 
+    @pytest.mark.parametrize(
+        ("field", "value"), [("password", "a guess"), ("password", ""), ("days", "")]
+    )
+    def test_makes_no_token_without_the_password_or_an_end(
+        self, browser: Client, ada: User, field: str, value: str
+    ) -> None:
+        browser.force_login(ada)
+        wish = {"name": "x", "scopes": ["read"], "days": "30", "password": PASSWORD}
+
+        answer = browser.post("/account/tokens/", {**wish, field: value})
+
+        assert answer.status_code == 400
+        assert not Token.objects.exists()
+
     def test_offers_the_scope_review_to_reviewers_alone(
         self, browser: Client, ada: User, reviewer: User
     ) -> None:
-        wish = {"name": "x", "scopes": ["review"], "days": ""}
+        wish = {"name": "x", "scopes": ["review"], "days": "30", "password": PASSWORD}
+        reviewer.set_password(PASSWORD)
+        reviewer.save()
         browser.force_login(ada)
         refused = browser.post("/account/tokens/", wish)
         browser.force_login(reviewer)
@@ -228,15 +249,19 @@ class TestAccountPage:
         assert answer.status_code == 404
         assert Token.objects.get() == token
 
-    def test_takes_consent_and_takes_it_back(self, browser: Client, ada: User) -> None:
+    @pytest.mark.parametrize("consent", ["may_train", "may_publish"])
+    def test_takes_each_consent_and_takes_it_back(
+        self, browser: Client, ada: User, consent: str
+    ) -> None:
         browser.force_login(ada)
+        consents = Visitor.objects.values("may_train", "may_publish")
 
-        browser.post("/account/consent/", {"may_train": "on"})
-        given = Visitor.objects.get().may_train
-        browser.post("/account/consent/")
+        browser.post("/account/consent/", {consent: "on"})
+        given = consents.get()
+        browser.post("/account/consent/", {consent: "off"})
 
-        assert given is True
-        assert Visitor.objects.get().may_train is False
+        assert [name for name, value in given.items() if value] == [consent]
+        assert not any(consents.get().values())
 
     def test_shows_no_page_of_ours_to_frames_or_other_forms(self, ada: User) -> None:
         browser = Client(enforce_csrf_checks=True)

@@ -16,11 +16,16 @@ from recognizer.tests.test_submissions_api import seven_png
 from tools.server import Server
 
 PAGE = (paths.REPOSITORY / "docs" / "api.md").read_text()
+_PLACES = (
+    ("$ID", "submission_id"),
+    ("$HOOK", "webhook_id"),
+    ("model.tflite", "name"),
+)
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
 
 
 def calls() -> set[tuple[str, str]]:
-    """Return method and path of each curl line."""
+    """Return method and path of each curl line that calls the API."""
     found = set()
     for line in "".join(BLOCKS).splitlines():
         if "curl " not in line:
@@ -32,7 +37,10 @@ def calls() -> set[tuple[str, str]]:
         if "-X" in words:
             method = words[words.index("-X") + 1]
         path = url.removeprefix("$SITE").split("?")[0]
-        found.add((method, path.replace("$ID", "{submission_id}")))
+        if path.startswith("/api/"):
+            for short, name in _PLACES:
+                path = path.replace(short, f"{{{name}}}")
+            found.add((method, path))
     return found
 
 
@@ -48,6 +56,7 @@ class TestExamples:
     @pytest.mark.usefixtures("_curl")
     def test_work_as_they_stand(self, server: Server, tmp_path: Path) -> None:
         server.make_user("reader", is_reviewer=True)
+        server.sign_in("root", group="Administrators")
         (tmp_path / "seven.png").write_bytes(seven_png())
         script = "".join(BLOCKS).replace("http://127.0.0.1:8000", server.url)
         quiet = 'curl() { command curl -sS --fail-with-body -w "\\n" "$@"; }\n'
@@ -55,7 +64,11 @@ class TestExamples:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", quiet + script],
             cwd=tmp_path,
-            env={**os.environ, "TOKEN": server.make_token("reader", "read,review")},
+            env={
+                **os.environ,
+                "TOKEN": server.make_token("reader", "read,review"),
+                "ADMIN": server.make_token("root", "read,write"),
+            },
             capture_output=True,
             text=True,
             check=False,

@@ -1,11 +1,19 @@
 """The drill: back up while drawings arrive, delete one, restore elsewhere."""
 
+import gzip
+import json
+import re
+import shutil
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.cookiejar import CookieJar
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -139,6 +147,146 @@ class TestDrill:
         if database.exists():  # else PostgreSQL's, which was filled without them
             assert reading in (backup / "database.sqlite3").read_bytes()
             assert reading not in database.read_bytes()
+
+
+_MARKS = """
+from django.db import connection
+user = User.objects.get(username="ada-of-the-drill")
+print(user.password.encode().hex())
+print(user.email.encode().hex())
+print(user.username.encode().hex())
+with connection.cursor() as cursor:
+    cursor.execute("SELECT strokes FROM recognizer_submission")
+    for (content,) in cursor.fetchall():
+        print(bytes(content).hex())
+"""
+_SECRETS = """
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from recognizer.models import BrowserSession
+user = User.objects.get(username="ada-of-the-drill")
+print(TOTPDevice.objects.create(user=user, name="app").key.encode().hex())
+device = StaticDevice.objects.create(user=user, name="app")
+print(device.token_set.create(token="code-of-the-dri").token.encode().hex())
+print(BrowserSession.objects.get(user=user).session_id.encode().hex())
+"""
+_LEFT = (
+    "from django.contrib.sessions.models import Session; "
+    "from django_otp.plugins.otp_static.models import StaticDevice, StaticToken; "
+    "from django_otp.plugins.otp_totp.models import TOTPDevice; "
+    "from recognizer.models import BrowserSession; "
+    "print(*(model.objects.count() for model in (User, Visitor, Submission, Picture, "
+    "Prediction, Archived, Token, Session, BrowserSession, TOTPDevice, StaticDevice, "
+    "StaticToken)))"
+)
+_FORGET = (
+    "from pathlib import Path; from recognizer.ops import retention; "
+    "retention.forget_erased(Path({!r})); "
+)
+_ARCHIVE_ALL = (
+    "from pathlib import Path; from datetime import UTC, datetime, timedelta; "
+    "from recognizer.ops import retention; retention.expire("
+    "before=datetime.now(UTC) + timedelta(days=1), folder=Path({!r}), tell=int)"
+)
+
+
+class Account:
+    """A user's browser at a site that runs: it signs up, draws and leaves."""
+
+    def __init__(self, server: Server) -> None:
+        self.url = server.url
+        self.jar = CookieJar()
+        self.browser = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(self.jar)
+        )
+
+    def fill_in(self, path: str, **fields: str) -> str:
+        """Open a page and send its form."""
+        with self.browser.open(f"{self.url}{path}") as page:
+            (token,) = set(
+                re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+            )
+        sent = urlencode({**fields, "csrfmiddlewaretoken": token}).encode()
+        with self.browser.open(f"{self.url}{path}", sent) as answer:
+            return str(answer.read().decode())
+
+    def draw(self, **drawing: Any) -> None:
+        """Store a drawing by the API, with the session and its CSRF token."""
+        (token,) = [one.value for one in self.jar if one.name == "csrftoken"]
+        request = urllib.request.Request(
+            f"{self.url}/api/v1/submissions/",
+            json.dumps({**SEVEN, **drawing}).encode(),
+            {"Content-Type": "application/json", "X-CSRFToken": str(token)},
+        )
+        self.browser.open(request).close()
+
+
+def files_with(folder: Path, marks: set[bytes]) -> list[str]:
+    """Return the files, packed or not, that hold one of the marks."""
+    found = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            read = gzip.open if path.suffix == ".gz" else open
+            with read(path, "rb") as file:
+                content = file.read()
+            if any(mark in content for mark in marks):
+                found.append(path.name)
+    return found
+
+
+@pytest.mark.database
+class TestDeletedAccount:
+    PASSWORD = "correct horse battery staple"
+
+    def test_is_nowhere_and_no_backup_brings_it_back(
+        self, tmp_path: Path, elsewhere: Server
+    ) -> None:
+        archive, backups = tmp_path / "archive", tmp_path / "backups"
+        with serving(tmp_path / "var") as server:
+            account = Account(server)
+            account.fill_in(
+                "/account/sign-up/",
+                username="ada-of-the-drill",
+                email="ada@drill.example",
+                password1=self.PASSWORD,
+                password2=self.PASSWORD,
+            )
+            account.draw(strokes=[[[70, 70], [137.625, 66], [205, 66], [125, 225]]])
+            marking = _MARKS + _ARCHIVE_ALL.format(str(archive))
+            marks = {bytes.fromhex(line) for line in shell(server, marking).split()}
+            account.draw(strokes=[[[70, 70], [139.125, 66], [205, 66], [125, 225]]])
+            marking = _MARKS + _SECRETS
+            marks |= {bytes.fromhex(line) for line in shell(server, marking).split()}
+            server.manage("backup", str(backups))
+            shutil.copytree(backups, tmp_path / "copied")
+            before = files_with(tmp_path / "var", marks)
+            archived = files_with(archive, {b"137.625"})
+
+            told = account.fill_in("/account/delete/", password=self.PASSWORD)
+            at_once = files_with(tmp_path / "var", marks)
+            erased = str(tmp_path / "erased")
+            server.manage("erasures", erased, "--backups", str(backups))
+            left = shell(server, _FORGET.format(str(archive)) + _LEFT)
+        (backup,) = backups.iterdir()
+        (copied,) = (tmp_path / "copied").iterdir()
+        again = elsewhere.manage("restore", str(copied), "--erased", erased)
+
+        assert len(marks) == 8
+        assert "have been deleted" in told
+        assert archived
+        assert at_once == []
+        assert files_with(archive, {b"137.625"}) == []
+        assert set(left.split()) == {"0"}
+        assert "without 1 deleted accounts" in again
+        assert shell(elsewhere, _LEFT) == left
+        if (backup / "database.sqlite3").exists():  # a dump is packed
+            assert before
+            assert files_with(copied, marks)
+            assert files_with(backup, marks) == []
+            assert files_with(elsewhere.var, marks) == []
+        else:
+            elsewhere.manage("restore", str(backup), "--nothing-was-erased")
+            assert shell(elsewhere, _LEFT) == left
 
 
 class TestRestore:

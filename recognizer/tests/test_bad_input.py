@@ -202,7 +202,7 @@ class TestBadBodies:
         response = program.post(URL, b"GIF89a" + bytes(99), content_type="image/png")
 
         assert response.status_code == 400
-        assert response.json()["error"]["code"] == "not_an_image"
+        assert response.json()["error"]["code"] == "damaged_image"
 
     def test_of_a_known_kind_that_is_not_read_are_named(self, program: Client) -> None:
         response = program.post(

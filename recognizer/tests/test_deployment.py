@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,11 @@ from recognizer.tests.machines import Machine, free_port, program
 DEPLOY = paths.REPOSITORY / "deploy"
 DOCKERFILE = paths.REPOSITORY / "Dockerfile"
 UNITS = DEPLOY / "systemd"
-# Of the database's image: not ours to read.
-OTHERS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
+# Of the database's and Redis's images: not ours to read.
+OTHERS = {
+    *("POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"),
+    *("REDIS_PASSWORD", "REDISCLI_AUTH"),
+}
 
 
 @dataclass(frozen=True)
@@ -269,8 +273,9 @@ class TestComposeFile:
 
         for service in self.composed["services"].values():
             if service.get("command", [""])[0] == "python":
-                assert service["command"][1] == "manage.py"
-                assert service["command"][2] in commands
+                how, name = service["command"][1:3]
+                assert how in ("manage.py", "-m")
+                assert name in commands if how == "manage.py" else find_spec(name)
 
     def test_lets_nothing_but_the_database_write_to_its_own_files(self) -> None:
         writable = {
@@ -285,6 +290,28 @@ class TestComposeFile:
         shown = [n for n, s in self.composed["services"].items() if s.get("ports")]
 
         assert shown == ["proxy"]
+
+    def test_keeps_nginx_and_the_services_apart(self) -> None:
+        networks = {
+            name: set(service["networks"])
+            for name, service in self.composed["services"].items()
+        }
+        inside = {
+            name
+            for name, network in self.composed["networks"].items()
+            if (network or {}).get("internal")
+        }
+
+        assert networks["db"] | networks["redis"] == inside
+        assert not networks["db"] & networks["redis"]
+        assert not networks["proxy"] & inside
+
+    def test_gives_redis_a_password(self) -> None:
+        redis, web = (self.composed["services"][name] for name in ("redis", "web"))
+
+        assert "${REDIS_PASSWORD:?" in redis["command"][2]
+        assert redis["command"][1] == "--requirepass"
+        assert web["environment"]["REDIS_URL"].startswith("redis://:${REDIS_PASSWORD:?")
 
     def test_speaks_of_variables_that_are_read(self) -> None:
         listed = names_in(paths.REPOSITORY / ".env.example")
@@ -301,7 +328,89 @@ class TestComposeFile:
 
 
 def names_in(path: Path) -> set[str]:
-    return set(re.findall(r"^([A-Z_]+)=", path.read_text(), re.M))
+    return set(re.findall(r"^#?([A-Z_]+)=", path.read_text(), re.M))
+
+
+def merged_by_systemd(unit: Path, environment_file: str) -> dict[str, str]:
+    """Return a unit's environment: the file wins, even with an empty assignment."""
+    settings = re.findall(r"^Environment=(.*)$", unit.read_text(), re.M)
+    own = [pair for line in settings for pair in shlex.split(line)]
+    of_file = [
+        line
+        for line in environment_file.splitlines()
+        if line.strip() and not line.startswith(("#", ";"))
+    ]
+    return dict(pair.split("=", 1) for pair in [*own, *of_file])
+
+
+class TestProductionExample:
+    text = (DEPLOY / "production.env.example").read_text()
+    told = (
+        "import django; from django.conf import settings as s; django.setup(); "
+        "print(s.PRODUCTION, s.SESSION_COOKIE_SECURE, s.SECURE_SSL_REDIRECT, "
+        "s.ALLOWED_HOSTS, s.TRUSTED_PROXIES, s.EMAIL_BACKEND)"
+    )
+
+    def filled_in(self) -> str:
+        text = self.text.replace("SECRET_KEY=", f"SECRET_KEY={'k7-' * 20}")
+        text = text.replace("ALLOWED_HOSTS=", "ALLOWED_HOSTS=digits.example.org")
+        origin = "CSRF_TRUSTED_ORIGINS=https://digits.example.org"
+        return text.replace("CSRF_TRUSTED_ORIGINS=", origin)
+
+    def started(
+        self, unit: Path, environment_file: str, var: Path
+    ) -> "subprocess.CompletedProcess[str]":
+        environment = merged_by_systemd(unit, environment_file)
+        assert environment["DIGITSITE_VAR"] == "/var/lib/digitsite"
+        return subprocess.run(
+            [sys.executable, "-c", self.told],
+            cwd=paths.REPOSITORY,
+            env={
+                **environment,
+                "PATH": os.environ["PATH"],
+                "DIGITSITE_VAR": str(var),
+                "DJANGO_SETTINGS_MODULE": "digitsite.settings",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def test_lists_variables_that_are_read(self) -> None:
+        assert names_in(DEPLOY / "production.env.example") <= names_in(
+            paths.REPOSITORY / ".env.example"
+        )
+
+    def test_is_what_the_page_tells_to_install(self) -> None:
+        page = (paths.REPOSITORY / "docs" / "operations.md").read_text()
+
+        assert "deploy/production.env.example /etc/digitsite.env" in page
+
+    @pytest.mark.parametrize(
+        "unit", sorted(UNITS.glob("*.service")), ids=lambda unit: unit.name
+    )
+    def test_leaves_a_unit_in_production(self, unit: Path, tmp_path: Path) -> None:
+        started = self.started(unit, self.filled_in(), tmp_path)
+
+        assert started.returncode == 0, started.stderr
+        assert started.stdout.strip() == (
+            "True True True ['digits.example.org'] 1 "
+            "django.core.mail.backends.dummy.EmailBackend"
+        )
+
+    @pytest.mark.parametrize(
+        ("line", "refusal"),
+        [("", "SECRET_KEY"), ("PRODUCTION=", "PRODUCTION is set but empty")],
+    )
+    def test_is_refused_until_it_is_filled_in(
+        self, line: str, refusal: str, tmp_path: Path
+    ) -> None:
+        text = self.text if not line else f"{self.filled_in()}{line}\n"
+
+        started = self.started(UNITS / "digitsite-web.service", text, tmp_path)
+
+        assert started.returncode != 0
+        assert refusal in started.stderr.splitlines()[-1]
 
 
 class TestByteCode:

@@ -7,14 +7,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
+from django_tasks.base import TaskResultStatus
+from django_tasks_db.models import DBTaskResult
 
 from mlcore.reading.specimens import specimens
+from recognizer.drawings.comments import add_comment
 from recognizer.drawings.erasing import delete_all, erase_again
 from recognizer.drawings.feedback import give_feedback
 from recognizer.models import (
     Archived,
+    Comment,
     Erasure,
     Feedback,
     Label,
@@ -50,12 +56,13 @@ def fill(reviewer: User, count: int = 5) -> Visitor:
     for one in specimens()[:count]:
         drawn = submit(person, one.strokes, reviewer=reviewer, digit=one.digit)
         give_feedback(submission=drawn, verdict="wrong", digit=3)
+        add_comment(submission_id=drawn.pk, author=reviewer, text="well drawn")
     return person
 
 
 def everything() -> dict[str, Any]:
     """Return all that is kept of drawings."""
-    models = (Submission, Prediction, Feedback, Label)
+    models = (Submission, Prediction, Feedback, Label, Comment)
     rows = {
         m.__name__: list(m._default_manager.order_by("pk").values()) for m in models
     }
@@ -211,13 +218,43 @@ class TestErasure:
 
 @pytest.mark.usefixtures("long_ago")
 class TestCommand:
-    def test_keeps_everything_unless_told(self, reviewer: User) -> None:
+    def test_keeps_everything_unless_told(
+        self, reviewer: User, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         fill(reviewer)
 
-        with pytest.raises(CommandError, match="RETENTION_DAYS"):
-            call_command("expire")
+        call_command("expire")
 
+        assert "RETENTION_DAYS" in capsys.readouterr().out
         assert Submission.objects.count() == 5
+
+    def test_clears_away_sessions_and_tasks_that_have_ended(
+        self, reviewer: User
+    ) -> None:
+        browsers = [Client(), Client()]
+        for browser in browsers:
+            browser.force_login(reviewer)
+        ended = browsers[0].session
+        ended.set_expiry(-1)
+        ended.save()
+        now = timezone.now()
+        for name, age in (("old", 40), ("new", 2)):
+            DBTaskResult.objects.create(
+                task_path=f"recognizer.{name}",
+                args_kwargs={"args": [], "kwargs": {}},
+                queue_name="default",
+                backend_name="default",
+                run_after=now,
+                status=TaskResultStatus.SUCCESSFUL,
+                finished_at=now - timedelta(days=age),
+                exception_class_path="",
+                traceback="",
+            )
+
+        call_command("expire")
+
+        assert Session.objects.get().pk == browsers[1].session.session_key
+        assert DBTaskResult.objects.get().task_path == "recognizer.new"
 
     def test_goes_by_the_setting(
         self, reviewer: User, settings: Any, capsys: pytest.CaptureFixture[str]

@@ -14,7 +14,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 from django.test import Client
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -173,7 +173,8 @@ class TestMemory:
 
         tracemalloc.start()
         held = []
-        for number, _ in enumerate(stream(Submission.objects.all(), [visitor])):
+        pieces = stream(Submission.objects.all(), [visitor], shows_numbers=True)
+        for number, _ in enumerate(pieces):
             if number % 100 == 99:
                 gc.collect()
                 held.append(tracemalloc.get_traced_memory()[0])
@@ -190,6 +191,8 @@ def packed(entries: Iterable[tuple[str, list[bytes]]]) -> bytes:
 
 
 class TestZipStream:
+    # A busy machine may take seconds for one example.
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.dictionaries(
             st.text("abcdé/", min_size=1, max_size=9), st.lists(st.binary()), max_size=5

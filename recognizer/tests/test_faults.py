@@ -15,8 +15,10 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import psycopg
 import pytest
@@ -113,6 +115,40 @@ class TestDisk:
         with sqlite3.connect(database) as rows:
             (count,) = rows.execute("SELECT count(*) FROM recognizer_submission")
             assert count == (2,)
+
+    @pytest.mark.sqlite
+    def test_that_is_full_deletes_wholly_or_not_at_all(self, site: Server) -> None:
+        browser = build_opener(HTTPCookieProcessor(CookieJar()))
+
+        def call(path: str, body: bytes | None = None, method: str = "GET") -> int:
+            request = urllib.request.Request(
+                f"{site.url}{path}",
+                body,
+                {"Content-Type": "application/json"},
+                method=method,
+            )
+            try:
+                with browser.open(request, timeout=60) as answer:
+                    return int(answer.status)
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code
+
+        call(SUBMISSIONS, json.dumps(SEVEN).encode(), "POST")
+        with browser.open(f"{site.url}{SUBMISSIONS}") as listed:
+            (own,) = json.load(listed)["results"]
+        path = f"{SUBMISSIONS}{own['id']}/"
+        for pid in [*site.processes()[:1], *site.workers()]:
+            limit_file_size(pid, 1)
+        full = call(path, method="DELETE")
+        kept = call(path), call(f"{path}image.png")
+        for pid in site.processes():
+            limit_file_size(pid, resource.RLIM_INFINITY)
+
+        assert full == 503
+        assert kept == (200, 200)
+        assert call(path, method="DELETE") == 204
+        assert call(path) == 404
 
 
 def limit_file_size(pid: int, limit: int) -> None:

@@ -30,6 +30,10 @@ class TestFeedback:
         [
             ({"verdict": "right"}, {"verdict": "right", "digit": None}),
             ({"verdict": "wrong", "digit": 1}, {"verdict": "wrong", "digit": 1}),
+            (
+                {"verdict": "wrong", "number": "71"},
+                {"verdict": "wrong", "digit": None, "number": "71"},
+            ),
             ({"verdict": "not_a_digit"}, {"verdict": "not_a_digit", "digit": None}),
             ({"verdict": "withdrawn"}, None),
         ],
@@ -67,6 +71,13 @@ class TestFeedback:
             {"verdict": "wrong", "digit": True},
             {"verdict": "wrong", "digit": 7},
             {"verdict": "right", "digit": 7},
+            {"verdict": "right", "number": "71"},
+            {"verdict": "wrong", "digit": 1, "number": "71"},
+            {"verdict": "wrong", "number": "7"},
+            {"verdict": "wrong", "number": 71},
+            {"verdict": "wrong", "number": "7a"},
+            {"verdict": "wrong", "number": "\u0667\u0661"},
+            {"verdict": "wrong", "number": "7" * 21},
         ],
     )
     def test_that_makes_no_sense_is_refused(
@@ -100,6 +111,15 @@ class TestFeedback:
         listed = admin_client.get("/admin/recognizer/submission/?verdict=wrong")
         assert "wrong: 1" in listed.content.decode()
 
+    def test_of_a_number_is_shown_in_history_and_admin(
+        self, program: Client, mine: str, admin_client: Client
+    ) -> None:
+        say(program, mine, verdict="wrong", number="71")
+
+        assert "it is 71" in program.get("/history/").content.decode()
+        listed = admin_client.get("/admin/recognizer/submission/?verdict=wrong")
+        assert "wrong: 71" in listed.content.decode()
+
     def test_filters_the_list(self, program: Client, mine: str) -> None:
         other = post_json(program, URL, SEVEN).json()["id"]
         say(program, mine, verdict="wrong", digit=1)
@@ -119,6 +139,8 @@ class TestFeedback:
             {"verdict": "wrong", "digit": None},
             {"verdict": "right", "digit": 7},
             {"verdict": "tired", "digit": None},
+            {"verdict": "right", "number": "71"},
+            {"verdict": "wrong", "digit": 7, "number": "71"},
         ],
     )
     def test_never_contradicts_itself_in_the_rows(

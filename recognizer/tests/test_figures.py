@@ -150,6 +150,41 @@ class TestPage:
         assert len(numbers) > 500
         assert not [number for number in numbers if "," in number]
 
+    def test_gives_the_rows_of_a_plot_as_csv(
+        self, history: list[Submission], admin_client: Client
+    ) -> None:
+        answer = admin_client.get(PAGE, {"csv": "pointers"})
+
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        rows = answer.content.decode().split()
+        assert rows[0] == "pointers,drawings"
+        assert f"pen,{len(history)}" in rows
+        assert admin_client.get(PAGE, {"csv": "secrets"}).status_code == 404
+
+    def test_is_about_the_chosen_model_and_period(
+        self, history: list[Submission], admin_client: Client, tmp_path: Path
+    ) -> None:
+        reader = current_figures().model
+        assert reader
+        prepare_models(
+            starter=other_bundle(open_bundle(settings.STARTER_BUNDLE), tmp_path)
+        )
+
+        page = admin_client.get(PAGE, {"model": reader.short_digest, "days": "90"})
+
+        assert page.context["found"].model == reader
+        assert sum(page.context["found"].confidence) == len(history) + 1
+        assert len(page.context["found"].by_day) == 90
+        assert admin_client.get(PAGE, {"model": "nothing"}).status_code == 404
+
+    def test_has_an_axis_that_ends_at_a_round_number(
+        self, history: list[Submission], admin_client: Client
+    ) -> None:
+        traffic = admin_client.get(PAGE).context["plots"][0]
+
+        assert [number for _, number in traffic.lines] == [0, 25, 50]
+        assert traffic.bars[-1].count == len(history) + 1 <= 50
+
     def test_is_for_who_may(self, client: Client) -> None:
         enter_desk(client, User.objects.create_user("clerk", is_staff=True))
 

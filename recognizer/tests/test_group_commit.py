@@ -35,6 +35,7 @@ def disk() -> Disk:
     return Disk()
 
 
+@pytest.mark.usefixtures("prepared_again")
 @pytest.mark.django_db(transaction=True)
 class TestGroupCommit:
     def test_writes_together_what_came_while_another_wrote(self, disk: Disk) -> None:

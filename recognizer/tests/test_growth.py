@@ -185,10 +185,13 @@ def plan_of(sql: str) -> Iterator[str]:
 def is_slow(step: str) -> bool:
     if connection.vendor == "sqlite":
         is_sort = "USE TEMP B-TREE FOR ORDER BY" in step
-        return is_sort or bool(re.match(rf"SCAN recognizer_({'|'.join(LARGE)})", step))
-    is_sort = re.search(r"\bSort\b", step) is not None
-    is_scan = re.search(rf"Seq Scan on recognizer_({'|'.join(LARGE)})\b", step)
-    return is_sort or is_scan is not None
+        is_scan = bool(re.match(rf"SCAN recognizer_({'|'.join(LARGE)})", step))
+        # Only the first entry of this index is read.
+        is_first_entry = step.endswith("USING INDEX submission_waiting_longest")
+        return is_sort or (is_scan and not is_first_entry)
+    is_sort = bool(re.search(r"\bSort\b", step))
+    is_scan = bool(re.search(rf"Seq Scan on recognizer_({'|'.join(LARGE)})\b", step))
+    return is_sort or is_scan
 
 
 @pytest.mark.usefixtures("active_model")

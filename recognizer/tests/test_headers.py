@@ -1,12 +1,17 @@
 """What every answer tells browsers, and who may send forms: all addresses, by walk."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings, settings
 from django.test import Client
 from django.views.generic import RedirectView
 
+from mlcore import paths
 from recognizer.models import Submission, User
 from recognizer.tests.addresses import NOBODYS, UNNAMED, named_addresses
 from recognizer.tests.conftest import SEVEN, enter_desk, post_json, record_figure
@@ -23,6 +28,8 @@ ALWAYS = {
 }
 PAGES_POLICY = {
     "default-src 'self'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "worker-src 'self'",
     "img-src 'self' data: blob:",
     "object-src 'none'",
     "base-uri 'none'",
@@ -145,6 +152,85 @@ class TestCrossSite:
 
         assert post_json(staff, "/api/v1/submissions/", SEVEN).status_code == 403
         assert not Submission.objects.exists()
+
+
+class TestCookies:
+    NAMES = ("sessionid", "csrftoken", "language", "visitor")
+
+    def test_are_of_this_host_alone_under_https(self, tmp_path: Path) -> None:
+        code = (
+            "import django; django.setup(); from django.core.management import "
+            "call_command; call_command('migrate', verbosity=0); "
+            "from django.test import Client; from recognizer.models import User; "
+            "from recognizer.tests.drawings import SEVEN; "
+            "User.objects.create_user('ada', password='x'); b = Client(); "
+            "b.post('/api/v1/submissions/', SEVEN, 'application/json', secure=True); "
+            "b.get('/account/sign-in/', secure=True); b.post('/account/sign-in/', "
+            "{'username': 'ada', 'password': 'x'}, secure=True); "
+            "b.get('/account/', secure=True); "
+            "b.post('/language/', {'language': 'de'}, secure=True); "
+            'print(*(f\'{n}|{m["path"]}|{m["secure"]}|{m["domain"]}\' '
+            "for n, m in sorted(b.cookies.items())))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=paths.REPOSITORY,
+            env={
+                "PATH": os.environ["PATH"],
+                "DJANGO_SETTINGS_MODULE": "digitsite.settings",
+                "DIGITSITE_VAR": str(tmp_path),
+                "PRODUCTION": "1",
+                "SECRET_KEY": "k7-" * 20,
+                "ALLOWED_HOSTS": "testserver",
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+
+        assert done.stdout.split() == [
+            f"__Host-{name}|/|True|" for name in sorted(self.NAMES)
+        ]
+
+    def test_of_visitors_are_renamed_and_orphan_nobody(
+        self, settings: LazySettings
+    ) -> None:
+        browser = Client()
+        made = post_json(browser, "/api/v1/submissions/", SEVEN).json()["id"]
+        settings.VISITOR_COOKIE = "__Host-visitor"
+
+        before = browser.get("/api/v1/submissions/").json()["results"]
+        page = browser.get("/")
+        del browser.cookies["visitor"]
+        after = browser.get("/api/v1/submissions/").json()["results"]
+
+        assert page.cookies["visitor"]["max-age"] == 0
+        assert [one["id"] for one in before] == [one["id"] for one in after] == [made]
+
+    def test_outlive_a_change_of_the_secret_key(self, settings: LazySettings) -> None:
+        browser = Client()
+        made = post_json(browser, "/api/v1/submissions/", SEVEN).json()["id"]
+        user = Client()
+        user.force_login(User.objects.create_user("ada"))
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+
+        settings.SECRET_KEY = "another key of the same site"
+
+        assert browser.get(f"/api/v1/submissions/{made}/").status_code == 200
+        assert user.get("/api/v1/me/").json()["username"] == "ada"
+
+
+class TestSigningOut:
+    def test_makes_the_browser_forget_pages_and_pictures(self) -> None:
+        browser = Client()
+        browser.force_login(User.objects.create_user("ada"))
+        made = post_json(browser, "/api/v1/submissions/", SEVEN)["Location"]
+
+        pictures = [browser.get(f"{made}image.{kind}") for kind in ("svg", "png")]
+        left = browser.post("/account/sign-out/")
+
+        assert ["no-store" in one["Cache-Control"] for one in pictures] == [True, True]
+        assert left["Clear-Site-Data"] == '"cache"'
 
 
 class TestRedirects:

@@ -16,6 +16,10 @@ from recognizer.pages import experiments
 from recognizer.pages.experiments import Answer, Question, experiments_in, fast_in
 from recognizer.pages.how_it_learns import QUESTIONS
 from recognizer.pages.plots import curves
+from recognizer.tests.addresses import NOBODYS
+from recognizer.tests.conftest import SEVEN, post_json
+
+ONE = {"strokes": [[[140, 60], [140, 220]]], "width": 280, "height": 280}
 
 BASE = {"optimizer": "adam", "learning_rate": 0.001, "batch_size": 128, "epochs": 2}
 BASE |= {"activation": "relu", "dropout": 0.3, "network": "convolution"}
@@ -273,6 +277,41 @@ class TestPage:
         for row, numbered in zip(rows, levels, strict=True):
             assert [mark == "0" for mark in row] == [n >= 85 for n in numbered]
         assert "<td><code>00 00 ea 60</code></td><td>60,000 images</td>" in page
+
+    def test_shows_what_layers_make_of_the_caller_s_drawing(
+        self, client: Client, active_model: None, write: Write
+    ) -> None:
+        tiles = re.compile(r'<img class="pixels" src="([^"]+)" width="(\d+)"')
+        template = page_of(client)
+        kept = [
+            post_json(client, "/api/v1/submissions/", one).json()["id"]
+            for one in (SEVEN, ONE)
+        ]
+
+        latest = page_of(client)
+        former = client.get(f"/how-it-learns/?drawing={kept[0]}").content.decode()
+
+        assert "This is our template." in template
+        assert "a drawing of yours" in latest
+        assert [size for _, size in tiles.findall(latest)] == [
+            *("28", "28"),
+            *(str(n) for n in (8 * 13 - 1, 8 * 11 - 1, 12 * 5 - 1, 16 * 5 - 1)),
+            str(16 * 5 - 1),
+        ]
+        pages = (template, latest, former)
+        assert len({tiles.findall(page)[0] for page in pages}) == 3
+        largest = [re.findall(r"<td data-largest>([^<]+)", page) for page in pages]
+        assert all(len(one) == 1 for one in largest)
+        assert f"/history/{kept[1]}/" in latest
+        assert f"/history/{kept[0]}/" in former
+
+    @pytest.mark.parametrize("named", [NOBODYS, "nothing"])
+    def test_shows_no_drawing_of_others(
+        self, client: Client, active_model: None, named: str
+    ) -> None:
+        post_json(Client(), "/api/v1/submissions/", SEVEN)
+
+        assert client.get(f"/how-it-learns/?drawing={named}").status_code == 404
 
     def test_writes_plots_as_svg_does_in_every_language(
         self, program: Client, write: Write

@@ -123,3 +123,68 @@ class TestAKey:
         assert answer.status_code == 400
         assert "Idempotency-Key" in answer.json()["error"]["fields"]
         assert Submission.objects.count() == 1
+
+
+class TestTheVisitor:
+    """`Visitor-Id`: a call is done as this visitor, or not at all."""
+
+    @pytest.fixture
+    def visitor_id(self, known: Client) -> str:
+        return str(known.get("/api/v1/me/").json()["visitor_id"])
+
+    @pytest.fixture
+    def as_visitor(self, visitor_id: str) -> dict[str, str]:
+        return {"Visitor-Id": visitor_id}
+
+    def test_of_another_is_a_409_that_changes_nothing(
+        self, known: Client, as_visitor: dict[str, str]
+    ) -> None:
+        mine = send(known, SEVEN)["Location"]
+        other = Client()
+        post_json(other, "/api/v1/me/", {})
+
+        answers = [
+            send(other, DOT, **as_visitor),
+            send(Client(), DOT, **as_visitor),
+            post_json(other, f"{mine}feedback/", {"verdict": "right"}, **as_visitor),
+            other.delete(mine, headers=as_visitor),
+        ]
+
+        for answer in answers:
+            assert answer.status_code == 409
+            assert answer.json()["error"]["code"] == "lost_visitor"
+        assert Submission.objects.count() == 2
+        assert not Feedback.objects.exists()
+
+    def test_keeps_its_keys_when_it_signs_in(
+        self, known: Client, reviewer: User, as_visitor: dict[str, str]
+    ) -> None:
+        first = send(known, SEVEN, **as_visitor)
+        known.force_login(reviewer)
+        known.handler.enforce_csrf_checks = False
+
+        again = send(known, SEVEN, **as_visitor)
+
+        assert again.json()["id"] == first.json()["id"]
+        assert Submission.objects.count() == 2
+
+    def test_that_signed_out_is_another(
+        self, known: Client, reviewer: User, as_visitor: dict[str, str]
+    ) -> None:
+        known.force_login(reviewer)
+        known.handler.enforce_csrf_checks = False
+        assert send(known, SEVEN, **as_visitor).status_code == 201
+        cookie = known.cookies["visitor"]
+        known.logout()
+        known.cookies["visitor"] = cookie.value
+
+        answer = send(known, DOT, key="k-2", **as_visitor)
+
+        assert answer.status_code == 409
+        assert answer.json()["error"]["code"] == "other_visitor"
+
+    def test_that_is_no_uuid_is_a_400(self, known: Client) -> None:
+        answer = send(known, SEVEN, **{"Visitor-Id": "me"})
+
+        assert answer.status_code == 400
+        assert "Visitor-Id" in answer.json()["error"]["fields"]

@@ -37,6 +37,7 @@ class TestLabel:
         ("given", "kept"),
         [
             ({"digit": 7}, {"digit": 7, "rejected": None}),
+            ({"number": "71"}, {"digit": None, "number": "71", "rejected": None}),
             ({"rejected": "ambiguous"}, {"digit": None, "rejected": "ambiguous"}),
         ],
     )
@@ -81,6 +82,10 @@ class TestLabel:
             {"digit": "7"},
             {"digit": True},
             {"digit": 7, "rejected": "ambiguous"},
+            {"digit": 7, "number": "71"},
+            {"number": "71", "rejected": "ambiguous"},
+            {"number": "7"},
+            {"number": ""},
             {"rejected": "tired"},
             {"rejected": ["ambiguous"]},
         ],

@@ -98,7 +98,7 @@ class TestLoop:
         monkeypatch.delenv("PEN_DIR", raising=False)
         settings.RUNS_FOLDER = tmp_path / "runs"
         truth = {}
-        for drawn in hands(4):
+        for drawn in hands(6):
             person = make_person()
             for one in drawn:
                 submission = submit(person, one.strokes)
@@ -125,10 +125,10 @@ class TestLoop:
         assert run.version
         gate = GateReport.objects.get()
         failed = [c["name"] for c in gate.report["checks"] if not c["has_passed"]]
-        hold_out = next(c for c in gate.report["checks"] if c["name"] == "new hold-out")
+        win = gate.report["checks"][0]
         before, after = (share_right(v, others) for v in (confused, run.version))
         assert corrected >= 20  # each 1 and each 7
-        assert hold_out["has_passed"], gate.report["checks"]
+        assert win["has_passed"], gate.report["checks"]
         assert before < 0.85
         assert after > before + 0.1
         promotion.promote(

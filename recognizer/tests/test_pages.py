@@ -110,6 +110,14 @@ class TestForms:
         assert response.status_code == 403
         assert "Digitsite" in response.content.decode()
 
+    def test_without_cookies_say_that_they_need_them(self) -> None:
+        browser = Client(enforce_csrf_checks=True)
+
+        answer = browser.post("/upload/", headers={"Sec-Fetch-Site": "same-origin"})
+
+        assert answer.status_code == 403
+        assert "needs cookies" in answer.content.decode()
+
 
 class TestAdmin:
     @pytest.fixture

@@ -6,6 +6,11 @@ import time
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
+from django.contrib.auth.password_validation import (
+    CommonPasswordValidator,
+    get_default_password_validators,
+)
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -20,7 +25,6 @@ FORGOTTEN = "/account/password/forgotten/"
 
 @pytest.fixture
 def ada(db: None) -> User:
-    cache.clear()  # it counts mails
     return User.objects.create_user("ada", "ada@example.org", PASSWORD)
 
 
@@ -71,6 +75,19 @@ class TestForgotten:
         assert "\n" not in sent.subject
         assert "Your new password is set" in done.content.decode()
         assert may_sign_in(ANOTHER)
+
+    def test_says_so_where_the_site_sends_no_mail(
+        self, browser: Client, ada: User, settings: LazySettings
+    ) -> None:
+        settings.SENDS_MAIL = False
+
+        pages = [
+            browser.get(FORGOTTEN).content.decode(),
+            browser.post(FORGOTTEN, {"email": "ada@example.org"}).content.decode(),
+        ]
+
+        assert all("This site sends no mail" in page for page in pages)
+        assert no_mail()
 
     def test_works_once(self, browser: Client, ada: User) -> None:
         browser.post(FORGOTTEN, {"email": "ada@example.org"})
@@ -137,6 +154,67 @@ class TestSigningUp:
         browser.post("/account/sign-up/", {**fields, "email": email})
 
         assert User.objects.get().email == email
+
+
+class TestRules:
+    def refusal(self, password: str) -> str:
+        """Sign up with a password; return what the page says of it."""
+        User.objects.all().delete()
+        cache.clear()
+        fields = {"username": "grace", "password1": password, "password2": password}
+        answer = Client().post("/account/sign-up/", fields)
+        if answer.status_code == 302:
+            return ""
+        return " ".join(answer.context["form"].errors["password2"])
+
+    @pytest.mark.parametrize(
+        ("password", "words"),
+        [
+            ("x7$kQ2p", "too short"),
+            ("iloveyou1", "too common"),  # of the list's most frequent
+            ("ILoveYou1", "too common"),
+            ("daytonabeach", "too common"),  # not on Django's own list
+            ("73914628", "entirely numeric"),
+            ("grace2026", "too similar"),
+            ("Digitsite2026!", "word of this site"),
+            ("Ziffernziffern1", "word of this site"),
+        ],
+    )
+    def test_refuse_what_is_guessed_first(
+        self, db: None, password: str, words: str
+    ) -> None:
+        assert words in self.refusal(password)
+
+    @pytest.mark.parametrize(
+        "password",
+        [
+            "x7$kQ2pZ",
+            "a digit of many words",
+            "ein Satz, der länger ist",
+            "  with spaces around  ",
+            "密码很长很长很长很长",
+            "x7" * 64,
+            "x7" * 2048,
+        ],
+    )
+    def test_take_any_characters_and_lengths(self, db: None, password: str) -> None:
+        assert self.refusal(password) == ""
+        assert User.objects.get().check_password(password)
+
+    def test_have_a_hundred_thousand_passwords_of_breaches(
+        self, settings: LazySettings
+    ) -> None:
+        (rule,) = (
+            rule
+            for rule in get_default_password_validators()
+            if isinstance(rule, CommonPasswordValidator)
+        )
+        of_django = CommonPasswordValidator().passwords
+
+        assert len(rule.passwords) == 101_430
+        assert rule.passwords >= {
+            one for one in of_django if len(one) >= 8 and not one.isdigit()
+        }
 
 
 class TestChanges:

@@ -72,7 +72,7 @@ def browser(active_model: object) -> Client:
     post_json(browser, URL, MARKED)
     post_json(browser, URL, MARKED, **{"Idempotency-Key": "once-only"})
     visitor = Visitor.objects.latest("pk")
-    set_consent(visitors=[visitor], user=None, may_train=True)
+    set_consent(visitors=[visitor], user=None, given={"may_train": True})
     for one in Submission.objects.filter(visitor=visitor):
         post_json(browser, f"{URL}{one.pk}/feedback/", {"verdict": "right"})
         label_submission(submission=one, reviewer=reviewer, digit=7)
@@ -200,4 +200,17 @@ class TestPage:
         self, browser: Client
     ) -> None:
         assert 'href="/privacy/"' in browser.get("/").content.decode()
-        assert 'href="/privacy/#training"' in browser.get("/history/").content.decode()
+        page = browser.get("/history/").content.decode()
+        for place in ("training", "publication"):
+            assert f'href="/privacy/#{place}"' in page
+
+    @pytest.mark.parametrize(
+        ("language", "words"),
+        [("en", "cannot be taken back"), ("de", "nicht zurückgeholt werden")],
+    )
+    def test_says_that_what_is_published_stays_so(
+        self, db: None, language: str, words: str
+    ) -> None:
+        page = Client().get("/privacy/", headers={"Accept-Language": language})
+
+        assert words in page.content.decode().partition('id="publication"')[2]

@@ -6,12 +6,24 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils.translation import override
 
+from mlcore.judging.changes import CHANGES
+from mlcore.judging.gate import (
+    CORNERS,
+    Pair,
+    must_not_exceed,
+    must_not_lose,
+    must_win,
+)
 from mlcore.reading.bundle import Bundle, open_bundle
+from mlcore.training.figures import ReadDigits
+from recognizer.desk.gate_words import WORDS, in_words
 from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning import promotion
 from recognizer.learning.promotion import GateError, register_model
@@ -37,6 +49,7 @@ def candidate(
     return register_model(bundle=bundle, origin="trained")
 
 
+NO_PAIR = Pair(ReadDigits([], np.zeros(0)), ReadDigits([], np.zeros(0)))
 CHECK: dict[str, Any] = {
     "name": "new hold-out",
     "figure": "read right",
@@ -99,6 +112,14 @@ class TestPromote:
         entry = AuditEntry.objects.get()
         assert (entry.action, entry.reason) == ("override", "A trial run.")
 
+    def test_says_if_a_candidate_is_not_proven_rather_than_worse(
+        self, active_model: ModelVersion, candidate: ModelVersion
+    ) -> None:
+        judge(candidate, active_model, passed=False, outcome="not_proven")
+
+        with pytest.raises(GateError, match="is not proven to be better"):
+            promotion.promote(version=candidate, actor=None)
+
     def test_counts_a_gate_against_what_reads_now_only(
         self, active_model: ModelVersion, candidate: ModelVersion, starter: Bundle
     ) -> None:
@@ -154,7 +175,111 @@ class TestCommands:
         )
 
 
+class TestWords:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *WORDS,
+            "MNIST validation, the digit it minds most: 9",
+            *(f"the change it minds most: {change}" for change in CHANGES),
+            *(f"the blot it minds most: 14 px in the {corner}" for corner in CORNERS),
+            must_not_lose("set", NO_PAIR, tolerance=0.01).allowed,
+            must_win("set", NO_PAIR, []).allowed,
+            must_not_exceed("set", "refused", 0, 0, by=0.005, n=1).allowed,
+            "11 (1%) by the incumbent",
+            "1.25 times as long",
+        ],
+    )
+    def test_of_a_report_are_translated(self, text: str) -> None:
+        with override("de"):
+            assert in_words(text) != text
+
+    def test_that_are_unknown_stay_as_they_are(self) -> None:
+        assert in_words("phase of the moon") == "phase of the moon"
+
+
 class TestPages:
+    def test_show_all_changes_and_their_reasons(
+        self,
+        active_model: ModelVersion,
+        candidate: ModelVersion,
+        admin_user: User,
+        admin_client: Client,
+    ) -> None:
+        judge(candidate, active_model, passed=False, outcome="not_proven")
+        promotion.promote(version=candidate, actor=admin_user, reason="Better on tens.")
+        admin_client.post(
+            f"{MODELS}{active_model.pk}/roll-back/", {"reason": "Worse on sevens."}
+        )
+
+        page = admin_client.get(f"{MODELS}history/").content.decode()
+        rows = page.split("<tbody>")[1].split("<tr>")[1:]
+
+        assert len(rows) == 2
+        assert "Worse on sevens." in rows[0]
+        assert "rolled back to an earlier model" in rows[0]
+        assert "Better on tens." in rows[1]
+        assert "not proven" in rows[1]
+        for row in rows:
+            assert f"/{active_model.pk}/change/" in row
+            assert f"/{candidate.pk}/change/" in row
+
+    def test_show_changes_of_models_that_are_gone(
+        self, active_model: ModelVersion, admin_client: Client
+    ) -> None:
+        AuditEntry.objects.create(
+            action="promote",
+            subject="gone",
+            before={"reads": "x"},
+            after={"reads": "y"},
+        )
+
+        page = admin_client.get(f"{MODELS}history/").content.decode()
+
+        assert "promoted a model" in page
+        assert "command line" in page
+
+    def test_keep_changes_from_those_who_may_not_see_them(
+        self, active_model: ModelVersion, client: Client
+    ) -> None:
+        rita = User.objects.create_user("rita", is_staff=True)
+        enter_desk(client, rita)
+
+        assert client.get(f"{MODELS}history/").status_code == 403
+
+    @pytest.mark.parametrize(
+        ("needed", "words"),
+        [(320, "about 320 drawings"), (None, "more drawings alone would not decide")],
+    )
+    def test_say_how_many_drawings_would_decide(
+        self,
+        active_model: ModelVersion,
+        candidate: ModelVersion,
+        admin_client: Client,
+        needed: int | None,
+        words: str,
+    ) -> None:
+        report = judge(
+            candidate,
+            active_model,
+            passed=False,
+            outcome="not_proven",
+            drawings_to_decide=needed,
+        )
+
+        shown, listed, model = (
+            admin_client.get(path).content.decode()
+            for path in (
+                f"/admin/recognizer/gatereport/{report.pk}/change/",
+                "/admin/recognizer/gatereport/",
+                f"/admin/recognizer/modelversion/{candidate.pk}/change/",
+            )
+        )
+
+        assert words in shown
+        assert "not proven" in listed
+        assert "This model is not proven to be better" in model
+
     def test_promote_by_a_click_and_back(
         self, active_model: ModelVersion, candidate: ModelVersion, admin_client: Client
     ) -> None:

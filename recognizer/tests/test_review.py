@@ -507,3 +507,22 @@ def desk_call(server: Server, cookies: dict[str, str], name: str, **fields: str)
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
+
+
+class TestLatestDecisions:
+    def test_are_one_s_own_newest_that_count(
+        self, queue: dict[str, Submission], ada: User, ben: User
+    ) -> None:
+        names = ("sure", "ordinary", "surely wrong")
+        first, second, third = (queue[name] for name in names)
+        for one in (first, second, third):
+            label_submission(submission=one, reviewer=ada, digit=3)
+        label_submission(submission=first, reviewer=ada, rejected="ambiguous")
+        label_submission(submission=second, reviewer=ben, digit=4)
+        review.take_back(submission_id=third.pk, reviewer=ada)
+
+        found = review.latest_decisions(reviewer=ada, count=10)
+
+        assert [(one.submission_id, one.rejected) for one in found] == [
+            (first.pk, "ambiguous")
+        ]

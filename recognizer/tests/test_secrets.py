@@ -79,6 +79,7 @@ class TestLogs:
                 name="scanner",
                 scopes="write",
                 days="30",
+                password=PASSWORD,
             )
             (token,) = re.findall(r"dgs_[\w-]{40,}", page)
             self.call(browser, token)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from digitsite.server import after_forks
 from mlcore import paths
 from tools.server import environment, serving
 
@@ -38,6 +40,19 @@ def refusal(var: Path, **variables: str) -> str:
     return said
 
 
+class TestAfterForks:
+    def test_acts_once_after_the_last(self) -> None:
+        acted: list[int] = []
+        forked = after_forks(2, lambda: acted.append(1))
+
+        forked()
+        before = list(acted)
+        for _ in range(3):  # also the forks of workers that replace dead ones
+            forked()
+
+        assert (before, acted) == ([], [1])
+
+
 class TestServe:
     def test_two_first_starts_share_an_empty_data_folder(self, tmp_path: Path) -> None:
         servers = [start(tmp_path / "var") for _ in range(2)]
@@ -51,6 +66,15 @@ class TestServe:
             # A process that misses its signal is killed after 30 s only.
             server.communicate(timeout=20)
             assert server.returncode == 0
+
+    def test_listens_on_ipv6(self, tmp_path: Path) -> None:
+        with serving(tmp_path, HOST="::1", WORKERS="1") as site:
+            address = urlsplit(site.url)
+            with urllib.request.urlopen(f"{site.url}/livez") as answer:
+                status = answer.status
+
+        assert address.hostname == "::1"
+        assert status == 200
 
     def test_a_taken_port_is_named_with_a_way_out(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:

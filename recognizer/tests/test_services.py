@@ -159,6 +159,7 @@ class TestPromoteModel:
         assert active.active_model() == active_model
 
 
+@pytest.mark.usefixtures("prepared_again")
 class TestReader:
     """Asks which model reads now and then, not at each call."""
 

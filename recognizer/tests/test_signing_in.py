@@ -1,7 +1,9 @@
 """Signing in: how often it may fail, how passwords are kept, the admin's own door."""
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,18 +18,16 @@ from digitsite import settings as site_settings
 from recognizer.desk import site
 from recognizer.models import User
 from recognizer.people import sign_in_limits as signing_in
+from recognizer.tests.addresses import named_addresses
 
 PASSWORD = "correct horse battery staple"
 SITE, STAFF = "/account/sign-in/", "/admin/login/"
 
 
 @pytest.fixture(autouse=True)
-def _few_failures(db: None, settings: LazySettings) -> Iterator[None]:
+def _few_failures(db: None, settings: LazySettings) -> None:
     settings.WORKERS = 1
     settings.SIGN_IN_FAILURES = {"site": 3, "staff": 2}
-    cache.clear()
-    yield
-    cache.clear()
 
 
 @pytest.fixture
@@ -38,6 +38,10 @@ def ada(db: None) -> User:
 def tries(path: str, number: int, given: str = "wrong", **extra: Any) -> list[int]:
     fields = {"username": "ada", "password": given}
     return [Client(**extra).post(path, fields).status_code for _ in range(number)]
+
+
+def errors_of(page: Any) -> list[str]:
+    return re.findall(r'class="errorlist[^"]*".*?</ul>', page.content.decode(), re.S)
 
 
 class TestFailures:
@@ -59,8 +63,26 @@ class TestFailures:
         assert tries(SITE, 1, PASSWORD) == [302]
 
     def test_before_that_are_forgiven(self, ada: User) -> None:
+        User.objects.update(is_staff=False)
+
         assert tries(SITE, 2) == [200, 200]
         assert tries(SITE, 1, PASSWORD) == [302]
+
+    def test_make_a_right_password_of_staff_look_wrong(
+        self, ada: User, settings: LazySettings
+    ) -> None:
+        settings.SIGN_IN_FAILURES = {"site": 9, "staff": 2}
+        wrong, other = (
+            Client().post(SITE, {"username": "ada", "password": "wrong"})
+            for _ in range(2)
+        )
+
+        browser = Client()
+        right = browser.post(SITE, {"username": "ada", "password": PASSWORD})
+
+        assert errors_of(right) == errors_of(wrong) == errors_of(other) != []
+        assert right.status_code == 200
+        assert "sessionid" not in browser.cookies
 
     def test_are_not_another_address_s(self, ada: User) -> None:
         tries(SITE, 4)
@@ -248,3 +270,99 @@ class TestDesk:
         browser.post(STAFF, {"username": "ada", "password": "wrong"})
 
         assert browser.get("/admin/").status_code == 302
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address where a password is tried; `name` is the field that holds it."""
+
+    path: str
+    name: str = "password"
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    def try_at(self, browser: Client, password: str) -> int:
+        """Return the status of a try."""
+        sent = {**self.more, self.name: password}
+        status: int
+        if self.path.startswith("/api/"):
+            answer = browser.delete(self.path, sent, content_type="application/json")
+            status = answer.status_code
+        else:
+            status = browser.post(self.path, sent).status_code
+        return status
+
+
+PLACES = (
+    Place(SITE, more={"username": "ada"}),
+    Place(STAFF, more={"username": "ada"}),
+    Place("/account/email/"),
+    Place("/account/password/", "old_password"),
+    Place("/account/delete/"),
+    Place("/account/tokens/"),
+    Place("/account/sessions/"),
+    Place("/account/factor/"),
+    Place("/api/v1/me/"),
+)
+OWN = [place for place in PLACES if place.path not in (SITE, STAFF)]
+
+
+class TestEveryPlace:
+    """Where a password is tried, tries are counted."""
+
+    @pytest.fixture(autouse=True)
+    def _two_tries(self, settings: LazySettings) -> None:
+        settings.SIGN_IN_FAILURES = {"site": 3, "staff": 3}
+        settings.TRIES = {"sign-up": (99, 10**9), "own-password": (2, 10**9)}
+
+    def test_is_on_the_list(self, ada: User) -> None:
+        User.objects.create_superuser("grace")
+        here, there = Client(), Client()
+        for browser in (here, there):
+            browser.post(STAFF, {"username": "ada", "password": PASSWORD})
+        found = set()
+
+        for path in named_addresses():
+            for browser in (here, Client()):
+                page = browser.get(path, follow=True)
+                shown = page.redirect_chain[-1][0] if page.redirect_chain else path
+                text = b"".join(page).decode(errors="replace")
+                for form in re.findall(r"<form.*?</form>", text, re.S):
+                    if 'autocomplete="current-password"' in form:
+                        action = re.search(r'<form[^>]* action="([^"]+)"', form)
+                        place = action[1] if action else shown
+                        found.add(place.partition("?")[0])
+
+        assert found == {place.path for place in PLACES} - {"/api/v1/me/"}
+
+    @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.path)
+    def test_lets_nobody_guess_on(self, ada: User, place: Place) -> None:
+        browser = Client()
+        if place in OWN:
+            browser.force_login(ada)
+
+        tries = [place.try_at(browser, "wrong") for _ in range(3)]
+        right = place.try_at(browser, PASSWORD)
+
+        assert tries[0] in (200, 400, 403)
+        assert tries[2] == right == 429
+        ada.refresh_from_db()
+        assert ada.check_password(PASSWORD)
+
+    @pytest.mark.parametrize("place", OWN, ids=lambda place: place.path)
+    def test_counts_what_was_tried_elsewhere(self, ada: User, place: Place) -> None:
+        browser = Client()
+        browser.force_login(ada)
+        others = [other for other in OWN if other != place]
+        for other in others[:2]:
+            other.try_at(browser, "wrong")
+
+        assert place.try_at(browser, PASSWORD) == 429
+
+    def test_of_the_admin_leads_to_the_site(self, ada: User) -> None:
+        browser = Client()
+        browser.post(STAFF, {"username": "ada", "password": PASSWORD})
+
+        for path in ("password_change/", f"recognizer/user/{ada.pk}/password/"):
+            for call in (browser.get, browser.post):
+                answer = call(f"/admin/{path}")
+                assert answer["Location"] == "/account/password/"

@@ -9,6 +9,7 @@ from recognizer.drawings import erasing, statistics, tallies
 from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.statistics import wilson
 from recognizer.models import (
+    GateReport,
     ModelVersion,
     Submission,
     Tally,
@@ -34,8 +35,10 @@ class TestMe:
         assert program.get("/api/v1/me/").json() == {
             "username": None,
             "may_train": False,
+            "may_publish": False,
             "may_review": False,
             "token": None,
+            "visitor_id": None,
         }
 
     def test_knows_a_token_and_its_user(self, program: Client, reviewer: User) -> None:
@@ -48,6 +51,30 @@ class TestMe:
         assert me["token"]["scopes"] == ["read", "review"]
         assert me["token"]["prefix"].startswith("dgs_")
 
+    def test_gives_a_newcomer_the_cookie_once(self, program: Client) -> None:
+        first = program.post("/api/v1/me/")
+        again = program.post("/api/v1/me/")
+        stored = post_json(program, URL, SEVEN, **{"Idempotency-Key": "first"})
+
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert first.json() == again.json() == program.get("/api/v1/me/").json()
+        visitor = Visitor.objects.get()
+        assert first.json()["visitor_id"] == str(visitor.pk)
+        assert stored.status_code == 201
+        assert visitor.submissions.count() == 1
+
+    def test_gives_a_user_a_visitor_and_no_cookie(
+        self, program: Client, reviewer: User
+    ) -> None:
+        program.force_login(reviewer)
+        program.handler.enforce_csrf_checks = False
+
+        made = program.post("/api/v1/me/")
+
+        assert made.status_code == 201
+        assert made.json()["visitor_id"] == str(reviewer.visitors.get().pk)
+        assert "visitor" not in made.cookies
+
     def test_consent_is_no_until_it_is_given(self, program: Client) -> None:
         post_json(program, URL, SEVEN)
 
@@ -59,6 +86,16 @@ class TestMe:
         assert given.json()["may_train"] is True
         assert Visitor.objects.get().may_train
         assert patch_me(program, {"may_train": False}).json()["may_train"] is False
+
+    def test_consent_to_publication_is_another(self, program: Client) -> None:
+        post_json(program, URL, SEVEN)
+
+        given = patch_me(program, {"may_publish": True}).json()
+
+        assert (given["may_publish"], given["may_train"]) == (True, False)
+        assert Visitor.objects.get().may_publish
+        both = patch_me(program, {"may_publish": False, "may_train": True}).json()
+        assert (both["may_publish"], both["may_train"]) == (False, True)
 
     def test_consent_of_a_user_is_of_all_their_visitors(
         self, program: Client, reviewer: User
@@ -89,7 +126,13 @@ class TestMe:
         assert answer.status_code == 400
         assert answer.json()["error"]["code"] == "unknown_visitor"
 
-    @pytest.mark.parametrize("body", [{}, {"may_train": "yes"}, {"may_train": 1}, []])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            *({}, {"may_train": "yes"}, {"may_train": 1}, []),
+            *({"may_train": None}, {"may_train": True, "may_publish": "yes"}),
+        ],
+    )
     def test_consent_is_yes_or_no(self, program: Client, body: Any) -> None:
         post_json(program, URL, SEVEN)
 
@@ -107,6 +150,34 @@ class TestModels:
         assert [one["digest"] for one in found] == [newer.digest, active_model.digest]
         assert found[1]["stage"] == "active"
         assert found[1]["metrics"] == active_model.manifest["metrics"]
+
+    def test_tell_the_outcome_of_the_latest_gate(
+        self, program: Client, active_model: ModelVersion
+    ) -> None:
+        newer = make_version()
+        for passed, told in (
+            (True, {}),
+            (False, {"outcome": "not_proven", "drawings_to_decide": 320}),
+        ):
+            GateReport.objects.create(
+                candidate=newer, incumbent=active_model, has_passed=passed, report=told
+            )
+
+        found = program.get("/api/v1/models/").json()["results"]
+
+        assert found[0]["gate"] == {"outcome": "not_proven", "drawings_to_decide": 320}
+        assert found[1]["gate"] is None
+
+    def test_tell_the_outcome_of_a_gate_before_it_had_a_name(
+        self, program: Client, active_model: ModelVersion
+    ) -> None:
+        GateReport.objects.create(
+            candidate=active_model, incumbent=active_model, has_passed=True, report={}
+        )
+
+        active = program.get("/api/v1/models/active/").json()
+
+        assert active["gate"] == {"outcome": "passed", "drawings_to_decide": None}
 
     def test_the_active_one_has_an_address(
         self, program: Client, active_model: ModelVersion
@@ -271,7 +342,7 @@ class TestHttp:
         [
             (URL, "GET, POST, DELETE, HEAD, OPTIONS"),
             ("/api/v1/readings/", "POST, OPTIONS"),
-            ("/api/v1/me/", "GET, PATCH, HEAD, OPTIONS"),
+            ("/api/v1/me/", "GET, POST, PATCH, DELETE, HEAD, OPTIONS"),
             ("/api/v1/stats/", "GET, HEAD, OPTIONS"),
         ],
     )
@@ -297,7 +368,7 @@ class TestHttp:
         assert again.status_code == 304
         assert again["ETag"] == etag
         assert not again.content
-        assert "max-age" in again["Cache-Control"]
+        assert "no-store" in again["Cache-Control"]
         assert other.status_code == 200
 
     @pytest.mark.parametrize(

@@ -1,15 +1,19 @@
 """Snapshots: reviewed and consented only, people on one side, nothing twice."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from numpy.typing import NDArray
 
 from mlcore.reading.specimens import specimens
 from mlcore.training.snapshot import load_snapshot
 from recognizer.drawings.erasing import delete_submissions
 from recognizer.drawings.feedback import give_feedback
+from recognizer.drawings.submitting import submit_drawing
 from recognizer.learning import datasets, snapshots
 from recognizer.learning.labels import label_submission
 from recognizer.models import (
@@ -22,7 +26,9 @@ from recognizer.models import (
     Visitor,
 )
 from recognizer.people.visitors import adopt_visitor, set_consent
-from recognizer.tests.learning import fill, hands, make_person, submit
+from recognizer.reader.drawing import Expected
+from recognizer.tests.conftest import SEVEN
+from recognizer.tests.learning import as_drawing, fill, hands, make_person, submit
 
 pytestmark = pytest.mark.usefixtures("active_model")
 
@@ -33,6 +39,12 @@ def make() -> Snapshot:
 
 def kept(snapshot: Snapshot) -> set[str]:
     return {str(pk) for pk in snapshot.items.values_list("submission_id", flat=True)}
+
+
+def submit_number(person: Visitor, *strokes: NDArray[np.float32]) -> Submission:
+    """Store a drawing that may be a number."""
+    drawing = replace(as_drawing(strokes), expected=Expected("number"))
+    return submit_drawing(drawing=drawing, visitor=person, source="page")
 
 
 class TestSelection:
@@ -61,6 +73,25 @@ class TestSelection:
         assert list(make().items.values_list("submission_id", "digit")) == [
             (drawn[0].pk, 0)
         ]
+
+    def test_takes_each_digit_of_a_number(self, reviewer: User, tmp_path: Path) -> None:
+        seven = np.array(SEVEN["strokes"][0], np.float32) * (0.5, 1)
+        one = np.array([[180, 70], [178, 140], [176, 225]], np.float32)
+        person = make_person()
+        number = submit_number(person, seven, one)
+        other = submit_number(person, seven, one, one + np.array([60, 0], np.float32))
+        label_submission(submission=number, reviewer=reviewer, number="71")
+        label_submission(submission=other, reviewer=reviewer, number="74")
+
+        snapshot = make()
+        datasets.write_folder(snapshot, tmp_path)
+        written = load_snapshot(tmp_path).drawings
+
+        items = snapshot.items.order_by("place")
+        assert list(items.values_list("place", "digit")) == [(1, 7), (2, 1)]
+        assert snapshot.datasheet["left out"] == {"digits not told apart": 1}
+        assert [drawing.digit for drawing in written] == [7, 1]
+        assert [len(drawing.strokes or ()) for drawing in written] == [1, 1]
 
     def test_takes_what_is_no_digit_and_leaves_what_teaches_nothing(
         self, reviewer: User
@@ -189,7 +220,7 @@ class TestFolder:
         delete_submissions(submissions=Submission.objects.filter(pk=erased.pk))
 
         datasets.write_folder(snapshot, tmp_path / "first")
-        set_consent(visitors=[refused], user=None, may_train=False)
+        set_consent(visitors=[refused], user=None, given={"may_train": False})
         datasets.write_folder(snapshot, tmp_path / "second")
 
         first, second = (load_snapshot(tmp_path / n) for n in ("first", "second"))
@@ -198,6 +229,27 @@ class TestFolder:
         assert str(erased.pk) not in {d.id for d in first.drawings}
         owners = Submission.objects.in_bulk([d.id for d in second.drawings])
         assert {one.visitor_id for one in owners.values()} == {gone.pk}
+
+    def test_tells_people_apart_and_names_nobody(
+        self, reviewer: User, tmp_path: Path
+    ) -> None:
+        fill(people=2)
+        ada = User.objects.create_user("ada")
+        home, office, *_ = Visitor.objects.order_by("pk")
+        snapshot = make()
+
+        def people() -> dict[str, str]:
+            datasets.write_folder(snapshot, tmp_path)
+            return {d.id: d.person for d in load_snapshot(tmp_path).drawings}
+
+        owners = {str(s.pk): str(s.visitor_id) for s in Submission.objects.all()}
+        apart = people()
+        assert len({(owners[pk], person) for pk, person in apart.items()}) == 2
+        assert len(set(apart.values())) == 2
+        assert not {*apart.values()} & {*owners.values()}
+
+        Visitor.objects.filter(pk__in=[home.pk, office.pk]).update(user=ada)
+        assert len(set(people().values())) == 1
 
     def test_knows_what_two_people_say(self, reviewer: User, tmp_path: Path) -> None:
         fill(people=2)
@@ -222,6 +274,7 @@ class TestFolder:
 
         sheet = (tmp_path / "here" / "datasheet.md").read_text()
         assert "1 people on the training side, 1 held out" in sheet
+        assert "| 7 | " in sheet
         assert (
             len(load_snapshot(tmp_path / "here").drawings)
             == SnapshotItem.objects.count()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from django.conf import LazySettings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image, ImageOps
@@ -372,6 +373,35 @@ class TestOtherSites:
         assert response.status_code == 403
         assert response.json()["error"]["code"] == "permission_denied"
         assert not Submission.objects.exists()
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            *("http://evil.example", "null", "http://testserver.evil.example"),
+            *("http://testserver:8080", "https://sub.testserver", "http://[nonsense"),
+        ],
+    )
+    def test_are_known_by_origin_where_browsers_say_no_more(
+        self, program: Client, origin: str
+    ) -> None:
+        program.cookies["visitor"] = "kept"
+        form = {"image": SimpleUploadedFile("seven.png", b"png")}
+
+        answer = program.post(URL, form, headers={"Origin": origin})
+
+        assert answer.status_code == 403
+        assert not answer.cookies
+        assert not Visitor.objects.exists()
+
+    @pytest.mark.parametrize("origin", ["http://testserver", "https://TestServer"])
+    def test_are_not_our_own_pages(self, program: Client, origin: str) -> None:
+        assert post_json(program, URL, SEVEN, Origin=origin).status_code == 201
+
+    def test_may_be_trusted(self, program: Client, settings: LazySettings) -> None:
+        settings.CSRF_TRUSTED_ORIGINS = ["https://other.example"]
+        headers = {"Origin": "https://other.example"}
+
+        assert post_json(program, URL, SEVEN, **headers).status_code == 201
 
     def test_a_signed_in_browser_needs_the_csrf_token(
         self, program: Client, django_user_model: Any

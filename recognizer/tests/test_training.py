@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import logging
+import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ from mlcore.training.recipe import TrainConfig
 from recognizer import request_ids
 from recognizer.learning import claims, snapshots, training
 from recognizer.learning import worker as crossing
+from recognizer.management.commands import work
 from recognizer.models import (
     AuditEntry,
     BundleArchive,
@@ -78,6 +81,8 @@ class TestRun:
         assert BundleArchive.objects.filter(model_version=run.version).exists()
         assert "step 4" in run.log
         assert run.progress == 1
+        assert run.started_at
+        assert run.history[4] == {"loss": 0.2, "mnist": 1.0}
 
     def test_tells_by_whose_request_it_was_started(
         self, snapshot: Snapshot, caplog: pytest.LogCaptureFixture
@@ -170,6 +175,29 @@ class TestRun:
         assert "requirements/train.txt" in run.problem
         with pytest.raises(CommandError, match=r"requirements/train\.txt"):
             call_command("retrain")
+
+    def test_waits_for_a_worker_that_can_train(
+        self, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(crossing, "is_installed", lambda: False)
+        # Browser tests in this process leave an event loop, beside which it cannot run.
+        monkeypatch.setattr(work, "deliver", lambda **_: None)
+
+        call_command("work", "--until-done")
+
+        assert DBTaskResult.objects.ready().get().id == run.task_id
+
+    def test_waits_until_the_worker_that_cannot_train_is_stopped(self) -> None:
+        before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+        stopping = threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGTERM])
+
+        stopping.start()
+        work.until_stopped()  # or SIGTERM would end this process
+
+        stopping.join(timeout=10)
+        assert stopping.finished.is_set()
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
 
     def test_is_queued_by_a_command(self, snapshot: Snapshot) -> None:
         call_command("retrain", set=["epochs=7", "pen=false"])

@@ -201,10 +201,22 @@ class TestMetrics:
         } >= (routes)
 
     @pytest.mark.usefixtures("active_model")
+    @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+    def test_are_this_machine_s_by_any_protocol(
+        self, client: Client, address: str
+    ) -> None:
+        host = {"Host": "127.0.0.1:8000"}
+
+        answer = client.get("/metrics", REMOTE_ADDR=address, headers=host)
+
+        assert answer.status_code == 200
+
+    @pytest.mark.usefixtures("active_model")
     @pytest.mark.parametrize(
         ("address", "headers"),
         [
             ("192.0.2.7", {}),
+            ("::ffff:192.0.2.7", {}),
             ("127.0.0.1", {"X-Forwarded-For": "192.0.2.7"}),
             ("127.0.0.1", {"Host": "rebound.example.org"}),
         ],

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -73,6 +74,17 @@ class Site:
         self.complaints[page] = complaints
         page.goto(f"{self.url}{path}")
         return page
+
+
+def stored(site: Site, context: BrowserContext) -> list[dict[str, Any]]:
+    """Return all of this browser's submissions."""
+    url: str | None = f"{site.url}/api/v1/submissions/?page_size=100"
+    found: list[dict[str, Any]] = []
+    while url:
+        answer = context.request.get(url).json()
+        found += answer["results"]
+        url = answer["next"]
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -24,16 +24,24 @@ def store(site: Site, someone: BrowserContext, drawing: Any = TIMED) -> str:
     return made
 
 
+def loaded(page: Page) -> Page:
+    """Wait for the whole document: a click returns when the next one begins."""
+    page.wait_for_load_state()
+    return page
+
+
 def tiles(page: Page) -> list[str]:
+    """Return the ids of the drawings that the page lists."""
     return [
         tile.get_attribute("data-submission") or ""
-        for tile in page.locator("[data-submission]").all()
+        for tile in loaded(page).locator("[data-submission]").all()
     ]
 
 
 def fits(page: Page) -> bool:
     """Whether nothing has to be scrolled sideways."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+    width = "document.documentElement.scrollWidth <= innerWidth"
+    return bool(loaded(page).evaluate(width))
 
 
 _SMALL_TARGETS = """() => {
@@ -51,5 +59,5 @@ _SMALL_TARGETS = """() => {
 
 def small_targets(page: Page) -> list[str]:
     """Return what is to be tapped and smaller than 44 px; links in text may be."""
-    found: list[str] = page.evaluate(_SMALL_TARGETS)
+    found: list[str] = loaded(page).evaluate(_SMALL_TARGETS)
     return found

@@ -172,8 +172,8 @@ class TestTheDrawPage:
 
         moving = page.evaluate(
             "[...document.querySelectorAll('*')].filter((one) => "
-            "Math.max(...getComputedStyle(one).transitionDuration.split(',')"
-            ".map(parseFloat)) > 0 || getComputedStyle(one).animationName !== 'none')"
+            "['transitionDuration', 'animationDuration'].some((name) => "
+            "getComputedStyle(one)[name].split(',').some((s) => parseFloat(s) > 0)))"
             ".map((one) => one.outerHTML.slice(0, 80))"
         )
 

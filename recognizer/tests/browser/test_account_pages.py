@@ -131,3 +131,28 @@ class TestForgottenPassword:
 
         expect(page.get_by_text("links go to bob@example.org")).to_be_visible()
         assert site.complaints[page] == []
+
+
+class TestDeletingAnAccount:
+    def test_asks_for_the_password_and_leaves_nothing(
+        self, site: Site, phone: BrowserContext
+    ) -> None:
+        store(site, phone)
+        page = sign_up(site, phone, "carol")
+
+        page.get_by_role("link", name="Delete account").click()
+        assert fits(page)
+        assert small_targets(page) == []
+        page.get_by_label("Your password").fill("wrong")
+        page.get_by_role("button", name="Delete account").click()
+        expect(page.get_by_text("This password is not correct")).to_be_visible()
+        page.get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Delete account").click()
+
+        expect(page.get_by_text("have been deleted")).to_be_visible()
+        page.goto(f"{site.url}/history/")
+        assert tiles(page) == []
+        page.goto(f"{site.url}/account/sign-in/")
+        sign_in(page, "carol", PASSWORD)
+        expect(page.get_by_text("correct username and password")).to_be_visible()
+        assert site.complaints[page] == []

@@ -3,13 +3,14 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from mlcore.reading.rasterise import Points
 from mlcore.reading.specimens import Specimen, specimens
 from recognizer.models.strokes import unpack_strokes
-from recognizer.tests.browser.conftest import Site
+from recognizer.tests.browser.conftest import Site, stored
 from recognizer.tests.drawings import real_pen_drawings
 from tools.browser import PHONE, draw_by_finger, draw_by_mouse
 
@@ -32,6 +33,12 @@ def read_digit(page: Page) -> str:
 def our_templates() -> list[tuple[int, list[Points]]]:
     """Return one template a digit, in the last of its styles."""
     return [(s.digit, s.strokes) for s in {s.digit: s for s in specimens()}.values()]
+
+
+def two_sevens() -> list[Points]:
+    """Return the strokes of a 77."""
+    half = [stroke / 2 + np.array([0, 60]) for stroke in the_seven().strokes]
+    return [*half, *(stroke + np.array([130, 0]) for stroke in half)]
 
 
 def the_seven() -> Specimen:
@@ -83,6 +90,57 @@ class TestDrawing:
         assert len(unpack_strokes(strokes)) == len(the_seven().strokes)
         assert pointer == {"desk": "mouse", "phone": "touch"}[device]
         assert (source, digit) == ("page", 7)
+
+    def test_shows_a_number_and_asks_about_it(
+        self, site: Site, request: pytest.FixtureRequest, device: str
+    ) -> None:
+        context, draw = someone(request, device)
+        page = site.open(context)
+
+        draw(page, two_sevens())
+
+        assert read_digit(page) == "77"
+        assert "confident" in page.locator("#confidence").inner_text()
+        expect(page.locator("[data-part=question]")).to_have_text("Is it 77?")
+        for about_one_digit in ("#bars", "#why"):
+            expect(page.locator(about_one_digit)).to_be_hidden()
+        assert site.complaints[page] == []
+
+    def test_takes_the_correction_of_a_number(
+        self, site: Site, request: pytest.FixtureRequest, device: str
+    ) -> None:
+        context, draw = someone(request, device)
+        page = site.open(context)
+        draw(page, two_sevens())
+        number = page.locator("#feedback input")
+        expect(number).to_have_value("77")
+
+        page.locator("#answer [data-verdict=right]").focus()
+        page.keyboard.type("71")
+        page.keyboard.press("Enter")
+
+        expect(page.locator("#feedback")).to_contain_text("Saved as 71")
+        expect(page.locator("#kept[data-submission]")).to_be_visible()
+        (kept,) = stored(site, context)
+        while kept["feedback"] is None:  # still on its way
+            page.wait_for_timeout(100)
+            (kept,) = stored(site, context)
+        assert kept["feedback"] == {"verdict": "wrong", "digit": None, "number": "71"}
+        assert site.complaints[page] == []
+
+    def test_keeps_what_it_read_if_a_number_cannot_be_asked_for(
+        self, site: Site, request: pytest.FixtureRequest, device: str
+    ) -> None:
+        context, draw = someone(request, device)
+        page = site.open(context)
+        page.wait_for_selector("[data-reads-here]")
+        page.route("**/api/v1/readings/**", lambda route: route.abort())
+
+        draw(page, two_sevens())
+
+        expect(page.locator("#refusal")).to_contain_text("Only the server reads")
+        # What is stored is read by the server, and shown.
+        expect(page.locator("#digit")).to_have_text("77", timeout=10_000)
 
     @pytest.mark.long
     def test_of_real_or_template_digits_is_read_right(
@@ -196,10 +254,12 @@ class TestFeedback:
 
         expect(asked).to_contain_text("Is it 7?")
         expect(asked.get_by_role("button", name="7", exact=True)).to_be_hidden()
-        asked.get_by_role("button", name="1", exact=True).tap()
+        with page.expect_response("**/feedback/"):
+            asked.get_by_role("button", name="1", exact=True).tap()
         expect(asked).to_contain_text("Saved as 1")
         corrected = phone.request.get(address).json()["feedback"]
-        asked.get_by_role("button", name="Take it back").tap()
+        with page.expect_response("**/feedback/"):
+            asked.get_by_role("button", name="Take it back").tap()
         expect(asked.get_by_role("button", name="Yes")).to_be_visible()
 
         assert corrected == {"verdict": "wrong", "digit": 1}
@@ -233,7 +293,8 @@ class TestFeedback:
         page.get_by_role("link", name="History", exact=True).focus()
         page.keyboard.press("1")
         page.locator("#pad").focus()
-        page.keyboard.press("7")
+        with page.expect_response("**/feedback/"):
+            page.keyboard.press("7")
 
         expect(page.locator("#feedback")).to_contain_text("Saved as correct")
         kept = page.locator("#kept").get_attribute("data-submission")
@@ -289,12 +350,10 @@ class TestNothingIsLost:
         page.get_by_role("button", name="1", exact=True).click()
         expect(page.locator("#feedback")).to_contain_text("will be sent again")
         page.keyboard.press("Escape")  # a new drawing, while the answer waits
-        desk.set_offline(False)
+        with page.expect_response("**/feedback/"):
+            desk.set_offline(False)
 
         expect(page.locator("#digit")).to_have_text("")
-        page.wait_for_function(
-            "() => sessionStorage.getItem('digitsite.answers') === null"
-        )
         answer = desk.request.get(f"{site.url}/api/v1/submissions/{kept}/").json()
         assert answer["feedback"] == {"verdict": "wrong", "digit": 1}
 
@@ -378,6 +437,7 @@ class TestNothingIsLost:
     def test_nothing_is_asked_about_ink_that_could_not_be_read(
         self, site: Site, desk: BrowserContext
     ) -> None:
+        desk.route("**/reader/**", lambda route: route.abort())  # the server reads
         page = site.open(desk)
         draw_by_mouse(page, the_seven().strokes)
         read_digit(page)

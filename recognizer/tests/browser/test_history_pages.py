@@ -43,13 +43,15 @@ class TestHistory:
 
         choices = page.get_by_role("navigation", name="Filter")
         choices.get_by_role("link", name="Refused").click()
+        expect(choices.locator("[aria-current]")).to_have_text("Refused")
         only_refused = tiles(page)
         choices.get_by_role("link", name="Read as 7").click()
-        only_seven = tiles(page)
         expect(choices.locator("[aria-current]")).to_have_text("7")
+        only_seven = tiles(page)
         choices.get_by_role("link", name="Wrong").click()
         expect(page.get_by_text("No drawing matches both filters.")).to_be_visible()
         choices.get_by_role("link", name="All").click()
+        expect(choices.locator("[aria-current]")).to_have_text("All")
 
         assert only_refused == [refused]
         assert only_seven == [seven]
@@ -97,11 +99,13 @@ class TestHistory:
     ) -> None:
         store(site, someone)
         page = site.open(someone, "/history/")
-        switch = page.get_by_role("switch")
+        switch = page.get_by_role("switch", name="improve the model")
+        other = page.get_by_role("switch", name="published")
 
         expect(switch).not_to_be_checked()
         switch.click()
         expect(switch).to_be_checked()
+        expect(other).not_to_be_checked()
         given = someone.request.get(f"{site.url}/api/v1/me/").json()["may_train"]
         switch.click()
         expect(switch).not_to_be_checked()
@@ -321,8 +325,8 @@ class TestWithoutScripts:
         page = site.open(without_scripts, "/history/")
 
         expect(page.locator("time")).to_contain_text("UTC")
-        page.get_by_role("switch").click()
-        expect(page.get_by_role("switch")).to_be_checked()
+        page.get_by_role("switch", name="improve the model").click()
+        expect(page.get_by_role("switch", checked=True)).to_have_count(1)
         page.locator(f"[data-submission='{mine}'] a").click()
         expect(page.locator("#drawing")).to_be_visible()
         expect(page.locator("#replay")).to_be_hidden()

@@ -71,6 +71,7 @@ class TestHowItLearnsPage:
         expect(dots).to_contain_text(". . 0 0")
         page.get_by_text("All 784 numbers").click()
         expect(page.locator(".digit-numbers")).to_contain_text("255")
+        expect(page.locator(".outputs img")).to_have_count(7)
         rows = page.get_by_role("row", name="5 × 5 convolution")
         expect(rows).to_contain_text("12 × 12 × 32")
         assert fits(page)

@@ -6,11 +6,12 @@ import urllib.request
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from mlcore.reading.specimens import specimens
 from recognizer.tests.browser.conftest import Site
 from recognizer.tests.conftest import record_figure
+from tools.browser import PHONE
 
 DESK = "/admin/recognizer/submission/review/"
 
@@ -88,11 +89,127 @@ class TestDesk:
         assert seconds < 3.6  # a thousand in an hour
         assert site.complaints[page] == []
 
+    def test_takes_a_number(self, site: Site, desk: BrowserContext) -> None:
+        submit(site, specimens()[0].strokes)
+        site.sign_in(desk, "counter", group="Reviewers")
+        page = site.open(desk, DESK)
+        shown = on_the_desk(page)
+
+        page.keyboard.press("n")
+        page.keyboard.type("42")
+        page.keyboard.press("Enter")
+
+        tile = page.locator(f"#recent [data-undone='{shown}']")
+        expect(tile).to_have_text("42")
+        page.reload()
+        expect(tile).to_have_text("42")
+        assert site.complaints[page] == []
+
+    def test_keeps_the_last_decisions_in_sight(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        submit(site, specimens()[0].strokes)
+        site.sign_in(desk, "recent", group="Reviewers")
+        page = site.open(desk, DESK)
+        shown = on_the_desk(page)
+        page.keyboard.press("5")
+        tile = page.locator(f"#recent [data-undone='{shown}']")
+        expect(tile).to_have_text("5")
+
+        page.reload()
+        tile.click()
+
+        expect(page.locator("#message")).to_contain_text("Undone")
+        assert on_the_desk(page) == shown
+        expect(tile).to_have_count(0)
+        assert site.complaints[page] == []
+
+    def test_loses_and_doubles_nothing_if_the_network_is_lost(
+        self, site: Site, desk: BrowserContext
+    ) -> None:
+        """Once after the decision was stored, once before."""
+        for _ in range(3):
+            submit(site, specimens()[0].strokes)
+        site.sign_in(desk, "unlucky", group="Reviewers")
+        page = site.open(desk, DESK)
+        first = on_the_desk(page)
+        back = page.locator(f"#desk[data-shown='{first}']")
+
+        def lose_the_answer(route: Route) -> None:
+            route.fetch()
+            route.abort()
+
+        page.route("**/decide/", lose_the_answer, times=1)
+        page.keyboard.press("3")
+        expect(page.locator("#message")).not_to_be_empty()
+        expect(back).to_be_visible()
+        page.keyboard.press("3")
+        expect(back).to_have_count(0)
+
+        second = on_the_desk(page)
+        back = page.locator(f"#desk[data-shown='{second}']")
+        page.route("**/decide/", lambda route: route.abort(), times=1)
+        page.keyboard.press("4")
+        expect(page.locator("#message")).not_to_be_empty()
+        expect(back).to_be_visible()
+        page.keyboard.press("4")
+        expect(page.locator(f"#recent [data-undone='{second}']")).to_have_text("4")
+
+        code = (
+            "import json; from recognizer.models import Label;"
+            f"found = Label.objects.filter(submission__in=['{first}', '{second}']);"
+            "print(json.dumps(sorted(found.values_list('digit', flat=True))))"
+        )
+        labels = site.server.manage("shell", "--no-imports", "-c", code)
+        assert json.loads(labels) == [3, 4]
+
+    def test_comments_by_keyboard(self, site: Site, desk: BrowserContext) -> None:
+        submit(site, specimens()[0].strokes)
+        site.sign_in(desk, "noting", group="Reviewers")
+        page = site.open(desk, DESK)
+        shown = on_the_desk(page)
+
+        page.keyboard.press("c")
+        page.keyboard.type("a 2 or a 7?")
+        page.get_by_role("button", name="Add the comment").click()
+
+        expect(page.locator("#comments")).to_contain_text("a 2 or a 7?")
+        expect(page.locator("#comments")).to_contain_text("noting")
+        assert on_the_desk(page) == shown, "digits in a comment decide nothing"
+        assert site.complaints[page] == []
+
+    def test_is_swiped_on_a_phone(self, site: Site, browser: Browser) -> None:
+        submit(site, next(s.strokes for s in specimens() if s.digit == 3))
+        phone = browser.new_context(**PHONE)
+        site.sign_in(phone, "swipes", group="Reviewers")
+        page = site.open(phone, DESK)
+        shown = on_the_desk(page)
+        likely = page.locator("button.is-likely").inner_text()
+        box = page.locator("#drawing").bounding_box()
+        assert box
+
+        fingers = phone.new_cdp_session(page)
+        y, x = box["y"] + 100, box["x"] + 80
+        for kind, at in (("Start", 0), ("Move", 60), ("Move", 150), ("End", None)):
+            points = [] if at is None else [{"x": x + at, "y": y}]
+            fingers.send(
+                "Input.dispatchTouchEvent",
+                {"type": f"touch{kind}", "touchPoints": points},
+            )
+
+        tile = page.locator(f"#recent [data-undone='{shown}']")
+        expect(tile).to_have_text(likely)
+        phone.close()
+
     def test_draws_again_on_hover(self, site: Site, desk: BrowserContext) -> None:
         submit(site, specimens()[0].strokes)
         site.sign_in(desk, "hover", group="Reviewers")
         page = site.open(desk, DESK)
-        on_the_desk(page)
+        shown = on_the_desk(page)
+        while page.locator("#drawing svg").count() == 0:  # a picture has no strokes
+            page.keyboard.press("s")
+            expect(page.locator(f"#desk[data-shown='{shown}']")).to_have_count(0)
+            shown = on_the_desk(page)
         drawn = "svg => [...svg.querySelectorAll('path')].map(p => p.getAttribute('d'))"
         whole = page.locator("#drawing svg").evaluate(drawn)
 
@@ -191,7 +308,7 @@ class TestLearningPages:
         page = site.open(desk, "/admin/")
 
         page.get_by_role("link", name="Figures", exact=True).first.click()
-        expect(page.get_by_role("img", name="Confusion matrix")).to_be_visible()
+        expect(page.get_by_role("group", name="Confusion matrix")).to_be_visible()
         page.goto(f"{site.url}/admin/recognizer/snapshot/")
         page.get_by_role("button", name="Create a snapshot").click()
         expect(

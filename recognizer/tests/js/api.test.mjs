@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { ApiClient, ApiError } from "../../../static/recognizer/js/api.js";
 
 const DRAWING = { strokes: [[[1, 2, 0]]], width: 280, height: 280, pen_width: 18 };
+const ONCE = { key: "k-1", visitor: "v" };
 
 function json(body, { status = 200, headers = {} } = {}) {
   return new Response(JSON.stringify(body), { status, headers });
@@ -30,6 +31,7 @@ function makeReader(overrides) {
   return new ApiClient({
     readingsUrl: "/api/v1/readings/",
     submissionsUrl: "/api/v1/submissions/",
+    meUrl: "/api/v1/me/",
     ...overrides,
   });
 }
@@ -128,7 +130,7 @@ describe("ApiClient errors", () => {
   it("carry the API's code, message and fields", async () => {
     const body = { error: { code: "invalid", message: "Too wide.", fields: { width: ["x"] } } };
 
-    await assert.rejects(answering(json(body, { status: 400 })).submit(DRAWING), {
+    await assert.rejects(answering(json(body, { status: 400 })).submit(DRAWING, ONCE), {
       name: "ApiError",
       code: "invalid",
       message: "Too wide.",
@@ -144,7 +146,7 @@ describe("ApiClient errors", () => {
       throw new TypeError("Failed to fetch");
     };
 
-    await assert.rejects(makeReader({ fetch }).submit(DRAWING), {
+    await assert.rejects(makeReader({ fetch }).submit(DRAWING, ONCE), {
       code: "network",
       status: 0,
       isNetworkFailure: true,
@@ -156,14 +158,14 @@ describe("ApiClient errors", () => {
     const { fetch } = fakeFetch();
     const api = makeReader({ fetch, timeoutMs: 5 });
 
-    await assert.rejects(api.submit(DRAWING), { code: "network" });
+    await assert.rejects(api.submit(DRAWING, ONCE), { code: "network" });
     await assert.rejects(api.read(DRAWING), { code: "network" });
   });
 
   it("survive a proxy's page instead of JSON", async () => {
     const page = new Response("<h1>Bad gateway</h1>", { status: 502 });
 
-    await assert.rejects(answering(page).submit(DRAWING), {
+    await assert.rejects(answering(page).submit(DRAWING, ONCE), {
       code: "http_502",
       status: 502,
       isTemporary: true,
@@ -175,7 +177,7 @@ describe("ApiClient errors", () => {
     const body = { error: { code: "throttled", message: "Slow down." } };
     const answer = json(body, { status: 429, headers: { "Retry-After": "3" } });
 
-    await assert.rejects(answering(answer).submit(DRAWING), {
+    await assert.rejects(answering(answer).submit(DRAWING, ONCE), {
       isTemporary: true,
       retryAfterMs: 3000,
     });
@@ -185,19 +187,21 @@ describe("ApiClient errors", () => {
 describe("ApiClient.submit", () => {
   it("posts the bare drawing so that it outlives the page", async () => {
     const { fetch, calls } = fakeFetch();
-    const submission = makeReader({ fetch }).submit(DRAWING);
+    const submission = makeReader({ fetch }).submit(DRAWING, ONCE);
     calls[0].resolve(json({ id: "a" }, { status: 201 }));
 
     assert.deepEqual(await submission, { id: "a" });
     assert.equal(calls[0].url, "/api/v1/submissions/");
     assert.deepEqual(JSON.parse(calls[0].options.body), DRAWING);
     assert.equal(calls[0].options.keepalive, true);
+    assert.equal(calls[0].options.headers["Idempotency-Key"], "k-1");
+    assert.equal(calls[0].options.headers["Visitor-Id"], "v");
   });
 
   it("gives up keepalive where browsers would refuse it", async () => {
     const { fetch, calls } = fakeFetch();
     const stroke = Array.from({ length: 9000 }, (_, i) => [i, i, i]);
-    const submission = makeReader({ fetch }).submit({ ...DRAWING, strokes: [stroke] });
+    const submission = makeReader({ fetch }).submit({ ...DRAWING, strokes: [stroke] }, ONCE);
     calls[0].resolve(json({ id: "a" }, { status: 201 }));
     await submission;
 
@@ -206,27 +210,13 @@ describe("ApiClient.submit", () => {
 
   it("sends the CSRF token when there is one, and none otherwise", async () => {
     const { fetch, calls } = fakeFetch();
-    const signedIn = makeReader({ fetch, csrfToken: () => "secret" }).submit(DRAWING);
-    const anonymous = makeReader({ fetch }).submit(DRAWING);
+    const signedIn = makeReader({ fetch, csrfToken: () => "secret" }).submit(DRAWING, ONCE);
+    const anonymous = makeReader({ fetch }).submit(DRAWING, ONCE);
     for (const call of calls) call.resolve(json({ id: "a" }, { status: 201 }));
     await Promise.all([signedIn, anonymous]);
 
     assert.equal(calls[0].options.headers["X-CSRFToken"], "secret");
     assert.equal("X-CSRFToken" in calls[1].options.headers, false);
-  });
-});
-
-describe("ApiClient.findStored", () => {
-  it("finds the submission with the same strokes among the newest", async () => {
-    const other = { ...DRAWING, strokes: [[[9, 9, 0]]] };
-    const results = [{ id: "b", drawing: other }, { id: "c", drawing_url: "/x" }, { id: "a", drawing: DRAWING }];
-
-    const found = await answering(json({ results })).findStored(DRAWING);
-    assert.equal(found.id, "a");
-  });
-
-  it("is null when the drawing did not arrive", async () => {
-    assert.equal(await answering(json({ results: [] })).findStored(DRAWING), null);
   });
 });
 
@@ -241,19 +231,10 @@ describe("ApiClient.read with why", () => {
   });
 });
 
-describe("ApiClient.findStored of a picture", () => {
-  it("does not ask: it is kept in another form than it was sent", async () => {
-    const { fetch, calls } = fakeFetch();
-
-    assert.equal(await makeReader({ fetch }).findStored({ image: "data:..." }), null);
-    assert.equal(calls.length, 0);
-  });
-});
-
 describe("ApiClient.delete", () => {
   it("deletes by address", async () => {
     const { fetch, calls } = fakeFetch();
-    const done = makeReader({ fetch }).delete("some-id");
+    const done = makeReader({ fetch }).delete("some-id", { visitor: "v" });
     calls[0].resolve(new Response(null, { status: 204 }));
     await done;
 
@@ -263,11 +244,11 @@ describe("ApiClient.delete", () => {
 
   it("takes one already gone for deleted", async () => {
     const gone = json({ error: { code: "not_found", message: "Gone." } }, { status: 404 });
-    await answering(gone).delete("some-id");
+    await answering(gone).delete("some-id", { visitor: "v" });
   });
 
   it("throws what else went wrong", async () => {
     const broken = new Response("", { status: 500 });
-    await assert.rejects(answering(broken).delete("some-id"), { status: 500 });
+    await assert.rejects(answering(broken).delete("some-id", { visitor: "v" }), { status: 500 });
   });
 });

@@ -5,6 +5,7 @@ import { KeyboardPen } from "../../../static/recognizer/js/keyboard.js";
 
 /** A pad that writes down what is drawn on it. */
 class Sheet {
+  width = 280;
   strokes = [];
   cursor = undefined;
   beginStroke(place, time, pointer) {

@@ -3,9 +3,11 @@ import { beforeEach, describe, it } from "node:test";
 
 import { Outbox } from "../../../static/recognizer/js/outbox.js";
 import { ApiError } from "../../../static/recognizer/js/api.js";
+import { MemoryRecords } from "../../../static/recognizer/js/records.js";
 
 const REST_MS = 1200;
-const LOOK_AFTER_MS = 2000;
+const ABANDONED_MS = 30_000;
+const DAY_MS = 24 * 3600 * 1000;
 
 function drawingOf(...strokes) {
   return { strokes, width: 280, height: 280, pen_width: 18 };
@@ -18,37 +20,74 @@ const OFFLINE = new ApiError({ code: "network", message: "No connection.", statu
 const BROKEN = new ApiError({ code: "http_500", message: "Broken.", status: 500 });
 const REFUSED = new ApiError({ code: "invalid", message: "Not so.", status: 400 });
 
-/** A server in memory with the api's three calls. */
+const OTHER_VISITOR = new ApiError({ code: "other_visitor", message: "Not you.", status: 409 });
+const LOST_VISITOR = new ApiError({ code: "lost_visitor", message: "Lost.", status: 409 });
+const REUSED = new ApiError({ code: "idempotency_key_reused", message: "Other.", status: 409 });
+
+/** A server in memory, and the one browser that calls it. */
 class FakeApi {
   stored = new Map();
+  answers = [];
+  sent = [];
   log = [];
   failure = null;
-  findFailure = null;
   losesAnswers = false;
+  digit = 7;
+  /** @type {string[]} who is calling */
+  visitors = [];
+  hasCookies = true;
+  /** @type {Set<string>} visitors who have an account */
+  users = new Set(["ada", "bob"]);
   #count = 0;
+  #newcomers = 0;
+  #done = new Map();
 
-  async submit(drawing) {
-    this.log.push("submit");
+  async introduce() {
+    this.log.push("introduce");
     if (this.failure) throw this.failure;
-    this.#count += 1;
-    const submission = { id: `id-${this.#count}`, drawing };
-    this.stored.set(submission.id, submission);
-    if (this.losesAnswers) throw OFFLINE;
-    return submission;
+    if (this.visitors.length === 0) this.visitors = [`v-${(this.#newcomers += 1)}`];
+    const [visitor] = this.visitors;
+    if (!this.hasCookies) this.visitors = [];
+    return { visitor_id: visitor };
   }
 
-  async findStored(drawing) {
-    this.log.push("find");
-    if (this.failure ?? this.findFailure) throw this.failure ?? this.findFailure;
-    const ink = JSON.stringify(drawing.strokes);
-    const all = [...this.stored.values()];
-    return all.find((one) => JSON.stringify(one.drawing.strokes) === ink) ?? null;
+  async submit(drawing, once) {
+    this.log.push("submit");
+    this.sent.push(drawing);
+    return this.#once(once, drawing, () => {
+      this.#count += 1;
+      const { page_reading: _, ...bare } = drawing;
+      const prediction = { digit: this.digit };
+      const submission = { id: `id-${this.#count}`, drawing: bare, prediction };
+      this.stored.set(submission.id, { ...submission, visitor: once.visitor });
+      return submission;
+    });
   }
 
-  async delete(id) {
+  async giveFeedback(id, feedback, once) {
+    this.log.push(`answer ${id}`);
+    return this.#once(once, { id, feedback }, () => this.answers.push([id, feedback]));
+  }
+
+  async delete(id, { visitor }) {
     this.log.push(`delete ${id}`);
     if (this.failure) throw this.failure;
+    if (!this.visitors.includes(visitor)) throw OTHER_VISITOR;
     this.stored.delete(id);
+  }
+
+  #once({ key, visitor }, body, act) {
+    if (this.failure) throw this.failure;
+    if (!this.visitors.includes(visitor)) {
+      throw this.users.has(visitor) ? OTHER_VISITOR : LOST_VISITOR;
+    }
+    const sent = JSON.stringify(body);
+    const name = `${visitor} ${key}`;
+    if (!this.#done.has(name)) this.#done.set(name, { sent, result: act() });
+    const { sent: former, result } = this.#done.get(name);
+    if (former !== sent) throw REUSED;
+    if (this.losesAnswers) throw OFFLINE;
+    return result;
   }
 
   get drawings() {
@@ -57,21 +96,22 @@ class FakeApi {
 }
 
 class FakeClock {
-  now = 0;
+  time = Date.now();
+  now = () => this.time;
   #timers = new Map();
   #nextId = 1;
 
   setTimeout = (run, delay) => {
-    this.#timers.set(this.#nextId, { run, at: this.now + delay });
+    this.#timers.set(this.#nextId, { run, at: this.time + delay });
     return this.#nextId++;
   };
 
   clearTimeout = (id) => this.#timers.delete(id);
 
   async pass(ms) {
-    this.now += ms;
+    this.time += ms;
     for (const [id, timer] of [...this.#timers]) {
-      if (timer.at <= this.now) {
+      if (timer.at <= this.time) {
         this.#timers.delete(id);
         timer.run();
       }
@@ -80,35 +120,67 @@ class FakeClock {
   }
 }
 
-function fakeStorage() {
-  const items = new Map();
-  return {
-    getItem: (key) => items.get(key) ?? null,
-    setItem: (key, value) => items.set(key, value),
-    removeItem: (key) => items.delete(key),
-    get size() {
-      return items.size;
-    },
-  };
+/** A Storage, whose names Object.keys lists as a browser's does. */
+class FakeStorage {
+  getItem(key) {
+    return this[key] ?? null;
+  }
+
+  setItem(key, value) {
+    this[key] = String(value);
+  }
+
+  removeItem(key) {
+    delete this[key];
+  }
 }
 
 /** Let every promise that can go on go on. */
-const settle = () => new Promise((resolve) => setImmediate(resolve));
+async function settle() {
+  for (let i = 0; i < 100; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Locks as a browser has them, for the pages of one browser. */
+class FakeLocks {
+  #last = Promise.resolve();
+
+  request(_, act) {
+    const done = this.#last.then(act);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+}
 
 let api;
 let clock;
-let storage;
+let records;
+let local;
+let session;
+let locks;
 let outbox;
 
-function openPage() {
-  clock = new FakeClock();
-  outbox = new Outbox({ api, storage, clock });
+/** Open a page of the same browser; in the same tab, unless told otherwise. */
+function openPage({ tab = session, visitor = api.visitors[0] ?? null } = {}) {
+  const storage = { local, session: tab };
+  const options = { api, storage, locks, clock, visitor };
+  outbox = new Outbox({ ...options, records: Promise.resolve(records) });
   return outbox;
+}
+
+/** What waits in the browser. */
+async function waiting() {
+  const found = [];
+  await records.change((all) => all.first((one) => found.push(one) && false));
+  return found.filter((one) => one.id === null || one.answers.length > 0);
 }
 
 beforeEach(() => {
   api = new FakeApi();
-  storage = fakeStorage();
+  clock = new FakeClock();
+  records = new MemoryRecords();
+  locks = new FakeLocks();
+  local = new FakeStorage();
+  session = new FakeStorage();
   openPage();
 });
 
@@ -123,6 +195,21 @@ describe("A finished drawing", () => {
     assert.deepEqual(api.drawings, [ONE]);
     assert.equal(outbox.isUnkept, false);
     assert.equal(outbox.keptId, "id-1");
+  });
+
+  it("is sent with what the page read in it, and told of when it is stored", async () => {
+    const read = { digit: 7, refusal: null, model: "aa" };
+    const stored = [];
+    outbox.addEventListener("stored", ({ detail }) => stored.push([detail.id, outbox.keptId]));
+    outbox.inkChanged(ONE);
+    outbox.pageRead(read);
+    await clock.pass(REST_MS);
+    outbox.inkChanged(TWO); // which the page has not read yet
+    outbox.keepNow();
+    await settle();
+
+    assert.deepEqual(stored, [["id-1", "id-1"], ["id-2", "id-2"]]);
+    assert.deepEqual(api.sent, [{ ...ONE, page_reading: read }, TWO]);
   });
 
   it("waits while the pen is down", async () => {
@@ -144,7 +231,7 @@ describe("A finished drawing", () => {
     await settle();
     await clock.pass(REST_MS);
 
-    assert.deepEqual(api.log, ["submit"]);
+    assert.deepEqual(api.log, ["introduce", "submit"]);
   });
 
   it("is stored at once when a new one begins, and stays stored", async () => {
@@ -166,15 +253,16 @@ describe("A finished drawing", () => {
     outbox.newSheet();
     await settle();
 
-    assert.deepEqual(api.log, ["submit"]);
+    assert.deepEqual(api.log, ["introduce", "submit"]);
   });
 
-  it("leaves nothing in the tab's storage once it is kept", async () => {
+  it("leaves nothing waiting once it is kept", async () => {
     outbox.inkChanged(ONE);
-    assert.equal(storage.size, 1);
+    await settle();
+    assert.equal((await waiting()).length, 1);
 
     await clock.pass(REST_MS);
-    assert.equal(storage.size, 0);
+    assert.deepEqual(await waiting(), []);
   });
 });
 
@@ -231,6 +319,16 @@ describe("A kept drawing that goes on", () => {
     await clock.pass(REST_MS);
     assert.deepEqual(api.drawings, [three]);
   });
+
+  it("that returns to stored ink while newer ink is on its way ends as that ink", async () => {
+    outbox.inkChanged(TWO);
+    outbox.keepNow();
+    outbox.inkChanged(ONE);
+    await settle();
+    await clock.pass(REST_MS);
+
+    assert.deepEqual(api.drawings, [ONE]);
+  });
 });
 
 describe("A failing server", () => {
@@ -258,7 +356,7 @@ describe("A failing server", () => {
     outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
     await clock.pass(19_000);
-    assert.equal(api.log.length, 1);
+    assert.equal(api.log.length, 1); // to become a visitor
 
     api.failure = null;
     await clock.pass(1000);
@@ -288,7 +386,7 @@ describe("A failing server", () => {
     await settle();
 
     assert.deepEqual(api.drawings, [ONE, OTHER]);
-    assert.equal(storage.size, 0);
+    assert.deepEqual(await waiting(), []);
   });
 
   it("does not get a drawing twice when only its answer was lost", async () => {
@@ -314,25 +412,14 @@ describe("A failing server", () => {
     assert.deepEqual(api.drawings, [TWO]);
   });
 
-  it("that will not say what it has gets the drawing rather twice than never", async () => {
-    api.failure = OFFLINE;
-    outbox.inkChanged(ONE);
-    await clock.pass(REST_MS);
-    api.failure = null;
-    api.findFailure = REFUSED;
-    outbox.retryNow();
-    await settle();
-
-    assert.deepEqual(api.drawings, [ONE]);
-    assert.equal(outbox.problem, null);
-  });
-
   it("that refuses a drawing is not asked again until the ink changes", async () => {
+    await api.introduce();
+    openPage();
     api.failure = REFUSED;
     outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
     await clock.pass(60_000);
-    assert.equal(api.log.length, 1);
+    assert.equal(api.sent.length, 1);
     assert.equal(outbox.problem.message, "Not so.");
 
     api.failure = null;
@@ -350,8 +437,8 @@ describe("A reload", () => {
     await clock.pass(REST_MS);
     outbox.leave();
     api.failure = null;
-    const ink = openPage().restore();
-    await clock.pass(LOOK_AFTER_MS);
+    const ink = await openPage().restore();
+    await settle();
 
     assert.deepEqual(ink, ONE);
     assert.deepEqual(api.drawings, [ONE]);
@@ -359,26 +446,45 @@ describe("A reload", () => {
   });
 
   it("does not store again what the leaving page had sent", async () => {
+    await api.introduce();
+    openPage();
     outbox.inkChanged(ONE);
+    outbox.pageRead({ digit: 7, refusal: null, model: "aa" });
+    outbox.keepNow();
     outbox.leave();
     await settle();
     assert.deepEqual(api.drawings, [ONE]);
-    openPage().restore();
-    await clock.pass(LOOK_AFTER_MS);
+    await openPage().restore();
+    await settle();
 
     assert.deepEqual(api.drawings, [ONE]);
-    assert.equal(outbox.keptId, "id-1");
+    assert.deepEqual(await waiting(), []);
   });
 
-  it("does not look before what the leaving page sent has arrived", async () => {
+  it("does not store again the ink that it has put on the pad", async () => {
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
+    await clock.pass(REST_MS);
+    api.losesAnswers = true;
+    api.failure = null;
+    outbox.inkChanged(await openPage().restore()); // as the pad tells it
+    await settle();
+    api.losesAnswers = false;
+    await clock.pass(REST_MS);
+
+    assert.equal(outbox.keptId, "id-1");
+    assert.equal(api.stored.size, 1);
+  });
+
+  it("keeps ink that the page could only write down in haste", async () => {
+    records.change = () => new Promise(() => {}); // the page is gone before it is done
     outbox.inkChanged(ONE);
     outbox.leave();
-    openPage().restore();
-    await clock.pass(LOOK_AFTER_MS - 1);
-    assert.deepEqual(api.log, ["submit"]);
+    records = new MemoryRecords();
+    await openPage().restore();
+    await settle();
 
-    await clock.pass(1);
-    assert.deepEqual(api.log, ["submit", "find"]);
+    assert.deepEqual(api.drawings, [ONE]);
   });
 
   it("still deletes the superseded drawing of the page before", async () => {
@@ -388,8 +494,8 @@ describe("A reload", () => {
     outbox.leave();
     await settle();
     assert.deepEqual(api.drawings, [ONE, TWO]);
-    openPage().restore();
-    await clock.pass(LOOK_AFTER_MS);
+    await openPage().restore();
+    await settle();
 
     assert.deepEqual(api.drawings, [TWO]);
   });
@@ -400,8 +506,8 @@ describe("A reload", () => {
     outbox.newSheet();
     await settle();
     api.failure = null;
-    const ink = openPage().restore();
-    await clock.pass(LOOK_AFTER_MS);
+    const ink = await openPage({ tab: new FakeStorage() }).restore();
+    await settle();
 
     assert.equal(ink, null);
     assert.deepEqual(api.drawings, [ONE]);
@@ -411,7 +517,181 @@ describe("A reload", () => {
     outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
 
-    assert.equal(openPage().restore(), null);
+    assert.equal(await openPage().restore(), null);
+  });
+
+  it("forgets what was stored long ago", async () => {
+    outbox.inkChanged(ONE);
+    await clock.pass(REST_MS);
+    await clock.pass(DAY_MS + 1);
+    await openPage().restore();
+
+    assert.equal(await records.change((all) => all.first(() => true)), undefined);
+  });
+});
+
+describe("Another page of the browser", () => {
+  it("does not take a drawing from under the pen, but once its page is dead", async () => {
+    outbox.inkChanged(ONE);
+    await settle();
+    outbox.hold(); // and nothing more is heard of this page
+    await openPage({ tab: new FakeStorage() }).restore();
+    await settle();
+    assert.deepEqual(api.drawings, []);
+
+    await clock.pass(ABANDONED_MS);
+    assert.deepEqual(api.drawings, [ONE]);
+  });
+
+  it("takes turns, so that a newcomer has one owner and each drawing is stored once", async () => {
+    const pages = [openPage(), openPage({ tab: new FakeStorage() })];
+    api.failure = OFFLINE;
+    pages[0].inkChanged(ONE);
+    pages[1].inkChanged(OTHER);
+    await clock.pass(REST_MS);
+    api.failure = null;
+    for (const page of pages) page.retryNow();
+    await settle();
+
+    assert.deepEqual(api.drawings, [ONE, OTHER]);
+    assert.deepEqual(pages.map((page) => page.keptId), ["id-1", "id-2"]);
+    assert.deepEqual(new Set([...api.stored.values()].map((one) => one.visitor)), new Set(["v-1"]));
+    assert.deepEqual(pages.map((page) => page.problem), [null, null]);
+  });
+});
+
+describe("A drawing's owner", () => {
+  it("is its visitor, also after somebody else has signed in", async () => {
+    api.visitors = ["ada"];
+    openPage();
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
+    outbox.newSheet();
+    await settle();
+    api.failure = null;
+    api.visitors = ["bob"];
+    const page = openPage({ tab: new FakeStorage() });
+    page.inkChanged(OTHER);
+    await page.restore();
+    await clock.pass(REST_MS);
+
+    assert.deepEqual([...api.stored.values()].map((one) => [one.visitor, one.drawing]), [["bob", OTHER]]);
+    assert.equal(page.problem, null);
+    api.visitors = ["ada"];
+    await openPage().restore();
+    await settle();
+    assert.deepEqual(api.drawings, [OTHER, ONE]);
+  });
+
+  it("is told when it is no longer the page's visitor", async () => {
+    api.visitors = ["ada"];
+    openPage();
+    api.visitors = [];
+    outbox.inkChanged(ONE);
+    await clock.pass(REST_MS);
+
+    assert.equal(outbox.problem.code, "other_visitor");
+    assert.equal((await waiting()).length, 1);
+  });
+
+  it("of ink on the pad is not the one who signs in meanwhile", async () => {
+    api.visitors = ["ada"];
+    openPage();
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
+    await settle();
+    api.visitors = ["bob"];
+
+    assert.equal(await openPage().restore(), null);
+  });
+});
+
+describe("A browser that has lost its cookie", () => {
+  it("sends what waits as its new visitor's", async () => {
+    api.losesAnswers = true;
+    outbox.inkChanged(ONE);
+    await clock.pass(REST_MS);
+    api.losesAnswers = false;
+    api.visitors = [];
+    await openPage().restore();
+    await settle();
+
+    assert.deepEqual([...api.stored.values()].map((one) => one.visitor), ["v-1", "v-2"]);
+    assert.deepEqual(await waiting(), []);
+  });
+});
+
+describe("A browser that blocks cookies", () => {
+  it("keeps nothing, and says so", async () => {
+    api.hasCookies = false;
+    outbox.inkChanged(ONE);
+    await clock.pass(REST_MS);
+
+    assert.equal(outbox.isOff, true);
+    assert.equal(outbox.isUnkept, false);
+    assert.deepEqual(await waiting(), []);
+    assert.equal(api.stored.size, 0);
+  });
+});
+
+describe("An outbox that is off", () => {
+  it("sends and writes down nothing", async () => {
+    outbox.isOff = true;
+    outbox.inkChanged(ONE);
+    outbox.keepNow();
+    outbox.newSheet();
+    outbox.inkChanged(TWO);
+    outbox.leave();
+    await clock.pass(REST_MS);
+
+    assert.deepEqual(api.log, []);
+    assert.deepEqual(await waiting(), []);
+    assert.deepEqual(Object.keys(local), []);
+  });
+
+  it("drops the ink on the pad when it is turned off, and takes it when turned on", async () => {
+    outbox.inkChanged(ONE);
+    outbox.isOff = true;
+    await clock.pass(REST_MS);
+    assert.deepEqual(await waiting(), []);
+
+    outbox.isOff = false;
+    await clock.pass(REST_MS);
+    assert.deepEqual(api.drawings, [ONE]);
+  });
+});
+
+describe("A device that takes no more", () => {
+  it("has the drawings in the page, which sends them", async () => {
+    const full = { isLasting: true, change: async () => Promise.reject(new Error("full")) };
+    outbox = new Outbox({ api, records: Promise.resolve(full), locks, clock });
+    outbox.inkChanged(ONE);
+    await settle();
+    assert.equal(outbox.isLasting, false);
+
+    await clock.pass(REST_MS);
+    assert.deepEqual(api.drawings, [ONE]);
+  });
+
+  it("and fills up meanwhile still stores each drawing once", async () => {
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
+    outbox.newSheet();
+    await settle();
+    const { change } = records;
+    records.isLasting = true;
+    records.change = (work) => change.call(records, async (all) => {
+      const put = async () => Promise.reject(new Error("full"));
+      return work({ ...all, put });
+    });
+    outbox.inkChanged(OTHER);
+    api.failure = null;
+    await clock.pass(REST_MS);
+    records.change = change;
+    await openPage({ tab: new FakeStorage() }).restore();
+    await settle();
+
+    assert.deepEqual(api.drawings, [ONE, OTHER]);
   });
 });
 
@@ -421,24 +701,17 @@ describe("Leaving the page", () => {
     await clock.pass(REST_MS);
     outbox.leave();
 
-    assert.deepEqual(api.log, ["submit"]);
-  });
-
-  it("does not send twice what is on its way", async () => {
-    outbox.inkChanged(ONE);
-    outbox.keepNow();
-    outbox.leave();
-    await settle();
-
-    assert.deepEqual(api.log, ["submit"]);
+    assert.equal(api.sent.length, 1);
   });
 
   it("and coming back goes on with what was sent", async () => {
+    await api.introduce();
+    openPage();
     outbox.inkChanged(ONE);
     outbox.leave();
     outbox.keepNow();
     await settle();
-    assert.deepEqual(api.log, ["submit"]);
+    assert.equal(api.sent.length, 1);
 
     outbox.comeBack();
     await settle();
@@ -448,23 +721,97 @@ describe("Leaving the page", () => {
 });
 
 it("A browser without storage keeps drawings all the same", async () => {
-  outbox = new Outbox({ api, storage: null, clock });
-  assert.equal(outbox.restore(), null);
+  const bare = { local: null, session: null };
+  outbox = new Outbox({ api, storage: bare, records: Promise.resolve(records), clock });
+  assert.equal(await outbox.restore(), null);
   outbox.inkChanged(ONE);
   await clock.pass(REST_MS);
 
   assert.deepEqual(api.drawings, [ONE]);
 });
 
-describe("An answered drawing", () => {
-  it("stays when more is drawn on its sheet, which is kept as another", async () => {
+describe("An answer", () => {
+  const heard = [];
+
+  function listen() {
+    heard.length = 0;
+    for (const name of ["answered", "unanswered"]) {
+      outbox.addEventListener(name, ({ detail }) => heard.push([name, detail.error?.code]));
+    }
+  }
+
+  it("is sent, and keeps its drawing when more is drawn on the sheet", async () => {
+    listen();
     outbox.inkChanged(ONE);
     await clock.pass(REST_MS);
-    outbox.keepForGood("id-1");
+    outbox.give(outbox.askKey, { verdict: "wrong", digit: 1 });
+    await settle();
     outbox.inkChanged(TWO);
     await clock.pass(REST_MS);
 
+    assert.deepEqual(api.answers, [["id-1", { verdict: "wrong", digit: 1 }]]);
+    assert.deepEqual(heard, [["answered", undefined]]);
     assert.deepEqual(api.drawings, [ONE, TWO]);
+  });
+
+  it("waits for its drawing, and follows it in order", async () => {
+    listen();
+    api.failure = OFFLINE;
+    outbox.inkChanged(ONE);
+    assert.equal(outbox.askKey, null);
+    await clock.pass(REST_MS);
+    outbox.give(outbox.askKey, { verdict: "wrong", digit: 1 });
+    outbox.give(outbox.askKey, { verdict: "withdrawn" });
+    outbox.give(outbox.askKey, { verdict: "not_a_digit" });
+    await settle();
+    api.failure = null;
+    await openPage({ tab: new FakeStorage() }).restore();
+    await settle();
+
+    assert.deepEqual(api.answers.map(([id, { verdict }]) => [id, verdict]), [
+      ["id-1", "wrong"], ["id-1", "withdrawn"], ["id-1", "not_a_digit"],
+    ]);
+    assert.deepEqual(await waiting(), []);
+  });
+
+  it("is stored once although its own answer was lost", async () => {
+    listen();
+    outbox.inkChanged(ONE);
+    await clock.pass(REST_MS);
+    api.losesAnswers = true;
+    outbox.give(outbox.askKey, { verdict: "right", digit: 7 });
+    await settle();
+    api.losesAnswers = false;
+    await openPage().restore();
+    await settle();
+
+    assert.deepEqual(heard, [["unanswered", "network"]]);
+    assert.deepEqual(api.answers, [["id-1", { verdict: "right" }]]);
+  });
+
+  it("is about what the visitor saw, if the server reads something else", async () => {
+    api.digit = 1;
+    outbox.inkChanged(ONE);
+    await clock.pass(REST_MS);
+    outbox.give(outbox.askKey, { verdict: "right", digit: 7 });
+    outbox.give(outbox.askKey, { verdict: "wrong", digit: 1 });
+    await settle();
+
+    assert.deepEqual(api.answers.map(([, given]) => given), [
+      { verdict: "wrong", digit: 7 }, { verdict: "right" },
+    ]);
+  });
+
+  it("that the server will never take is dropped, and said so", async () => {
+    listen();
+    outbox.inkChanged(ONE);
+    await clock.pass(REST_MS);
+    api.failure = new ApiError({ code: "not_found", message: "Gone.", status: 404 });
+    outbox.give(outbox.askKey, { verdict: "right", digit: 7 });
+    await settle();
+
+    assert.deepEqual(heard, [["unanswered", "not_found"]]);
+    assert.deepEqual(await waiting(), []);
   });
 });
 
@@ -485,13 +832,12 @@ describe("A picture", () => {
     outbox.inkChanged(PICTURE);
     outbox.keepNow();
     await settle();
-    assert.equal(storage.size, 1);
+    assert.equal((await waiting()).length, 1);
 
     api.failure = null;
-    openPage();
-    assert.deepEqual(outbox.restore(), PICTURE);
-    await clock.pass(LOOK_AFTER_MS);
+    assert.deepEqual(await openPage().restore(), PICTURE);
+    await settle();
     assert.deepEqual(api.drawings, [PICTURE]);
-    assert.equal(storage.size, 0);
+    assert.deepEqual(await waiting(), []);
   });
 });

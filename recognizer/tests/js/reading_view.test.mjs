@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { lines, percent, secondGuess, sentence } from "../../../static/recognizer/js/reading_view.js";
+import { lines, numberIn, percent, secondGuess, sentence } from "../../../static/recognizer/js/reading_view.js";
 
 const plain = (words) => words.replaceAll("\u00a0", " ");
 
@@ -41,6 +41,23 @@ describe("secondGuess", () => {
   it("is empty for a refusal and for a blank drawing", () => {
     assert.equal(secondGuess(makeReading({ digit: null })), "");
     assert.equal(secondGuess(makeReading({ digit: null, second: null })), "");
+  });
+});
+
+describe("numberIn", () => {
+  const number = { text: "42", confidence: 0.97 };
+
+  it("is the number that was read", () => {
+    const reading = makeReading({ digit: null, second: null, number });
+    assert.equal(numberIn(reading), "42");
+    assert.equal(plain(lines(reading).first), "97 % confident");
+    assert.equal(plain(sentence(reading)), "Looks like 42, 97 % confident.");
+  });
+
+  it("is null for a digit, a refusal and a guess", () => {
+    assert.equal(numberIn(makeReading()), null);
+    const refusal = { code: "several", message: "This could be 42." };
+    assert.equal(numberIn(makeReading({ digit: null, refusal, number })), null);
   });
 });
 

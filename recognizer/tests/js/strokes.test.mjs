@@ -34,6 +34,12 @@ describe("toCanvasPoint", () => {
     assert.deepEqual(toCanvasPoint(100.33, 50, rect), [0.2, 0]);
   });
 
+  it("maps a wide element to a wide canvas of the same height", () => {
+    const wide = { left: 0, top: 0, width: 600, height: 200 };
+    assert.deepEqual(toCanvasPoint(600, 100, wide, 840), [840, CANVAS_PX / 2]);
+    assert.deepEqual(toCanvasPoint(900, 100, wide, 840), [840, CANVAS_PX / 2]);
+  });
+
   it("holds a pointer outside at the edge, where its ink is seen", () => {
     assert.deepEqual(toCanvasPoint(-500, 9000, rect), [0, CANVAS_PX]);
   });
@@ -252,5 +258,39 @@ describe("Strokes", () => {
     strokes.begin([50, 50], 0, "keyboard");
 
     assert.equal(strokes.toDrawing().pointer, "keyboard");
+  });
+});
+
+describe("The canvas", () => {
+  it("is sent as wide as it is, and restored", () => {
+    const strokes = new Strokes();
+    strokes.width = 840;
+    drawStroke(strokes, [[600, 10], [610, 20]]);
+
+    const sent = strokes.toDrawing();
+
+    assert.deepEqual([sent.width, sent.height], [840, CANVAS_PX]);
+    assert.equal(Strokes.fromDrawing(sent).width, 840);
+  });
+
+  it("stays as wide for a new drawing", () => {
+    const strokes = new Strokes();
+    strokes.width = 840;
+
+    strokes.clear();
+
+    assert.equal(strokes.width, 840);
+  });
+
+  it("must be as wide as all ink, undone or not", () => {
+    const strokes = new Strokes();
+    drawStroke(strokes, [[10, 10], [280, 20]]);
+    assert.equal(strokes.fits(CANVAS_PX), true);
+
+    drawStroke(strokes, [[10, 10], [281, 20]]);
+    assert.equal(strokes.fits(CANVAS_PX), false);
+    strokes.undo();
+
+    assert.equal(strokes.fits(CANVAS_PX), false);
   });
 });
