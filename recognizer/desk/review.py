@@ -98,6 +98,7 @@ TEXTS = (
     gettext_noop("Undone. Label this drawing again."),
     gettext_noop("The comment has been added."),
     gettext_noop("There is nothing left to review."),
+    gettext_noop(" (%(seconds)s s each)"),
     gettext_noop("the picture"),
     gettext_noop("The author says it is %(digit)s."),
     gettext_noop("The author says it is not a digit."),

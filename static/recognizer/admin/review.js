@@ -1,7 +1,7 @@
 // The review desk. It loads some drawings in advance, so that no key waits for the
 // network, and sends each decision while the reviewer looks at the next drawing.
 
-import { translate } from "../js/messages.js";
+import { inDecimals, inPercent, translate } from "../js/messages.js";
 import { pathOf, Replay } from "../js/replay.js";
 
 const desk = document.querySelector("#desk");
@@ -93,7 +93,7 @@ function decide(fields) {
     done += 1;
     find("#done").textContent = done;
     const seconds = (performance.now() - startedAt) / 1000 / done;
-    if (done > 4) find("#pace").textContent = ` (${seconds.toFixed(1)} s each)`;
+    if (done > 4) find("#pace").textContent = translate(" (%(seconds)s s each)", { seconds: inDecimals(seconds, 1) });
   });
   claim();
 }
@@ -198,7 +198,7 @@ function show() {
   place.replaceChildren();
   find("#reading").textContent = drawing?.reading ?? "";
   find("#feedback").textContent = drawing ? feedback(drawing) : translate("There is nothing left to review.");
-  find("#digitness").textContent = drawing ? `${(drawing.digitness * 100).toFixed(1)} %` : "";
+  find("#digitness").textContent = drawing ? inPercent(drawing.digitness, 1) : "";
   find("#probabilities").querySelectorAll("progress").forEach((bar, digit) => {
     bar.value = drawing?.probabilities[digit] ?? 0;
   });

@@ -18,12 +18,20 @@ export function translate(message, values = {}) {
 }
 
 /**
+ * @param {number} number
+ * @param {number} decimals
+ * @returns {string} as the page's language writes it
+ */
+export function inDecimals(number, decimals) {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return new Intl.NumberFormat(language, digits).format(number);
+}
+
+/**
  * @param {number} share 0 to 1
  * @param {number} decimals
  * @returns {string} in percent, as the page's language writes it
  */
 export function inPercent(share, decimals) {
-  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  const number = new Intl.NumberFormat(language, digits).format(share * 100);
-  return `${number}\u00a0%`;
+  return `${inDecimals(share * 100, decimals)}\u00a0%`;
 }
