@@ -16,6 +16,9 @@ import pytest
 from mlcore import paths, workers
 from mlcore.workers import WorkersError, check_code, code_version
 
+WORKER_FLAGS = ("--nthreads", "1", "--no-nanny", "--death-timeout", "60")
+"""As docs/scaling.md has them."""
+
 
 @pytest.fixture
 def free_port() -> int:
@@ -27,33 +30,45 @@ def free_port() -> int:
 @pytest.fixture
 def scheduler(free_port: int) -> Iterator[str]:
     """A scheduler without workers."""
-    flags = ("--host", "127.0.0.1", "--port", str(free_port), "--no-dashboard")
-    with dask("scheduler", *flags):
+    with scheduling(free_port) as address:
+        yield address
+
+
+@contextmanager
+def scheduling(port: int) -> Iterator[str]:
+    """Run a scheduler; return its address once it answers."""
+    with dask("scheduler", "--host", "127.0.0.1", "--port", str(port)):
         for _ in range(600):
             with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", free_port)).close()
+                socket.create_connection(("127.0.0.1", port)).close()
                 break
             time.sleep(0.1)
-        yield f"tcp://127.0.0.1:{free_port}"
+        yield f"tcp://127.0.0.1:{port}"
 
 
 @pytest.fixture
 def cluster(scheduler: str) -> Iterator[str]:
     """A scheduler with two workers, started as docs/scaling.md says."""
-    flags = ("--nthreads", "1", "--no-nanny", "--death-timeout", "60", "--no-dashboard")
-    with dask("worker", scheduler, *flags), dask("worker", scheduler, *flags):
+    first, second = (dask("worker", scheduler, *WORKER_FLAGS) for _ in range(2))
+    with first, second:
         yield scheduler
 
 
 @contextmanager
-def dask(kind: str, *arguments: str) -> Iterator[None]:
+def dask(
+    kind: str, *arguments: str, env: dict[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
-        [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments],
+        [
+            *(sys.executable, "-m", f"distributed.cli.dask_{kind}"),
+            *(*arguments, "--no-dashboard"),
+        ],
         cwd=paths.REPOSITORY,
+        env=env,
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(timeout=60)
