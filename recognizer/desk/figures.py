@@ -244,8 +244,9 @@ def _histogram(
         }
         if number < BINS - 1:
             limits[f"predictions__{column}__lt"] = f"{high:.3f}"
-        title = f"{low:.2f}\N{EN DASH}{high:.2f}"
-        rows.append((f"{low:.2f}", count, title, _drawings(**limits)))
+        first, last = (number_format(bound, 2) for bound in (low, high))
+        title = f"{first}\N{EN DASH}{last}"
+        rows.append((first, count, title, _drawings(**limits)))
     return rows
 
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils.timezone import make_aware
 from django.utils.translation import gettext_lazy as _
 
-from recognizer.models import ModelVersion, Prediction
+from recognizer.models import ModelVersion
 from recognizer.models.base import first_id_of
 
 Choices = Iterable[tuple[Any, Any]]
@@ -114,9 +114,7 @@ class Confidence(admin.SimpleListFilter):
         for name, low, high in self.bands:
             if self.value() == name:
                 return queryset.filter(
-                    predictions__role=Prediction.Role.SHOWN,
-                    predictions__confidence__gte=low,
-                    predictions__confidence__lt=high,
+                    shown__confidence__gte=low, shown__confidence__lt=high
                 )
         return queryset
 
@@ -136,10 +134,7 @@ class ReadBy(admin.SimpleListFilter):
         """Keep drawings that it read."""
         if not self.value():
             return queryset
-        return queryset.filter(
-            predictions__role=Prediction.Role.SHOWN,
-            predictions__model_version__digest__startswith=self.value(),
-        )
+        return queryset.filter(shown__model_version__digest__startswith=self.value())
 
 
 class Layout(admin.SimpleListFilter):

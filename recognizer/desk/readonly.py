@@ -37,8 +37,7 @@ class NewestRows(ChangeList):
         if (oldest := oldest_of_newest(rows)) and (not first or oldest > first):
             self.leaves_out = True
             first = oldest
-        # One bound only: of two, SQLite searches by either, and filters by the other.
-        self.root_queryset = rows.filter(pk__gte=first) if first else rows
+        self.root_queryset = self.since(rows, first)
         return super().get_queryset(request, exclude_parameters)
 
     def first_key(self) -> UUID | None:
@@ -48,6 +47,11 @@ class NewestRows(ChangeList):
     def rows(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows of which the newest are listed."""
         return rows
+
+    def since(self, rows: QuerySet[Any], first: UUID | None) -> QuerySet[Any]:
+        """Return the rows that are listed: those from this key, or all."""
+        # One bound only: of two, SQLite searches by either, and filters by the other.
+        return rows.filter(pk__gte=first) if first else rows
 
 
 def oldest_of_newest(rows: QuerySet[Any]) -> UUID | None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import FilteredRelation, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -74,6 +74,14 @@ class SubmissionList(NewestRows):
         """Return the first key of the chosen days."""
         since, _until = bounds_of(self.params)
         return since
+
+    def since(self, rows: QuerySet[Any], first: UUID | None) -> QuerySet[Any]:
+        """Let filters ask for the `shown` reading; it is joined only if one does."""
+        is_listed = Q(predictions__role=Prediction.Role.SHOWN)
+        if first:  # without it, PostgreSQL looks for each drawing's reading by itself
+            is_listed &= Q(predictions__submission__gte=first)
+        shown = FilteredRelation("predictions", condition=is_listed)
+        return super().since(rows.annotate(shown=shown), first)
 
 
 @admin.register(Submission)
