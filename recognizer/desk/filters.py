@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
@@ -86,11 +86,16 @@ class DigitFilter(admin.AllValuesFieldListFilter):
 
 
 class Consent(admin.BooleanFieldListFilter):
-    """Filters by whether the drawing may train; named after what was asked."""
+    """Filters by a consent of the drawing's owner; named after what was asked."""
+
+    titles: ClassVar = {
+        "may_train": _("consent to training"),
+        "may_publish": _("consent to publication"),
+    }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.title = _("consent to training")
+        self.title = self.titles[self.field.name]
 
 
 class Confidence(admin.SimpleListFilter):

@@ -112,6 +112,7 @@ class SubmissionAdmin(ReadOnlyAdmin):
         "form",
         "pointer",
         ("visitor__may_train", Consent),
+        ("visitor__may_publish", Consent),
         Layout,
     )
     list_per_page = 50

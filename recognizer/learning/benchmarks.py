@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
+from uuid import UUID
 
 import numpy as np
 from django.db.models import Q
@@ -32,7 +33,7 @@ from mlcore.training.data import (
 from mlcore.training.snapshot import as_read
 from recognizer.learning import datasets, snapshots
 from recognizer.learning.opinions import voices
-from recognizer.models import AuditEntry, Split, Submission, Visitor
+from recognizer.models import AuditEntry, InBenchmark, Split, Submission, Visitor
 
 ERRORS = (BenchmarkError, DataError)
 """What `freeze` raises; the message says what to do."""
@@ -81,11 +82,15 @@ PUBLISHABLE = Q(label_digit__isnull=False)
 
 @dataclass
 class _Selected:
-    """The drawings so far, each with a key of its person; and what was left out."""
+    """The drawings so far, each with a key of its person; and what was left out.
+
+    of_visitors: the number of drawings by the visitor's id.
+    """
 
     drawings: list[tuple[bytes, Drawing]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     confirmed: int = 0
+    of_visitors: Counter[UUID] = field(default_factory=Counter)
 
 
 def freeze(
@@ -125,6 +130,14 @@ def freeze(
         drawings,
         sources={key: sources[key] for key in sources if key in present},
         datasheet=lambda made: _datasheet(made, selected, most_of_one=most_of_one),
+    )
+    # Also if it is not new: an earlier command may have been killed just before this.
+    InBenchmark.objects.bulk_create(
+        [
+            InBenchmark(visitor_id=key, benchmark=made.folder.name, drawings=number)
+            for key, number in selected.of_visitors.items()
+        ],
+        ignore_conflicts=True,
     )
     if is_new:
         AuditEntry.objects.create(
@@ -183,6 +196,7 @@ def _select_here(
                 for submission, _ in taken
             )
             selected.drawings += [(key, drawing) for _, drawing in reversed(taken)]
+            selected.of_visitors.update(one.visitor_id for one, _ in taken)
 
 
 def _drawn_here(

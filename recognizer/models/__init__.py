@@ -33,6 +33,7 @@ from recognizer.models.learning import (
 )
 from recognizer.models.people import (
     BrowserSession,
+    InBenchmark,
     Scope,
     Split,
     Token,

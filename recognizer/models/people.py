@@ -76,6 +76,27 @@ class Visitor(BaseModel):
         return salted_hmac("snapshot", person, algorithm="sha256").hexdigest()[:16]
 
 
+class InBenchmark(models.Model):
+    """How many of a visitor's drawings a frozen benchmark contains.
+
+    It stays when the drawings are deleted, because a benchmark cannot be taken back.
+    """
+
+    visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="+")
+    benchmark = models.CharField(max_length=40)  # such as digits-v1-3f9c0a7be21d
+    drawings = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["visitor", "benchmark"], name="visitor_once_in_a_benchmark"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.drawings} in {self.benchmark}"
+
+
 class Scope(models.TextChoices):
     """What a token may do."""
 

@@ -57,7 +57,7 @@ from recognizer.people.sign_in_limits import (
     limit_failures,
     refuse_too_often,
 )
-from recognizer.people.visitors import caller_of
+from recognizer.people.visitors import benchmarks_with, caller_of
 
 _CHANGED = {
     "password": _("Your password has been changed."),
@@ -285,6 +285,7 @@ def _account_page(
     caller = caller_of(request)
     shown = {
         "caller": caller,
+        "benchmarks": benchmarks_with(caller.visitors),
         "tokens": Token.objects.filter(user=caller.user).order_by("-pk"),
         "form": form
         or TokenForm(user=cast(User, request.user), may_review=caller.may_review),

@@ -146,6 +146,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "is_anybodys": bool(caller.visitors) or caller.user is not None,
         "is_empty": not page.submissions and not _own(request).exists(),
         "caller": caller,
+        "benchmarks": visitors.benchmarks_with(caller.visitors),
         "has_parquet": parquet.is_installed(),
     }
     return render(request, "recognizer/history.html", shown)

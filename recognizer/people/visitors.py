@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponseBase
 from rest_framework.request import Request
 
-from recognizer.models import Token, User, Visitor
+from recognizer.models import InBenchmark, Token, User, Visitor
 from recognizer.people import second_factor
 
 Consent = Literal["may_train", "may_publish"]
@@ -197,6 +198,12 @@ def set_consent(
     if not visitors and user is not None:
         Visitor.objects.create(user=user, **given)
     Visitor.objects.filter(pk__in=[visitor.pk for visitor in visitors]).update(**given)
+
+
+def benchmarks_with(visitors: Sequence[Visitor]) -> list[dict[str, Any]]:
+    """Return the frozen benchmarks that contain drawings of visitors, and how many."""
+    found = InBenchmark.objects.filter(visitor__in=visitors).values("benchmark")
+    return list(found.annotate(drawings=Sum("drawings")).order_by("benchmark"))
 
 
 def consents_in(form: Mapping[str, str]) -> dict[str, bool]:

@@ -121,6 +121,7 @@ class TestFilters:
             ({"confidence": "0"}, set()),
             ({"verdict__exact": "wrong"}, {"zero"}),
             ({"visitor__may_train__exact": "1"}, {"seven"}),
+            ({"visitor__may_publish__exact": "1"}, {"zero"}),
             ({"pointer__exact": "touch"}, {"zero"}),
             ({"model": "ffffffffffff"}, set()),
             ({"layout": "grid"}, {"seven", "zero"}),
@@ -134,6 +135,8 @@ class TestFilters:
             "zero": submit(make_person(may_train=False), ZERO.strokes, pointer="touch"),
         }
         give_feedback(submission=made["zero"], verdict="wrong", digit=8)
+        owner = Visitor.objects.filter(pk=made["zero"].visitor_id)
+        owner.update(may_publish=True)
 
         found = listed(admin_client, **query)
 
@@ -188,6 +191,7 @@ class TestFilters:
 
         assert '<details data-filter-title="refusal" open>' in page
         assert '<details data-filter-title="consent to training">' in page
+        assert '<details data-filter-title="consent to publication">' in page
 
 
 class TestActions:

@@ -19,8 +19,8 @@ from mlcore.training.data import read_pen_drawings
 from recognizer.drawings.erasing import delete_all
 from recognizer.drawings.feedback import give_feedback
 from recognizer.learning import benchmarks, snapshots
-from recognizer.models import AuditEntry, Submission, User, Visitor
-from recognizer.people.visitors import set_consent
+from recognizer.models import AuditEntry, InBenchmark, Submission, User, Visitor
+from recognizer.people.visitors import benchmarks_with, set_consent
 from recognizer.tests.learning import as_drawing, hands, submit
 from tools.server import Server
 
@@ -59,6 +59,11 @@ def draw_all(people: list[Visitor], reviewer: User) -> None:
             submit(person, one.strokes, reviewer=reviewer, digit=one.digit)
 
 
+def told_to(visitor: Visitor) -> dict[str, int]:
+    """Return what a visitor's page tells: benchmarks, and the drawings in each."""
+    return {one["benchmark"]: one["drawings"] for one in benchmarks_with([visitor])}
+
+
 def freeze(folder: Path) -> Benchmark:
     made, _ = benchmarks.freeze(folder)
     return made
@@ -90,11 +95,16 @@ class TestSelection:
         people = make_people(True, True)
         draw_all(people, reviewer)
         first = freeze(tmp_path)
+        InBenchmark.objects.all().delete()  # as if it had been killed before the end
+        freeze(tmp_path)
 
         set_consent(visitors=people[:1], user=None, given={"may_publish": False})
         second = freeze(tmp_path)
         delete_all(visitors=people)
 
+        withdrew, stayed = map(told_to, people)
+        assert withdrew == {first.folder.name: len(first.drawings) // 2}
+        assert stayed == {**withdrew, second.folder.name: len(second.drawings)}
         assert {one.person for one in first.drawings} == {1, 2}
         assert {one.person for one in second.drawings} == {1}
         assert open_benchmark(first.folder).digest == first.digest

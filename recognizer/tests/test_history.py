@@ -13,6 +13,7 @@ from django.test import Client
 from recognizer.drawings.feedback import give_feedback
 from recognizer.models import (
     Feedback,
+    InBenchmark,
     ModelVersion,
     Prediction,
     Submission,
@@ -425,6 +426,20 @@ class TestConsent:
         assert f'name="{consent}" value="off"' in page
         assert [name for name, value in given.items() if value] == [consent]
         assert not any(consents.get().values())
+
+    def test_says_which_benchmarks_contain_drawings(self, browser: Client) -> None:
+        draw(browser)
+        before = text_of(browser, "/history/")
+        visitor = Visitor.objects.get()
+        for name, number in (("digits-v1-a", 1), ("digits-v2-b", 12)):
+            InBenchmark.objects.create(visitor=visitor, benchmark=name, drawings=number)
+
+        page = text_of(browser, "/history/")
+
+        assert "No benchmark contains drawings of yours." in before
+        assert "No benchmark contains" not in page
+        assert "The benchmark digits-v1-a contains 1 drawing of yours." in page
+        assert "The benchmark digits-v2-b contains 12 drawings of yours." in page
 
     def test_is_not_offered_before_there_is_anybody(self, browser: Client) -> None:
         assert "switch" not in text_of(browser, "/history/")

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from recognizer.models import ModelVersion, Prediction, Submission, Visitor, new_id
+from recognizer.models import (
+    InBenchmark,
+    ModelVersion,
+    Prediction,
+    Submission,
+    Visitor,
+    new_id,
+)
 
 
 def make_submission(**overrides: Any) -> Submission:
@@ -96,6 +103,13 @@ class TestConstraints:
 
         with pytest.raises(IntegrityError), transaction.atomic():
             make_prediction(submission=submission, model_version=version, role="shadow")
+
+    def test_a_visitor_is_once_in_a_benchmark(self) -> None:
+        row = {"visitor": Visitor.objects.create(), "benchmark": "digits-v1-a"}
+        InBenchmark.objects.create(**row, drawings=1)
+
+        with pytest.raises(IntegrityError), transaction.atomic():
+            InBenchmark.objects.create(**row, drawings=2)
 
     def test_one_model_is_active_at_most(self, no_model: None) -> None:
         make_version(stage="active")
