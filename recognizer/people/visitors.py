@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from django.conf import settings
@@ -200,10 +200,10 @@ def set_consent(
     Visitor.objects.filter(pk__in=[visitor.pk for visitor in visitors]).update(**given)
 
 
-def benchmarks_with(visitors: Sequence[Visitor]) -> list[dict[str, Any]]:
-    """Return the frozen benchmarks that contain drawings of visitors, and how many."""
-    found = InBenchmark.objects.filter(visitor__in=visitors).values("benchmark")
-    return list(found.annotate(drawings=Sum("drawings")).order_by("benchmark"))
+def benchmarks_with(visitors: Sequence[Visitor]) -> dict[str, int]:
+    """Return how many drawings of visitors each frozen benchmark contains."""
+    found = InBenchmark.objects.filter(visitor__in=visitors).values_list("benchmark")
+    return dict(found.annotate(Sum("drawings")).order_by("benchmark"))
 
 
 def consents_in(form: Mapping[str, str]) -> dict[str, bool]:

@@ -59,11 +59,6 @@ def draw_all(people: list[Visitor], reviewer: User) -> None:
             submit(person, one.strokes, reviewer=reviewer, digit=one.digit)
 
 
-def told_to(visitor: Visitor) -> dict[str, int]:
-    """Return what a visitor's page tells: benchmarks, and the drawings in each."""
-    return {one["benchmark"]: one["drawings"] for one in benchmarks_with([visitor])}
-
-
 def freeze(folder: Path) -> Benchmark:
     made, _ = benchmarks.freeze(folder)
     return made
@@ -102,7 +97,7 @@ class TestSelection:
         second = freeze(tmp_path)
         delete_all(visitors=people)
 
-        withdrew, stayed = map(told_to, people)
+        withdrew, stayed = (benchmarks_with([one]) for one in people)
         assert withdrew == {first.folder.name: len(first.drawings) // 2}
         assert stayed == {**withdrew, second.folder.name: len(second.drawings)}
         assert {one.person for one in first.drawings} == {1, 2}
