@@ -180,8 +180,6 @@ class TestRun:
         self, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(crossing, "is_installed", lambda: False)
-        # Browser tests in this process leave an event loop, beside which it cannot run.
-        monkeypatch.setattr(work, "deliver", lambda **_: None)
 
         call_command("work", "--until-done")
 

@@ -1,6 +1,5 @@
 """The real server with the real model, and a real browser to look at it with."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +18,6 @@ from playwright.sync_api import (
 
 from tools.browser import DESK, PHONE, launch
 from tools.server import Server, serving
-
-# Playwright leaves an event loop in the thread that runs the tests. Django would refuse
-# to use the database in the tests after it.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -94,9 +89,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(server.url, server.var, server)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all browser tests."""
+    """One Chromium for the tests of a file.
+
+    Playwright runs an event loop in the tests' thread. It must end with the file: other
+    tests use the database, which Django refuses beside a loop, or run a loop.
+    """
     with sync_playwright() as playwright:
         browser = launch(playwright)
         yield browser
