@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from recognizer.drawings import tallies
 from recognizer.drawings.feedback import give_feedback
 from recognizer.models import (
     Feedback,
@@ -17,7 +18,6 @@ from recognizer.models import (
     ModelVersion,
     Prediction,
     Submission,
-    Tally,
     User,
     Visitor,
 )
@@ -146,7 +146,8 @@ class TestChoices:
         for _ in range(count):
             draw(browser)
 
-        with django_assert_num_queries(3) as queries:  # visitor, drawings, readings
+        # Visitor, drawings, readings, benchmarks.
+        with django_assert_num_queries(4) as queries:
             browser.get("/history/?digit=7&feedback=none")
 
         said = " ".join(query["sql"] for query in queries)
@@ -387,7 +388,7 @@ class TestDeletion:
         assert "Delete all drawings?" in asked.content.decode()
         assert [str(one.pk) for one in Submission.objects.all()] == [theirs]
         assert "All your drawings have been deleted" in done.content.decode()
-        assert Tally.objects.get(pk="digit:7").count == 1
+        assert tallies.named(["digit:7"]) == {"digit:7": 1}
 
 
 class TestDownload:
