@@ -9,7 +9,7 @@ from django.utils import timezone
 from mlcore.shares import Share as Share
 from mlcore.shares import wilson as wilson
 from recognizer.drawings import tallies
-from recognizer.models import ModelVersion, Submission, Tally
+from recognizer.models import ModelVersion, Submission
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,12 @@ def stats() -> Stats:
     """Return the site's numbers, from the tallies."""
     by_digit_names = [tallies.digit_tally(digit) for digit in range(10)]
     names = [*by_digit_names, tallies.NUMBER, tallies.REFUSED, tallies.LABELLED]
-    found = dict(Tally.objects.filter(pk__in=names).values_list("name", "count"))
-    counts = {name: found.get(name, 0) for name in names}
+    counts = tallies.named(names)
     by_digit = [counts[name] for name in by_digit_names]
     active = ModelVersion.objects.filter(stage=ModelVersion.Stage.ACTIVE).first()
     return Stats(
         submissions=sum(by_digit) + counts[tallies.NUMBER] + counts[tallies.REFUSED],
-        last_24h=sum(tallies.since(timezone.now() - timedelta(days=1))),
+        last_24h=tallies.drawings_since(timezone.now() - timedelta(days=1)),
         by_digit=by_digit,
         refused=counts[tallies.REFUSED],
         reviewed=counts[tallies.LABELLED],

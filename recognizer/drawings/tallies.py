@@ -2,14 +2,20 @@
 
 Counting a million rows takes seconds; updating a tally takes one statement. Each minute
 has its own tally, because the last 24 hours change even if no drawing arrives.
+
+A row that a transaction has changed is locked until its commit is on the disk. So on
+PostgreSQL a tally is the sum of several rows, its shards, and each transaction adds to
+one of them. docs/scaling.md has the measurement. SQLite has one writer and one row.
 """
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from random import choice
 
 from django.db import connection
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from mlcore.reading.histograms import BINS, MOST_INK
@@ -17,6 +23,8 @@ from recognizer.models import ModelVersion, Submission, Tally
 
 REFUSED, LABELLED, NUMBER = "refused", "labelled", "number"
 _MINUTE = "minute:"
+_SHARDS = [f"~{number}" for number in range(16)]
+"""Ends of the names of shards; "~" sorts after what names contain."""
 
 # Where each band of confidence begins; bands are narrow where most readings are.
 SURE_FROM = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99)
@@ -88,8 +96,9 @@ def bin_of(share: float) -> int:
 
 def add(counts: Counter[str]) -> None:
     """Add to tallies. Call it in the transaction that changes the rows."""
+    shard = choice(_SHARDS) if connection.vendor == "postgresql" else ""  # noqa: S311
     # Sorted, so that two transactions cannot deadlock.
-    changes = sorted((name, count) for name, count in counts.items() if count)
+    changes = sorted((name + shard, count) for name, count in counts.items() if count)
     if not changes:
         return
     table = connection.ops.quote_name(Tally._meta.db_table)
@@ -111,21 +120,34 @@ def take_away(counts: Counter[str]) -> None:
     add(Counter({name: -count for name, count in counts.items()}))
 
 
+def total(rows: QuerySet[Tally]) -> Counter[str]:
+    """Add up the shards of each tally."""
+    counts: Counter[str] = Counter()
+    for name, count in rows.values_list("name", "count"):
+        counts[name.partition("~")[0]] += count
+    return counts
+
+
+def named(names: Iterable[str]) -> Counter[str]:
+    """Return the tallies of these names."""
+    keys = [name + shard for name in names for shard in ("", *_SHARDS)]
+    return total(Tally.objects.filter(pk__in=keys))
+
+
 def of_model(version: ModelVersion) -> dict[str, int]:
     """Return one model's tallies; names are without their prefix."""
     start = model_tallies(version)
-    found = Tally.objects.filter(name__gte=start, name__lt=f"{start}~")
-    return {
-        name.removeprefix(start): count
-        for name, count in found.values_list("name", "count")
-    }
+    found = total(Tally.objects.filter(name__gte=start, name__lt=f"{start}~"))
+    return {name.removeprefix(start): count for name, count in found.items()}
 
 
-def since(moment: datetime) -> Iterable[int]:
-    """Return the tallies of all minutes from this one on."""
-    return Tally.objects.filter(
+def drawings_since(moment: datetime) -> int:
+    """Return the number of drawings of all minutes from this one on."""
+    minutes = Tally.objects.filter(
         name__gte=minute_tally(moment), name__lt=f"{_MINUTE}~"
-    ).values_list("count", flat=True)
+    )
+    drawings: int = minutes.aggregate(drawings=Sum("count", default=0))["drawings"]
+    return drawings
 
 
 _forgotten_at = ""  # the last minute in which this process deleted old tallies

@@ -60,12 +60,10 @@ def current_figures(
         shipped_confidence: the reference histogram, in BINS, for a version without a
             gate report, because it came with the code; empty if unknown.
     """
-    kept = dict(
-        Tally.objects.exclude(name__startswith="minute:").values_list("name", "count")
-    )
+    kept = tallies.total(Tally.objects.exclude(name__startswith="minute:"))
 
     def number(name: str) -> int:
-        return kept.get(name, 0)
+        return kept[name]
 
     today = timezone.now().date()
     dates = [today - timedelta(days=ago) for ago in range(days - 1, -1, -1)]

@@ -631,9 +631,12 @@ class IdempotencyKey(models.Model):
 
 
 class Tally(models.Model):
-    """A count updated with each change, so that no table has to be counted."""
+    """A count updated with each change, so that no table has to be counted.
 
-    name = models.CharField(max_length=32, primary_key=True)
+    On PostgreSQL several rows make up a count; see `drawings.tallies`.
+    """
+
+    name = models.CharField(max_length=36, primary_key=True)
     count = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from django_tasks.base import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
 from mlcore.reading.specimens import specimens
+from recognizer.drawings import tallies
 from recognizer.drawings.comments import add_comment
 from recognizer.drawings.erasing import delete_all, erase_again
 from recognizer.drawings.feedback import give_feedback
@@ -66,8 +67,7 @@ def everything() -> dict[str, Any]:
     rows = {
         m.__name__: list(m._default_manager.order_by("pk").values()) for m in models
     }
-    rows["numbers"] = list(Tally.objects.filter(count__gt=0).order_by("pk").values())
-    return rows
+    return {**rows, "numbers": +tallies.total(Tally.objects.all())}
 
 
 def expire(folder: Path | None, days: int = 30) -> int:

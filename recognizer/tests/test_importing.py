@@ -18,6 +18,7 @@ from django.test import Client
 from mlcore.reading.pictures import decode_data_url, decode_picture, encode_png
 from mlcore.reading.specimens import specimens
 from mlcore.training.data import idx_header
+from recognizer.drawings import tallies
 from recognizer.importing import importing, sources
 from recognizer.importing.files import (
     PAGE,
@@ -117,7 +118,7 @@ class TestStoring:
             assert (picture == decode_picture(PNGS[one.label_digit or 0])).all()
         by = Label.objects.values_list("reviewer", flat=True)
         assert list(by) == [reviewer.pk] * 10
-        assert Tally.objects.get(name="labelled").count == 10
+        assert tallies.named(["labelled"]) == {"labelled": 10}
         assert AuditEntry.objects.filter(action="label", actor=reviewer).count() == 10
 
     def test_belongs_to_a_person_of_its_own_who_may_train(self, reviewer: User) -> None:
@@ -215,10 +216,7 @@ class TestStoring:
 
     def test_is_undone_exactly(self, reviewer: User, program: Client) -> None:
         post_json(program, URL, SEVEN)
-        before = (
-            Submission.objects.get(),
-            dict(Tally.objects.values_list("name", "count")),
-        )
+        before = Submission.objects.get(), tallies.total(Tally.objects.all())
         done = imported(zipped(FOLDERS), reviewer)
         ids = set(
             Submission.objects.filter(source="import").values_list("pk", flat=True)
@@ -231,8 +229,7 @@ class TestStoring:
         assert Prediction.objects.count() == Visitor.objects.count() == 1
         assert not Picture.objects.exists()
         assert not Label.objects.exists()
-        after = Tally.objects.exclude(count=0).values_list("name", "count")
-        assert dict(after) == before[1]
+        assert tallies.total(Tally.objects.all()) == before[1]
         assert ids <= set(Erasure.objects.values_list("subject_id", flat=True))
         assert Import.objects.get().state == "undone"
         assert imported(zipped(FOLDERS), reviewer).stored == 10

@@ -1,8 +1,10 @@
 """me/, models/, stats/, and what all calls have in common."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from recognizer.drawings import erasing, statistics, tallies
@@ -251,6 +253,33 @@ class TestStats:
         assert Tally.objects.filter(name__startswith="minute:").count() == 1
         assert program.get("/api/v1/stats/").json()["last_24h"] == 1
 
+    def test_add_up_the_shards(
+        self, program: Client, active_model: ModelVersion
+    ) -> None:
+        post_json(program, URL, SEVEN)
+        before = statistics.stats()
+        of_model = sum(tallies.of_model(active_model).values())
+        for row in list(Tally.objects.all()):
+            name = row.name.partition("~")[0]
+            for shard in set(tallies._SHARDS) - {row.name.removeprefix(name)}:
+                Tally.objects.create(name=name + shard, count=row.count)
+
+        after = statistics.stats()
+
+        others = 15 if connection.vendor == "postgresql" else 16
+        assert after.by_digit == [number * (others + 1) for number in before.by_digit]
+        assert after.last_24h == before.last_24h * (others + 1) > 0
+        assert sum(tallies.of_model(active_model).values()) == of_model * (others + 1)
+
+    @pytest.mark.services
+    def test_are_spread_over_shards_on_postgresql(self, db: None) -> None:
+        for _ in range(50):
+            tallies.add(Counter({"digit:7": 1}))
+            tallies.take_away(Counter({"digit:8": 1}))
+
+        assert Tally.objects.filter(name__startswith="digit:7").count() > 1
+        assert tallies.named(["digit:7", "digit:8"]) == {"digit:7": 50, "digit:8": -50}
+
     def test_wilson_is_wilson(self) -> None:
         share = wilson(90, 100)
 
@@ -272,13 +301,13 @@ class TestDerived:
         post_json(program, f"{mine}feedback/", {"verdict": "withdrawn"})
         program.delete(mine)
         kept = list(Submission.objects.order_by("pk").values())
-        numbers = set(Tally.objects.exclude(count=0).values_list("name", "count"))
+        numbers = tallies.total(Tally.objects.all())
 
         mended = rebuild_derived()
 
         assert mended == 0
         assert list(Submission.objects.order_by("pk").values()) == kept
-        assert set(Tally.objects.values_list("name", "count")) == numbers
+        assert tallies.total(Tally.objects.all()) == numbers
 
     def test_columns_that_are_wrong_are_mended(
         self, program: Client, reviewer: User
