@@ -1,6 +1,7 @@
 """Read a number in a picture: one number on paper, or digits in printed boxes.
 
-`pieces` cuts the ink into pieces, and `numbers` groups them as it groups strokes.
+`cuts` finds where a digit may end and the next begin, and `regions` reads what lies
+between two cuts.
 """
 
 import math
@@ -12,9 +13,9 @@ import cv2
 import numpy as np
 
 from mlcore.reading.boxes import is_empty, row_of_boxes
+from mlcore.reading.cuts import cuts_of
 from mlcore.reading.inference import (
     BLANK,
-    Box,
     Number,
     NumberDigit,
     Reading,
@@ -22,31 +23,35 @@ from mlcore.reading.inference import (
 )
 from mlcore.reading.numbers import (
     MOST_DIGITS,
-    SURE_IN_BOXES,
-    SURE_IN_PICTURE,
     Evidence,
     Expected,
-    Pieces,
-    best_of_pieces,
+    confidence_of,
+    doubts,
+    likeliest,
+    likeliest_allowed,
+    log_of_any_failing,
     of_list,
-    of_pieces,
     with_number,
     with_one_digit,
 )
 from mlcore.reading.paper import Page, pages, sample
 from mlcore.reading.parts import FAINTEST, mask_with_lines, row_mask
 from mlcore.reading.pictures import Picture
-from mlcore.reading.pieces import ink_of
-from mlcore.reading.preprocess import Bitmap
+from mlcore.reading.regions import Regions, RegionSearch
 
-CLEAR = 0.95
-"""A part whose digitness times confidence is higher is not cut."""
+OF_PICTURE = -2.73, -0.36, -0.78, -0.15
+"""Offset, and weights of what `_best` returns.
+
+From `python -m mlcore.judging.picture_numbers --fit`.
+"""
+SURE_IN_PICTURE = 0.85
+"""As `numbers.SURE`, without boxes."""
+SURE_IN_BOXES = 0.7
+"""As `numbers.SURE`: a misread digit of a box is surer than a misread number."""
 MARGIN = 0.08
 """What is read around the inside of a box, as a share of its shorter side."""
 MOST_INK = 0.3
 """Greatest share of a picture that is ink; more is a shadow."""
-MOST_PIECES = 60
-"""Of so much ink no number is made."""
 
 
 def read_number_in_picture(
@@ -170,13 +175,18 @@ def _number_in(
     Returns:
         None if there is none: too much ink, or too many digits.
     """
-    pieces = _pieces_in(recogniser, picture, page)
-    if pieces is None:
+    regions = _regions_in(recogniser, picture, page)
+    if regions is None:
         return None
-    number = of_pieces(recogniser, pieces, allowed=allowed)
-    if number is None or _is_in_line(number):
-        return number
-    return replace(number, confidence=0.0)
+    search = RegionSearch(regions)
+    if allowed:
+        return likeliest_allowed(search, allowed)
+    found = _best(search)
+    if found is None:
+        return None
+    number, given = found
+    confidence = confidence_of(given, OF_PICTURE) if _is_in_line(number) else 0.0
+    return replace(number, confidence=confidence)
 
 
 def _is_in_line(number: Number) -> bool:
@@ -189,8 +199,21 @@ def _is_in_line(number: Number) -> bool:
 
 def best_in(recogniser: Recogniser, picture: Picture) -> tuple[Number, Evidence] | None:
     """Return the best number without its confidence, and what speaks for it."""
-    pieces = _pieces_in(recogniser, picture, _page_of(picture))
-    return None if pieces is None else best_of_pieces(recogniser, pieces)
+    regions = regions_in(recogniser, picture)
+    return None if regions is None else _best(RegionSearch(regions))
+
+
+def _best(search: RegionSearch) -> tuple[Number, Evidence] | None:
+    """Return the best number without its confidence, and what speaks for it.
+
+    Returns:
+        The number; log of the probabilities that it is another, that a digit is, and
+        that one is none.
+    """
+    number = likeliest(search, search.ways())
+    if number is None:
+        return None
+    return number, (log_of_any_failing([search.share(number.text)]), *doubts(number))
 
 
 def _page_of(picture: Picture) -> Page:
@@ -210,29 +233,16 @@ def _inked(page: Page) -> float:
     return float((sample(page.distance) > FAINTEST // 2).mean())
 
 
-def _pieces_in(recogniser: Recogniser, picture: Picture, page: Page) -> Pieces | None:
-    """Return the pieces of the ink; None if there are none, or too many."""
+def regions_in(recogniser: Recogniser, picture: Picture) -> Regions | None:
+    """Return what may be digits in a picture; None if there is no ink, or too much."""
+    return _regions_in(recogniser, picture, _page_of(picture))
 
-    def is_digit(bitmap: Bitmap) -> bool:
-        reading = recogniser.read(bitmap)
-        return (
-            reading.refusal is None and reading.digitness * reading.confidence > CLEAR
-        )
 
+def _regions_in(recogniser: Recogniser, picture: Picture, page: Page) -> Regions | None:
     mask = row_mask(page)
-    ink = None if mask is None else ink_of(mask, page, is_digit=is_digit)
-    if ink is None or len(ink.parts) > MOST_PIECES:
+    cuts = None if mask is None else cuts_of(mask, page)
+    if cuts is None:
         return None
-    scale = max(picture.shape) / max(page.distance.shape)
-    return Pieces(
-        boxes=ink.boxes * scale,
-        bitmap_of=ink.bitmap_of,
-        seams=ink.seams,
-        ignored=tuple(_scaled(part.box, scale) for part in ink.others),
-        are_of_picture=True,
+    return Regions(
+        recogniser, cuts, scale=max(picture.shape) / max(page.distance.shape)
     )
-
-
-def _scaled(box: tuple[int, int, int, int], scale: float) -> Box:
-    left, top, right, bottom = box
-    return left * scale, top * scale, right * scale, bottom * scale
