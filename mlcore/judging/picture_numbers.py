@@ -34,7 +34,7 @@ from mlcore.reading.pictures import Picture
 from mlcore.training.data import DataError, PenData, load_pen
 
 ROWS = 900
-FITTED_ROWS = 600
+FITTED_ROWS = 300
 BOXED_ROWS = 350
 LETTERS = 300
 

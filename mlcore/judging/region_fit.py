@@ -5,7 +5,7 @@
 Rows of digits by the writers that trained the first network are drawn on paper, every
 second with digits that touch, and single digits too. It learns to make what was written
 likely among all numbers that the cuts allow; where digits end it is not told. Takes
-about ten minutes.
+about five minutes.
 """
 
 import math
@@ -208,7 +208,7 @@ def train(known: list[Example], *, seed: int = 0) -> Scorer:
 def main() -> None:
     """Train, and write the weights beside the code that reads them."""
     parser = command_parser(__doc__)
-    parser.add_argument("--rows", type=int, default=4_000)
+    parser.add_argument("--rows", type=int, default=1_600)
     told = parser.parse_args()
     with ends_with_a_sentence(DataError):
         recogniser = Recogniser(open_bundle(paths.STARTER_BUNDLE))

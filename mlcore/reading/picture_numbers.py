@@ -39,13 +39,20 @@ from mlcore.reading.parts import FAINTEST, mask_with_lines, row_mask
 from mlcore.reading.pictures import Picture
 from mlcore.reading.regions import Regions, RegionSearch
 
-OF_PICTURE = -2.73, -0.36, -0.78, -0.15
+OF_PICTURE = -1.65, -0.33, -0.24, -0.51, -0.92
 """Offset, and weights of what `_best` returns.
 
 From `python -m mlcore.judging.picture_numbers --fit`.
 """
 SURE_IN_PICTURE = 0.85
-"""As `numbers.SURE`, without boxes."""
+"""As `numbers.SURE`, without boxes. See decisions.md."""
+SURE_OF_OTHERS = 0.95
+"""The same for what may be anything, and does not look like several: a sketch."""
+SURE_OF_ONE_DIGIT = 0.7
+"""Where a number is expected, a less sure one of one digit is refused.
+
+Of the calibration writers' single digits none was less sure, of rows of two that look
+like one digit, two of five."""
 SURE_IN_BOXES = 0.7
 """As `numbers.SURE`: a misread digit of a box is surer than a misread number."""
 MARGIN = 0.08
@@ -89,24 +96,18 @@ def read_number_in_picture(
         )
     if allowed or expect == "number" or reading.refusal != "unsure":
         number = _number_in(recogniser, picture, page, allowed=allowed)
+        is_likely = expect == "number" or reading.refusal == "several"
+        sure = SURE_IN_PICTURE if is_likely else SURE_OF_OTHERS
         told = with_number(
-            reading,
-            number,
-            expect=expect,
-            is_from_list=bool(allowed),
-            sure=SURE_IN_PICTURE,
+            reading, number, expect=expect, is_from_list=bool(allowed), sure=sure
         )
-        if told.refusal == "several" and not allowed:
+        if expect == "number" and not allowed and _may_be_several(number):
+            told = replace(told, digit=None, refusal=told.refusal or "several")
+        elif told.refusal == "several" and expect == "auto" and not allowed:
             # The reading stopped early. See what it is if it is no number.
             whole = recogniser.read_picture(picture)
             told = (
-                with_number(
-                    whole,
-                    number,
-                    expect=expect,
-                    is_from_list=False,
-                    sure=SURE_IN_PICTURE,
-                )
+                with_number(whole, number, expect=expect, is_from_list=False, sure=sure)
                 if whole.refusal in ("several", "not_a_digit")
                 else whole
             )
@@ -115,6 +116,15 @@ def read_number_in_picture(
         return reading
     height, width = picture.shape[:2]
     return with_one_digit(reading, box=(0.0, 0.0, float(width), float(height)))
+
+
+def _may_be_several(number: Number | None) -> bool:
+    """Return whether what reads as one digit may well be several that touch."""
+    return (
+        number is not None
+        and len(number.text) == 1
+        and number.confidence < SURE_OF_ONE_DIGIT
+    )
 
 
 def _number_in_boxes(
@@ -208,12 +218,15 @@ def _best(search: RegionSearch) -> tuple[Number, Evidence] | None:
 
     Returns:
         The number; log of the probabilities that it is another, that a digit is, and
-        that one is none.
+        that one is none; whether connected ink is cut.
     """
-    number = likeliest(search, search.ways())
+    ways = search.ways()
+    number = likeliest(search, ways)
     if number is None:
         return None
-    return number, (log_of_any_failing([search.share(number.text)]), *doubts(number))
+    is_another = log_of_any_failing([search.share(number.text)])
+    best = max(ways.values(), key=lambda way: way.best)
+    return number, (is_another, *doubts(number), float(search.is_cut(best)))
 
 
 def _page_of(picture: Picture) -> Page:

@@ -335,6 +335,12 @@ class RegionSearch:
         ignored += self.regions.boxes_of_others()
         return Number(tuple(digits), tuple(ignored), confidence=0.0)
 
+    def is_cut(self, way: Way) -> bool:
+        """Return whether a way ends a digit within connected ink."""
+        regions = [place for place in way.regions if place >= 0]
+        ends = self.regions.pairs[regions].ravel()
+        return bool((self.regions.cuts.widths[ends] > CUT).any())
+
     def share(self, text: str) -> float:
         """Return the probability of a number among all that the picture may show."""
         part = self._paths.sum_of(text, self._scores, self._ignored)
