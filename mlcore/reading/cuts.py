@@ -19,7 +19,7 @@ from mlcore.reading.preprocess import Bitmap
 # Lengths are in heights of the number, widths of cuts in widths of a stroke.
 WORKING_HEIGHT_PX = 60
 """Ink is cut at this height of the number, if it is not lower."""
-STEP = 0.06
+STEP = 0.08
 """Distance between the seams that are looked for."""
 SWAYS = 0.03, 0.1, 0.3
 """How far a seam may sway to either side. The straightest ones are cuts where they run
@@ -33,7 +33,7 @@ MOST_RUNS = 3
 """A seam through more strokes is no cut."""
 LENGTHWISE = 1.5
 """A straight seam runs lengthwise from this width on."""
-LEAST_INK = 0.1
+LEAST_INK = 0.15
 """Between two cuts, in strokes as long as the number is high."""
 WIDEST = 1.7
 """Of a region."""

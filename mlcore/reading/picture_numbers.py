@@ -39,7 +39,7 @@ from mlcore.reading.parts import FAINTEST, mask_with_lines, row_mask
 from mlcore.reading.pictures import Picture
 from mlcore.reading.regions import Regions, RegionSearch
 
-OF_PICTURE = -1.65, -0.33, -0.24, -0.51, -0.92
+OF_PICTURE = -1.97, -0.54, -0.15, -0.47, -0.71
 """Offset, and weights of what `_best` returns.
 
 From `python -m mlcore.judging.picture_numbers --fit`.
