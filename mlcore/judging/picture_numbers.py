@@ -6,7 +6,7 @@
 
 Reads the pen drawings that PEN_DIR names, and the boxes that PICTURES_DIR names, with
 the starter, or with the bundle that BUNDLE names. `--fit` prints the constants of the
-confidence for `reading.picture_numbers`. Takes about five minutes.
+confidence for `reading.numbers`. Takes about five minutes.
 """
 
 import time
@@ -34,7 +34,6 @@ from mlcore.reading.pictures import Picture
 from mlcore.training.data import DataError, PenData, load_pen
 
 ROWS = 900
-FITTED_ROWS = 300
 BOXED_ROWS = 350
 LETTERS = 300
 
@@ -147,16 +146,14 @@ def _single_digits_in_pictures(recogniser: Recogniser, pen: PenData) -> str:
 
 
 def fit(recogniser: Recogniser, pen: PenData) -> list[float]:
-    """Fit the confidence on rows and digits, and on letters, which are no numbers.
+    """Fit the confidence on rows, and on letters as rows that are no numbers.
 
     Returns:
-        OF_PICTURE of `reading.picture_numbers`, by logistic regression.
+        OF_PICTURE of `reading.numbers`, by logistic regression.
     """
+    made = rows(pen.digits, number=ROWS, seed=1)
+    others = letters(pen.non_digits, number=LETTERS)
     rng = np.random.default_rng(1)
-    made = rows(pen.digits, number=FITTED_ROWS, seed=1)
-    for at in rng.integers(len(pen.digits), size=FITTED_ROWS // 4):
-        made.append(Row(pen.digits[at].label, pen.digits[at].strokes, touches=False))
-    others = letters(pen.non_digits, number=FITTED_ROWS // 4)
     given, right = [], []
     for row in (*made, *others):
         found = best_in(recogniser, on_paper(row.strokes, rng))
@@ -182,7 +179,7 @@ def main() -> None:
         recogniser = Recogniser(bundle)
         if told.fit:
             fitted = ", ".join(f"{weight:.2f}" for weight in fit(recogniser, pen))
-            print(f"Bundle {bundle.short_digest}\nOF_PICTURE = {fitted}")
+            print(f"Bundle {bundle.short_digest}, {ROWS:,} rows\nOF_PICTURE = {fitted}")
             return
         print(f"Bundle {bundle.short_digest}, {told.split} writers\n")
         print("\n".join(judge(recogniser, pen)))

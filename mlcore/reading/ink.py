@@ -124,15 +124,6 @@ def _around(chosen: Sequence[Part], labels: Labels) -> Box:
 
 def _bitmap(mask: Mask, distance: Levels, *, others: Mask | None = None) -> Bitmap:
     """Return ink at full contrast. others: what lies there and is left out."""
-    bitmap = soft_ink(mask, distance, others=others)
-    return _with_thicker_lines(bitmap, mask, _depth(mask))
-
-
-def soft_ink(mask: Mask, distance: Levels, *, others: Mask | None = None) -> Bitmap:
-    """Return marked ink at full contrast with its smooth edges, which are not marked.
-
-    others: what lies there and is left out.
-    """
     soft = cv2.dilate(mask, np.ones((3, 3), np.uint8))
     if others is not None:
         soft = cv2.subtract(soft, others)
@@ -140,7 +131,8 @@ def soft_ink(mask: Mask, distance: Levels, *, others: Mask | None = None) -> Bit
     stretch = np.arange(256, dtype=np.float32) * (255.0 / strength)
     stretch[stretch < 0.1 * 255] = 0
     levels = np.asarray(np.rint(np.minimum(stretch, 255)), np.uint8)
-    return np.asarray(cv2.LUT(distance, levels) * soft, np.uint8)
+    bitmap = np.asarray(cv2.LUT(distance, levels) * soft, np.uint8)
+    return _with_thicker_lines(bitmap, mask, _depth(mask))
 
 
 def _candidate(chosen: list[Part], kinds: Kinds, page: Page) -> Candidate:
@@ -324,11 +316,7 @@ def _with_thicker_lines(bitmap: Bitmap, mask: Mask, depth: Depth) -> Bitmap:
     """Thicken lines that would vanish at 20 px; other ink stays as it is."""
     # The mean depth of a line of width w is about w / 4. The mask has soft edges.
     line_px = 4.0 * cv2.sumElems(depth)[0] / cv2.countNonZero(mask) - 1.5
-    return thickened(bitmap, line_px, max(bitmap.shape))
-
-
-def thickened(bitmap: Bitmap, line_px: float, size: int) -> Bitmap:
-    """Thicken lines of a width that would vanish at 20 px, of ink of a size."""
+    size = max(bitmap.shape)
     if line_px >= THINNEST_LINE_SHARE * size:
         return bitmap
     side = 2 * round((PEN_SHARE * size - line_px) / 2) + 1

@@ -10,16 +10,17 @@ The costs below were chosen on rows by the calibration writers, which
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
-from typing import Literal, Protocol, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlcore.reading.calibrate import DIGITS
 from mlcore.reading.inference import Box, Number, NumberDigit, Reading, Recogniser
+from mlcore.reading.preprocess import Bitmap
 from mlcore.reading.rasterise import Points, rasterise
 
 MOST_DIGITS = 20
@@ -70,12 +71,25 @@ digits. Less if the strokes share 40 % of a height along the row, as in an 8."""
 TALL = 0.51
 TALL_FOUR = 0.78
 """From this share of the digit's height on; a 4 has two tall strokes."""
+CUT, CUT_WIDTH = 0.5, 0.25
+"""Of each seam that is cut, and of each width of a stroke that it cuts."""
+OF_CONFIDENCE = 2.0
+"""Weight of a digit's log probability, in pictures."""
 LEAST_DIGITNESS = 1e-4
 """No group counts as less like a digit."""
 
 # The confidence; from `python -m mlcore.judging.numbers --fit`, bundle 69b6aeb5a5b6
 OF_STROKES = -1.07, -0.64, -0.45, 0.21, 1.45, -2.49
-"""Offset, and weights of the evidence: see `_evidence`."""
+OF_PICTURE = -3.75, -0.49, -0.65, 0.25, -2.17
+"""Offset, and weights of the evidence: see `_evidence`.
+
+From `python -m mlcore.judging.picture_numbers --fit`, but for the weight of a cut: it
+is 1.56 lower, because too many of these numbers are wrong.
+"""
+SURE_IN_PICTURE = 0.8
+"""As SURE, without boxes: digits that touch may look like one."""
+SURE_IN_BOXES = 0.7
+"""As SURE: a misread digit of a box is surer than a misread number."""
 MOST_MARGIN = 6.0
 SURE = 0.6
 """A less confident number is a guess.
@@ -97,25 +111,21 @@ Expected = Literal["number", "auto"]
 Evidence = tuple[float, ...]
 
 
-class Way(Protocol):
-    """A way to read a drawing as a number."""
+@dataclass(frozen=True)
+class Pieces:
+    """What digits are made of: strokes, or parts of a picture.
 
-    @property
-    def best(self) -> float:
-        """The log likelihood."""
+    boxes: (N, 4) left, top, right, bottom. bitmap_of: draws some of them. seams: of a
+    picture, between two pieces of one connected part, left to right: how many widths of
+    a stroke the cut is wide. Pieces of one part follow each other. ignored: boxes of
+    what is certainly no digit.
+    """
 
-
-AnyWay = TypeVar("AnyWay", bound=Way)
-
-
-class Search(Protocol[AnyWay]):
-    """Finds the numbers that a drawing may be."""
-
-    def ways(self) -> Mapping[int, AnyWay]:
-        """Return the best way to read it, for each number of digits."""
-
-    def number(self, way: AnyWay, text: str = "") -> Number:
-        """Return what a way reads. text: other digits than the likeliest."""
+    boxes: NDArray[np.float64]
+    bitmap_of: Callable[[Sequence[int]], Bitmap]
+    seams: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    ignored: tuple[Box, ...] = ()
+    are_of_picture: bool = False
 
 
 @dataclass(frozen=True)
@@ -270,33 +280,47 @@ def of_strokes(
     Returns:
         None if there is none: too many strokes or digits.
     """
-    if allowed and len(strokes) <= MOST_STROKES:
-        return likeliest_allowed(_Search(recogniser, strokes, pen_width), allowed)
-    found = best_of_strokes(recogniser, strokes, pen_width=pen_width)
-    if found is None:
-        return None
-    number, given = found
-    return replace(number, confidence=confidence_of(given, OF_STROKES))
+    pieces = _pieces_of(strokes, pen_width)
+    return None if pieces is None else of_pieces(recogniser, pieces, allowed=allowed)
 
 
 def best_of_strokes(
     recogniser: Recogniser, strokes: Sequence[Points], *, pen_width: float
 ) -> tuple[Number, Evidence] | None:
     """Return the best number without its confidence, and what speaks for it."""
+    pieces = _pieces_of(strokes, pen_width)
+    return None if pieces is None else best_of_pieces(recogniser, pieces)
+
+
+def _pieces_of(strokes: Sequence[Points], pen_width: float) -> Pieces | None:
     if len(strokes) > MOST_STROKES:
         return None
-    search = _Search(recogniser, strokes, pen_width)
-    ways = search.ways()
-    number = likeliest(search, ways)
-    return None if number is None else (number, _evidence(number, ways, search.height))
+    low = [stroke.min(axis=0) for stroke in strokes]
+    high = [stroke.max(axis=0) for stroke in strokes]
+    return Pieces(
+        boxes=np.hstack([low, high]).astype(np.float64),
+        bitmap_of=lambda chosen: rasterise(
+            [strokes[at] for at in chosen], pen_width=pen_width
+        ),
+    )
 
 
-def likeliest(search: Search[AnyWay], ways: Mapping[int, AnyWay]) -> Number | None:
-    """Return the likeliest number without its confidence; None if there is none."""
-    if not ways:
+def of_pieces(
+    recogniser: Recogniser, pieces: Pieces, *, allowed: Sequence[str] = ()
+) -> Number | None:
+    """Read pieces as a number of one digit or more; None if there is none."""
+    search = _Search(recogniser, pieces)
+    if allowed:
+        return _likeliest_allowed(search, search.ways(), allowed)
+    found = _best(search)
+    if found is None:
         return None
-    number = search.number(max(ways.values(), key=lambda way: way.best))
-    return number if len(number.digits) <= MOST_DIGITS else None
+    number, given = found
+    if not pieces.are_of_picture:
+        return replace(number, confidence=_confidence(given, OF_STROKES))
+    least_sure = min(digit.confidence for digit in number.digits)
+    confidence = min(least_sure, _confidence(given, OF_PICTURE))
+    return replace(number, confidence=confidence)
 
 
 def of_list(number: Number, allowed: Sequence[str]) -> Number:
@@ -333,9 +357,28 @@ def _fits(number: Number, texts: Sequence[str]) -> NDArray[np.float64]:
     )
 
 
-def likeliest_allowed(search: Search[AnyWay], allowed: Sequence[str]) -> Number | None:
-    """Return the likeliest number of a list, with its probability among them."""
+def best_of_pieces(
+    recogniser: Recogniser, pieces: Pieces
+) -> tuple[Number, Evidence] | None:
+    """Return the best number without its confidence, and what speaks for it."""
+    return _best(_Search(recogniser, pieces))
+
+
+def _best(search: "_Search") -> tuple[Number, Evidence] | None:
     ways = search.ways()
+    if not ways:
+        return None
+    best = max(ways.values(), key=lambda way: way.best)
+    number = search.number(best)
+    if len(number.digits) > MOST_DIGITS:
+        return None
+    return number, _evidence(number, best, ways, search)
+
+
+def _likeliest_allowed(
+    search: "_Search", ways: Mapping[int, _Way], allowed: Sequence[str]
+) -> Number | None:
+    """Return the likeliest number of a list, with its probability among them."""
     texts = sorted({text for text in allowed if len(text) in ways})
     if not texts:
         return None
@@ -357,20 +400,14 @@ def likeliest_allowed(search: Search[AnyWay], allowed: Sequence[str]) -> Number 
 class _Search:
     """Looks for the best groups, from left to right."""
 
-    def __init__(
-        self, recogniser: Recogniser, strokes: Sequence[Points], pen_width: float
-    ) -> None:
+    def __init__(self, recogniser: Recogniser, pieces: Pieces) -> None:
         self._recogniser = recogniser
-        self._strokes = strokes
-        self._pen_width = pen_width
-        low = [stroke.min(axis=0) for stroke in strokes]
-        high = [stroke.max(axis=0) for stroke in strokes]
-        boxes = np.hstack([low, high]).astype(np.float64)
-        self._boxes = [tuple(box) for box in boxes.tolist()]
+        self.pieces = pieces
+        self._boxes = [tuple(box) for box in pieces.boxes.tolist()]
         self._order = sorted(
             range(len(self._boxes)), key=lambda at: sum(self._boxes[at][::2])
         )
-        heights = boxes[:, 3] - boxes[:, 1]
+        heights = pieces.boxes[:, 3] - pieces.boxes[:, 1]
         tall = heights[heights >= heights.max() / 2]
         self.height = max(float(np.median(tall)), 1e-6)
         self._groups: dict[int, _Group] = {}
@@ -413,11 +450,12 @@ class _Search:
                     probabilities=likely,
                     digitness=found.reading.digitness,
                     box=found.box,
-                    pieces=_members(group),
+                    pieces=() if self.pieces.are_of_picture else _members(group),
                     image=found.reading.image,
                 )
             )
         ignored = [self._box(_members(-group)) for group in way.groups if group < 0]
+        ignored += self.pieces.ignored
         return Number(tuple(digits), tuple(ignored), confidence=0.0)
 
     def _likely(self, group: int) -> tuple[float, ...]:
@@ -443,8 +481,43 @@ class _Search:
         for more in range(1, GROUP_STROKES):
             for chosen in combinations(others, more):
                 members = tuple(sorted((first, *chosen)))
-                if self._may_be_one(members):
+                if self._may_be_one(members) and not self._skips(members):
                     yield sum(1 << at for at in members)
+        run = [first]
+        while (run[-1], run[-1] + 1) in self.pieces.seams:
+            run.append(run[-1] + 1)
+            if done >> run[-1] & 1 or not self._may_be_one(tuple(run)):
+                break
+            if len(run) > GROUP_STROKES:
+                yield sum(1 << at for at in run)
+
+    def _skips(self, members: tuple[int, ...]) -> bool:
+        """Return whether a piece is missing between two of the same part."""
+        seams = self.pieces.seams
+        return any(
+            all((at, at + 1) in seams for at in range(before, after))
+            for before, after in pairwise(members)
+            if after > before + 1
+        )
+
+    def _cuts(self, members: tuple[int, ...]) -> float:
+        """Return half the costs of the seams between members and other pieces."""
+        widths = [
+            width
+            for (left, right), width in self.pieces.seams.items()
+            if (left in members) != (right in members)
+        ]
+        return (CUT * len(widths) + CUT_WIDTH * sum(widths)) / 2
+
+    def _joined(self, members: tuple[int, ...]) -> list[Box]:
+        """Return the boxes of strokes, or of what is left of a picture's parts."""
+        runs: list[list[int]] = []
+        for at in members:
+            if (at - 1, at) in self.pieces.seams and runs and runs[-1][-1] == at - 1:
+                runs[-1].append(at)
+            else:
+                runs.append([at])
+        return [self._box(run) for run in runs]
 
     def _may_be_one(self, members: tuple[int, ...]) -> bool:
         left, top, right, bottom = self._box(members)
@@ -458,6 +531,8 @@ class _Search:
         return group in self._groups or len(self._groups) < MOST_GROUPS
 
     def _is_small(self, group: int) -> bool:
+        if self._cuts(_members(group)):
+            return False
         left, top, right, bottom = self._box(_members(group))
         return (
             bottom - top < SMALL * self.height
@@ -489,16 +564,23 @@ class _Search:
         before = next((self._groups[g] for g in reversed(way.groups) if g > 0), None)
         if before is None:
             return found.score
+        if self._is_cut_from(group, way):
+            return found.score
         shared = min(before.box[2], found.box[2]) - found.box[0]
         excess = max(0.0, shared / self.height - OVERLAP_FREE)
         return found.score - OVERLAP * excess - OVERLAP_SQUARED * excess**2
 
+    def _is_cut_from(self, group: int, way: _Way) -> bool:
+        """Return whether a seam lies between a group and the one before it."""
+        last = next(g for g in reversed(way.groups) if g > 0)
+        return any(
+            last >> left & 1 and group >> right & 1 for left, right in self.pieces.seams
+        )
+
     def _looked_at(self, group: int) -> _Group:
         if group not in self._groups:
             members = _members(group)
-            chosen = [self._strokes[at] for at in members]
-            bitmap = rasterise(chosen, pen_width=self._pen_width)
-            reading = self._recogniser.read(bitmap)
+            reading = self._recogniser.read(self.pieces.bitmap_of(members))
             box = self._box(members)
             score = self._score(members, reading, max(box[3] - box[1], 1e-3))
             self._groups[group] = _Group(score, reading, box)
@@ -512,8 +594,11 @@ class _Search:
             PER_DIGIT
             + math.log(max(reading.digitness, LEAST_DIGITNESS))
             - HEIGHT * max(0.0, size - HEIGHT_FREE)
+            - self._cuts(members)
         )
-        boxes = [self._box([at]) for at in members]
+        if self.pieces.are_of_picture:
+            score += OF_CONFIDENCE * math.log(reading.confidence)
+        boxes = self._joined(members)
         if len(boxes) == 1:
             return score
         share = self._share(boxes)
@@ -550,38 +635,43 @@ def _keep(
 # --- confidence ----------------------------------------------------------------------
 
 
-def _evidence(number: Number, ways: Mapping[int, _Way], height: float) -> Evidence:
+def _evidence(
+    number: Number, best: _Way, ways: Mapping[int, _Way], search: _Search
+) -> Evidence:
     """Return what speaks for the number that the best way reads.
 
     Returns:
-        What `doubts` returns; by how much other numbers of digits score less; the score
-        of each digit, and how far digits overlap, in heights.
+        log of the probability that a digit is another, and that one is none; by how
+        much other numbers of digits score less. Of strokes, the score of each digit,
+        and how far digits overlap, in heights. Of a picture, whether a part is cut.
     """
-    *others, best = sorted(way.best for way in ways.values())
-    margin = min(MOST_MARGIN, best - max(others, default=-math.inf))
-    overlaps = [
-        (before.box[2] - after.box[0]) / height
-        for before, after in pairwise(number.digits)
-    ]
-    each = best / len(number.digits)
-    return *doubts(number), margin, each, max(0.0, *overlaps, 0.0)
-
-
-def doubts(number: Number) -> tuple[float, float]:
-    """Return the log probabilities that a digit is another, and that one is none."""
-    return (
-        log_of_any_failing([digit.confidence for digit in number.digits]),
-        log_of_any_failing([digit.digitness for digit in number.digits]),
+    wrong = _log_of_any_failing([digit.confidence for digit in number.digits])
+    no_digit = _log_of_any_failing([digit.digitness for digit in number.digits])
+    others = [way.best for way in ways.values() if way is not best]
+    margin = min(MOST_MARGIN, best.best - max(others, default=-math.inf))
+    common = wrong, no_digit, margin
+    if not search.pieces.are_of_picture:
+        overlaps = [
+            (before.box[2] - after.box[0]) / search.height
+            for before, after in pairwise(number.digits)
+        ]
+        return *common, best.best / len(number.digits), max(0.0, *overlaps, 0.0)
+    is_cut = any(
+        not any(
+            group > 0 and group >> at & 1 and group >> after & 1
+            for group in best.groups
+        )
+        for at, after in search.pieces.seams
     )
+    return *common, float(is_cut)
 
 
-def log_of_any_failing(likely: Sequence[float]) -> float:
+def _log_of_any_failing(likely: Sequence[float]) -> float:
     """Return the log of the probability that any of several things is not so."""
     all_of_them = sum(math.log(max(share, LEAST_DIGITNESS)) for share in likely)
     return math.log(max(-math.expm1(all_of_them), 1e-6))
 
 
-def confidence_of(given: Evidence, weights: Evidence) -> float:
-    """Return the probability that a number is right. weights: the offset first."""
+def _confidence(given: Evidence, weights: Evidence) -> float:
     logit = float(np.dot(weights, (1.0, *given)))
     return 1 / (1 + math.exp(-min(max(logit, -30.0), 30.0)))

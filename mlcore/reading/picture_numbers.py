@@ -1,7 +1,6 @@
 """Read a number in a picture: one number on paper, or digits in printed boxes.
 
-`cuts` finds where a digit may end and the next begin, and `regions` reads what lies
-between two cuts.
+`pieces` cuts the ink into pieces, and `numbers` groups them as it groups strokes.
 """
 
 import math
@@ -13,9 +12,9 @@ import cv2
 import numpy as np
 
 from mlcore.reading.boxes import is_empty, row_of_boxes
-from mlcore.reading.cuts import cuts_of
 from mlcore.reading.inference import (
     BLANK,
+    Box,
     Number,
     NumberDigit,
     Reading,
@@ -23,42 +22,31 @@ from mlcore.reading.inference import (
 )
 from mlcore.reading.numbers import (
     MOST_DIGITS,
+    SURE_IN_BOXES,
+    SURE_IN_PICTURE,
     Evidence,
     Expected,
-    confidence_of,
-    doubts,
-    likeliest,
-    likeliest_allowed,
-    log_of_any_failing,
+    Pieces,
+    best_of_pieces,
     of_list,
+    of_pieces,
     with_number,
     with_one_digit,
 )
 from mlcore.reading.paper import Page, pages, sample
 from mlcore.reading.parts import FAINTEST, mask_with_lines, row_mask
 from mlcore.reading.pictures import Picture
-from mlcore.reading.regions import Regions, RegionSearch
+from mlcore.reading.pieces import ink_of
+from mlcore.reading.preprocess import Bitmap
 
-OF_PICTURE = -1.97, -0.54, -0.15, -0.47, -0.71
-"""Offset, and weights of what `_best` returns.
-
-From `python -m mlcore.judging.picture_numbers --fit`.
-"""
-SURE_IN_PICTURE = 0.85
-"""As `numbers.SURE`, without boxes. See decisions.md."""
-SURE_OF_OTHERS = 0.95
-"""The same for what may be anything, and does not look like several: a sketch."""
-SURE_OF_ONE_DIGIT = 0.7
-"""Where a number is expected, a less sure one of one digit is refused.
-
-Of the calibration writers' single digits none was less sure, of rows of two that look
-like one digit, two of five."""
-SURE_IN_BOXES = 0.7
-"""As `numbers.SURE`: a misread digit of a box is surer than a misread number."""
+CLEAR = 0.95
+"""A part whose digitness times confidence is higher is not cut."""
 MARGIN = 0.08
 """What is read around the inside of a box, as a share of its shorter side."""
 MOST_INK = 0.3
 """Greatest share of a picture that is ink; more is a shadow."""
+MOST_PIECES = 60
+"""Of so much ink no number is made."""
 
 
 def read_number_in_picture(
@@ -96,18 +84,24 @@ def read_number_in_picture(
         )
     if allowed or expect == "number" or reading.refusal != "unsure":
         number = _number_in(recogniser, picture, page, allowed=allowed)
-        is_likely = expect == "number" or reading.refusal == "several"
-        sure = SURE_IN_PICTURE if is_likely else SURE_OF_OTHERS
         told = with_number(
-            reading, number, expect=expect, is_from_list=bool(allowed), sure=sure
+            reading,
+            number,
+            expect=expect,
+            is_from_list=bool(allowed),
+            sure=SURE_IN_PICTURE,
         )
-        if expect == "number" and not allowed and _may_be_several(number):
-            told = replace(told, digit=None, refusal=told.refusal or "several")
-        elif told.refusal == "several" and expect == "auto" and not allowed:
+        if told.refusal == "several" and not allowed:
             # The reading stopped early. See what it is if it is no number.
             whole = recogniser.read_picture(picture)
             told = (
-                with_number(whole, number, expect=expect, is_from_list=False, sure=sure)
+                with_number(
+                    whole,
+                    number,
+                    expect=expect,
+                    is_from_list=False,
+                    sure=SURE_IN_PICTURE,
+                )
                 if whole.refusal in ("several", "not_a_digit")
                 else whole
             )
@@ -116,15 +110,6 @@ def read_number_in_picture(
         return reading
     height, width = picture.shape[:2]
     return with_one_digit(reading, box=(0.0, 0.0, float(width), float(height)))
-
-
-def _may_be_several(number: Number | None) -> bool:
-    """Return whether what reads as one digit may well be several that touch."""
-    return (
-        number is not None
-        and len(number.text) == 1
-        and number.confidence < SURE_OF_ONE_DIGIT
-    )
 
 
 def _number_in_boxes(
@@ -185,18 +170,13 @@ def _number_in(
     Returns:
         None if there is none: too much ink, or too many digits.
     """
-    regions = _regions_in(recogniser, picture, page)
-    if regions is None:
+    pieces = _pieces_in(recogniser, picture, page)
+    if pieces is None:
         return None
-    search = RegionSearch(regions)
-    if allowed:
-        return likeliest_allowed(search, allowed)
-    found = _best(search)
-    if found is None:
-        return None
-    number, given = found
-    confidence = confidence_of(given, OF_PICTURE) if _is_in_line(number) else 0.0
-    return replace(number, confidence=confidence)
+    number = of_pieces(recogniser, pieces, allowed=allowed)
+    if number is None or _is_in_line(number):
+        return number
+    return replace(number, confidence=0.0)
 
 
 def _is_in_line(number: Number) -> bool:
@@ -209,24 +189,8 @@ def _is_in_line(number: Number) -> bool:
 
 def best_in(recogniser: Recogniser, picture: Picture) -> tuple[Number, Evidence] | None:
     """Return the best number without its confidence, and what speaks for it."""
-    regions = regions_in(recogniser, picture)
-    return None if regions is None else _best(RegionSearch(regions))
-
-
-def _best(search: RegionSearch) -> tuple[Number, Evidence] | None:
-    """Return the best number without its confidence, and what speaks for it.
-
-    Returns:
-        The number; log of the probabilities that it is another, that a digit is, and
-        that one is none; whether connected ink is cut.
-    """
-    ways = search.ways()
-    number = likeliest(search, ways)
-    if number is None:
-        return None
-    is_another = log_of_any_failing([search.share(number.text)])
-    best = max(ways.values(), key=lambda way: way.best)
-    return number, (is_another, *doubts(number), float(search.is_cut(best)))
+    pieces = _pieces_in(recogniser, picture, _page_of(picture))
+    return None if pieces is None else best_of_pieces(recogniser, pieces)
 
 
 def _page_of(picture: Picture) -> Page:
@@ -246,16 +210,29 @@ def _inked(page: Page) -> float:
     return float((sample(page.distance) > FAINTEST // 2).mean())
 
 
-def regions_in(recogniser: Recogniser, picture: Picture) -> Regions | None:
-    """Return what may be digits in a picture; None if there is no ink, or too much."""
-    return _regions_in(recogniser, picture, _page_of(picture))
+def _pieces_in(recogniser: Recogniser, picture: Picture, page: Page) -> Pieces | None:
+    """Return the pieces of the ink; None if there are none, or too many."""
 
+    def is_digit(bitmap: Bitmap) -> bool:
+        reading = recogniser.read(bitmap)
+        return (
+            reading.refusal is None and reading.digitness * reading.confidence > CLEAR
+        )
 
-def _regions_in(recogniser: Recogniser, picture: Picture, page: Page) -> Regions | None:
     mask = row_mask(page)
-    cuts = None if mask is None else cuts_of(mask, page)
-    if cuts is None:
+    ink = None if mask is None else ink_of(mask, page, is_digit=is_digit)
+    if ink is None or len(ink.parts) > MOST_PIECES:
         return None
-    return Regions(
-        recogniser, cuts, scale=max(picture.shape) / max(page.distance.shape)
+    scale = max(picture.shape) / max(page.distance.shape)
+    return Pieces(
+        boxes=ink.boxes * scale,
+        bitmap_of=ink.bitmap_of,
+        seams=ink.seams,
+        ignored=tuple(_scaled(part.box, scale) for part in ink.others),
+        are_of_picture=True,
     )
+
+
+def _scaled(box: tuple[int, int, int, int], scale: float) -> Box:
+    left, top, right, bottom = box
+    return left * scale, top * scale, right * scale, bottom * scale
