@@ -4,27 +4,30 @@ Counting a million rows takes seconds; updating a tally takes one statement. Eac
 has its own tally, because the last 24 hours change even if no drawing arrives.
 
 A row that a transaction has changed is locked until its commit is on the disk. So on
-PostgreSQL a tally is the sum of several rows, its shards, and each transaction adds to
-one of them. docs/scaling.md has the measurement. SQLite has one writer and one row.
+PostgreSQL a tally is the sum of several rows, its shards, and each process adds to one
+of them. docs/scaling.md has the measurement. SQLite has one writer and one row.
 """
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from random import choice
+from os import getpid
+from socket import gethostname
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from mlcore.reading.histograms import BINS, MOST_INK
 from recognizer.models import ModelVersion, Submission, Tally
 
 REFUSED, LABELLED, NUMBER = "refused", "labelled", "number"
-_MINUTE = "minute:"
-_SHARDS = [f"~{number}" for number in range(16)]
-"""Ends of the names of shards; "~" sorts after what names contain."""
+_MINUTE, _MODEL = "minute:", "model:"
+SHARDS = [f"~{number}" for number in range(16)]
+"""Ends of the names of shards."""
+_LAST = "zzzz"
+"""Sorts behind what names contain, in every collation."""
 
 # Where each band of confidence begins; bands are narrow where most readings are.
 SURE_FROM = (0.0, 0.5, 0.7, 0.9, 0.95, 0.99)
@@ -42,7 +45,7 @@ def minute_tally(moment: datetime) -> str:
 
 def model_tallies(version: ModelVersion) -> str:
     """Return the prefix of the names of one model's tallies."""
-    return f"model:{version.short_digest}:"
+    return f"{_MODEL}{version.short_digest}:"
 
 
 def tallies_of(submission: Submission) -> Counter[str]:
@@ -96,7 +99,7 @@ def bin_of(share: float) -> int:
 
 def add(counts: Counter[str]) -> None:
     """Add to tallies. Call it in the transaction that changes the rows."""
-    shard = choice(_SHARDS) if connection.vendor == "postgresql" else ""  # noqa: S311
+    shard = _own_shard() if connection.vendor == "postgresql" else ""
     # Sorted, so that two transactions cannot deadlock.
     changes = sorted((name + shard, count) for name, count in counts.items() if count)
     if not changes:
@@ -115,6 +118,15 @@ def add(counts: Counter[str]) -> None:
         _forget_once_a_minute()
 
 
+def _own_shard() -> str:
+    """Return the shard of this process.
+
+    It is one for all its transactions: those that add twice, each time to another
+    shard, would deadlock. Process numbers repeat in containers, names of hosts do not.
+    """
+    return SHARDS[hash((gethostname(), getpid())) % len(SHARDS)]
+
+
 def take_away(counts: Counter[str]) -> None:
     """Subtract from tallies."""
     add(Counter({name: -count for name, count in counts.items()}))
@@ -130,21 +142,27 @@ def total(rows: QuerySet[Tally]) -> Counter[str]:
 
 def named(names: Iterable[str]) -> Counter[str]:
     """Return the tallies of these names."""
-    keys = [name + shard for name in names for shard in ("", *_SHARDS)]
+    keys = [name + shard for name in names for shard in ("", *SHARDS)]
     return total(Tally.objects.filter(pk__in=keys))
+
+
+def of_site() -> Counter[str]:
+    """Return all tallies but those of minutes and of models."""
+    others = Q(name__startswith=_MINUTE) | Q(name__startswith=_MODEL)
+    return total(Tally.objects.exclude(others))
 
 
 def of_model(version: ModelVersion) -> dict[str, int]:
     """Return one model's tallies; names are without their prefix."""
     start = model_tallies(version)
-    found = total(Tally.objects.filter(name__gte=start, name__lt=f"{start}~"))
+    found = total(Tally.objects.filter(name__gte=start, name__lt=f"{start}{_LAST}"))
     return {name.removeprefix(start): count for name, count in found.items()}
 
 
 def drawings_since(moment: datetime) -> int:
     """Return the number of drawings of all minutes from this one on."""
     minutes = Tally.objects.filter(
-        name__gte=minute_tally(moment), name__lt=f"{_MINUTE}~"
+        name__gte=minute_tally(moment), name__lt=f"{_MINUTE}{_LAST}"
     )
     drawings: int = minutes.aggregate(drawings=Sum("count", default=0))["drawings"]
     return drawings

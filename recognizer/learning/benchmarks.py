@@ -14,6 +14,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import numpy as np
+from django.db import transaction
 from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -109,7 +110,7 @@ def freeze(
         The benchmark, and whether it is new: equal drawings are one benchmark.
 
     Raises:
-        BenchmarkError: there is nothing to freeze.
+        BenchmarkError: there is nothing to freeze, or consent was withdrawn meanwhile.
         DataError: a file of PEN_DIR is damaged.
     """
     selected = _Selected()
@@ -125,26 +126,34 @@ def freeze(
     drawings = _numbered(selected.drawings)
     present = {drawing.source for drawing in drawings}
     sources = {SITE: _SITE_SOURCE, **PEN_SOURCES}
-    made, is_new = on_disk.write_benchmark(
-        folder,
-        drawings,
-        sources={key: sources[key] for key in sources if key in present},
-        datasheet=lambda made: _datasheet(made, selected, most_of_one=most_of_one),
-    )
-    # Also if it is not new: an earlier command may have been killed just before this.
-    InBenchmark.objects.bulk_create(
-        [
-            InBenchmark(visitor_id=key, benchmark=made.folder.name, drawings=number)
-            for key, number in selected.of_visitors.items()
-        ],
-        ignore_conflicts=True,
-    )
-    if is_new:
-        AuditEntry.objects.create(
-            action=AuditEntry.Action.FREEZE,
-            subject=made.digest,
-            after={"drawings": len(drawings)},
+    with transaction.atomic():
+        # Locked, so that nobody withdraws between this and the end of the freeze.
+        willing = Visitor.objects.filter(pk__in=selected.of_visitors, may_publish=True)
+        if len(willing.select_for_update()) < len(selected.of_visitors):
+            raise BenchmarkError(
+                "Somebody withdrew consent or deleted their data while the drawings "
+                "were read. Nothing is frozen; run the command again."
+            )
+        made, is_new = on_disk.write_benchmark(
+            folder,
+            drawings,
+            sources={key: sources[key] for key in sources if key in present},
+            datasheet=lambda made: _datasheet(made, selected, most_of_one=most_of_one),
         )
+        # Also if it is not new: an earlier command may have been killed before this.
+        InBenchmark.objects.bulk_create(
+            [
+                InBenchmark(visitor_id=key, benchmark=made.folder.name, drawings=number)
+                for key, number in selected.of_visitors.items()
+            ],
+            ignore_conflicts=True,
+        )
+        if is_new:
+            AuditEntry.objects.create(
+                action=AuditEntry.Action.FREEZE,
+                subject=made.digest,
+                after={"drawings": len(drawings)},
+            )
     return made, is_new
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from mlcore.reading.histograms import BINS
 from recognizer.drawings import tallies
 from recognizer.drawings.statistics import Share, reviewed_by_model
-from recognizer.models import GateReport, ModelVersion, Refusal, Submission, Tally
+from recognizer.models import GateReport, ModelVersion, Refusal, Submission
 
 DAYS_SHOWN = 30
 INK_OF_MNIST = (
@@ -60,7 +60,7 @@ def current_figures(
         shipped_confidence: the reference histogram, in BINS, for a version without a
             gate report, because it came with the code; empty if unknown.
     """
-    kept = tallies.total(Tally.objects.exclude(name__startswith="minute:"))
+    kept = tallies.of_site()
 
     def number(name: str) -> int:
         return kept[name]

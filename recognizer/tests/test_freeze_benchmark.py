@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from mlcore.judging.benchmark import Benchmark, open_benchmark
+from mlcore.judging.benchmark import Benchmark, BenchmarkError, open_benchmark
 from mlcore.judging.score_server import report, score
 from mlcore.reading.specimens import specimens
 from mlcore.tests.making import SPLITS, specimen, write_pen_folder
@@ -284,6 +284,19 @@ class TestCommand:
         assert "site, train: " in first
         assert "by 1 people" in first
         assert f"{folder} has the same drawings already." in again
+
+    def test_stops_if_somebody_withdraws_meanwhile(
+        self, reviewer: User, tmp_path: Path
+    ) -> None:
+        people = make_people(True, True)
+        draw_all(people, reviewer)
+        seen = iter([lambda: people[0].delete()])
+
+        with pytest.raises(BenchmarkError, match="run the command again"):
+            benchmarks.freeze(tmp_path, seen=lambda: next(seen, lambda: None)())
+
+        assert list(tmp_path.iterdir()) == []
+        assert not InBenchmark.objects.exists()
 
     def test_says_that_there_is_nothing(self, tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="Account page"):

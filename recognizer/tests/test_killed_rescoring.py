@@ -22,7 +22,7 @@ from recognizer.tests.test_machines import PROMOTE_ANOTHER
 from tools.server import Server, data_alone, environment
 
 DRAWINGS, KILLS = 3_000, 3
-WITHIN_S = 60
+WITHIN_S = 120
 FILL = f"""
 from django.core.management import call_command
 call_command("prepare")
@@ -53,16 +53,23 @@ def version(site: Server) -> str:
 Command = subprocess.Popen[str]
 
 
-def start(site: Server, version: str, *options: str, **variables: str) -> Command:
-    """Start a rescoring with many small transactions."""
-    return subprocess.Popen(
+@contextlib.contextmanager
+def start(
+    site: Server, version: str, *options: str, **variables: str
+) -> Iterator[Command]:
+    """Run a rescoring with many small transactions; it is killed at the end."""
+    with subprocess.Popen(
         [sys.executable, "manage.py", "rescore", version, "--batch", "20", *options],
         cwd=paths.REPOSITORY,
         env=environment(site.var, {**dict(site.variables), **variables}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
+    ) as command:
+        try:
+            yield command
+        finally:
+            command.kill()
 
 
 def counted(site: Server, version: str) -> tuple[int, int]:
@@ -96,7 +103,6 @@ class TestKilled:
         for _ in range(KILLS):
             with start(site, version) as command:
                 wait_for_more(site, version, command)
-                command.kill()
         assert 0 < counted(site, version)[1] < DRAWINGS
 
         site.manage("rescore", version)
@@ -111,7 +117,7 @@ class TestKilled:
             with start(site, version, "--workers", "2") as command:
                 wait_for_more(site, version, command)
                 worker_of(command).kill()
-                said = command.communicate()[0]
+                said = command.communicate(timeout=WITHIN_S)[0]
             assert command.returncode == 1
             assert said.splitlines()[-1] == (
                 "CommandError: A worker process was killed: run the same command "

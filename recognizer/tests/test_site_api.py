@@ -10,6 +10,7 @@ from django.test import Client
 from recognizer.drawings import erasing, statistics, tallies
 from recognizer.drawings.derived import rebuild_derived
 from recognizer.drawings.statistics import wilson
+from recognizer.learning.figures import current_figures
 from recognizer.models import (
     GateReport,
     ModelVersion,
@@ -259,26 +260,45 @@ class TestStats:
         post_json(program, URL, SEVEN)
         before = statistics.stats()
         of_model = sum(tallies.of_model(active_model).values())
-        for row in list(Tally.objects.all()):
-            name = row.name.partition("~")[0]
-            for shard in set(tallies._SHARDS) - {row.name.removeprefix(name)}:
-                Tally.objects.create(name=name + shard, count=row.count)
+        rows = [(row.name.partition("~")[0], row.count) for row in Tally.objects.all()]
+        Tally.objects.all().delete()
+        for name, count in rows:
+            for shard in ("", *tallies.SHARDS):
+                Tally.objects.create(name=name + shard, count=count)
 
         after = statistics.stats()
 
-        others = 15 if connection.vendor == "postgresql" else 16
-        assert after.by_digit == [number * (others + 1) for number in before.by_digit]
-        assert after.last_24h == before.last_24h * (others + 1) > 0
-        assert sum(tallies.of_model(active_model).values()) == of_model * (others + 1)
+        assert after.by_digit == [number * 17 for number in before.by_digit]
+        assert after.last_24h == before.last_24h * 17 > 0
+        assert sum(tallies.of_model(active_model).values()) == of_model * 17 > 0
+        assert sum(number for _day, number in current_figures().by_day) == 17
 
     @pytest.mark.services
-    def test_are_spread_over_shards_on_postgresql(self, db: None) -> None:
-        for _ in range(50):
+    def test_are_spread_over_the_processes_on_postgresql(
+        self, db: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for process in range(50):
+            monkeypatch.setattr(tallies, "getpid", lambda process=process: process)
             tallies.add(Counter({"digit:7": 1}))
             tallies.take_away(Counter({"digit:8": 1}))
 
         assert Tally.objects.filter(name__startswith="digit:7").count() > 1
         assert tallies.named(["digit:7", "digit:8"]) == {"digit:7": 50, "digit:8": -50}
+
+    @pytest.mark.services
+    def test_are_found_where_letters_sort_by_language(
+        self, program: Client, active_model: ModelVersion
+    ) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "ALTER TABLE recognizer_tally ALTER COLUMN name"
+                ' TYPE varchar(36) COLLATE "en-US-x-icu"'
+            )
+
+        post_json(program, URL, SEVEN)
+
+        assert statistics.stats().last_24h == 1
+        assert sum(tallies.of_model(active_model).values()) > 0
 
     def test_wilson_is_wilson(self) -> None:
         share = wilson(90, 100)
