@@ -9,8 +9,7 @@ BUNDLE names. `--fit` prints the constants of the confidence for `reading.number
 Takes about two minutes.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -248,9 +247,16 @@ def logistic_regression(
     return [float(weight) for weight in weights]
 
 
-def main() -> None:
-    """Print figures, or the constants of the confidence."""
-    parser = command_parser(__doc__)
+def judge_or_fit(
+    description: str,
+    judge: Callable[[Recogniser, PenData], list[str]],
+    fit: Callable[[Recogniser, PenData], list[float]],
+    *,
+    constant: str,
+    number: int,
+) -> None:
+    """Run a command that judges or, with --fit, fits a confidence on so many rows."""
+    parser = command_parser(description)
     parser.add_argument(
         "--bundle", type=Path, default=paths.bundle_folder(), help="folder to judge"
     )
@@ -263,22 +269,16 @@ def main() -> None:
         recogniser = Recogniser(bundle)
         if told.fit:
             fitted = ", ".join(f"{weight:.2f}" for weight in fit(recogniser, pen))
-            print(f"Bundle {bundle.short_digest}, {ROWS * 2:,} rows")
-            print(f"OF_STROKES = {fitted}")
+            print(f"Bundle {bundle.short_digest}, {number:,} rows")
+            print(f"{constant} = {fitted}")
             return
         print(f"Bundle {bundle.short_digest}, {told.split} writers\n")
         print("\n".join(judge(recogniser, pen)))
-        print(f"\n6 digits: {milliseconds(recogniser, pen):.1f} ms each, median")
 
 
-def milliseconds(recogniser: Recogniser, pen: PenData) -> float:
-    """Return how long 6 digits take, in the median of 50."""
-    took = []
-    for row in rows(pen.digits, number=50, lengths=range(6, 7)):
-        started = time.process_time()
-        read_rows(recogniser, [row], expect="number")
-        took.append(time.process_time() - started)
-    return float(np.median(took) * 1000)
+def main() -> None:
+    """Print figures, or the constants of the confidence."""
+    judge_or_fit(__doc__, judge, fit, constant="OF_STROKES", number=ROWS * 2)
 
 
 if __name__ == "__main__":

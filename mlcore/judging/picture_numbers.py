@@ -16,8 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from mlcore import paths
-from mlcore.commands import command_parser, ends_with_a_sentence
-from mlcore.judging.numbers import Figures, figures, logistic_regression
+from mlcore.judging.numbers import (
+    Figures,
+    figures,
+    judge_or_fit,
+    logistic_regression,
+)
 from mlcore.judging.rows import (
     Paper,
     Row,
@@ -26,12 +30,11 @@ from mlcore.judging.rows import (
     row_of_boxes_from,
     rows,
 )
-from mlcore.reading.bundle import open_bundle
 from mlcore.reading.inference import Reading, Recogniser
 from mlcore.reading.numbers import Expected
 from mlcore.reading.picture_numbers import best_in, read_number_in_picture
 from mlcore.reading.pictures import Picture
-from mlcore.training.data import DataError, PenData, load_pen
+from mlcore.training.data import PenData
 
 ROWS = 900
 BOXED_ROWS = 350
@@ -166,23 +169,7 @@ def fit(recogniser: Recogniser, pen: PenData) -> list[float]:
 
 def main() -> None:
     """Print figures, or the constants of the confidence."""
-    parser = command_parser(__doc__)
-    parser.add_argument(
-        "--bundle", type=Path, default=paths.bundle_folder(), help="folder to judge"
-    )
-    parser.add_argument("--split", default="judged", choices=["calibration", "judged"])
-    parser.add_argument("--fit", action="store_true", help="fit the confidence")
-    told = parser.parse_args()
-    with ends_with_a_sentence(DataError):
-        bundle = open_bundle(told.bundle)
-        pen = load_pen().split("calibration" if told.fit else told.split)
-        recogniser = Recogniser(bundle)
-        if told.fit:
-            fitted = ", ".join(f"{weight:.2f}" for weight in fit(recogniser, pen))
-            print(f"Bundle {bundle.short_digest}, {ROWS:,} rows\nOF_PICTURE = {fitted}")
-            return
-        print(f"Bundle {bundle.short_digest}, {told.split} writers\n")
-        print("\n".join(judge(recogniser, pen)))
+    judge_or_fit(__doc__, judge, fit, constant="OF_PICTURE", number=ROWS)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,7 @@ from recognizer.people.sessions import end_all_sessions, forget_ended
 from recognizer.people.tokens import make_token, revoke_all
 
 # Django's admin has these in English only; listed here, they are in our catalogue.
-gettext_noop(
-    "After you’ve created a user, you’ll be able to edit more user options."  # noqa: RUF001
-)
+gettext_noop("After you’ve created a user, you’ll be able to edit more user options.")
 gettext_noop("Password-based authentication")
 gettext_noop("Enabled")
 gettext_noop("Disabled")
@@ -35,7 +33,7 @@ gettext_noop(
     "Single Sign-On or LDAP."
 )
 gettext_noop(
-    "Raw passwords are not stored, so there is no way to see the user’s password."  # noqa: RUF001
+    "Raw passwords are not stored, so there is no way to see the user’s password."
 )
 
 _RIGHTS = {"is_active", "is_staff", "is_superuser", "groups", "user_permissions"}
