@@ -150,7 +150,7 @@ class TestFailures:
         assert "203.0.113.9" not in key
         assert "Sign-in failed (site): 3 of 3." in caplog.text
         assert "203.0.113.9" not in caplog.text
-        assert "ada" not in caplog.text
+        assert not re.search(r"\bada\b", caplog.text)  # hex digits may spell it
 
     @pytest.mark.parametrize(("call", "given"), [("get", PASSWORD), ("incr", "wrong")])
     def test_that_cannot_be_counted_are_no_free_guesses(
