@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,6 +60,16 @@ class TestRasterise:
         assert np.array_equal(bitmap[:3] > 0, tip)
         assert np.array_equal(bitmap, bitmap[::-1])
         assert bitmap[3:-3].all()
+
+    @pytest.mark.parametrize("pen_share", np.linspace(0.01, 0.6, 30))
+    def test_draws_a_disc_around_each_pixel_of_the_line(self, pen_share: float) -> None:
+        bitmap = rasterise([line((0, 0), (0, 100))], pen_share=pen_share)
+
+        radius = (RASTER_PX * pen_share / (1 + pen_share) + 1) / 2
+        margin = math.floor(radius)
+        y, x = np.ogrid[-margin : bitmap.shape[0] - margin, -margin : margin + 1]
+        beyond = np.maximum(np.maximum(-y, y - (bitmap.shape[0] - 1 - 2 * margin)), 0)
+        assert np.array_equal(bitmap > 0, beyond**2 + x**2 <= radius**2)
 
     def test_draws_one_point_as_a_round_dot(self) -> None:
         dot = framed([line((140, 140))])[..., 0]
