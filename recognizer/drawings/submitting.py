@@ -13,6 +13,7 @@ from recognizer.drawings.events import announce, stored
 from recognizer.drawings.group_commit import GroupCommit
 from recognizer.drawings.idempotency import RequestKey, key_row, stored_under
 from recognizer.drawings.inserts import NewRow, converted, insert
+from recognizer.drawings.picture_files import write_file
 from recognizer.drawings.priority import review_priority
 from recognizer.metrics import stage
 from recognizer.models import (
@@ -24,6 +25,7 @@ from recognizer.models import (
     Submission,
     User,
     Visitor,
+    picture_files,
 )
 from recognizer.reader import engine
 from recognizer.reader.active import active_reader
@@ -73,7 +75,8 @@ def submit_drawing(
     submission.number_just_read = reading.number
     submission.review_priority = review_priority(submission)
     png = stored_png(drawing)
-    picture = Picture(submission=submission, png=png) if png is not None else None
+    in_row = png if picture_files() is None else None
+    picture = Picture(submission=submission, png=in_row) if png is not None else None
     if charge is not None:
         charge(_ROW_BYTES + (len(png) if png else _stroke_bytes(submission)))
     try:
@@ -83,6 +86,7 @@ def submit_drawing(
                     visitor=converted(new_visitor) if new_visitor else None,
                     submission=converted(submission),
                     picture=converted(picture) if picture else None,
+                    file=png if in_row is None else None,
                     prediction=converted(shown),
                     once=once,
                     counts=tallies.tallies_of(submission),
@@ -106,11 +110,15 @@ def _stroke_bytes(submission: Submission) -> int:
 
 @dataclass(frozen=True)
 class _NewSubmission:
-    """Everything that is stored for a new submission."""
+    """Everything that is stored for a new submission.
+
+    file: the picture's content, if it is stored as a file.
+    """
 
     visitor: NewRow[Visitor] | None
     submission: NewRow[Submission]
     picture: NewRow[Picture] | None
+    file: bytes | None
     prediction: NewRow[Prediction]
     once: RequestKey | None
     counts: Counter[str]
@@ -134,6 +142,9 @@ def _store_all(new: Sequence[_NewSubmission]) -> None:
             lambda: [stored(one.submission.row) for one in new],
         )
         tallies.add(counts)
+        for one in new:
+            if one.picture and one.file:
+                write_file(one.picture.row, one.file)
 
 
 _new_submissions = GroupCommit(_store_all)

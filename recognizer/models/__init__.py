@@ -11,6 +11,7 @@ from recognizer.models.drawings import (
     IdempotencyKey,
     Label,
     Picture,
+    PicturesUnavailableError,
     Prediction,
     Refusal,
     Rejection,
@@ -19,6 +20,7 @@ from recognizer.models.drawings import (
     SubmissionQuerySet,
     Tally,
     Verdict,
+    picture_files,
 )
 from recognizer.models.imports import Import, ImportedFile, ImportedPerson
 from recognizer.models.learning import (
