@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -78,6 +79,8 @@ PEN_DIR may hold other files, under any licence; they are left out.
 """
 CANVAS_PX, PEN_PX = 280, 18
 
+_LOCKED_AT_ONCE = 500
+
 PUBLISHABLE = Q(label_digit__isnull=False)
 
 
@@ -85,12 +88,13 @@ PUBLISHABLE = Q(label_digit__isnull=False)
 class _Selected:
     """The drawings so far, each with a key of its person; and what was left out.
 
-    of_visitors: the number of drawings by the visitor's id.
+    ids: of this site's drawings. of_visitors: their number by the visitor's id.
     """
 
     drawings: list[tuple[bytes, Drawing]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     confirmed: int = 0
+    ids: list[UUID] = field(default_factory=list)
     of_visitors: Counter[UUID] = field(default_factory=Counter)
 
 
@@ -127,12 +131,10 @@ def freeze(
     present = {drawing.source for drawing in drawings}
     sources = {SITE: _SITE_SOURCE, **PEN_SOURCES}
     with transaction.atomic():
-        # Locked, so that nobody withdraws between this and the end of the freeze.
-        willing = Visitor.objects.filter(pk__in=selected.of_visitors, may_publish=True)
-        if len(willing.select_for_update()) < len(selected.of_visitors):
+        if not _still_publishable(selected):
             raise BenchmarkError(
-                "Somebody withdrew consent or deleted their data while the drawings "
-                "were read. Nothing is frozen; run the command again."
+                "Somebody withdrew consent or deleted drawings while they were read. "
+                "Nothing is frozen; run the command again."
             )
         made, is_new = on_disk.write_benchmark(
             folder,
@@ -155,6 +157,19 @@ def freeze(
                 after={"drawings": len(drawings)},
             )
     return made, is_new
+
+
+def _still_publishable(selected: _Selected) -> bool:
+    """Lock the drawings and their visitors; return whether all are still there."""
+    willing = Visitor.objects.filter(pk__in=selected.of_visitors, may_publish=True)
+    if len(willing.select_for_update()) < len(selected.of_visitors):
+        return False
+    ids = iter(selected.ids)
+    while some := list(islice(ids, _LOCKED_AT_ONCE)):
+        here = Submission.objects.filter(pk__in=some).select_for_update()
+        if len(here.values_list("pk")) < len(some):
+            return False
+    return True
 
 
 def _numbered(drawings: list[tuple[bytes, Drawing]]) -> list[Drawing]:
@@ -205,6 +220,7 @@ def _select_here(
                 for submission, _ in taken
             )
             selected.drawings += [(key, drawing) for _, drawing in reversed(taken)]
+            selected.ids += [one.pk for one, _ in taken]
             selected.of_visitors.update(one.visitor_id for one, _ in taken)
 
 

@@ -285,17 +285,25 @@ class TestCommand:
         assert "by 1 people" in first
         assert f"{folder} has the same drawings already." in again
 
+    @pytest.mark.parametrize("what", ["consent", "drawing", "all"])
     def test_stops_if_somebody_withdraws_meanwhile(
-        self, reviewer: User, tmp_path: Path
+        self, reviewer: User, tmp_path: Path, what: str
     ) -> None:
         (person,) = make_people(True)
         draw_all([person], reviewer)
-
-        def withdraw() -> None:
-            Visitor.objects.filter(pk=person.pk).update(may_publish=False)
+        first = person.submissions.order_by("pk")[:1].values_list("pk", flat=True)
+        ways: dict[str, Callable[[], object]] = {
+            "consent": lambda: Visitor.objects.update(may_publish=False),
+            "drawing": lambda: Submission.objects.filter(pk__in=list(first)).delete(),
+            "all": person.delete,
+        }
+        # With the last drawing: all have been loaded by then.
+        looked_at = iter(
+            [*[lambda: None] * (person.submissions.count() - 1), ways[what]]
+        )
 
         with pytest.raises(BenchmarkError, match="run the command again"):
-            benchmarks.freeze(tmp_path, seen=withdraw)
+            benchmarks.freeze(tmp_path, seen=lambda: next(looked_at, lambda: None)())
 
         assert list(tmp_path.iterdir()) == []
         assert not InBenchmark.objects.exists()
