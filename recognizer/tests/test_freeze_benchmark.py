@@ -3,6 +3,7 @@
 import json
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
