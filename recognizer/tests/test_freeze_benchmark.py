@@ -304,9 +304,9 @@ class TestCommand:
         )
 
         with pytest.raises(BenchmarkError, match="run the command again"):
-            benchmarks.freeze(tmp_path, seen=lambda: next(looked_at, lambda: None)())
+            benchmarks.freeze(sets, seen=lambda: next(looked_at, lambda: None)())
 
-        assert list(tmp_path.iterdir()) == []
+        assert list(sets.glob("*")) == []
         assert not InBenchmark.objects.exists()
 
     def test_says_that_there_is_nothing(self, tmp_path: Path) -> None:
