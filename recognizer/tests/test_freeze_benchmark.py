@@ -302,6 +302,7 @@ class TestCommand:
         looked_at = iter(
             [*[lambda: None] * (person.submissions.count() - 1), ways[what]]
         )
+        sets = tmp_path / "sets"
 
         with pytest.raises(BenchmarkError, match="run the command again"):
             benchmarks.freeze(sets, seen=lambda: next(looked_at, lambda: None)())
