@@ -8,7 +8,7 @@ file. `manage.py expire` deletes what an interrupted deletion left.
 import io
 import os
 import tarfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -49,20 +49,25 @@ class PictureFolder(FileSystemStorage):
         return saved
 
 
-def write_file(picture: Picture, png: bytes) -> None:
-    """Write a picture's content into the folder.
+def write_files(contents: Sequence[tuple[Picture, bytes]]) -> None:
+    """Write pictures' contents into the folder; all of them, or none.
 
-    Call it last in the transaction that stores the row: what fails earlier leaves no
+    Call it last in the transaction that stores the rows: what fails earlier leaves no
     file.
 
     Raises:
         PicturesUnavailableError: the folder cannot be written to.
     """
+    if not contents:
+        return
     files = _files()
     try:
-        files.save(picture.name, ContentFile(png))
+        for picture, png in contents:
+            files.save(picture.name, ContentFile(png))
     except OSError as error:
-        raise PicturesUnavailableError(f"No file for {picture}: {error}") from error
+        with suppress(OSError):
+            _delete(files, [picture.name for picture, _ in contents])
+        raise PicturesUnavailableError(f"A picture was not stored: {error}") from error
 
 
 def delete_files(ids: Collection[UUID]) -> None:
@@ -72,7 +77,7 @@ def delete_files(ids: Collection[UUID]) -> None:
         return
     gone = Picture.objects.filter(pk__in=ids, png=None)
     names = [picture.name for picture in gone]
-    transaction.on_commit(lambda: _delete(files, names))
+    transaction.on_commit(lambda: _delete(files, names), robust=True)
 
 
 def delete_left_over() -> int:
@@ -114,15 +119,15 @@ def move(*, to_folder: bool, tell: Callable[[int], None]) -> int:
 @transaction.atomic
 def _moved(elsewhere: QuerySet[Picture], files: Storage, *, to_folder: bool) -> int:
     some = list(elsewhere.select_for_update()[:_AT_ONCE])
-    for picture in some:
-        png = picture.content()
+    contents = [(picture, picture.content()) for picture in some]
+    for picture, png in contents:
         picture.png = None if to_folder else png
         picture.save(update_fields=["png"])
-        if to_folder:
-            write_file(picture, png)
-    if not to_folder:
+    if to_folder:
+        write_files(contents)
+    else:
         names = [picture.name for picture in some]
-        transaction.on_commit(lambda: _delete(files, names))
+        transaction.on_commit(lambda: _delete(files, names), robust=True)
     return len(some)
 
 

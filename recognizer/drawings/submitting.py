@@ -13,7 +13,7 @@ from recognizer.drawings.events import announce, stored
 from recognizer.drawings.group_commit import GroupCommit
 from recognizer.drawings.idempotency import RequestKey, key_row, stored_under
 from recognizer.drawings.inserts import NewRow, converted, insert
-from recognizer.drawings.picture_files import write_file
+from recognizer.drawings.picture_files import write_files
 from recognizer.drawings.priority import review_priority
 from recognizer.metrics import stage
 from recognizer.models import (
@@ -142,9 +142,9 @@ def _store_all(new: Sequence[_NewSubmission]) -> None:
             lambda: [stored(one.submission.row) for one in new],
         )
         tallies.add(counts)
-        for one in new:
-            if one.picture and one.file:
-                write_file(one.picture.row, one.file)
+        write_files(
+            [(one.picture.row, one.file) for one in new if one.picture and one.file]
+        )
 
 
 _new_submissions = GroupCommit(_store_all)

@@ -15,7 +15,12 @@ from django.test import Client
 from django.utils import timezone
 
 from recognizer.drawings import picture_files, tallies
-from recognizer.models import Erasure, Picture, Submission
+from recognizer.models import (
+    Erasure,
+    Picture,
+    PicturesUnavailableError,
+    Submission,
+)
 from recognizer.ops import retention
 from recognizer.reader.pictures import as_data_url
 from recognizer.tests.machines import Machine
@@ -115,6 +120,17 @@ class TestFiles:
         assert response.json()["error"]["code"] == "unavailable"
         assert not Submission.objects.exists()
 
+    def test_are_written_together_or_not_at_all(self, folder: Path) -> None:
+        one, other = (Picture(submission_id=uuid4()) for _ in range(2))
+        folder.mkdir()
+        (folder / other.name.partition("/")[0]).write_text("not a folder")
+        before = files_in(folder)
+
+        with pytest.raises(PicturesUnavailableError, match="not stored"):
+            picture_files.write_files([(one, b"png"), (other, b"png")])
+
+        assert files_in(folder) == before
+
     def test_that_are_lost_are_missed_like_deleted_ones(
         self, program: Client, folder: Path
     ) -> None:
@@ -139,8 +155,9 @@ class TestLeftOver:
     ) -> None:
         kept = sent(program).json()["id"].replace("-", "")
         deleted, unknown = uuid4(), uuid4()
-        for pk in (deleted, unknown):
-            picture_files.write_file(Picture(submission_id=pk), b"png")
+        picture_files.write_files(
+            [(Picture(submission_id=pk), b"png") for pk in (deleted, unknown)]
+        )
         Erasure.objects.create(subject_id=deleted)
 
         assert picture_files.delete_left_over() == 1
@@ -148,7 +165,7 @@ class TestLeftOver:
 
     def test_are_looked_for_every_night(self, program: Client, folder: Path) -> None:
         deleted = uuid4()
-        picture_files.write_file(Picture(submission_id=deleted), b"png")
+        picture_files.write_files([(Picture(submission_id=deleted), b"png")])
         Erasure.objects.create(subject_id=deleted)
 
         call_command("expire")
