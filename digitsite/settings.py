@@ -18,23 +18,18 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 PRODUCTION = env.stated_flag("PRODUCTION")
 DEBUG = env.flag("DEBUG")
 DIGITSITE_VAR = env.folder("DIGITSITE_VAR") or BASE_DIR / "var"
-PICTURES_FOLDER = env.folder("PICTURES_FOLDER")
-for _name, _folder in {
-    "DIGITSITE_VAR": DIGITSITE_VAR,
-    **({"PICTURES_FOLDER": PICTURES_FOLDER} if PICTURES_FOLDER else {}),
-}.items():
-    try:
-        # Only its owner may read it: it holds everybody's drawings.
-        _folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not kept_private(_folder) and PRODUCTION:
-            raise ImproperlyConfigured(
-                f"{_name}: other users may enter {_folder}, which belongs to somebody "
-                "else. Have its owner run chmod 700 on it, or use another folder."
-            )
-    except OSError as error:
+try:
+    # Only its owner may read it: it holds everybody's drawings.
+    DIGITSITE_VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not kept_private(DIGITSITE_VAR) and PRODUCTION:
         raise ImproperlyConfigured(
-            f"{_name}: {_folder} is not usable as a folder: {error}"
-        ) from error
+            f"DIGITSITE_VAR: other users may enter {DIGITSITE_VAR}, which belongs to "
+            "somebody else. Have its owner run chmod 700 on it, or use another folder."
+        )
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"DIGITSITE_VAR: {DIGITSITE_VAR} is not usable as a folder: {error}"
+    ) from error
 
 # --- hosts, proxies and browser policies ---------------------------------------
 
@@ -199,7 +194,7 @@ _STATIC_ROOT = BASE_DIR / "staticfiles"
 # names; before that, the files of the checkout.
 _COLLECTED = (_STATIC_ROOT / "staticfiles.json").exists() or "collectstatic" in sys.argv
 STATIC_ROOT = _STATIC_ROOT if _COLLECTED else None
-STORAGES: dict[str, dict[str, Any]] = {
+STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
@@ -209,16 +204,6 @@ STORAGES: dict[str, dict[str, Any]] = {
         )
     },
 }
-if PICTURES_FOLDER:
-    STORAGES["pictures"] = {
-        "BACKEND": "recognizer.drawings.picture_files.PictureFolder",
-        "OPTIONS": {
-            "location": PICTURES_FOLDER,
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-            "allow_overwrite": True,  # the same picture, by a restore
-        },
-    }
 WHITENOISE_USE_FINDERS = not _COLLECTED
 WHITENOISE_MAX_AGE = 60  # seconds, for names without a hash
 

@@ -29,7 +29,7 @@ from recognizer.api.throttles import (
 from recognizer.drawings.idempotency import KeyReusedError
 from recognizer.drawings.parquet import ParquetUnavailableError
 from recognizer.learning.model_files import OnnxNotWrittenError, OnnxUnavailableError
-from recognizer.models import Picture, PicturesUnavailableError, Submission
+from recognizer.models import Submission
 from recognizer.people.limits import QuotaError
 from recognizer.people.visitors import OtherVisitorError
 from recognizer.reader.drawing import DrawingError
@@ -55,16 +55,12 @@ def drawing_error_body(error: DrawingError) -> dict[str, Any]:
 def is_fault(exc: BaseException | None) -> bool:
     """Return whether a service has failed, rather than our code or the request.
 
-    The database is unreachable, full, damaged or read-only, Redis or the folder of
-    pictures is unreachable, or a model cannot be loaded.
+    The database is unreachable, full, damaged or read-only, Redis is unreachable, or
+    a model cannot be loaded.
     """
     if isinstance(exc, DatabaseError):
         return not isinstance(exc, _BUGS)
-    faults = (
-        *(InterfaceError, RedisError),
-        *(ReaderUnavailableError, PicturesUnavailableError),
-    )
-    return isinstance(exc, faults)
+    return isinstance(exc, (InterfaceError, RedisError, ReaderUnavailableError))
 
 
 def unavailable_response() -> HttpResponse:
@@ -84,12 +80,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             fields = {exc.field: str(exc)} if exc.field else {}
             body = error_body(exc.code, str(exc), fields)
         # DoesNotExist: the submission was deleted after it was loaded.
-        case (
-            Http404()
-            | exceptions.NotFound()
-            | Submission.DoesNotExist()
-            | Picture.DoesNotExist()
-        ):
+        case Http404() | exceptions.NotFound() | Submission.DoesNotExist():
             status = 404
             body = error_body("not_found", "You have nothing at this address.")
         case KeyReusedError():

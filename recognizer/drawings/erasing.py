@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from recognizer.drawings import tallies
-from recognizer.drawings.picture_files import delete_files
 from recognizer.models import (
     Archived,
     AuditEntry,
@@ -58,7 +57,6 @@ def delete_submissions(
             )
             if by is not None:
                 AuditEntry.objects.bulk_create(erased_by(by, pk) for pk in ids)
-            delete_files(ids)
             Submission.objects.filter(pk__in=ids).delete()
         total += len(gone)
         if len(gone) < _DELETED_AT_ONCE:

@@ -13,7 +13,6 @@ from recognizer.drawings.events import announce, stored
 from recognizer.drawings.group_commit import GroupCommit
 from recognizer.drawings.idempotency import RequestKey, key_row, stored_under
 from recognizer.drawings.inserts import NewRow, converted, insert
-from recognizer.drawings.picture_files import write_files
 from recognizer.drawings.priority import review_priority
 from recognizer.metrics import stage
 from recognizer.models import (
@@ -25,7 +24,6 @@ from recognizer.models import (
     Submission,
     User,
     Visitor,
-    picture_files,
 )
 from recognizer.reader import engine
 from recognizer.reader.active import active_reader
@@ -75,8 +73,7 @@ def submit_drawing(
     submission.number_just_read = reading.number
     submission.review_priority = review_priority(submission)
     png = stored_png(drawing)
-    in_row = png if picture_files() is None else None
-    picture = Picture(submission=submission, png=in_row) if png is not None else None
+    picture = Picture(submission=submission, png=png) if png is not None else None
     if charge is not None:
         charge(_ROW_BYTES + (len(png) if png else _stroke_bytes(submission)))
     try:
@@ -86,7 +83,6 @@ def submit_drawing(
                     visitor=converted(new_visitor) if new_visitor else None,
                     submission=converted(submission),
                     picture=converted(picture) if picture else None,
-                    file=png if in_row is None else None,
                     prediction=converted(shown),
                     once=once,
                     counts=tallies.tallies_of(submission),
@@ -110,15 +106,11 @@ def _stroke_bytes(submission: Submission) -> int:
 
 @dataclass(frozen=True)
 class _NewSubmission:
-    """Everything that is stored for a new submission.
-
-    file: the picture's content, if it is stored as a file.
-    """
+    """Everything that is stored for a new submission."""
 
     visitor: NewRow[Visitor] | None
     submission: NewRow[Submission]
     picture: NewRow[Picture] | None
-    file: bytes | None
     prediction: NewRow[Prediction]
     once: RequestKey | None
     counts: Counter[str]
@@ -142,9 +134,6 @@ def _store_all(new: Sequence[_NewSubmission]) -> None:
             lambda: [stored(one.submission.row) for one in new],
         )
         tallies.add(counts)
-        write_files(
-            [(one.picture.row, one.file) for one in new if one.picture and one.file]
-        )
 
 
 _new_submissions = GroupCommit(_store_all)

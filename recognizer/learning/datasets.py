@@ -32,7 +32,7 @@ def content_of(submission: Submission) -> str:
         drawn = [submission.strokes, submission.width, submission.height]
         content = json.dumps(drawn, separators=(",", ":")).encode()
     else:
-        content = Picture.objects.get(submission=submission).content()
+        content = bytes(Picture.objects.get(submission=submission).png)
     return hashlib.sha256(content).hexdigest()
 
 

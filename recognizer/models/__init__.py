@@ -11,7 +11,6 @@ from recognizer.models.drawings import (
     IdempotencyKey,
     Label,
     Picture,
-    PicturesUnavailableError,
     Prediction,
     Refusal,
     Rejection,
@@ -20,7 +19,6 @@ from recognizer.models.drawings import (
     SubmissionQuerySet,
     Tally,
     Verdict,
-    picture_files,
 )
 from recognizer.models.imports import Import, ImportedFile, ImportedPerson
 from recognizer.models.learning import (

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from django.conf import settings
-from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -388,54 +387,16 @@ class Erasure(models.Model):
 class Picture(models.Model):
     """The PNG of a submission that was not sent as strokes, without metadata.
 
-    It has its own table so that lists never load it. png: None if it is a file; see
-    `drawings.picture_files`.
+    It has its own table so that lists never load it.
     """
 
     submission = models.OneToOneField(
         Submission, models.CASCADE, primary_key=True, related_name="picture"
     )
-    png = models.BinaryField(null=True)
+    png = models.BinaryField()
 
     def __str__(self) -> str:
         return f"picture {self.submission_id}"
-
-    @property
-    def name(self) -> str:
-        """The name of its file, in one of 4,096 folders."""
-        key = self.submission_id.hex
-        return f"{key[-3:]}/{key}.png"
-
-    def content(self) -> bytes:
-        """Return the PNG.
-
-        Raises:
-            DoesNotExist: its file is gone.
-            PicturesUnavailableError: the folder cannot be used now.
-        """
-        if self.png is not None:
-            return bytes(self.png)
-        files = picture_files()
-        if files is None:
-            raise PicturesUnavailableError(
-                f"The {self} is a file, but PICTURES_FOLDER is not set."
-            )
-        try:
-            with files.open(self.name) as file:
-                return bytes(file.read())
-        except FileNotFoundError as error:
-            raise self.DoesNotExist(f"The file of {self} is gone.") from error
-        except OSError as error:
-            raise PicturesUnavailableError(f"No {self}: {error}") from error
-
-
-class PicturesUnavailableError(RuntimeError):
-    """The folder of pictures cannot be used now; the operator must act."""
-
-
-def picture_files() -> Storage | None:
-    """Return the storage of pictures; None if the database holds them."""
-    return storages["pictures"] if "pictures" in settings.STORAGES else None
 
 
 class Archived(models.Model):

@@ -3,7 +3,6 @@
     digitsite-20261124T031700Z/
         manifest.json     format, time, and the sha256 of each file
         database.sqlite3  or database.dump for PostgreSQL: rows, pictures, models
-        pictures.tar      the pictures, if they are files
         secret_key        if the data folder has one: it signs the visitors' cookies
 
 A folder gets its name when it is complete. A restore fills a second database, deletes
@@ -31,7 +30,6 @@ from django.db.backends.postgresql.client import DatabaseClient
 from django.db.migrations.loader import MigrationLoader
 
 from digitsite.env import for_a_child
-from recognizer.drawings import picture_files
 from recognizer.drawings.erasing import empty_the_log
 from recognizer.models import Erasure, Submission
 from recognizer.people.erasing import Erased, erase_again
@@ -39,7 +37,6 @@ from recognizer.people.erasing import Erased, erase_again
 FORMAT = 1
 NAMES = "digitsite-*Z"
 _KEY_FILE = "secret_key"
-_PICTURES = "pictures.tar"
 _MANIFEST = "manifest.json"
 
 
@@ -83,7 +80,6 @@ def make_backup(parent: Path) -> Backup:
     try:
         kind = connection.vendor
         _COPY[kind](partial / _DATABASE[kind])
-        picture_files.write_tar(partial / _PICTURES)  # later: it lacks no row's file
         key = settings.DIGITSITE_VAR / _KEY_FILE
         if key.exists():
             shutil.copyfile(key, partial / _KEY_FILE)
@@ -245,9 +241,6 @@ def restore(backup: Backup, *, erased: Collection[UUID]) -> Erased:
     """
     with _FILLED[backup.kind](backup):
         found = _erased_in(backup, erased, keeps_sessions=False)
-        pictures = backup.folder / _PICTURES
-        if pictures.exists():  # first: each row has its file
-            picture_files.restore_tar(pictures, without=erased)
     key = backup.folder / _KEY_FILE
     if key.exists():
         place = settings.DIGITSITE_VAR / _KEY_FILE
@@ -285,11 +278,7 @@ def _erase_from(backup: Backup, erased: set[UUID]) -> bool:
     try:
         with _COPIED[backup.kind](backup, partial / backup.database.name):
             found = _erased_in(backup, erased)
-        pictures, left_out = backup.folder / _PICTURES, 0
-        if pictures.exists():
-            copy = partial / _PICTURES
-            left_out = picture_files.copy_tar(pictures, copy, without=erased)
-        if not found.rows and not left_out:
+        if not found.rows:
             return False
         key = backup.folder / _KEY_FILE
         if key.exists():

@@ -95,9 +95,9 @@ def _migrations() -> dict[str, Any]:
 
 
 def _disk() -> dict[str, Any]:
-    for folder in filter(None, (settings.DIGITSITE_VAR, settings.PICTURES_FOLDER)):
-        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
-            raise _NotReadyError("The data folder's disk is full.")
+    free = shutil.disk_usage(settings.DIGITSITE_VAR).free
+    if free < LEAST_FREE_BYTES:
+        raise _NotReadyError("The data folder's disk is full.")
     return {}
 
 

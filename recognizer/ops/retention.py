@@ -27,7 +27,6 @@ from django.db import transaction
 
 from recognizer.drawings import tallies
 from recognizer.drawings.erasing import delete_submissions
-from recognizer.drawings.picture_files import delete_left_over
 from recognizer.importing.importing import discard_previews
 from recognizer.models import (
     Archived,
@@ -78,10 +77,9 @@ def expire(*, before: datetime, folder: Path | None, tell: Tell) -> int:
 
 
 def clear_away() -> None:
-    """Delete ended sessions, old tasks, messages, previews and pictures' files."""
+    """Delete ended sessions, old tasks and messages, and previews of imports."""
     outbox.clear_away()
     discard_previews()
-    delete_left_over()
     call_command("clearsessions")
     call_command(
         "prune_db_task_results",
@@ -159,8 +157,6 @@ def _as_lines(submissions: list[Submission]) -> dict[UUID, bytes]:
     for model in (Picture, Prediction, Feedback, Label, Comment):
         found = model._default_manager.filter(submission__in=list(rows))
         for row in found.order_by("pk"):
-            if isinstance(row, Picture):
-                row.png = row.content()
             rows[row.submission_id].append(row)
     # Not the serializer "json", which cuts times to milliseconds.
     return {

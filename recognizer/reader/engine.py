@@ -152,7 +152,7 @@ def drawing_of(submission: Submission) -> Drawing:
     """Rebuild the drawing from its row."""
     if submission.form == Submission.Form.STROKES:
         return strokes_of(submission)
-    png = Picture.objects.get(submission=submission).content()
+    png = bytes(Picture.objects.get(submission=submission).png)
     picture = decode_stored_png(png)
     if submission.form == Submission.Form.PIXELS:
         return PixelDrawing(picture[..., 0], pointer=submission.pointer)

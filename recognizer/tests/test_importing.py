@@ -114,7 +114,7 @@ class TestStoring:
             assert one.source == "import"
             assert one.review_priority is None
             assert one.shown_prediction.digit == one.shown_digit
-            picture = decode_picture(one.picture.content())
+            picture = decode_picture(bytes(one.picture.png))
             assert (picture == decode_picture(PNGS[one.label_digit or 0])).all()
         by = Label.objects.values_list("reviewer", flat=True)
         assert list(by) == [reviewer.pk] * 10

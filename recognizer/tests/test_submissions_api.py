@@ -198,7 +198,7 @@ class TestPictures:
 
         assert answer["prediction"]["digit"] == 7
         assert "drawing" not in answer
-        kept = Image.open(io.BytesIO(Picture.objects.get(pk=answer["id"]).content()))
+        kept = Image.open(io.BytesIO(Picture.objects.get(pk=answer["id"]).png))
         assert (kept.mode, kept.size) == ("L", (280, 280))
         seen = program.get(answer["drawing_url"])
         assert seen.status_code == 200
@@ -213,7 +213,7 @@ class TestPictures:
         )
 
         kept = decode_stored_png(
-            Picture.objects.get(pk=response.json()["id"]).content()
+            bytes(Picture.objects.get(pk=response.json()["id"]).png)
         )
         assert np.array_equal(kept, np.asarray(red_on_white))
 
