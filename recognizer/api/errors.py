@@ -29,7 +29,7 @@ from recognizer.api.throttles import (
 from recognizer.drawings.idempotency import KeyReusedError
 from recognizer.drawings.parquet import ParquetUnavailableError
 from recognizer.learning.model_files import OnnxNotWrittenError, OnnxUnavailableError
-from recognizer.models import Submission
+from recognizer.models import Picture, Submission
 from recognizer.people.limits import QuotaError
 from recognizer.people.visitors import OtherVisitorError
 from recognizer.reader.drawing import DrawingError
@@ -80,7 +80,12 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
             fields = {exc.field: str(exc)} if exc.field else {}
             body = error_body(exc.code, str(exc), fields)
         # DoesNotExist: the submission was deleted after it was loaded.
-        case Http404() | exceptions.NotFound() | Submission.DoesNotExist():
+        case (
+            Http404()
+            | exceptions.NotFound()
+            | Submission.DoesNotExist()
+            | Picture.DoesNotExist()
+        ):
             status = 404
             body = error_body("not_found", "You have nothing at this address.")
         case KeyReusedError():

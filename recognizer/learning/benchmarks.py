@@ -35,7 +35,14 @@ from mlcore.training.data import (
 from mlcore.training.snapshot import as_read
 from recognizer.learning import datasets, snapshots
 from recognizer.learning.opinions import voices
-from recognizer.models import AuditEntry, InBenchmark, Split, Submission, Visitor
+from recognizer.models import (
+    AuditEntry,
+    InBenchmark,
+    Picture,
+    Split,
+    Submission,
+    Visitor,
+)
 
 ERRORS = (BenchmarkError, DataError)
 """What `freeze` raises; the message says what to do."""
@@ -79,6 +86,10 @@ PEN_DIR may hold other files, under any licence; they are left out.
 """
 CANVAS_PX, PEN_PX = 280, 18
 
+_CHANGED = (
+    "Somebody withdrew consent, or deleted or labelled drawings, while they were read. "
+    "Nothing is frozen; run the command again."
+)
 _LOCKED_AT_ONCE = 500
 
 PUBLISHABLE = Q(label_digit__isnull=False)
@@ -88,13 +99,13 @@ PUBLISHABLE = Q(label_digit__isnull=False)
 class _Selected:
     """The drawings so far, each with a key of its person; and what was left out.
 
-    ids: of this site's drawings. of_visitors: their number by the visitor's id.
+    digits: by id of this site's drawings. of_visitors: their number by visitor's id.
     """
 
     drawings: list[tuple[bytes, Drawing]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     confirmed: int = 0
-    ids: list[UUID] = field(default_factory=list)
+    digits: dict[UUID, int | None] = field(default_factory=dict)
     of_visitors: Counter[UUID] = field(default_factory=Counter)
 
 
@@ -132,10 +143,7 @@ def freeze(
     sources = {SITE: _SITE_SOURCE, **PEN_SOURCES}
     with transaction.atomic():
         if not _still_publishable(selected):
-            raise BenchmarkError(
-                "Somebody withdrew consent or deleted drawings while they were read. "
-                "Nothing is frozen; run the command again."
-            )
+            raise BenchmarkError(_CHANGED)
         made, is_new = on_disk.write_benchmark(
             folder,
             drawings,
@@ -160,14 +168,18 @@ def freeze(
 
 
 def _still_publishable(selected: _Selected) -> bool:
-    """Lock the drawings and their visitors; return whether all are still there."""
+    """Lock the drawings and their visitors; return whether they are as they were."""
     willing = Visitor.objects.filter(pk__in=selected.of_visitors, may_publish=True)
     if len(willing.select_for_update()) < len(selected.of_visitors):
         return False
-    ids = iter(selected.ids)
+    ids = iter(sorted(selected.digits))
     while some := list(islice(ids, _LOCKED_AT_ONCE)):
-        here = Submission.objects.filter(pk__in=some).select_for_update()
-        if len(here.values_list("pk")) < len(some):
+        # In the order of deletions, and without a wait for people who answer.
+        here = Submission.objects.filter(pk__in=some).order_by("pk")
+        locked = here.select_for_update(no_key=True)
+        if dict(locked.values_list("pk", "label_digit")) != {
+            pk: selected.digits[pk] for pk in some
+        }:
             return False
     return True
 
@@ -205,7 +217,10 @@ def _select_here(
             taken: list[tuple[Submission, Drawing]] = []
             for submission in theirs.order_by("-pk").iterator(chunk_size=200):
                 seen()
-                image = datasets.image_of(submission)
+                try:
+                    image = datasets.image_of(submission)
+                except Picture.DoesNotExist as error:
+                    raise BenchmarkError(_CHANGED) from error
                 if len(taken) == most_of_one:
                     selected.left_out["over one person's share"] += 1
                 elif not image.any():
@@ -220,7 +235,7 @@ def _select_here(
                 for submission, _ in taken
             )
             selected.drawings += [(key, drawing) for _, drawing in reversed(taken)]
-            selected.ids += [one.pk for one, _ in taken]
+            selected.digits.update({one.pk: one.label_digit for one, _ in taken})
             selected.of_visitors.update(one.visitor_id for one, _ in taken)
 
 

@@ -286,7 +286,7 @@ class TestCommand:
         assert "by 1 people" in first
         assert f"{folder} has the same drawings already." in again
 
-    @pytest.mark.parametrize("what", ["consent", "drawing", "all"])
+    @pytest.mark.parametrize("what", ["consent", "label", "drawing", "all"])
     def test_stops_if_somebody_withdraws_meanwhile(
         self, reviewer: User, tmp_path: Path, what: str
     ) -> None:
@@ -295,6 +295,9 @@ class TestCommand:
         first = person.submissions.order_by("pk")[:1].values_list("pk", flat=True)
         ways: dict[str, Callable[[], object]] = {
             "consent": lambda: Visitor.objects.update(may_publish=False),
+            "label": lambda: Submission.objects.filter(pk__in=list(first)).update(
+                label_digit=None
+            ),
             "drawing": lambda: Submission.objects.filter(pk__in=list(first)).delete(),
             "all": person.delete,
         }
