@@ -40,19 +40,33 @@ def _is_tick(ink: NDArray[np.uint8]) -> bool:
     y, x = np.nonzero(ink)
     if len(y) == 0:
         return False
-    points = x + 1j * y
-    points -= points[y == y[-1]].mean()  # `nonzero` goes down row by row
-    arms = points[points.real < -1], points[points.real > 1]
-    if not all(map(len, arms)):
+    lowest = y[-1]  # `nonzero` goes down row by row
+    corner = np.array([x[y == lowest].mean(), lowest])
+    if corner[1] - y[0] < TICK_ARM_PX:
         return False
-    left, right = (arm[np.abs(arm).argmax()] for arm in arms)
-    if min(-left.real, right.real, -left.imag, -right.imag) < TICK_ARM_PX:
+    ends = []
+    for arm in (x < corner[0] - 1, x > corner[0] + 1):
+        if not arm.any():
+            return False
+        farthest = np.hypot(x[arm] - corner[0], y[arm] - corner[1]).argmax()
+        ends.append(np.array([x[arm][farthest], y[arm][farthest]], float))
+    left, right = ends
+    reach = corner[0] - left[0], right[0] - corner[0]
+    rise = corner[1] - left[1], corner[1] - right[1]
+    if min(*reach, *rise) < TICK_ARM_PX:
         return False
-    stray = np.minimum(_distance(points, left), _distance(points, right))
+    points = np.stack([x, y], axis=1)
+    stray = np.minimum(
+        _distance(points, corner, left), _distance(points, corner, right)
+    )
     return bool(np.mean(stray <= TICK_STRAY_PX) >= TICK_SHARE)
 
 
-def _distance(points: NDArray[np.complex128], end: complex) -> NDArray[np.float64]:
-    """Return the distances of (N,) points x + iy from the line from 0 to `end`."""
-    share = np.clip((points / end).real, 0, 1)
-    return np.asarray(np.abs(points - share * end), np.float64)
+def _distance(
+    points: NDArray[np.int64], start: NDArray[np.float64], end: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the distances of (N, 2) points from the line between two points."""
+    along = end - start
+    share = np.clip((points - start) @ along / (along @ along), 0, 1)
+    nearest = start + share[:, np.newaxis] * along
+    return np.asarray(np.hypot(*(points - nearest).T), np.float64)
